@@ -1,0 +1,17 @@
+# Decides whether the CUDA module is built; sets CTCONV_CUDA_AVAILABLE. libctconv.so itself never links CUDA.
+# AUTO needs nvcc and the toolkit and the cuDNN headers: find_package(CUDAToolkit) alone succeeds without a compiler.
+set(CTCONV_CUDA_AVAILABLE OFF)
+if(NOT CTCONV_CUDA STREQUAL "OFF" AND EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/cuda/CMakeLists.txt")
+  include(CheckLanguage)
+  check_language(CUDA)
+  find_package(CUDAToolkit QUIET)
+  find_package(cuDNN 9.8 QUIET)
+  if(CMAKE_CUDA_COMPILER AND CUDAToolkit_FOUND AND cuDNN_FOUND)
+    set(CTCONV_CUDA_AVAILABLE ON)
+    message(STATUS "ctconv: CUDA module with toolkit ${CUDAToolkit_VERSION}, cuDNN headers ${cuDNN_VERSION}")
+  elseif(CTCONV_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "CTCONV_CUDA=ON, but missing: nvcc '${CMAKE_CUDA_COMPILER}', toolkit found ${CUDAToolkit_FOUND}, cuDNN headers found ${cuDNN_FOUND}")
+  else()
+    message(STATUS "ctconv: no CUDA module (nvcc '${CMAKE_CUDA_COMPILER}', toolkit found ${CUDAToolkit_FOUND}, cuDNN headers found ${cuDNN_FOUND})")
+  endif()
+endif()

@@ -1,0 +1,16 @@
+# Compile flags every target of ours shares. -ffp-contract=off: a product and a sum are fused where the source says fma
+# and nowhere else, so that the reference means the same bits under every compiler.
+add_library(ctconv_flags INTERFACE)
+target_compile_options(ctconv_flags INTERFACE -Wall -Wextra -ffp-contract=off $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
+if(CTCONV_WERROR)
+  target_compile_options(ctconv_flags INTERFACE -Werror)
+endif()
+if(CTCONV_SANITIZE)
+  target_compile_options(ctconv_flags INTERFACE -fsanitize=${CTCONV_SANITIZE} -fno-omit-frame-pointer -g)
+  target_link_options(ctconv_flags INTERFACE -fsanitize=${CTCONV_SANITIZE})
+endif()
+if(CTCONV_COVERAGE)
+  target_compile_options(ctconv_flags INTERFACE --coverage -O0)
+  target_link_options(ctconv_flags INTERFACE --coverage)
+endif()
+set(THREADS_PREFER_PTHREAD_FLAG ON)

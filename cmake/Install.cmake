@@ -1,0 +1,12 @@
+# Installed tree: headers, libctconv.so, the CMake package ctconv::ctconv and ctconv.pc.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+install(TARGETS ctconv EXPORT ctconv-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/ctconv DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT ctconv-targets NAMESPACE ctconv:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)
+configure_package_config_file(cmake/ctconv-config.cmake.in ctconv-config.cmake INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)
+write_basic_package_version_file(ctconv-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config.cmake" "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config-version.cmake"
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)
+configure_file(cmake/ctconv.pc.in ctconv.pc @ONLY)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/ctconv.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,16 @@
+# libctconv.so: exactly the symbols of capi/symbols.txt, everything else hidden, every reference resolved at link time.
+file(STRINGS "${CMAKE_CURRENT_SOURCE_DIR}/capi/symbols.txt" CTCONV_SYMBOLS REGEX "^ctconv_")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/capi/symbols.txt")
+set(version_script "${CMAKE_CURRENT_BINARY_DIR}/ctconv.version")
+list(JOIN CTCONV_SYMBOLS ";\n    " symbol_lines)
+file(WRITE "${version_script}" "CTCONV_${CTCONV_ABI} {\n  global:\n    ${symbol_lines};\n  local:\n    *;\n};\n")
+
+add_library(ctconv SHARED $<TARGET_OBJECTS:ctconv_objects>)
+add_library(ctconv::ctconv ALIAS ctconv)
+target_include_directories(ctconv PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+target_link_libraries(ctconv PRIVATE $<BUILD_INTERFACE:ctconv_flags> $<BUILD_INTERFACE:ctconv_dependencies>)
+set_target_properties(ctconv PROPERTIES VERSION ${CTCONV_ABI}.${PROJECT_VERSION} SOVERSION ${CTCONV_ABI} LINK_DEPENDS "${version_script}")
+target_link_options(ctconv PRIVATE "-Wl,--version-script=${version_script}" -Wl,--exclude-libs,ALL -Wl,--gc-sections)
+if(NOT CTCONV_SANITIZE)
+  target_link_options(ctconv PRIVATE -Wl,-z,defs)
+endif()

@@ -1,0 +1,39 @@
+// Counting wrapper round a runner hook: a hook that skips, repeats or invents tasks is noticed, never trusted.
+#include "src/base/runner.h"
+
+namespace ctconv {
+namespace {
+
+struct Counted {
+  Runner::Task task;
+  void* data;
+  int64_t count;
+  int32_t workers;
+  std::atomic<int64_t> done{0};
+  std::atomic<bool> broken{false};
+};
+
+void call(void* p, int64_t index, int32_t worker) {
+  auto* c = static_cast<Counted*>(p);
+  if (index < 0 || index >= c->count || worker < 0 || worker >= c->workers) {
+    c->broken.store(true, std::memory_order_relaxed);
+    return;
+  }
+  c->task(c->data, index, worker);
+  c->done.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+bool Runner::run(int64_t count, Task task, void* data) const {
+  if (count <= 0) return true;
+  if (parallel_for_ == nullptr || workers_ <= 1 || count == 1) {
+    for (int64_t i = 0; i < count; ++i) task(data, i, 0);
+    return true;
+  }
+  Counted counted{task, data, count, workers_};
+  parallel_for_(user_, count, call, &counted);
+  return !counted.broken.load() && counted.done.load() == count;
+}
+
+}  // namespace ctconv

@@ -1,0 +1,45 @@
+// Where work runs: the caller's parallel_for, our own pool, or the calling thread.
+//
+//   in:  count tasks, each called once with (index, worker), 0 <= worker < workers, one task a worker at a time
+//   out: returns when all have returned; false where the runner broke that contract (tasks are counted)
+//   Tasks never throw, allocate or call the runner. The order of tasks is unspecified: results must not depend on it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace ctconv {
+
+class Runner {
+ public:
+  using Task = void (*)(void* data, int64_t index, int32_t worker);
+  using ParallelFor = void (*)(void* user, int64_t count, Task task, void* data);
+
+  // The calling thread alone.
+  Runner() = default;
+  Runner(ParallelFor parallel_for, void* user, int32_t workers)
+      : parallel_for_(parallel_for), user_(user), workers_(workers) {}
+
+  int32_t workers() const { return workers_; }
+  ParallelFor hook() const { return parallel_for_; }
+  void* user() const { return user_; }
+
+  // False: the hook called some other number of tasks than count.
+  [[nodiscard]] bool run(int64_t count, Task task, void* data) const;
+
+  template <class F>
+  [[nodiscard]] bool operator()(int64_t count, F&& f) const {
+    using Fn = std::remove_reference_t<F>;
+    return run(count, [](void* data, int64_t i, int32_t w) { (*static_cast<Fn*>(data))(i, w); },
+               const_cast<void*>(static_cast<const void*>(&f)));
+  }
+
+ private:
+  ParallelFor parallel_for_ = nullptr;
+  void* user_ = nullptr;
+  int32_t workers_ = 1;
+};
+
+}  // namespace ctconv

@@ -1,0 +1,69 @@
+// What an engine is: it says itself whether it can run a problem, and if so hands out a Kernel with no decision left.
+//
+//   in:  a Problem and what the op allows (threads, workspace, reproducibility);   out: a Kernel, or the reason it refuses
+//   One ordered table of engines lives in capi/engines.cpp. An engine knows no other engine.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "src/base/memory.h"
+#include "src/base/runner.h"
+#include "src/base/status.h"
+#include "src/problem/problem.h"
+
+namespace ctconv {
+
+struct PlanContext {
+  int32_t threads = 1;                    // workers the call will have
+  bool caller_runner = false;             // the runner is the caller's own hook
+  bool reproducible = false;              // only engines with the reference's bits
+  bool weights_finite = true;             // false: known to hold an Inf or NaN (unknown counts as true)
+  bool weights_per_call = false;          // packing happens inside every execute
+  size_t workspace_limit = SIZE_MAX;      // scratch() must not exceed it
+};
+
+// Memory of one call. Engines read x, w, bias and write the core of y; nothing else.
+struct CallMemory {
+  const void* x = nullptr;
+  const void* w = nullptr;       // raw weight, strides as Problem::w says
+  const void* packed = nullptr;  // what pack() wrote
+  const void* bias = nullptr;    // groups*co dense values of accumulator_of(dtype), -0 made +0; null: none
+  void* y = nullptr;
+  void* scratch = nullptr;       // scratch_bytes(), kAlignment-aligned, content meaningless
+};
+
+// Immutable and shared by threads once made.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  // One line: the kernel form and its numbers, for describe.
+  virtual std::string form() const = 0;
+  // Expected seconds of one execute on this machine class: what `auto` compares.
+  virtual double estimated_seconds() const = 0;
+  virtual size_t scratch_bytes() const { return 0; }
+
+  // Packed weights: bytes, a key under which kernels of the same op share one copy, and the packing itself.
+  virtual size_t packed_bytes() const { return 0; }
+  virtual std::string packing() const { return {}; }
+  // False: the weights hold an Inf or NaN that this kernel cannot honour exactly; the caller then takes the reference.
+  virtual Result<bool> pack(const void* w, void* packed, const Runner& runner) const {
+    (void)w, (void)packed, (void)runner;
+    return true;
+  }
+
+  virtual Status run(const CallMemory& memory, const Runner& runner) const = 0;
+};
+
+struct Engine {
+  const char* name;
+  bool reproducible;  // bit for bit the reference, for any thread count
+  // UNSUPPORTED_ENGINE with the reason as message where the engine refuses; NO_MEMORY may also occur.
+  Result<std::unique_ptr<Kernel>> (*plan)(const Problem& problem, const PlanContext& context);
+};
+
+// "<engine>: <reason>", the refusal every engine answers with.
+inline Status refuse(std::string reason) { return Status(Code::UNSUPPORTED_ENGINE, std::move(reason)); }
+
+}  // namespace ctconv
