@@ -1,0 +1,362 @@
+// libctconv for C++17: owning handles and exceptions, header only, on top of ctconv.h (which is the manual).
+//
+//   in:  the words of one documented operator and borrowed tensors;   out: the same calls as ctconv.h
+//   A failed call throws ctconv::error; nothing else is added: no copy of your data, no state of its own.
+//
+//   ctconv::Desc desc("torch.nn.ConvTranspose2d");
+//   desc.set("in_channels", 3).set("out_channels", 8).set("kernel_size", ctconv::tuple({4, 4})).set("stride", 2);
+//   ctconv::Op op(desc, ctconv::view(weight.data(), {3, 8, 4, 4}), ctconv::view(bias.data(), {8}));
+//   auto x = ctconv::view(input.data(), {1, 3, 16, 16});
+//   std::vector<float> output(ctconv::elements(op.output_spec(x)));
+//   op.execute(x, ctconv::view(output.data(), op.output_spec(x)));
+//
+// Moved-from handles are empty: only destruction and assignment are allowed. Threads: as ctconv.h says of the C
+// objects.
+#ifndef CTCONV_HPP_
+#define CTCONV_HPP_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <initializer_list>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "ctconv.h"
+
+namespace ctconv {
+inline namespace cxx {  // symbols of their own: a program may hold another `ctconv` inside
+
+// ---- errors
+// ----------------------------------------------------------------------------------------------------------
+
+// What a call refused: what() is "CTCONV_ERR_...: message".
+class error : public std::runtime_error {
+ public:
+  explicit error(const ctconv_error& e)
+      : std::runtime_error(std::string(ctconv_status_name(e.status)) + ": " +
+                           (e.message[0] ? e.message : ctconv_status_text(e.status))),
+        record_(e) {}
+
+  ctconv_status status() const noexcept { return record_.status; }
+  int32_t kind() const noexcept { return record_.kind; }  // 1 TypeError, 2 ValueError, 3 ShapeError, 4 unsupported, ...
+  const char* name() const noexcept { return ctconv_status_name(record_.status); }
+  const ctconv_error& record() const noexcept { return record_; }
+
+ private:
+  ctconv_error record_;
+};
+
+inline void check(ctconv_status status, ctconv_error& e) {
+  if (status == CTCONV_OK) return;
+  e.status = status;
+  e.kind = ctconv_status_kind(status);
+  throw error(e);
+}
+inline void check(ctconv_status status) {
+  ctconv_error e = CTCONV_ERROR_INIT;
+  check(status, e);
+}
+
+// ---- element types and tensors
+// ---------------------------------------------------------------------------------------
+
+struct Dtype {
+  uint8_t code = CTCONV_DTYPE_FLOAT, bits = 32;
+  std::size_t bytes() const { return bits / 8u; }
+  friend bool operator==(Dtype a, Dtype b) { return a.code == b.code && a.bits == b.bits; }
+  friend bool operator!=(Dtype a, Dtype b) { return !(a == b); }
+};
+inline constexpr Dtype kFloat16{CTCONV_DTYPE_FLOAT, 16}, kBfloat16{CTCONV_DTYPE_BFLOAT, 16},
+    kFloat32{CTCONV_DTYPE_FLOAT, 32}, kFloat64{CTCONV_DTYPE_FLOAT, 64};
+
+inline Dtype dtype_of(const ctconv_spec& s) { return {s.dtype_code, s.dtype_bits}; }
+inline std::vector<int64_t> shape_of(const ctconv_spec& s) { return {s.shape, s.shape + s.ndim}; }
+
+// Number of elements; 1 for an empty shape. The library has checked that a spec's product fits.
+inline std::size_t elements(const std::vector<int64_t>& shape) {
+  std::size_t n = 1;
+  for (int64_t e : shape) n *= static_cast<std::size_t>(e);
+  return n;
+}
+inline std::size_t elements(const ctconv_spec& s) { return elements(shape_of(s)); }
+
+// A borrowed tensor: remembers shape and strides, never owns data. No strides: dense row-major.
+class Tensor {
+ public:
+  Tensor(void* data, Dtype type, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides = {})
+      : data_(data), type_(type), ndim_(static_cast<int32_t>(shape.size())), strided_(!strides.empty()) {
+    if (shape.size() > CTCONV_MAX_NDIM || (strided_ && strides.size() != shape.size()))
+      throw std::invalid_argument("ctconv::Tensor: more than 8 axes, or strides of another length than shape");
+    for (std::size_t i = 0; i < shape.size(); ++i) shape_[i] = shape[i], strides_[i] = strided_ ? strides[i] : 0;
+  }
+  Tensor& on_device(int32_t device_type, int32_t device_id = 0) {
+    device_type_ = device_type, device_id_ = device_id;
+    return *this;
+  }
+  std::vector<int64_t> shape() const { return {shape_.begin(), shape_.begin() + ndim_}; }
+  Dtype dtype() const { return type_; }
+
+  // The C record; it points into *this.
+  ctconv_tensor c() const {
+    return {data_, device_type_,  device_id_,
+            ndim_, type_.code,    type_.bits,
+            1,     shape_.data(), strided_ ? strides_.data() : nullptr,
+            0};
+  }
+
+ private:
+  void* data_;
+  Dtype type_;
+  int32_t ndim_, device_type_ = CTCONV_DEVICE_CPU, device_id_ = 0;
+  bool strided_;
+  std::array<int64_t, CTCONV_MAX_NDIM> shape_{}, strides_{};
+};
+
+// The library never writes x, weight or bias, so a view of const data is fine there.
+template <class T>
+Tensor view(T* data, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides = {}) {
+  using U = std::remove_cv_t<T>;
+  static_assert(std::is_same_v<U, float> || std::is_same_v<U, double>,
+                "float and double; for 16-bit types use ctconv::Tensor(data, ctconv::kFloat16, shape)");
+  return Tensor(const_cast<U*>(data), std::is_same_v<U, double> ? kFloat64 : kFloat32, shape, strides);
+}
+template <class T, class Spec, std::enable_if_t<std::is_same_v<Spec, ctconv_spec>, int> = 0>
+Tensor view(T* data, const Spec& spec) {
+  return view(data, shape_of(spec));
+}
+
+// ---- argument values ------------------------------------------------------------------------------------------------
+
+// One argument as a caller's language gives it: None, bool, int, float, string, tuple, list or tensor, each its own
+// type.
+class Value {
+ public:
+  Value() = default;  // None
+  Value(std::nullptr_t) {}
+  template <class T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
+  Value(T v) {
+    if constexpr (std::is_same_v<T, bool>) {
+      tag_ = CTCONV_VALUE_BOOL, int_ = v ? 1 : 0;
+    } else if constexpr (std::is_floating_point_v<T>) {
+      tag_ = CTCONV_VALUE_FLOAT, float_ = static_cast<double>(v);
+    } else {
+      tag_ = CTCONV_VALUE_INT;
+      if constexpr (std::is_unsigned_v<T> && sizeof(T) == 8)
+        int_ = v > INT64_MAX ? INT64_MAX : static_cast<int64_t>(v);
+      else
+        int_ = static_cast<int64_t>(v);
+    }
+  }
+  Value(const char* s) : tag_(CTCONV_VALUE_STRING), text_(s) {}
+  Value(std::string s) : tag_(CTCONV_VALUE_STRING), text_(std::move(s)) {}
+  Value(Tensor t) : tag_(CTCONV_VALUE_TENSOR), tensor_(std::make_shared<Tensor>(std::move(t))) {}
+  static Value sequence(int32_t tag, std::vector<Value> items) {
+    Value v;
+    v.tag_ = tag, v.items_ = std::move(items);
+    return v;
+  }
+  static Value other(std::string type_name) {
+    Value v(std::move(type_name));
+    v.tag_ = CTCONV_VALUE_OTHER;
+    return v;
+  }
+
+  int32_t tag() const { return tag_; }
+  int64_t as_int() const { return int_; }
+  double as_float() const { return float_; }
+  const std::string& text() const { return text_; }
+  const std::vector<Value>& items() const { return items_; }
+
+  // The C record, valid while `store` and *this live; store takes the arrays of nested items.
+  struct Store {
+    std::deque<std::vector<ctconv_value>> values;
+    std::deque<ctconv_tensor> tensors;
+  };
+  ctconv_value c(Store& store) const {
+    ctconv_value v = {tag_, 0, int_, float_, nullptr, nullptr, nullptr};
+    if (tag_ == CTCONV_VALUE_STRING || tag_ == CTCONV_VALUE_OTHER) {
+      v.text = text_.data(), v.i = static_cast<int64_t>(text_.size());
+    } else if (tag_ == CTCONV_VALUE_TUPLE || tag_ == CTCONV_VALUE_LIST) {
+      std::vector<ctconv_value> inner;
+      for (const Value& item : items_) inner.push_back(item.c(store));
+      store.values.push_back(std::move(inner));
+      v.items = store.values.back().data(), v.i = static_cast<int64_t>(items_.size());
+    } else if (tag_ == CTCONV_VALUE_TENSOR) {
+      store.tensors.push_back(tensor_->c());
+      v.tensor = &store.tensors.back();
+    }
+    return v;
+  }
+
+ private:
+  int32_t tag_ = CTCONV_VALUE_NONE;
+  int64_t int_ = 0;
+  double float_ = 0;
+  std::string text_;
+  std::vector<Value> items_;
+  std::shared_ptr<const Tensor> tensor_;
+};
+
+inline Value tuple(std::vector<Value> items) { return Value::sequence(CTCONV_VALUE_TUPLE, std::move(items)); }
+inline Value list(std::vector<Value> items) { return Value::sequence(CTCONV_VALUE_LIST, std::move(items)); }
+
+// ---- descriptors and ops --------------------------------------------------------------------------------------------
+
+struct WeightSpec {
+  ctconv_spec weight, bias;  // bias.ndim 0: none
+};
+
+class Desc {
+ public:
+  explicit Desc(const std::string& dialect) {
+    ctconv_error e = CTCONV_ERROR_INIT;
+    ctconv_desc* raw = nullptr;
+    check(ctconv_desc_create(dialect.c_str(), &raw, &e), e);
+    desc_.reset(raw);
+  }
+  // Copies, judges nothing: validate() and Op() judge all arguments in the dialect's documented order.
+  Desc& set(const std::string& name, const Value& value) {
+    Value::Store store;
+    const ctconv_value v = value.c(store);
+    check(ctconv_desc_set(desc_.get(), name.c_str(), &v));
+    return *this;
+  }
+  void validate() const {
+    ctconv_error e = CTCONV_ERROR_INIT;
+    check(ctconv_desc_validate(get(), &e), e);
+  }
+  WeightSpec weight_spec(const Tensor* x = nullptr) const {
+    ctconv_error e = CTCONV_ERROR_INIT;
+    WeightSpec out{};
+    ctconv_tensor cx{};
+    if (x) cx = x->c();
+    check(ctconv_desc_weight_spec(get(), x ? &cx : nullptr, &out.weight, &out.bias, &e), e);
+    return out;
+  }
+  void init_weight(uint64_t seed, const Tensor& out) const {
+    ctconv_error e = CTCONV_ERROR_INIT;
+    const ctconv_tensor t = out.c();
+    check(ctconv_init_weight(get(), seed, &t, &e), e);
+  }
+  void init_bias(uint64_t seed, const Tensor& out) const {
+    ctconv_error e = CTCONV_ERROR_INIT;
+    const ctconv_tensor t = out.c();
+    check(ctconv_init_bias(get(), seed, &t, &e), e);
+  }
+  const ctconv_desc* get() const { return desc_.get(); }
+
+ private:
+  struct Destroy {
+    void operator()(ctconv_desc* p) const { ctconv_desc_destroy(p); }
+  };
+  std::unique_ptr<ctconv_desc, Destroy> desc_;
+};
+
+// ctconv_options with every default: Options o; o.threads = 2; o.engine = "native";
+struct Options : ctconv_options {
+  Options() : ctconv_options(CTCONV_OPTIONS_INIT) {}
+};
+
+// What a call may carry besides x and y.
+struct CallExtras {
+  const Tensor* weight = nullptr;
+  const Tensor* bias = nullptr;
+  const Value* output_size = nullptr;
+  void* workspace = nullptr;
+  std::size_t workspace_bytes = 0;
+  void* stream = nullptr;
+};
+
+class Op {
+ public:
+  // The weight is copied (unless options.borrow_weights); without one it comes with every call.
+  explicit Op(const Desc& desc, const Options& options = Options()) { create(desc, nullptr, nullptr, options); }
+  Op(const Desc& desc, const Tensor& weight, const Options& options = Options()) {
+    create(desc, &weight, nullptr, options);
+  }
+  Op(const Desc& desc, const Tensor& weight, const Tensor& bias, const Options& options = Options()) {
+    create(desc, &weight, &bias, options);
+  }
+
+  ctconv_spec output_spec(const Tensor& x, const CallExtras& extras = {}) const {
+    const Call call(&x, nullptr, extras);
+    ctconv_error e = CTCONV_ERROR_INIT;
+    ctconv_spec y{};
+    check(ctconv_output_spec(get(), &call.c, &y, &e), e);
+    return y;
+  }
+  // Builds the plan ahead of time; returns the bytes of workspace an execute needs.
+  std::size_t prepare(const Tensor& x, const CallExtras& extras = {}, const Tensor* y = nullptr) const {
+    const Call call(&x, y, extras);
+    ctconv_error e = CTCONV_ERROR_INIT;
+    std::size_t bytes = 0;
+    check(ctconv_prepare(get(), &call.c, &bytes, &e), e);
+    return bytes;
+  }
+  void execute(const Tensor& x, const Tensor& y, const CallExtras& extras = {}) const {
+    const Call call(&x, &y, extras);
+    ctconv_error e = CTCONV_ERROR_INIT;
+    check(ctconv_execute(get(), &call.c, &e), e);
+  }
+  // `key: value` lines: which engine, why, flop, bytes, workspace.
+  std::string describe(const Tensor& x, const CallExtras& extras = {}, const Tensor* y = nullptr) const {
+    const Call call(&x, y, extras);
+    return describe(&call.c);
+  }
+  std::string describe() const { return describe(nullptr); }
+  const ctconv_op* get() const { return op_.get(); }
+
+ private:
+  struct Destroy {
+    void operator()(ctconv_op* p) const { ctconv_destroy(p); }
+  };
+  // The C call record with everything it points at.
+  struct Call {
+    ctconv_tensor x{}, y{}, weight{}, bias{};
+    Value::Store store;
+    ctconv_value output_size{};
+    ctconv_call c = CTCONV_CALL_INIT;
+    Call(const Tensor* tx, const Tensor* ty, const CallExtras& extras) {
+      if (tx) x = tx->c(), c.x = &x;
+      if (ty) y = ty->c(), c.y = &y;
+      if (extras.weight) weight = extras.weight->c(), c.weight = &weight;
+      if (extras.bias) bias = extras.bias->c(), c.bias = &bias;
+      if (extras.output_size) output_size = extras.output_size->c(store), c.output_size = &output_size;
+      c.workspace = extras.workspace, c.workspace_bytes = extras.workspace_bytes, c.stream = extras.stream;
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+  };
+
+  void create(const Desc& desc, const Tensor* weight, const Tensor* bias, const ctconv_options& options) {
+    ctconv_error e = CTCONV_ERROR_INIT;
+    ctconv_tensor w{}, b{};
+    if (weight) w = weight->c();
+    if (bias) b = bias->c();
+    ctconv_op* raw = nullptr;
+    check(ctconv_create(desc.get(), weight ? &w : nullptr, bias ? &b : nullptr, &options, &raw, &e), e);
+    op_.reset(raw);
+  }
+  std::string describe(const ctconv_call* call) const {
+    ctconv_error e = CTCONV_ERROR_INIT;
+    std::size_t needed = 0;
+    check(ctconv_describe(get(), call, nullptr, 0, &needed, &e), e);
+    std::string text(needed, '\0');
+    check(ctconv_describe(get(), call, text.data(), text.size(), &needed, &e), e);
+    text.resize(text.empty() ? 0 : text.size() - 1);
+    return text;
+  }
+
+  std::unique_ptr<ctconv_op, Destroy> op_;
+};
+
+}  // namespace cxx
+}  // namespace ctconv
+
+#endif  // CTCONV_HPP_
