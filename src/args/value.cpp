@@ -1,0 +1,58 @@
+// Values as a person would write them, for messages.
+#include "src/args/value.h"
+
+#include <cstdio>
+
+namespace ctconv {
+
+std::string Value::show() const {
+  switch (tag) {
+    case kNone: return "None";
+    case kBool: return i ? "True" : "False";
+    case kInt: return std::to_string(i);
+    case kFloat: {
+      char text_buffer[32];
+      std::snprintf(text_buffer, sizeof text_buffer, "%.17g", f);
+      std::string s = text_buffer;
+      return s.find_first_of(".eni") == std::string::npos ? s + ".0" : s;
+    }
+    case kString: return "\"" + (text.size() > 40 ? text.substr(0, 40) + "..." : text) + "\"";
+    case kTuple:
+    case kList: {
+      std::string s = tag == kTuple ? "(" : "[";
+      for (size_t n = 0; n < items.size(); ++n) {
+        if (n == 8) {
+          s += ", ...";
+          break;
+        }
+        s += (n ? ", " : "") + items[n].show();
+      }
+      if (tag == kTuple && items.size() == 1) s += ",";
+      return s + (tag == kTuple ? ")" : "]");
+    }
+    case kTensor: {
+      std::string s = "<tensor " + name_of(tensor.type) + " (";
+      for (int n = 0; n < tensor.ndim; ++n) s += (n ? ", " : "") + std::to_string(tensor.shape[n]);
+      return s + ")>";
+    }
+    case kOther: return "<" + text + ">";
+  }
+  return "?";
+}
+
+std::string Value::type_name() const {
+  switch (tag) {
+    case kNone: return "None";
+    case kBool: return "a bool";
+    case kInt: return "an int";
+    case kFloat: return "a float";
+    case kString: return "a string";
+    case kTuple: return "a tuple of " + std::to_string(items.size());
+    case kList: return "a list of " + std::to_string(items.size());
+    case kTensor: return "a tensor";
+    case kOther: return "a " + text;
+  }
+  return "?";
+}
+
+}  // namespace ctconv

@@ -1,0 +1,46 @@
+// The call's output_size, by the descriptor's rules: kinds, bools, lengths. The window itself is judged where x is known.
+//
+//   in:  the Value as given, axes of x;   out: one size per axis, or the fault to deliver at its place in the dialect's order
+//   torch: a sequence of rank entries, or with the leading batch and channel entries, which are ignored; an int is a TypeError
+//   paddle: an int for all axes, or a sequence of rank entries; another type is a ValueError, a bool or a non-int entry a TypeError
+#include "src/dialect/dialect.h"
+
+namespace ctconv {
+
+RequestedSize read_output_size(const Descriptor& desc, const Value& value, int x_ndim) {
+  RequestedSize out;
+  if (value.is_none()) return out;
+  out.given = true;
+  const std::string& name = desc.spelling.output_size;
+  const size_t rank = static_cast<size_t>(desc.rank);
+  const size_t leading = desc.output_size_leading ? (x_ndim == desc.rank + 1 ? 1 : 2) : 0;
+  std::string legal = "a tuple or list of " + std::to_string(rank) + " ints";
+  if (leading) legal += " (or " + std::to_string(rank + leading) + " with the leading axes)";
+  if (desc.output_size_takes_int) legal = "an int or " + legal;
+
+  if (value.tag == Value::kInt && desc.output_size_takes_int) {
+    out.sizes.assign(rank, value.i);
+    return out;
+  }
+  if (!value.is_sequence()) {
+    const bool value_error = desc.output_size_takes_int && value.tag != Value::kBool;
+    out.fault = argument_error(value_error ? Code::VALUE_OUTPUT_SIZE_TYPE : Code::TYPE_OUTPUT_SIZE, name, value.show(), legal,
+                               "is " + value.type_name());
+    return out;
+  }
+  for (size_t n = 0; n < value.items.size(); ++n) {
+    if (value.items[n].tag == Value::kInt) continue;
+    out.fault = argument_error(Code::TYPE_OUTPUT_SIZE, name, value.items[n].show(), "an int (a bool is not an int)",
+                               "entry is " + value.items[n].type_name(), static_cast<int32_t>(n));
+    return out;
+  }
+  const size_t count = value.items.size();
+  if (count != rank && !(leading && count == rank + leading)) {
+    out.fault = argument_error(Code::VALUE_OUTPUT_SIZE_LENGTH, name, value.show(), legal, "has " + std::to_string(count) + " entries");
+    return out;
+  }
+  for (size_t n = count - rank; n < count; ++n) out.sizes.push_back(value.items[n].i);
+  return out;
+}
+
+}  // namespace ctconv

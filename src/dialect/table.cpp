@@ -1,0 +1,50 @@
+// The one table of dialects, and what all of them judge first: argument names.
+//
+//   in:  a dialect string;   out: its row, and the version behind '@'
+#include <algorithm>
+#include <array>
+
+#include "src/dialect/families.h"
+
+namespace ctconv {
+
+std::span<const Dialect> dialects() {
+  static const std::array kTable = {
+      kTorch1d, kTorch2d, kTorch3d,
+      kCanonical,
+  };
+  return kTable;
+}
+
+const Dialect* find_dialect(std::string_view name, std::string_view* version) {
+  const size_t at = name.find('@');
+  const std::string_view base = name.substr(0, at);
+  const std::string_view asked = at == std::string_view::npos ? std::string_view() : name.substr(at + 1);
+  for (const Dialect& d : dialects()) {
+    if (base != d.name) continue;
+    if (at != std::string_view::npos &&
+        std::none_of(d.versions.begin(), d.versions.end(), [&](const char* v) { return asked == v; })) {
+      return nullptr;
+    }
+    *version = asked;
+    return &d;
+  }
+  return nullptr;
+}
+
+Result<Descriptor> interpret(const Dialect& dialect, const Arguments& args, std::string_view version) {
+  for (const auto& [name, value] : args.items()) {
+    if (std::any_of(dialect.arguments.begin(), dialect.arguments.end(), [&](const ArgumentRow& r) { return name == r.name; })) continue;
+    std::string known;
+    for (const ArgumentRow& r : dialect.arguments) known += (known.empty() ? "" : ", ") + std::string(r.name);
+    return argument_error(Code::TYPE_ARGUMENT_NAME, name, value.show(), known, "is no argument of " + std::string(dialect.name));
+  }
+  for (const ArgumentRow& r : dialect.arguments) {
+    if (r.required && args.find(r.name) == nullptr) {
+      return argument_error(Code::TYPE_ARGUMENT_MISSING, r.name, "nothing", "required by " + std::string(dialect.name), "was never set");
+    }
+  }
+  return dialect.interpret(dialect, args, version);
+}
+
+}  // namespace ctconv
