@@ -1,0 +1,13 @@
+// The meaning of the library: every other engine is judged against this one.
+//
+//   y[n, g*co + c, o] = act(bias + sum over ci, then taps in d, h, w order, of x * w), one chain of fused multiply-adds
+//   in:  any Problem: any rank, groups, dtype, strides of x, w and y;   refuses: nothing (an empty problem is a no-op)
+#pragma once
+
+#include "src/plan/engine.h"
+
+namespace ctconv {
+
+extern const Engine kReferenceEngine;
+
+}  // namespace ctconv
