@@ -57,15 +57,16 @@ enum class WeightOrder {
 
 enum class BiasOrder { kVector, kOneChannelOnes };  // (Cout)   or   (1, Cout, 1, ...)
 
-// An initialiser, dialect-free. fan_in and fan_out are computed by the dialect's rule.
+// An initialiser, dialect-free; src/dialect/initialise.h fills tensors by it.
 struct Initialiser {
-  enum Kind { kConstant, kUniform, kNormal, kTruncatedNormal, kTensor, kDirac, kOrthogonal };
+  enum Kind { kNoParameter, kConstant, kUniform, kNormal, kTruncatedNormal, kTensor, kDirac, kOrthogonal };
   Kind kind = kConstant;
-  double a = 0, b = 0;  // constant: a. uniform: [a, b). normal: mean a, sigma b. truncated: sigma b, cut at [lo, hi]
-  double lo = 0, hi = 0;
-  // uniform and normal whose width depends on the weight: width = gain * sqrt(1 / fan); fans of the real weight shape
+  // constant: a. uniform: [a, b). normal, truncated: mean a, sigma b. truncated: cut at [lo, hi], in units of the value.
+  double a = 0, b = 0, lo = 0, hi = 0;
+  // Where fan is not kNoFan the width follows from the real weight shape: uniform [-w, w) and sigma = w with w = sqrt(scale / fan);
+  // truncated is then cut at [lo * w, hi * w]. kInChannels, kOutChannels: all channels, groups apart, times the taps.
   enum Fan { kNoFan, kFanIn, kFanOut, kFanSum, kInChannels, kOutChannels } fan = kNoFan;
-  double gain = 0;
+  double scale = 0;
   std::vector<int64_t> shape;  // kTensor
   std::vector<double> values;  // kTensor, row-major
 };
@@ -138,7 +139,7 @@ struct Descriptor {
 // The call's own output_size, already read by the dialect; a fault is delivered at its place in `order`.
 struct RequestedSize {
   bool given = false;
-  std::vector<int64_t> sizes;  // one per axis
+  std::array<int64_t, 3> sizes{};  // one per axis
   Status fault;
 };
 

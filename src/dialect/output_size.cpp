@@ -19,7 +19,7 @@ RequestedSize read_output_size(const Descriptor& desc, const Value& value, int x
   if (desc.output_size_takes_int) legal = "an int or " + legal;
 
   if (value.tag == Value::kInt && desc.output_size_takes_int) {
-    out.sizes.assign(rank, value.i);
+    out.sizes.fill(value.i);
     return out;
   }
   if (!value.is_sequence()) {
@@ -39,7 +39,7 @@ RequestedSize read_output_size(const Descriptor& desc, const Value& value, int x
     out.fault = argument_error(Code::VALUE_OUTPUT_SIZE_LENGTH, name, value.show(), legal, "has " + std::to_string(count) + " entries");
     return out;
   }
-  for (size_t n = count - rank; n < count; ++n) out.sizes.push_back(value.items[n].i);
+  for (size_t n = 0; n < rank; ++n) out.sizes[n] = value.items[count - rank + n].i;
   return out;
 }
 

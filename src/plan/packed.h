@@ -1,0 +1,45 @@
+// Packed weights of one op, shared by its plans that lie alike.
+//
+//   in:  a key "<engine>/<packing>";   out: the one Buffer under that key
+//   No lock is held while memory is allocated, packed or released: threads that race may pack twice, one copy stays.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "src/base/memory.h"
+
+namespace ctconv {
+
+class PackedStore {
+ public:
+  std::shared_ptr<const Buffer> find(const std::string& key) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [known, weak] : items_) {
+      if (known == key) return weak.lock();
+    }
+    return nullptr;
+  }
+
+  // The buffer now under that key: `buffer`, or the one another thread was faster with.
+  std::shared_ptr<const Buffer> insert(const std::string& key, std::shared_ptr<const Buffer> buffer) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [known, weak] : items_) {
+      if (known != key) continue;
+      if (auto live = weak.lock()) return live;
+      weak = buffer;
+      return buffer;
+    }
+    items_.emplace_back(key, buffer);
+    return buffer;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::pair<std::string, std::weak_ptr<const Buffer>>> items_;
+};
+
+}  // namespace ctconv

@@ -1,0 +1,66 @@
+// A plan: one problem, one engine, nothing left to decide; built once, shared by threads.
+//
+//   in:  a Problem, the ordered engines, what the op allows;   out: a Plan that runs any data of that problem
+//   refuses: a forced engine that cannot run it (UNSUPPORTED_ENGINE with its reason), no memory
+//
+//   Workspace of one call: [bias in accumulator type][packed weight][kernel scratch], each kAlignment-aligned,
+//   plus kAlignment of slack so that any address will do. Bias and packed weight are there only if they come with the call.
+#pragma once
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "src/plan/engine.h"
+#include "src/plan/packed.h"
+
+namespace ctconv {
+
+struct PlanRequest {
+  std::span<const Engine* const> engines;  // in the order `auto` asks
+  std::string_view engine = "auto";
+  PlanContext context;
+  bool measure = false;             // time the candidates and remember the winner
+  bool bias_per_call = false;       // the bias is converted into the workspace
+  const void* weight = nullptr;     // the op's own raw weight, laid out as Problem::w says; null: comes with the call
+  const Allocator* allocator = nullptr;
+  Runner runner;                    // for packing and measuring
+  PackedStore* store = nullptr;     // packed weights of the op
+};
+
+struct Plan {
+  Problem problem;
+  const Engine* engine = nullptr;
+  std::unique_ptr<Kernel> kernel;
+  std::unique_ptr<Kernel> fallback;       // the reference, for per-call weights that hold Inf or NaN
+  std::shared_ptr<const Buffer> packed;   // null: packed per call, or nothing to pack
+  bool weight_per_call = false;
+  size_t bias_bytes = 0, packed_bytes = 0, scratch_bytes = 0;  // parts of the workspace
+  std::string why;                        // one line for describe
+  std::vector<std::pair<std::string, std::string>> refused;  // engine, reason
+
+  size_t workspace_bytes() const {
+    const size_t bytes = bias_bytes + packed_bytes + scratch_bytes;
+    return bytes ? bytes + kAlignment - 1 : 0;
+  }
+};
+
+Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const PlanRequest& request);
+
+// The memory of one execution; bias is raw (element type of the problem) where the plan converts it.
+struct RunMemory {
+  const void* x = nullptr;
+  const void* w = nullptr;
+  const void* bias = nullptr;
+  int64_t bias_stride = 1;
+  void* y = nullptr;
+  void* workspace = nullptr;  // workspace_bytes(), any address
+};
+
+Status run_plan(const Plan& plan, const RunMemory& memory, const Runner& runner);
+
+// Bias as engines want it: dense, accumulator type, -0 made +0.
+void convert_bias(Dtype dtype, const void* bias, int64_t stride, int64_t count, void* out);
+
+}  // namespace ctconv

@@ -1,0 +1,73 @@
+// Facts about a Problem that planners, benches and describe share.
+#include "src/problem/problem.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "src/base/checked.h"
+
+namespace ctconv {
+namespace {
+
+// Pairs (input point, tap) along one axis whose output lies in the core.
+double live_pairs(const Axis& a) {
+  double pairs = 0;
+  for (int64_t t = 0; t < a.k; ++t) {
+    const int64_t shift = t * a.d - a.lo;
+    const int64_t first = shift < 0 ? ceil_div(-shift, a.s) : 0;
+    const int64_t last = std::min(a.i - 1, floor_div(a.o - 1 - shift, a.s));
+    if (last >= first) pairs += static_cast<double>(last - first + 1);
+  }
+  return pairs;
+}
+
+}  // namespace
+
+double useful_flop(const Problem& p) {
+  double work = 2.0 * static_cast<double>(p.n) * static_cast<double>(p.groups) * static_cast<double>(p.ci) * static_cast<double>(p.co);
+  for (const Axis& a : p.axis) work *= live_pairs(a);
+  return work;
+}
+
+double moved_bytes(const Problem& p) {
+  const double elements = static_cast<double>(p.in_elements()) + static_cast<double>(p.weight_elements()) + static_cast<double>(p.out_elements()) +
+                          (p.bias ? static_cast<double>(p.groups * p.co) : 0.0);
+  return elements * static_cast<double>(size_of(p.dtype));
+}
+
+Order order_of(const ActivationLayout& l, const Problem& p, bool output) {
+  std::array<int64_t, 3> extent;
+  for (size_t a = 0; a < 3; ++a) extent[a] = output ? p.axis[a].o + p.axis[a].tail : p.axis[a].i;
+  const int64_t channels = p.groups * (output ? p.co : p.ci);
+  // A stride matters only where its extent exceeds 1.
+  const auto dense = [&](int64_t channel_step, int64_t pixel_step) {
+    int64_t step = pixel_step;
+    for (size_t a = 3; a-- > 0;) {
+      if (extent[a] > 1 && l.axis[a] != step) return false;
+      step *= extent[a];
+    }
+    return channels == 1 || l.c == channel_step;
+  };
+  const int64_t points = extent[0] * extent[1] * extent[2];
+  if (dense(points, 1) && (p.n == 1 || l.n == points * channels)) return Order::kChannelsFirst;
+  if (dense(1, channels) && (p.n == 1 || l.n == points * channels)) return Order::kChannelsLast;
+  return Order::kOther;
+}
+
+size_t hash_of(const Problem& p) {
+  size_t h = 1469598103934665603ull;
+  const auto mix = [&](int64_t v) { h = (h ^ std::hash<int64_t>()(v)) * 1099511628211ull; };
+  mix(static_cast<int64_t>(p.dtype)), mix(p.rank), mix(p.n), mix(p.groups), mix(p.ci), mix(p.co);
+  for (const Axis& a : p.axis) mix(a.i), mix(a.o), mix(a.k), mix(a.s), mix(a.d), mix(a.lo), mix(a.tail);
+  for (const ActivationLayout* l : {&p.x, &p.y}) {
+    mix(l->n), mix(l->c);
+    for (int64_t s : l->axis) mix(s);
+  }
+  mix(p.w.g), mix(p.w.ci), mix(p.w.co);
+  for (int64_t s : p.w.tap) mix(s);
+  mix(p.bias), mix(static_cast<int64_t>(p.act.kind));
+  mix(static_cast<int64_t>(std::hash<double>()(p.act.alpha))), mix(static_cast<int64_t>(std::hash<double>()(p.act.beta)));
+  return h;
+}
+
+}  // namespace ctconv
