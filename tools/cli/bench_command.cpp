@@ -1,0 +1,167 @@
+// ctconv bench: time and useful GF/s of every engine, on one layer or on a JSON file of layers such as
+// bench/layers.json.
+//
+//   A layer of the file: id, n, cin, cout, g, in, k, s, p_begin, p_end, op, d, bias, activation, dtype; run in the
+//   `ctconv` dialect.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+
+#include "tools/cli/fault.h"
+#include "tools/cli/layer.h"
+#include "tools/cli/output.h"
+#include "tools/cli/progress.h"
+#include "tools/cli/table.h"
+#include "tools/cli/timing.h"
+
+namespace cli {
+namespace {
+
+// "all": every engine but the reference (which is no contest and slow); else the one named.
+std::vector<std::string> engines_of(const Request& request) {
+  if (request.engine == "auto") {
+    std::vector<std::string> names{"auto"};
+    for (const auto& name : engine_names())
+      if (name != "reference" && (name != "cudnn" || request.device != "cpu")) names.push_back(name);
+    return names;
+  }
+  return {request.engine};
+}
+
+struct Row {
+  std::string engine, form, refused;
+  double flop = 0;
+  Timing time;
+};
+
+std::vector<Row> bench(const Layer& layer, const Request& request, Progress& progress, const std::string& id) {
+  std::vector<Row> rows;
+  for (const std::string& name : engines_of(request)) {
+    progress.step(id + " " + name);
+    Row row;
+    row.engine = name;
+    try {
+      const ctconv::Op op = layer.op(name, request.reproducible);
+      const Facts facts = layer.describe(op);
+      const ctconv_spec spec = op.output_spec(layer.x_tensor(), layer.extras());
+      Array y(ctconv::dtype_of(spec), ctconv::shape_of(spec));
+      const ctconv::Tensor x = layer.x_tensor(), ty = y.tensor();
+      row.time = measure([&] { op.execute(x, ty, layer.extras()); }, request.repeat, request.seconds);
+      row.flop = facts.number("flop");
+      row.form = (name == "auto" ? facts.get("engine") + ": " : "") + facts.get("form");
+    } catch (const ctconv::error& e) {
+      if (e.kind() != 4 && e.kind() != 6) throw;
+      row.refused = reason_of(e);
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+Json json_of_rows(const std::vector<Row>& rows) {
+  Json out = Json::array();
+  for (const Row& r : rows) {
+    if (!r.refused.empty())
+      out.push_back({{"engine", r.engine}, {"refused", r.refused}});
+    else
+      out.push_back({{"engine", r.engine},
+                     {"form", r.form},
+                     {"median_s", r.time.median},
+                     {"best_s", r.time.best},
+                     {"runs", r.time.runs},
+                     {"flop", r.flop},
+                     {"gflops", r.flop / r.time.median * 1e-9}});
+  }
+  return out;
+}
+
+void add_rows(Table& table, const std::string& id, const std::vector<Row>& rows) {
+  bool first = true;
+  for (const Row& r : rows) {
+    const std::string label = first ? id : "";
+    first = false;
+    if (!r.refused.empty())
+      table.add({label, r.engine, "", "", "", "refuses: " + r.refused});
+    else
+      table.add({label, r.engine, show_time(r.time.median), show_time(r.time.best), show_rate(r.flop, r.time.median),
+                 r.form});
+  }
+}
+
+std::string shape_text(const Json& layer) {
+  std::string out = fmt::format("{},{}", layer.at("n").get<int64_t>(), layer.at("cin").get<int64_t>());
+  for (const auto& extent : layer.at("in")) out += fmt::format(",{}", extent.get<int64_t>());
+  return out + ":" + layer.value("dtype", "f32");
+}
+
+Request request_of(const Request& base, const Json& layer) {
+  Request r = base;
+  Json args = {{"in_channels", layer.at("cin")},   {"out_channels", layer.at("cout")},
+               {"groups", layer.at("g")},          {"kernel_size", layer.at("k")},
+               {"stride", layer.at("s")},          {"dilation", layer.at("d")},
+               {"pad_begin", layer.at("p_begin")}, {"pad_end", layer.at("p_end")},
+               {"output_padding", layer.at("op")}, {"bias", layer.at("bias")}};
+  r.dialect = "ctconv", r.arguments = args.dump(), r.x = shape_text(layer);
+  r.activation = layer.value("activation", "none");
+  return r;
+}
+
+int bench_file(const Request& request) {
+  std::ifstream file(request.layers);
+  if (!file) throw Fault("FILE", request.layers + ": cannot read");
+  Json layers;
+  try {
+    layers = Json::parse(file);
+  } catch (const Json::exception& e) {
+    throw Fault("JSON", request.layers + ": " + e.what());
+  }
+  if (!layers.is_array()) throw Fault("JSON", request.layers + ": an array of layers is expected");
+  Progress progress("bench");
+  Table table({"layer", "engine", ">median", ">best", ">GF/s", "form"});
+  Json out = Json::array();
+  size_t done = 0;
+  for (const Json& entry : layers) {
+    ++done;
+    std::string id;
+    try {
+      id = entry.at("id").get<std::string>();
+      if (id.rfind(request.only, 0) != 0) continue;
+      const Request one = request_of(request, entry);
+      const Layer layer(one, Layer::kAnyData);
+      const auto rows = bench(layer, one, progress, fmt::format("{} ({} of {})", id, done, layers.size()));
+      add_rows(table, id, rows);
+      out.push_back({{"id", id}, {"engines", json_of_rows(rows)}});
+    } catch (const Json::exception& e) {
+      throw Fault("JSON", fmt::format("{}: layer {} {}: {}", request.layers, done, id, e.what()));
+    }
+  }
+  if (out.empty()) throw Fault("OPTION", "no layer of " + request.layers + " begins with '" + request.only + "'");
+  progress.clear();
+  if (request.json)
+    print_json(out);
+  else
+    fmt::print("{}", table.text());
+  return 0;
+}
+
+}  // namespace
+
+int bench_command(const Request& request) {
+  if (!request.layers.empty()) return bench_file(request);
+  if (request.dialect.empty()) throw Fault("OPTION", "a dialect and its arguments, or --layers FILE, is needed");
+  Progress progress("bench");
+  const Layer layer(request, Layer::kAnyData);
+  const auto rows = bench(layer, request, progress, request.dialect);
+  progress.clear();
+  Table table({"layer", "engine", ">median", ">best", ">GF/s", "form"});
+  add_rows(table, text_of(layer.x_shape), rows);
+  if (request.json)
+    print_json({{"dialect", request.dialect}, {"x", layer.x_shape}, {"engines", json_of_rows(rows)}});
+  else
+    fmt::print("{}", table.text());
+  return 0;
+}
+
+}  // namespace cli

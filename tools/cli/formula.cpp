@@ -1,0 +1,61 @@
+// Words of the problem line: letters, then whole numbers joined by 'x'.
+#include "tools/cli/formula.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <sstream>
+
+#include "tools/cli/fault.h"
+
+namespace cli {
+
+Numbers numbers_of(const std::string& problem) {
+  Numbers out;
+  std::istringstream in(problem);
+  for (std::string word; in >> word;) {
+    const size_t digits = word.find_first_of("-0123456789");
+    if (digits == std::string::npos || digits == 0) continue;
+    const std::string key = word.substr(0, digits);
+    std::vector<int64_t> values;
+    std::istringstream parts(word.substr(digits));
+    for (std::string part; std::getline(parts, part, 'x');) values.push_back(std::strtoll(part.c_str(), nullptr, 10));
+    if (key == "n")
+      out.n = values[0];
+    else if (key == "g")
+      out.groups = values[0];
+    else if (key == "ci")
+      out.ci = values[0];
+    else if (key == "co")
+      out.co = values[0];
+    else if (key == "i")
+      out.i = values;
+    else if (key == "k")
+      out.k = values;
+    else if (key == "s")
+      out.s = values;
+    else if (key == "d")
+      out.d = values;
+    else if (key == "lo")
+      out.lo = values;
+    else if (key == "o")
+      out.o = values;
+    else if (key == "tail")
+      out.tail = values;
+  }
+  if (out.tail.empty()) out.tail.assign(out.i.size(), 0);
+  for (const auto* axis : {&out.i, &out.k, &out.s, &out.d, &out.lo, &out.o, &out.tail})
+    if (axis->empty() || axis->size() != out.i.size())
+      throw Fault("INTERNAL", "cannot read the problem '" + problem + "'");
+  return out;
+}
+
+std::string Numbers::formula(size_t a) const {
+  const auto crop = [](int64_t rows) { return rows < 0 ? fmt::format("+ {}", -rows) : fmt::format("- {}", rows); };
+  return fmt::format("{} = ({} - 1)*{} + {}*({} - 1) + 1 {} {}{}", o[a] + tail[a], i[a], s[a], d[a], k[a], crop(lo[a]),
+                     crop(hi(a)), tail[a] ? fmt::format(" + {} zero", tail[a]) : "");
+}
+
+std::string axis_name(size_t rank, size_t axis) { return std::string(1, "dhw"[3 - rank + axis]); }
+
+}  // namespace cli

@@ -1,0 +1,44 @@
+// ctconv info: version, processor, engines, dialects with their arguments.
+#include <fmt/format.h>
+
+#include "tools/cli/layer.h"
+#include "tools/cli/output.h"
+
+namespace cli {
+
+int info_command(const Request& request) {
+  const Facts build(ctconv_build_info());
+  const auto engines = engine_names();
+  Json dialects = Json::array();
+  std::string text;
+  for (int32_t i = 0; i < ctconv_dialect_count(); ++i) {
+    const std::string dialect = ctconv_dialect_name(i);
+    Json arguments = Json::array();
+    std::string signature;
+    for (int32_t k = 0;; ++k) {
+      ctconv_argument a = CTCONV_ARGUMENT_INIT;
+      if (ctconv_dialect_argument(dialect.c_str(), k, &a) != CTCONV_OK) break;
+      Json row = {{"name", a.name}, {"required", a.required != 0}};
+      if (!a.required) row["default"] = a.default_text;
+      arguments.push_back(row);
+      signature += (k ? ", " : "") + std::string(a.name) + (a.required ? "" : "=" + std::string(a.default_text));
+    }
+    dialects.push_back({{"name", dialect}, {"arguments", arguments}});
+    text += request.dialect == dialect || request.dialect == "all" ? fmt::format("  {}({})\n", dialect, signature)
+                                                                   : fmt::format("  {}\n", dialect);
+  }
+  if (request.json) {
+    print_json({{"version", ctconv_version_string()},
+                {"build", json_of(build)},
+                {"engines", engines},
+                {"dialects", dialects}});
+    return 0;
+  }
+  fmt::print("libctconv {}\n", ctconv_version_string());
+  for (const auto& [key, value] : build.items()) fmt::print("  {:<10} {}\n", key, value);
+  fmt::print("engines, in the order `auto` asks them\n  {}\n", fmt::join(engines, ", "));
+  fmt::print("dialects ({}; `ctconv info all` shows their arguments)\n{}", ctconv_dialect_count(), text);
+  return 0;
+}
+
+}  // namespace cli

@@ -1,0 +1,178 @@
+// Building a layer: x first (its element type is the weight's), then the weight and bias in the shapes the library
+// answers.
+#include "tools/cli/layer.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <sstream>
+
+#include "tools/cli/fault.h"
+
+namespace cli {
+
+Facts::Facts(const std::string& lines) {
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) {
+    const size_t colon = line.find(": ");
+    if (colon != std::string::npos) items_.emplace_back(line.substr(0, colon), line.substr(colon + 2));
+  }
+}
+
+const std::string& Facts::get(const std::string& key) const {
+  static const std::string kNothing;
+  for (const auto& [name, value] : items_)
+    if (name == key) return value;
+  return kNothing;
+}
+
+double Facts::number(const std::string& key) const { return std::strtod(get(key).c_str(), nullptr); }
+
+ctconv::Desc make_desc(const std::string& dialect, const Arguments& arguments) {
+  ctconv::Desc desc(dialect);
+  for (const auto& [name, value] : arguments.items) desc.set(name, value);
+  return desc;
+}
+
+namespace {
+
+std::string origin_of(const Source& s, uint64_t seed) {
+  switch (s.kind) {
+    case Source::kFile:
+      return s.path;
+    case Source::kOnes:
+      return "ones";
+    case Source::kZeros:
+      return "zeros";
+    default:
+      return "random, seed " + std::to_string(seed);
+  }
+}
+
+int32_t activation_number(const std::string& name) {
+  const char* names[] = {"none", "relu", "leaky_relu", "tanh", "sigmoid", "clip"};
+  for (int32_t i = 0; i < 6; ++i)
+    if (name == names[i]) return i;
+  throw Fault("OPTION", "activation '" + name + "' is not one of none, relu, leaky_relu, tanh, sigmoid, clip");
+}
+
+}  // namespace
+
+Layer::Layer(const Request& r, Need need)
+    : request(r), arguments(parse_arguments(r.arguments)), desc(make_desc(r.dialect, arguments)) {
+  desc.validate();
+  if (!r.output_size.empty()) output_size_ = parse_value(r.output_size, &arguments);
+  load_x(need != kShapes);
+  load_weight(need);
+}
+
+void Layer::load_x(bool data) {
+  if (request.x.empty())
+    throw Fault("OPTION", "--x is missing: a .npy file, or a shape such as 1,3,16,16 for random numbers");
+  const Source source = parse_source(request.x);
+  if (source.kind == Source::kNone) throw Fault("OPTION", "--x none: an input is needed");
+  x_shape = source.shape, x_type = source.type;
+  x_origin = origin_of(source, request.seed);
+  if (!data && source.kind != Source::kFile) {
+    if (x_shape.empty()) throw Fault("OPTION", "--x " + request.x + " names no shape");
+    return;
+  }
+  x = load(source, request.seed, {}, ctconv::kFloat32);
+  x_shape = x.shape(), x_type = x.dtype();
+}
+
+ctconv::Tensor Layer::x_tensor() const { return x.data() ? x.tensor() : ctconv::Tensor(nullptr, x_type, x_shape); }
+
+void Layer::load_weight(Need need) {
+  const Source w = request.weight.empty() ? Source() : parse_source(request.weight);
+  const Source b = request.bias.empty() ? Source() : parse_source(request.bias);
+  if (w.kind == Source::kNone) throw Fault("OPTION", "--weight none: a weight is needed");
+  ctconv::WeightSpec spec{};
+  const ctconv::Tensor tx = x_tensor();
+  bool has_spec = true;
+  try {
+    spec = desc.weight_spec(&tx);
+  } catch (const ctconv::error& e) {
+    // Dialects whose weight does not follow from the arguments: fine where its shape is given.
+    has_spec = false;
+    if (e.status() != CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC || (w.shape.empty() && w.kind != Source::kFile)) throw;
+  }
+  const bool shapes_only = need == kShapes && w.kind == Source::kDefault;
+  const auto make = [&](const Source& s, const ctconv_spec& want, uint64_t seed, auto init, std::string* origin) {
+    if (s.kind != Source::kDefault) {
+      *origin = origin_of(s, seed);
+      return load(s, seed, has_spec ? ctconv::shape_of(want) : std::vector<int64_t>(),
+                  has_spec ? ctconv::dtype_of(want) : x_type);
+    }
+    Array out(ctconv::dtype_of(want), ctconv::shape_of(want));
+    *origin = "the dialect's initialiser, seed " + std::to_string(seed);
+    try {
+      init(seed, out.tensor());
+    } catch (const ctconv::error& e) {
+      if (need != kAnyData || e.status() != CTCONV_ERR_UNSUPPORTED_INIT) throw;
+      fill_random(out, seed), *origin = "random, seed " + std::to_string(seed);
+    }
+    return out;
+  };
+  if (!shapes_only)
+    weight = make(
+        w, spec.weight, request.seed + 1, [&](uint64_t s, const ctconv::Tensor& t) { desc.init_weight(s, t); },
+        &weight_origin);
+  if (b.kind == Source::kNone || (b.kind == Source::kDefault && (!has_spec || spec.bias.ndim == 0))) return;
+  if (need == kShapes && b.kind == Source::kDefault) return;
+  bias = make(
+      b, spec.bias, request.seed + 2, [&](uint64_t s, const ctconv::Tensor& t) { desc.init_bias(s, t); }, &bias_origin);
+}
+
+ctconv::Options Layer::options(const std::string& engine, bool reproducible) const {
+  ctconv::Options o;
+  o.engine = engine.c_str(), o.device = request.device.c_str(), o.threads = request.threads;
+  o.reproducible = reproducible ? 1 : 0;
+  o.tuning = request.tune ? CTCONV_TUNING_MEASURE : CTCONV_TUNING_NONE;
+  o.activation = activation_number(request.activation);
+  if (o.activation == CTCONV_ACTIVATION_LEAKY_RELU || o.activation == CTCONV_ACTIVATION_CLIP)
+    o.activation_alpha = request.alpha;
+  if (o.activation == CTCONV_ACTIVATION_CLIP) o.activation_beta = request.beta;
+  return o;
+}
+
+ctconv::Op Layer::op(const std::string& engine, bool reproducible) const {
+  const ctconv::Options o = options(engine, reproducible);
+  if (!weight) return ctconv::Op(desc, o);
+  if (!bias) return ctconv::Op(desc, weight->tensor(), o);
+  return ctconv::Op(desc, weight->tensor(), bias->tensor(), o);
+}
+
+ctconv::CallExtras Layer::extras() const {
+  ctconv::CallExtras e;
+  if (output_size_) e.output_size = &*output_size_;
+  return e;
+}
+
+Array Layer::execute(const ctconv::Op& op) const {
+  const ctconv_spec spec = op.output_spec(x_tensor(), extras());
+  Array y(ctconv::dtype_of(spec), ctconv::shape_of(spec));
+  op.execute(x_tensor(), y.tensor(), extras());
+  return y;
+}
+
+Array Layer::magnitude() const {
+  const auto absolute = [](const Array& a) {
+    Array out(a.dtype(), a.shape(), a.fortran());
+    for (size_t i = 0; i < a.elements(); ++i) out.set(i, std::fabs(a.get(i)));
+    return out;
+  };
+  ctconv::Desc plain = make_desc(request.dialect, arguments);
+  for (const char* name : {"act", "activation"})
+    if (arguments.find(name)) plain.set(name, ctconv::Value());
+  ctconv::Options o = options("reference", false);
+  o.activation = CTCONV_ACTIVATION_NONE, o.activation_alpha = o.activation_beta = 0;
+  const Array ax = absolute(x), aw = absolute(*weight);
+  const std::optional<Array> ab = bias ? std::optional<Array>(absolute(*bias)) : std::nullopt;
+  const ctconv::Op op = ab ? ctconv::Op(plain, aw.tensor(), ab->tensor(), o) : ctconv::Op(plain, aw.tensor(), o);
+  const ctconv_spec spec = op.output_spec(ax.tensor(), extras());
+  Array y(ctconv::dtype_of(spec), ctconv::shape_of(spec));
+  op.execute(ax.tensor(), y.tensor(), extras());
+  return y;
+}
+
+}  // namespace cli

@@ -1,0 +1,69 @@
+// One layer as the command line asks for it: descriptor, tensors and the ops made from them.
+//
+//   in:  a Request;   out: Desc, x, weight and bias with their origin in words, ops for any engine
+//   refuses: what the library refuses (ctconv::error), unreadable sources (Fault)
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ctconv/ctconv.hpp"
+#include "tools/cli/array.h"
+#include "tools/cli/json_args.h"
+#include "tools/cli/request.h"
+
+namespace cli {
+
+// `key: value` lines of describe and build_info, in their order.
+class Facts {
+ public:
+  explicit Facts(const std::string& lines);
+  const std::string& get(const std::string& key) const;  // "" where absent
+  double number(const std::string& key) const;           // 0 where absent
+  const std::vector<std::pair<std::string, std::string>>& items() const { return items_; }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> items_;
+};
+
+ctconv::Desc make_desc(const std::string& dialect, const Arguments& arguments);
+
+class Layer {
+ public:
+  enum Need {
+    kShapes,   // data may be absent
+    kData,     // no source for the weight: the dialect's initialiser
+    kAnyData,  // the same, but random where the dialect has no initialiser (bench, verify)
+  };
+  Layer(const Request& request, Need need);
+
+  ctconv::Op op(const std::string& engine, bool reproducible = false) const;
+  ctconv::CallExtras extras() const;
+  ctconv::Options options(const std::string& engine, bool reproducible) const;
+
+  // Runs one engine; the output is dense.
+  Array execute(const ctconv::Op& op) const;
+  Facts describe(const ctconv::Op& op) const { return Facts(op.describe(x_tensor(), extras())); }
+  ctconv::Tensor x_tensor() const;
+
+  // The same layer on |x|, |weight|, |bias| without activation: the scale of rounding errors.
+  Array magnitude() const;
+
+  const Request& request;
+  Arguments arguments;
+  ctconv::Desc desc;
+  std::vector<int64_t> x_shape;
+  ctconv::Dtype x_type;
+  Array x;
+  std::optional<Array> weight, bias;
+  std::string x_origin, weight_origin, bias_origin;
+
+ private:
+  void load_x(bool data);
+  void load_weight(Need need);
+  std::optional<ctconv::Value> output_size_;
+};
+
+}  // namespace cli

@@ -1,0 +1,142 @@
+// ctconv, the command line of libctconv: option parsing and the one place where a refusal becomes an exit code.
+//
+//   out: answers on stdout (JSON with --json); refusals on stderr with their status name
+//   exit: 0 done, 1 an engine differs from the reference (run --check, verify), 2 refused or misused
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+#include <iostream>
+
+#include "ctconv/ctconv.hpp"
+#include "tools/cli/fault.h"
+#include "tools/cli/output.h"
+#include "tools/cli/request.h"
+
+namespace {
+
+constexpr const char* kSources =
+    "SOURCE of a tensor: FILE.npy, or numbers made here: random, ones or zeros, with :SHAPE and :DTYPE\n"
+    "  where they do not follow (random:1,3,16,16:float16; a shape alone is random).\n"
+    "ARGS: the dialect's own arguments as JSON or @file.json: [..] is a tuple, {\"$list\": [..]} a list,\n"
+    "  null None, true a bool, 1 an int, 1.0 a float. `ctconv info DIALECT` lists them.\n";
+
+void add_layer(CLI::App* command, cli::Request* r, bool optional) {
+  auto* dialect = command->add_option("dialect", r->dialect,
+                                      "whose words, e.g. torch.nn.ConvTranspose3d (`ctconv info` lists all)");
+  command->add_option("args", r->arguments, "the dialect's arguments as JSON, or @file.json");
+  if (!optional) dialect->required();
+  command->add_option("-x,--x", r->x, "input SOURCE, in the dialect's axis order");
+  command->add_option("-w,--weight", r->weight, "weight SOURCE (default: the dialect's initialiser)");
+  command->add_option("-b,--bias", r->bias, "bias SOURCE, or none (default: the dialect's initialiser)");
+  command->add_option("--output-size", r->output_size, "the call's output_size as JSON, e.g. [10,10,10]");
+  command->add_option("--seed", r->seed, "seed of all numbers made here")->capture_default_str();
+}
+
+void add_engine(CLI::App* command, cli::Request* r) {
+  command->add_option("--engine", r->engine, "auto, or one engine by name (`ctconv info` lists them)")
+      ->capture_default_str();
+  command->add_option("--device", r->device, "cpu, cuda or cuda:N")->capture_default_str();
+  command->add_option("--threads", r->threads, "0: all cores this process may use")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 65536));
+  command->add_option("--activation", r->activation, "after the bias: none, relu, leaky_relu, tanh, sigmoid, clip")
+      ->capture_default_str();
+  command->add_option("--alpha", r->alpha, "slope of leaky_relu, lower bound of clip")->capture_default_str();
+  command->add_option("--beta", r->beta, "upper bound of clip")->capture_default_str();
+  command->add_flag("--reproducible", r->reproducible, "only engines that give the reference's bits");
+  command->add_flag("--tune", r->tune, "time the engines first and take the fastest");
+}
+
+int fail(const cli::Request& r, const std::string& name, const std::string& message, const cli::Json& detail) {
+  if (r.json)
+    std::fprintf(stderr, "%s\n",
+                 cli::Json{{"error", detail}}.dump(-1, ' ', false, cli::Json::error_handler_t::replace).c_str());
+  else
+    std::fprintf(stderr, "ctconv: %s: %s\n", name.c_str(), message.c_str());
+  return 2;
+}
+
+int guarded(const cli::Request& r, const std::function<int()>& action) {
+  try {
+    const int code = action();
+    if (std::fflush(stdout) != 0) return fail(r, "FILE", "stdout: cannot write", {{"status", "FILE"}});
+    return code;
+  } catch (const ctconv::error& e) {
+    const std::string message = e.record().message[0] ? e.record().message : ctconv_status_text(e.status());
+    return fail(r, e.name(), message, cli::json_of(e));
+  } catch (const cli::Fault& e) {
+    return fail(r, e.name(), e.what(), {{"status", e.name()}, {"message", e.what()}});
+  } catch (const std::bad_alloc&) {
+    return fail(r, "MEMORY", "not enough memory", {{"status", "MEMORY"}, {"message", "not enough memory"}});
+  } catch (const std::exception& e) {
+    return fail(r, "INTERNAL", e.what(), {{"status", "INTERNAL"}, {"message", e.what()}});
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  cli::Request r;
+  CLI::App app("Transposed convolution in the words of PyTorch, MindSpore, Paddle, MegEngine, ONNX and Keras.\n",
+               "ctconv");
+  app.set_version_flag("--version", std::string("ctconv ") + ctconv_version_string());
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_flag("--json", r.json, "answer and refuse in JSON");
+  app.footer(std::string(kSources) +
+             "\nExit code 0: done; 1: an engine differs from the reference; 2: refused, with the reason on stderr.\n"
+             "Example:\n  ctconv run torch.nn.ConvTranspose2d "
+             "'{\"in_channels\":3,\"out_channels\":8,\"kernel_size\":4,\"stride\":2}' "
+             "-x 1,3,16,16 --check");
+  const auto command = [&](const char* name, const char* what, int (*action)(const cli::Request&)) {
+    CLI::App* c = app.add_subcommand(name, what);
+    c->footer(kSources);
+    c->callback([&r, action] {
+      const int code = guarded(r, [&] { return action(r); });
+      if (code != 0) throw CLI::RuntimeError(code);
+    });
+    return c;
+  };
+
+  CLI::App* run = command("run", "compute one layer: its output, time and rate", cli::run_command);
+  add_layer(run, &r, false), add_engine(run, &r);
+  run->add_option("-o,--output", r.output, "write y to this .npy file");
+  run->add_option("--repeat", r.repeat, "timed runs, after one that is not timed")->check(CLI::Range(1, 1000000));
+  run->add_flag("--check", r.check, "compare with the reference engine");
+
+  CLI::App* shape = command("shape", "what to allocate: output, weight and bias", cli::shape_command);
+  add_layer(shape, &r, false);
+
+  CLI::App* explain =
+      command("explain", "the formula with its numbers, the engines with their reasons", cli::explain_command);
+  add_layer(explain, &r, false), add_engine(explain, &r);
+  explain->add_flag("--side-by-side", r.side_by_side, "what every dialect of this rank makes of the same words");
+
+  CLI::App* verify = command("verify", "every engine against the reference", cli::verify_command);
+  add_layer(verify, &r, false), add_engine(verify, &r);
+
+  CLI::App* bench =
+      command("bench", "time and GF/s of every engine, for one layer or a file of layers", cli::bench_command);
+  add_layer(bench, &r, true), add_engine(bench, &r);
+  bench->add_option("--layers", r.layers, "a JSON file of layers, e.g. bench/layers.json, instead of dialect and args");
+  bench->add_option("--only", r.only, "layers whose id begins so");
+  bench->add_option("--repeat", r.repeat, "timed runs (default: as many as fit into --seconds)")
+      ->check(CLI::Range(1, 1000000));
+  bench->add_option("--seconds", r.seconds, "time per engine and layer")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 3600.0));
+
+  CLI::App* info = command("info", "version, processor, engines, dialects and their arguments", cli::info_command);
+  info->add_option("dialect", r.dialect, "show the arguments of this dialect, or of all");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& e) {
+    return e.get_exit_code();
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    return fail(r, "OPTION", std::string(e.what()) + " (`ctconv --help`)",
+                {{"status", "OPTION"}, {"message", e.what()}});
+  }
+  return 0;
+}

@@ -1,0 +1,18 @@
+// .npy files (format versions 1, 2 and 3), our own small reader and writer.
+//
+//   in:  little-endian float16, float32 or float64; C or Fortran order (then the array is a strided view of the bytes)
+//   out: version 1.0, C order; bfloat16, which .npy does not know, is widened to float32 (exact)
+//   refuses (Fault FILE, NPY_FORMAT): other element types, a header that is not the three documented keys, more than 8
+//   axes, sizes that overflow, a file shorter than its header promises (found before any memory is taken)
+#pragma once
+
+#include <string>
+
+#include "tools/cli/array.h"
+
+namespace cli {
+
+Array read_npy(const std::string& path);
+void write_npy(const std::string& path, const Array& array);
+
+}  // namespace cli

@@ -1,0 +1,53 @@
+// JSON in one place, so that every command spells the same thing the same way.
+#include "tools/cli/output.h"
+
+#include <cstdio>
+
+namespace cli {
+
+std::vector<std::string> engine_names() {
+  std::vector<std::string> names;
+  for (int32_t i = 0; i < ctconv_engine_count(); ++i) names.emplace_back(ctconv_engine_name(i));
+  return names;
+}
+
+std::string kind_name(int32_t kind) {
+  const char* names[] = {"ok",     "TypeError", "ValueError", "ShapeError", "unsupported",
+                         "memory", "device",    "misuse",     "",           "internal"};
+  return kind >= 0 && kind <= 9 ? names[kind] : "";
+}
+
+Json json_of(const ctconv::error& e) {
+  const ctconv_error& r = e.record();
+  Json out = {{"status", e.name()}, {"number", r.status}, {"kind", kind_name(r.kind)}};
+  if (r.argument[0]) out["argument"] = r.argument;
+  if (r.element >= 0) out["element"] = r.element;
+  if (r.value[0]) out["value"] = r.value;
+  if (r.range[0]) out["range"] = r.range;
+  if (r.native_code) out["native_code"] = r.native_code;
+  out["message"] = r.message[0] ? r.message : ctconv_status_text(r.status);
+  return out;
+}
+
+Json json_of(const ctconv_spec& spec) {
+  return {{"shape", ctconv::shape_of(spec)}, {"dtype", name_of(ctconv::dtype_of(spec))}};
+}
+
+Json json_of(const Facts& facts) {
+  Json out = Json::object();
+  for (const auto& [key, value] : facts.items()) out[key] = value;
+  return out;
+}
+
+void print_json(const Json& json) {
+  // Replace: a path on the command line need not be UTF-8.
+  const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace);
+  std::puts(text.c_str());
+}
+
+std::string reason_of(const ctconv::error& e) {
+  const std::string message = e.record().message[0] ? e.record().message : ctconv_status_text(e.status());
+  return e.status() == CTCONV_ERR_UNSUPPORTED_ENGINE ? message : std::string(e.name()) + ": " + message;
+}
+
+}  // namespace cli

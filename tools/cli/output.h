@@ -1,0 +1,27 @@
+// What every command prints with: JSON fragments of shapes and errors, engine names, refusals.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "ctconv/ctconv.hpp"
+#include "tools/cli/array.h"
+#include "tools/cli/layer.h"
+
+namespace cli {
+
+using Json = nlohmann::ordered_json;
+
+std::vector<std::string> engine_names();
+std::string kind_name(int32_t kind);  // "ValueError", "unsupported", ...
+
+Json json_of(const ctconv::error& e);
+Json json_of(const ctconv_spec& spec);  // {"shape": [..], "dtype": "float32"}
+Json json_of(const Facts& facts);
+void print_json(const Json& json);
+
+// The reason of a refusal without its engine's name in front.
+std::string reason_of(const ctconv::error& e);
+
+}  // namespace cli

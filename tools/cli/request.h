@@ -1,0 +1,34 @@
+// What one command was asked: the parsed options, and the commands themselves.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace cli {
+
+struct Request {
+  std::string dialect, arguments = "{}";  // as written; parse_arguments reads the latter
+  std::string x, weight, bias, output;    // sources (array.h); output: a path, empty: none
+  std::string output_size;                // JSON; empty: not given
+  std::string engine = "auto", device = "cpu";
+  std::string activation = "none";
+  double alpha = 0.01, beta = 0;  // of the activation
+  int threads = 0;
+  bool reproducible = false, tune = false;
+  uint64_t seed = 1;
+  int repeat = 0;  // 0: as many as fit into `seconds`
+  double seconds = 0.5;
+  bool json = false, check = false, side_by_side = false;
+  std::string layers, only;  // bench: a JSON file, and a prefix of the ids in it
+};
+
+// Each prints its answer to stdout and returns the exit code: 0, or 1 where an engine differs from the reference.
+// A refusal leaves as ctconv::error or cli::Fault.
+int run_command(const Request&);
+int shape_command(const Request&);
+int explain_command(const Request&);
+int verify_command(const Request&);
+int bench_command(const Request&);
+int info_command(const Request&);
+
+}  // namespace cli

@@ -1,0 +1,81 @@
+// ctconv verify: every engine against the reference on one layer. Engines that promise the reference's bits must give
+// them; others must stay within what the order of rounding explains. Exit 1 where one does not.
+#include <fmt/format.h>
+
+#include "tools/cli/compare.h"
+#include "tools/cli/layer.h"
+#include "tools/cli/output.h"
+#include "tools/cli/progress.h"
+#include "tools/cli/table.h"
+
+namespace cli {
+namespace {
+
+// Engines that promise the reference's bits are those that `reproducible` accepts.
+bool promises_bits(const Layer& layer, const std::string& engine) {
+  try {
+    (void)layer.describe(layer.op(engine, true));
+    return true;
+  } catch (const ctconv::error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+int verify_command(const Request& request) {
+  Progress progress("verify");
+  progress.step("reference");
+  const Layer layer(request, Layer::kAnyData);
+  const ctconv::Op reference_op = layer.op("reference");
+  const Array reference = layer.execute(reference_op);
+  const double terms = terms_of(layer.describe(reference_op), reference);
+  progress.step("reference on magnitudes");
+  const Array magnitude = layer.magnitude();
+
+  Table table({"engine", "result", ">max error", ">relative", ">of bound", "form or reason"});
+  Json rows = Json::array();
+  int code = 0;
+  for (const std::string& name : engine_names()) {
+    if (name == "reference") continue;
+    progress.step(name);
+    try {
+      const ctconv::Op op = layer.op(name);
+      const Facts facts = layer.describe(op);
+      const Difference d = compare(layer.execute(op), reference, &magnitude, terms);
+      const bool exact = promises_bits(layer, name);
+      const bool ok = exact ? d.same_bits : d.explained();
+      if (!ok) code = 1;
+      const std::string result = d.same_bits ? "same bits" : ok ? "ok" : exact ? "DIFFERS" : "FAILED";
+      table.add({name, result, show_error(d.max_abs), show_error(d.relative), fmt::format("{:.2g}", d.of_bound),
+                 facts.get("form")});
+      rows.push_back({{"engine", name},
+                      {"ok", ok},
+                      {"same_bits", d.same_bits},
+                      {"promises_bits", exact},
+                      {"max_abs_error", d.max_abs},
+                      {"relative_error", d.relative},
+                      {"of_rounding_bound", d.of_bound},
+                      {"form", facts.get("form")}});
+    } catch (const ctconv::error& e) {
+      if (e.kind() != 4 && e.kind() != 6) throw;  // unsupported, or no such device: a refusal, not a fault
+      table.add({name, "refuses", "", "", "", reason_of(e)});
+      rows.push_back({{"engine", name}, {"refused", json_of(e)}});
+    }
+  }
+  progress.clear();
+  if (request.json) {
+    print_json({{"dialect", request.dialect},
+                {"x", layer.x_shape},
+                {"y", reference.shape()},
+                {"reference", layer.describe(reference_op).get("form")},
+                {"engines", rows},
+                {"ok", code == 0}});
+  } else {
+    fmt::print("{} -> {} {}, {:.0f} products per output\n\n{}", text_of(layer.x_shape), text_of(reference.shape()),
+               name_of(reference.dtype()), terms, table.text());
+  }
+  return code;
+}
+
+}  // namespace cli
