@@ -1,0 +1,15 @@
+// What a call is expected to take: flop over the rate of the implementation oneDNN named, plus the bytes moved.
+//
+//   in:  Problem, implementation string, threads, bytes of the reorders;   out: seconds (for comparing engines only)
+//   seconds = calls + max(flop / rate, bytes / bandwidth) + reorder bytes / reorder bandwidth
+#pragma once
+
+#include <string>
+
+#include "src/problem/problem.h"
+
+namespace ctconv::onednn {
+
+double estimated_seconds(const Problem& p, const std::string& implementation, int32_t threads, double reorder_bytes);
+
+}  // namespace ctconv::onednn

@@ -1,0 +1,192 @@
+// See kernel.h. Refuses: no implementation, or one whose name holds "ref"; scratch above the workspace limit.
+#include "src/engine/onednn/kernel.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
+#include <unordered_map>
+
+#include "src/engine/onednn/cost.h"
+#include "src/engine/onednn/descriptors.h"
+#include "src/engine/onednn/failure.h"
+#include "src/engine/onednn/threads.h"
+
+namespace ctconv::onednn {
+namespace {
+
+using dnnl::memory;
+
+// An Inf or NaN in packed weights: every exponent bit set.
+bool finite(const void* packed, size_t bytes, memory::data_type type) {
+  bool bad = false;
+  if (type == memory::data_type::f32) {
+    for (size_t at = 0; at + 4 <= bytes; at += 4) {
+      uint32_t u;
+      std::memcpy(&u, static_cast<const char*>(packed) + at, 4);
+      bad |= (u & 0x7f800000u) == 0x7f800000u;
+    }
+  } else {
+    const uint32_t exponent = type == memory::data_type::bf16 ? 0x7f80u : 0x7c00u;
+    for (size_t at = 0; at + 2 <= bytes; at += 2) {
+      uint16_t u;
+      std::memcpy(&u, static_cast<const char*>(packed) + at, 2);
+      bad |= (u & exponent) == exponent;
+    }
+  }
+  return !bad;
+}
+
+// A reorder with its scratchpad in the caller's memory.
+struct Reorder {
+  Desc from, to;
+  dnnl::reorder primitive;
+  size_t scratch = 0;
+
+  void make(const dnnl::engine& engine, const Desc& f, const Desc& t) {
+    dnnl::primitive_attr attr;
+    attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    const dnnl::reorder::primitive_desc pd(engine, f, engine, t, attr);
+    from = f, to = t, scratchpad_ = pd.scratchpad_desc(), scratch = scratchpad_.get_size();
+    primitive = dnnl::reorder(pd);
+  }
+  void run(const dnnl::engine& engine, const dnnl::stream& stream, const void* src, void* dst, void* pad) const {
+    std::unordered_map<int, memory> args = {{DNNL_ARG_FROM, memory(from, engine, const_cast<void*>(src))},
+                                            {DNNL_ARG_TO, memory(to, engine, dst)}};
+    if (scratch != 0) args.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad_, engine, pad));
+    primitive.execute(stream, args);
+  }
+
+ private:
+  Desc scratchpad_;
+};
+
+class OnednnKernel final : public Kernel {
+ public:
+  std::string form() const override { return form_; }
+  double estimated_seconds() const override { return seconds_; }
+  size_t scratch_bytes() const override { return scratch_bytes_; }
+  size_t packed_bytes() const override { return weights_.get_size(); }
+  std::string packing() const override { return packing_; }
+
+  Status make(const Problem& p, const PlanContext& context, Route route) {
+    threads_ = std::max(1, context.threads);
+    const PlanThreads plan_threads(threads_);
+    engine_ = dnnl::engine(dnnl::engine::kind::cpu, 0);
+    with_bias_ = p.bias;
+    const Tensor x = input_of(p), y = output_of(p), w = weights_of(p);
+    reorder_x_ = route == Route::kLast ? !x.channels_last : !x.channels_first;
+    reorder_y_ = route == Route::kLast ? !y.channels_last : !y.channels_first;
+    if ((reorder_x_ && !x.nested) || (reorder_y_ && !y.nested)) {
+      return refuse("onednn: x or y has strides that are not positive and nested");
+    }
+    if (!w.nested) return refuse("onednn: the weight has strides that are not positive and nested");
+    x_ = route == Route::kLast ? x.last() : x.first();
+    y_ = route == Route::kLast ? y.last() : y.first();
+
+    const Geometry g = geometry_of(p);
+    const Desc any(w.dims, w.type, memory::format_tag::any);
+    if (with_bias_) bias_ = Desc({p.groups * p.co}, memory::data_type::f32, memory::format_tag::a);
+    using Forward = dnnl::deconvolution_forward;
+    const Forward::primitive_desc pd(engine_, dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct,
+                                     x_, any, bias_, y_, g.stride, g.dilation, g.pad_l, g.pad_r, attributes_of(p.act),
+                                     /*allow_empty=*/true);
+    if (!pd) return refuse("onednn: no deconvolution for this shape, element type or padding");
+    const std::string implementation = pd.impl_info_str();
+    if (implementation.find("ref") != std::string::npos) {
+      return refuse("onednn: only the reference implementation (" + implementation + ")");
+    }
+    weights_ = pd.weights_desc();
+    scratchpad_ = pd.scratchpad_desc();
+    deconvolution_ = Forward(pd);
+    packing_ = "onednn " + layout_key(weights_);
+    reorder_weights_.make(engine_, Desc(w.dims, w.type, w.strides), weights_);
+    if (reorder_x_) reorder_input_.make(engine_, x.as_it_lies(), x_);
+    if (reorder_y_) reorder_output_.make(engine_, y_, y.as_it_lies());
+
+    x_bytes_ = reorder_x_ ? round_up(x_.get_size()) : 0;
+    y_bytes_ = reorder_y_ ? round_up(y_.get_size()) : 0;
+    scratch_bytes_ =
+        x_bytes_ + y_bytes_ + std::max({scratchpad_.get_size(), reorder_input_.scratch, reorder_output_.scratch});
+    if (scratch_bytes_ > context.workspace_limit) {
+      return refuse("onednn: needs " + std::to_string(scratch_bytes_) + " bytes of workspace, the limit is " +
+                    std::to_string(context.workspace_limit));
+    }
+    seconds_ = onednn::estimated_seconds(p, implementation, threads_, 2.0 * static_cast<double>(x_bytes_ + y_bytes_));
+    form_ = implementation + (route == Route::kLast ? ", channels-last" : ", channels-first") +
+            (reorder_x_ ? ", x reordered" : "") + (reorder_y_ ? ", y reordered" : "") + ", " + runtime_name();
+    return {};
+  }
+
+  Result<bool> pack(const void* w, void* packed, const Runner& runner) const override {
+    try {
+      Call call(engine_, runner, threads_);
+      if (reorder_weights_.scratch != 0) {
+        Buffer buffer(Allocator{}, reorder_weights_.scratch);
+        if (!buffer.ok()) return Status(Code::NO_MEMORY, "onednn: no memory to reorder the weight");
+        reorder_weights_.run(engine_, call.stream(), w, packed, buffer.data());
+      } else {
+        reorder_weights_.run(engine_, call.stream(), w, packed, nullptr);
+      }
+      if (call.broken()) return Status(Code::MISUSE_RUNNER, "the runner did not call each task exactly once");
+      // Its blocked loops multiply padding zeros: an Inf among the weights would make a NaN where no tap is.
+      return finite(packed, weights_.get_size(), weights_.get_data_type());
+    } catch (...) {
+      return status_in_flight(During::kRun);
+    }
+  }
+
+  Status run(const CallMemory& m, const Runner& runner) const override {
+    if (with_bias_ && m.bias == nullptr) return Status(Code::INTERNAL, "onednn: planned with a bias, called without");
+    try {
+      Call call(engine_, runner, threads_);
+      auto* scratch = static_cast<char*>(m.scratch);
+      void* pad = scratch + x_bytes_ + y_bytes_;
+      const void* x = m.x;
+      void* y = m.y;
+      if (reorder_x_) {
+        reorder_input_.run(engine_, call.stream(), m.x, scratch, pad);
+        x = scratch;
+      }
+      if (reorder_y_) y = scratch + x_bytes_;
+      std::unordered_map<int, memory> args = {
+          {DNNL_ARG_SRC, memory(x_, engine_, const_cast<void*>(x))},
+          {DNNL_ARG_WEIGHTS, memory(weights_, engine_, const_cast<void*>(m.packed))},
+          {DNNL_ARG_DST, memory(y_, engine_, y)}};
+      if (with_bias_) args.emplace(DNNL_ARG_BIAS, memory(bias_, engine_, const_cast<void*>(m.bias)));
+      if (scratchpad_.get_size() != 0) args.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad_, engine_, pad));
+      deconvolution_.execute(call.stream(), args);
+      if (reorder_y_) reorder_output_.run(engine_, call.stream(), y, m.y, pad);
+      if (call.broken()) return Status(Code::MISUSE_RUNNER, "the runner did not call each task exactly once");
+      return {};
+    } catch (...) {
+      return status_in_flight(During::kRun);
+    }
+  }
+
+ private:
+  int32_t threads_ = 1;
+  bool with_bias_ = false, reorder_x_ = false, reorder_y_ = false;
+  dnnl::engine engine_;
+  Desc x_, y_, weights_, bias_, scratchpad_;
+  dnnl::deconvolution_forward deconvolution_;
+  Reorder reorder_input_, reorder_output_, reorder_weights_;
+  size_t x_bytes_ = 0, y_bytes_ = 0, scratch_bytes_ = 0;
+  double seconds_ = 0;
+  std::string form_, packing_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Kernel>> make_kernel(const Problem& p, const PlanContext& context, Route route) {
+  try {
+    auto kernel = std::make_unique<OnednnKernel>();
+    CTCONV_RETURN_IF_ERROR(kernel->make(p, context, route));
+    return std::unique_ptr<Kernel>(std::move(kernel));
+  } catch (...) {
+    return status_in_flight(During::kPlan);
+  }
+}
+
+}  // namespace ctconv::onednn

@@ -1,0 +1,68 @@
+// What oneDNN is asked, and which layout it works in.
+//
+//   refuses: reproducible; f64; weights that hold an Inf or NaN; an empty problem; extents above 2^31 - 1, or a
+//   tensor image of 2 GiB and more (32-bit offsets inside); output_padding >= stride (oneDNN rejects the shape); a
+//   caller's own runner with more than one worker (threads.h says why); what kernel.cpp refuses
+//   layout:  channels-last wherever a side lies so. Both sides channels-first: rule in `first_is_better`.
+#include "src/engine/onednn/onednn.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "src/engine/onednn/descriptors.h"
+#include "src/engine/onednn/kernel.h"
+#include "src/engine/onednn/threads.h"
+
+namespace ctconv {
+namespace {
+
+using onednn::Route;
+
+Status judge(const Problem& p, const PlanContext& context) {
+  dnnl::memory::data_type type;
+  if (context.reproducible) return refuse("onednn: sums are reordered, not reproducible");
+  if (!onednn::data_type_of(p.dtype, &type)) return refuse("onednn: no f64");
+  if (p.empty() || p.in_elements() == 0) return refuse("onednn: empty problem");
+  if (!context.weights_finite) return refuse("onednn: the weight holds an Inf or NaN");
+  if (CTCONV_ONEDNN_THREADPOOL && context.caller_runner && context.threads > 1) {
+    return refuse(
+        "onednn: a caller's own runner may start another call on a waiting thread, where oneDNN keeps its active pool");
+  }
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  for (const Axis& a : p.axis) {
+    if (std::max({a.i, a.o, a.k, a.s, a.d, a.lo}) > kMost || a.d * (a.k - 1) > kMost) {
+      return refuse("onednn: an extent, stride, dilation or pad above 2^31 - 1");
+    }
+    if (a.lo < 0 || a.o + a.lo - (a.i - 1) * a.s - a.d * (a.k - 1) - 1 >= a.s) {
+      return refuse("onednn: output_padding reaches the stride");
+    }
+  }
+  const auto bytes = static_cast<int64_t>(size_of(p.dtype));
+  if (p.out_elements() / p.n > kMost / bytes || p.in_elements() / p.n > kMost / bytes ||
+      p.weight_elements() > kMost / bytes) {
+    return refuse("onednn: a tensor image of 2 GiB or more");
+  }
+  return {};
+}
+
+bool first_is_better(const Problem& p) {
+  (void)p;
+  return false;
+}
+
+Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& context) {
+  CTCONV_RETURN_IF_ERROR(judge(p, context));
+  const bool both_first = onednn::input_of(p).channels_first && onednn::output_of(p).channels_first;
+  const Route wanted = both_first && first_is_better(p) ? Route::kFirst : Route::kLast;
+  auto kernel = onednn::make_kernel(p, context, wanted);
+  if (kernel.ok() || kernel.status().code() == Code::NO_MEMORY || !both_first) return kernel;
+  auto other = onednn::make_kernel(p, context, wanted == Route::kLast ? Route::kFirst : Route::kLast);
+  return other.ok() ? std::move(other) : std::move(kernel);
+}
+
+}  // namespace
+
+const Engine kOnednnEngine = {"onednn", false, plan};
+
+}  // namespace ctconv
