@@ -1,0 +1,53 @@
+#!/bin/sh
+# Installs the build into a temporary prefix and uses it as a stranger would: pkg-config, find_package, dlopen, the headers alone.
+#   usage: test_install.sh BUILD_DIR SOURCE_DIR [sanitizers]     exit 0 where every example builds, runs and prints the right numbers
+set -eu
+build=$1 source=$2 sanitize=${3:-}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+expected='1 1 2 2
+1 1 2 2
+3 3 4 4
+3 3 4 4'
+flags=
+[ -z "$sanitize" ] || flags="-fsanitize=$sanitize"
+
+step() { echo "install: $*"; }
+same() { [ "$1" = "$expected" ] || { echo "install: $2 printed:"; echo "$1"; exit 1; }; }
+
+step "cmake --install"
+cmake --install "$build" --prefix "$prefix" > "$work/log" || { cat "$work/log"; exit 1; }
+library_dir=$(dirname "$(find "$prefix" -name libctconv.so | head -n 1)")
+export LD_LIBRARY_PATH="$library_dir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+[ -x "$prefix/bin/ctconv" ] && env -u LD_LIBRARY_PATH "$prefix/bin/ctconv" --version
+
+step "hello.c by pkg-config"
+export PKG_CONFIG_PATH="$library_dir/pkgconfig"
+# shellcheck disable=SC2046
+${CC:-cc} -std=c99 -Wall -Wextra -Werror -pedantic $flags "$source/examples/hello.c" -o "$work/hello" $(pkg-config --cflags --libs ctconv)
+same "$("$work/hello")" "hello (pkg-config)"
+
+step "the headers compile alone, in C99, C11, C++17 and C++20"
+for header in ctconv.h ctconv_status.h; do
+  for std in c99 c11; do
+    echo "#include <ctconv/$header>" | ${CC:-cc} -std=$std -Wall -Wextra -Werror -pedantic -fsyntax-only -x c $(pkg-config --cflags ctconv) -
+  done
+done
+for header in ctconv.h ctconv_status.h ctconv.hpp; do
+  for std in c++17 c++20; do
+    echo "#include <ctconv/$header>" | ${CXX:-c++} -std=$std -Wall -Wextra -Werror -pedantic -fsyntax-only -x c++ $(pkg-config --cflags ctconv) -
+  done
+done
+
+step "examples by find_package(ctconv)"
+cmake -S "$source/examples" -B "$work/examples" "-DCMAKE_PREFIX_PATH=$prefix" -DCMAKE_BUILD_TYPE=Release \
+  "-DCMAKE_C_FLAGS=$flags" "-DCMAKE_CXX_FLAGS=$flags" > "$work/log" 2>&1 && cmake --build "$work/examples" >> "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+same "$("$work/examples/hello")" "hello (find_package)"
+"$work/examples/upsample" > "$work/upsample"
+grep -q '^y: 1 32 12 27 48$' "$work/upsample" && grep -q '^refused: CTCONV_ERR_VALUE_STRIDE' "$work/upsample" || { cat "$work/upsample"; exit 1; }
+"$work/examples/plugin" "$library_dir/libctconv.so" | grep -q 'torch.nn.ConvTranspose3d'
+
+step "what is installed names no path of the build or the source"
+if grep -rIlF -e "$build" -e "$source" "$prefix"; then echo "install: the files above do"; exit 1; fi
+step "all right"
