@@ -1,10 +1,5 @@
-// Processor features by the compiler's own detection; cores by the scheduler's affinity mask.
+// Processor features by the compiler's own detection.
 #include "src/base/cpu.h"
-
-#if defined(__linux__)
-#include <sched.h>
-#endif
-#include <thread>
 
 namespace ctconv {
 
@@ -25,16 +20,6 @@ std::string cpu_features() {
   s = "neon";
 #endif
   return s.empty() ? "none" : s;
-}
-
-int32_t allowed_cores() {
-#if defined(__linux__)
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-#endif
-  const unsigned n = std::thread::hardware_concurrency();
-  return n > 0 ? static_cast<int32_t>(n) : 1;
 }
 
 }  // namespace ctconv

@@ -1,12 +1,10 @@
 // What the processor offers, as words: for build_info and as part of the tuning file's key.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 namespace ctconv {
 
 std::string cpu_features();  // "avx2 fma avx512f …", "neon", or "none"
-int32_t allowed_cores();     // cores this process may use, at least 1
 
 }  // namespace ctconv

@@ -50,7 +50,8 @@ class Judge {
   // The expected weight shape; 0 where only the weight itself can tell.
   std::vector<int64_t> expected_weight(bool with_taps) const;
   std::vector<int64_t> expected_bias() const;
-  int rank() const { return g_.rank; }
+  // "Input and weight differ in rank" is a fault only x can complete: judged at the call, also for the op's own weight.
+  bool rank_needs_input() const { return d_.codes.weight_rank == Code::SHAPE_RANK_MISMATCH; }
   bool x_ready() const { return t_.x && (t_.x->ndim == g_.rank + 2 || !g_.batched); }
 
  private:
@@ -305,14 +306,14 @@ Status Judge::run(Check check) {
   const bool new_weight = t_.w && !t_.weights_judged;
   switch (check) {
     case Check::kInputRank: return t_.x ? input_rank() : Status();
-    case Check::kWeightRank: return new_weight ? weight_rank() : Status();
+    case Check::kWeightRank: return new_weight || (t_.w && t_.x && rank_needs_input()) ? weight_rank() : Status();
     case Check::kInputType: return input_type();
     case Check::kTypesAgree: return types_agree();
     case Check::kGroupsDivideInput: return x_ready() ? groups_divide_input() : Status();
     case Check::kInputChannels: return x_ready() ? input_channels() : Status();
     case Check::kWeightShape:
       return weight_ready() && (new_weight || d_.kernel_source == KernelSource::kOutputSize) ? weight_shape() : Status();
-    case Check::kBiasShape: return t_.b && !t_.weights_judged ? bias_shape() : Status();
+    case Check::kBiasShape: return t_.b && !t_.bias_judged && out_channels() ? bias_shape() : Status();
     case Check::kArgumentLengths: return argument_lengths();
     case Check::kOutputSizeForm: return output_size_form();
     case Check::kOutputSizeRange: return output_size_range();
@@ -348,6 +349,7 @@ Status judge_weights(const Descriptor& desc, const TensorView* w, const TensorVi
   const CallTensors tensors{.w = w, .b = b, .cuda = cuda};
   Judge judge(desc, tensors);
   for (Check check : {Check::kInputType, Check::kTypesAgree, Check::kWeightRank, Check::kWeightShape, Check::kBiasShape}) {
+    if (check == Check::kWeightRank && judge.rank_needs_input()) continue;
     CTCONV_RETURN_IF_ERROR(judge.run(check));
   }
   return {};

@@ -14,7 +14,8 @@ struct CallTensors {
   const TensorView* x = nullptr;
   const TensorView* w = nullptr;  // of this call, or the op's own
   const TensorView* b = nullptr;
-  bool weights_judged = false;    // the op's own: judged at create
+  bool weights_judged = false;    // w is the op's own: judged at create
+  bool bias_judged = false;       // b likewise
   const RequestedSize* size = nullptr;  // null: not given
   bool cuda = false;              // the op's device decides which element types are taken
 };

@@ -1,0 +1,83 @@
+// ctconv_describe: which engine, why, and the numbers, as `key: value` lines that are only appended to.
+#include <cinttypes>
+#include <cstdio>
+
+#include "capi/call.h"
+#include "capi/gpu.h"
+#include "src/problem/text.h"
+
+using namespace ctconv;
+
+namespace {
+
+std::string line(const char* key, const std::string& value) { return std::string(key) + ": " + value + "\n"; }
+
+std::string number(double v, const char* format) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, v);
+  return text;
+}
+
+std::string describe_plan(const ctconv_op& op, const Plan& plan) {
+  std::string s = line("engine", plan.engine->name);
+  s += line("form", plan.kernel->form());
+  s += line("why", plan.why);
+  s += line("problem", to_text(plan.problem));
+  s += line("flop", number(useful_flop(plan.problem), "%.0f"));
+  s += line("bytes", number(moved_bytes(plan.problem), "%.0f"));
+  s += line("estimated_ms", number(plan.kernel->estimated_seconds() * 1e3, "%.6g"));
+  s += line("workspace_bytes", std::to_string(plan.workspace_bytes()));
+  s += line("packed_bytes", std::to_string(plan.kernel->packed_bytes()));
+  s += line("threads", std::to_string(op.runner.workers()));
+  for (const auto& [engine, reason] : plan.refused) s += line(("refused." + engine).c_str(), reason);
+  return s;
+}
+
+std::string describe_op(const ctconv_op& op) {
+  const auto held = op.plans.held();
+  std::string s = line("dialect", op.desc.dialect);
+  s += line("device", op.options.device);
+  s += line("engine_option", op.options.engine);
+  if (op.gpu) return s + op.gpu->describe_op();
+  s += line("threads", std::to_string(op.runner.workers()));
+  s += line("runner", op.options.runner ? "the caller's" : "own pool");
+  s += line("plans", std::to_string(held.plans));
+  s += line("plan_limit", std::to_string(op.options.plan_limit));
+  s += line("packed_bytes", std::to_string(held.packed_bytes));
+  return s + line("weight_bytes", std::to_string(op.weight.copy.bytes()));
+}
+
+}  // namespace
+
+extern "C" ctconv_status ctconv_describe(const ctconv_op *op, const ctconv_call *call, char *buf, size_t cap, size_t *needed, ctconv_error *error) {
+  if (needed != nullptr) *needed = 0;
+  if (buf != nullptr && cap > 0) buf[0] = '\0';
+  return guarded(error, [&]() -> Status {
+    if (op == nullptr) return null_argument("op");
+    if (buf == nullptr && cap > 0) return null_argument("buf");
+    std::string text;
+    if (call == nullptr) {
+      text = describe_op(*op);
+    } else {
+      Call judged;
+      CTCONV_RETURN_IF_ERROR(read_call(*op, call, Stage::kPrepare, &judged));
+      CTCONV_RETURN_IF_ERROR(check_output(*op, judged, Stage::kPrepare));
+      if (op->gpu) {
+        auto said = op->gpu->describe({.problem = problem_of(*op, judged), .weight_per_call = !op->weight.there, .bias_per_call = judged.has_bias});
+        if (!said.ok()) return said.take_status();
+        text = std::move(*said);
+      } else {
+        auto plan = plan_of(*op, judged);
+        if (!plan.ok()) return plan.take_status();
+        text = describe_plan(*op, **plan);
+      }
+    }
+    if (needed != nullptr) *needed = text.size() + 1;
+    if (cap > 0) {
+      const size_t n = std::min(cap - 1, text.size());
+      std::memcpy(buf, text.data(), n);
+      buf[n] = '\0';
+    }
+    return {};
+  });
+}

@@ -1,0 +1,28 @@
+// The engine table. Adding an engine is one folder under src/engine and one line here.
+#include "capi/engines.h"
+
+#include "src/engine/native/native.h"
+#include "src/engine/reference/reference.h"
+#if defined(CTCONV_WITH_ONEDNN)
+#include "src/engine/onednn/onednn.h"
+#endif
+
+namespace ctconv {
+
+std::span<const Engine* const> cpu_engines() {
+  static const Engine* const kTable[] = {
+      &kNativeEngine,
+#if defined(CTCONV_WITH_ONEDNN)
+      &kOnednnEngine,
+#endif
+      &kReferenceEngine,
+  };
+  return kTable;
+}
+
+std::span<const char* const> engine_names() {
+  static constexpr const char* kNames[] = {"native", "onednn", "reference", "cudnn"};
+  return kNames;
+}
+
+}  // namespace ctconv

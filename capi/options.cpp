@@ -1,0 +1,108 @@
+// Reading ctconv_options and its hooks.
+#include "capi/engines.h"
+#include "capi/op.h"
+
+namespace ctconv {
+namespace {
+
+Status option(Code code, const char* name, std::string value, std::string range) {
+  return argument_error(code, name, std::move(value), std::move(range), "is out of range");
+}
+
+Status read_device(const std::string& text, Options* out) {
+  out->device = text;
+  if (text == "cpu") return {};
+  out->cuda = true;
+  if (text == "cuda") return {};
+  const std::string digits = text.rfind("cuda:", 0) == 0 ? text.substr(5) : "";
+  if (!digits.empty() && digits.size() <= 6 && digits.find_first_not_of("0123456789") == std::string::npos) {
+    out->ordinal = std::stoi(digits);
+    return {};
+  }
+  return argument_error(Code::MISUSE_DEVICE, "device", '"' + text.substr(0, 40) + '"', "\"cpu\", \"cuda\", \"cuda:0\", \"cuda:1\", ...", "is unknown");
+}
+
+Status read_engine(const std::string& text, Options* out) {
+  out->engine = text;
+  std::string known = "auto";
+  bool found = text == "auto";
+  for (const char* name : engine_names()) {
+    found = found || text == name;
+    known += std::string(", ") + name;
+  }
+  if (!found) return argument_error(Code::MISUSE_ENGINE, "engine", '"' + text.substr(0, 40) + '"', known, "is unknown");
+  if (text == "auto") return {};
+  if ((text == "cudnn") != out->cuda) {
+    return argument_error(Code::MISUSE_ENGINE, "engine", '"' + text + '"', out->cuda ? "auto, cudnn" : "auto, native, onednn, reference",
+                          "does not run on device \"" + out->device + "\"");
+  }
+  if (out->cuda) return {};
+  for (const Engine* engine : cpu_engines()) {
+    if (text == engine->name) return {};
+  }
+  return argument_error(Code::UNSUPPORTED_ENGINE, "engine", '"' + text + '"', "auto, or an engine of this build", "was not built into this library");
+}
+
+Status read_activation(const ctconv_options& in, Options* out) {
+  if (in.activation < CTCONV_ACTIVATION_NONE || in.activation > CTCONV_ACTIVATION_CLIP) {
+    return option(Code::MISUSE_ACTIVATION, "activation", std::to_string(in.activation), "0 to 5");
+  }
+  out->activation = {static_cast<Epilogue::Kind>(in.activation), in.activation_alpha, in.activation_beta};
+  if (in.activation == CTCONV_ACTIVATION_CLIP && !(in.activation_alpha <= in.activation_beta)) {
+    return option(Code::MISUSE_ACTIVATION, "activation_alpha", std::to_string(in.activation_alpha), "<= activation_beta, neither NaN");
+  }
+  if (in.activation == CTCONV_ACTIVATION_LEAKY_RELU && in.activation_alpha != in.activation_alpha) {
+    return option(Code::MISUSE_ACTIVATION, "activation_alpha", "NaN", "a number");
+  }
+  return {};
+}
+
+Status flag(const char* name, int32_t value, bool* out) {
+  if (value != 0 && value != 1) return option(Code::MISUSE_OPTION, name, std::to_string(value), "0 or 1");
+  *out = value == 1;
+  return {};
+}
+
+}  // namespace
+
+Status read_options(const ctconv_options* given, Options* out) {
+  if (given == nullptr) return {};
+  ctconv_options in;
+  CTCONV_RETURN_IF_ERROR(read_record(given, "ctconv_options", &in));
+  if (in.reserved != 0) return unknown_field("ctconv_options");
+  if (in.runner != nullptr) {
+    ctconv_runner runner;
+    CTCONV_RETURN_IF_ERROR(read_record(in.runner, "ctconv_runner", &runner));
+    if (runner.reserved != 0) return unknown_field("ctconv_runner");
+    if (runner.workers < 1 || runner.parallel_for == nullptr) {
+      return option(Code::MISUSE_RUNNER, "runner", std::to_string(runner.workers) + " workers", "workers >= 1 and parallel_for not NULL");
+    }
+    out->runner = runner;
+  }
+  if (in.allocator != nullptr) {
+    ctconv_allocator allocator;
+    CTCONV_RETURN_IF_ERROR(read_record(in.allocator, "ctconv_allocator", &allocator));
+    if (allocator.alloc == nullptr || allocator.release == nullptr) {
+      return option(Code::MISUSE_ALLOCATOR, "allocator", "NULL", "alloc and release not NULL");
+    }
+    out->allocator = {allocator.user, allocator.alloc, allocator.release};
+  }
+  CTCONV_RETURN_IF_ERROR(read_device(in.device != nullptr ? in.device : "cpu", out));
+  CTCONV_RETURN_IF_ERROR(read_engine(in.engine != nullptr ? in.engine : "auto", out));
+  if (in.threads < 0 || in.threads > 4096) return option(Code::MISUSE_OPTION, "threads", std::to_string(in.threads), "0 to 4096");
+  if (in.plan_limit < 0 || in.plan_limit > 65536) return option(Code::MISUSE_OPTION, "plan_limit", std::to_string(in.plan_limit), "0 to 65536");
+  if (in.tuning < CTCONV_TUNING_NONE || in.tuning > CTCONV_TUNING_MEASURE) {
+    return option(Code::MISUSE_OPTION, "tuning", std::to_string(in.tuning), "0 or 1");
+  }
+  CTCONV_RETURN_IF_ERROR(read_activation(in, out));
+  CTCONV_RETURN_IF_ERROR(flag("reproducible", in.reproducible, &out->reproducible));
+  CTCONV_RETURN_IF_ERROR(flag("allow_tf32", in.allow_tf32, &out->allow_tf32));
+  CTCONV_RETURN_IF_ERROR(flag("borrow_weights", in.borrow_weights, &out->borrow_weights));
+  out->threads = in.threads;
+  if (in.plan_limit != 0) out->plan_limit = in.plan_limit;
+  if (in.workspace_limit != 0) out->workspace_limit = in.workspace_limit;
+  out->measure = in.tuning == CTCONV_TUNING_MEASURE;
+  return {};
+}
+
+}  // namespace ctconv

@@ -1,0 +1,223 @@
+// Reading the caller's records; see records.h.
+#include "capi/records.h"
+
+#include <vector>
+
+#include "src/base/checked.h"
+#include "src/problem/show.h"
+
+namespace ctconv {
+namespace {
+
+constexpr int kDeepest = 8;
+constexpr int64_t kMostText = 1 << 20, kMostItems = 1 << 20;
+
+Status misuse(Code code, const char* name, std::string value, std::string range, std::string reason) {
+  return argument_error(code, name, std::move(value), std::move(range), std::move(reason));
+}
+
+Status bad_value(const char* name, std::string reason) {
+  return Status(Status::Detail{.code = Code::MISUSE_VALUE, .argument = name, .message = std::string(name) + ": ctconv_value " + std::move(reason)});
+}
+
+}  // namespace
+
+Status wrong_struct_size(const char* record, size_t size, size_t least) {
+  return misuse(Code::MISUSE_STRUCT_SIZE, record, std::to_string(size), std::to_string(least) + " to " + std::to_string(kLargestRecord),
+                "struct_size is not one this library can read (use the CTCONV_..._INIT macro)");
+}
+
+Status unknown_field(const char* record) {
+  return Status(Status::Detail{.code = Code::MISUSE_UNKNOWN_FIELD, .argument = record,
+                               .message = std::string(record) + ": a field this library does not know, or a reserved one, is not zero"});
+}
+
+Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, TensorView* out) {
+  if (in.ndim < 0 || in.ndim > kMaxNdim) return misuse(Code::MISUSE_TENSOR, name, std::to_string(in.ndim), "0 to 8", "ndim is out of range");
+  if (in.ndim > 0 && in.shape == nullptr) return null_argument((std::string(name) + ".shape").c_str());
+  if (in.dtype_bits == 0 || in.dtype_lanes == 0) {
+    return misuse(Code::MISUSE_TENSOR, name, std::to_string(in.dtype_bits) + " bits, " + std::to_string(in.dtype_lanes) + " lanes", "both above 0",
+                  "element type is incomplete");
+  }
+  TensorView t;
+  t.type = {in.dtype_code, in.dtype_bits, in.dtype_lanes};
+  t.device_type = in.device_type;
+  t.device_id = in.device_id;
+  t.ndim = in.ndim;
+  int64_t step = 1;
+  bool empty = false;
+  for (int a = in.ndim; a-- > 0;) {
+    const auto at = static_cast<size_t>(a);
+    if (in.shape[a] < 0) return misuse(Code::MISUSE_TENSOR, name, std::to_string(in.shape[a]), ">= 0", "an extent is negative");
+    t.shape[at] = in.shape[a];
+    t.strides[at] = in.strides != nullptr ? in.strides[a] : step;
+    empty = empty || in.shape[a] == 0;
+    const Checked next = Checked(step) * std::max<int64_t>(in.shape[a], 1);
+    step = next.ok() ? next.value() : INT64_MAX;
+  }
+  if (in.data != nullptr) {
+    t.data = static_cast<char*>(in.data) + in.byte_offset;
+    const auto alignment = static_cast<uint64_t>(std::min<int64_t>(bytes_of(t.type), 8));
+    if ((alignment & (alignment - 1)) == 0 && reinterpret_cast<uintptr_t>(t.data) % alignment != 0) {
+      return misuse(Code::MISUSE_ALIGNMENT, name, "an address off by " + std::to_string(reinterpret_cast<uintptr_t>(t.data) % alignment),
+                    "a multiple of " + std::to_string(alignment) + " bytes", "data is not aligned to its element type " + name_of(t.type));
+    }
+  } else if (needs_data && !empty) {
+    return null_argument((std::string(name) + ".data").c_str());
+  }
+  *out = t;
+  return {};
+}
+
+int64_t count_of(const TensorView& t) {
+  Checked n(1);
+  for (int64_t extent : t.dims()) {
+    if (extent == 0) return 0;
+    n = n * extent;
+  }
+  return n.ok() ? n.value() : INT64_MAX;
+}
+
+Status span_of(const TensorView& t, const char* name, Span* out) {
+  *out = {};
+  const int64_t count = count_of(t);
+  if (count == 0) return {};
+  Checked lo(0), hi(1);
+  for (int a = 0; a < t.ndim; ++a) {
+    const auto at = static_cast<size_t>(a);
+    const Checked reach = (Checked(t.shape[at]) - 1) * t.strides[at];
+    if (t.strides[at] < 0) lo = lo + reach; else hi = hi + reach;
+  }
+  const Checked elements = hi - lo;
+  lo = lo * bytes_of(t.type);
+  hi = hi * bytes_of(t.type);
+  if (!lo.ok() || !hi.ok() || !elements.ok()) {
+    return misuse(Code::MISUSE_TENSOR, name, show_shape(t), "offsets below 2^63 bytes", "shape and strides reach beyond 63 bits");
+  }
+  *out = {lo.value(), hi.value(), elements.value() == count};
+  return {};
+}
+
+bool meets_itself(const TensorView& t) {
+  std::array<std::pair<int64_t, int64_t>, kMaxNdim> axes;  // |stride|, extent
+  size_t n = 0;
+  for (int a = 0; a < t.ndim; ++a) {
+    const auto at = static_cast<size_t>(a);
+    if (t.shape[at] == 0) return false;
+    if (t.shape[at] > 1) axes[n++] = {t.strides[at] < 0 ? -t.strides[at] : t.strides[at], t.shape[at]};
+  }
+  std::sort(axes.begin(), axes.begin() + static_cast<std::ptrdiff_t>(n));
+  Checked reach(0);
+  bool nested = true;  // each stride steps over everything finer: the usual case
+  for (size_t a = 0; a < n; ++a) {
+    nested = nested && axes[a].first > reach.value();
+    reach = reach + (Checked(axes[a].second) - 1) * axes[a].first;
+  }
+  if (nested && reach.ok()) return false;
+  const int64_t count = count_of(t);
+  if (!reach.ok() || count > (1 << 22)) return true;  // interleaved beyond what is worth deciding: refused
+  std::vector<int64_t> offsets = {0};
+  offsets.reserve(static_cast<size_t>(count));
+  for (size_t a = 0; a < n; ++a) {
+    const size_t have = offsets.size();
+    for (int64_t i = 1; i < axes[a].second; ++i) {
+      for (size_t o = 0; o < have; ++o) offsets.push_back(offsets[o] + i * axes[a].first);
+    }
+  }
+  std::sort(offsets.begin(), offsets.end());
+  return std::adjacent_find(offsets.begin(), offsets.end()) != offsets.end();
+}
+
+Status read_value(const ctconv_value& in, const char* name, Value* out, int depth) {
+  if (depth > kDeepest) return bad_value(name, "is nested deeper than 8");
+  if (in.reserved != 0) return unknown_field("ctconv_value");
+  Value v;
+  v.i = in.i;
+  v.f = in.f;
+  switch (in.tag) {
+    case CTCONV_VALUE_NONE: v.tag = Value::kNone; break;
+    case CTCONV_VALUE_BOOL:
+      if (in.i != 0 && in.i != 1) return bad_value(name, "is a bool that is neither 0 nor 1");
+      v.tag = Value::kBool;
+      break;
+    case CTCONV_VALUE_INT: v.tag = Value::kInt; break;
+    case CTCONV_VALUE_FLOAT: v.tag = Value::kFloat; break;
+    case CTCONV_VALUE_STRING:
+    case CTCONV_VALUE_OTHER:
+      if (in.i < 0 || in.i > kMostText) return bad_value(name, "has a text length out of range");
+      if (in.text == nullptr && in.i > 0) return bad_value(name, "has a NULL text");
+      v.tag = in.tag == CTCONV_VALUE_STRING ? Value::kString : Value::kOther;
+      if (in.i > 0) v.text.assign(in.text, static_cast<size_t>(in.i));
+      break;
+    case CTCONV_VALUE_TUPLE:
+    case CTCONV_VALUE_LIST:
+      if (in.i < 0 || in.i > kMostItems) return bad_value(name, "has an item count out of range");
+      if (in.items == nullptr && in.i > 0) return bad_value(name, "has NULL items");
+      v.tag = in.tag == CTCONV_VALUE_TUPLE ? Value::kTuple : Value::kList;
+      v.items.resize(static_cast<size_t>(in.i));
+      for (int64_t n = 0; n < in.i; ++n) CTCONV_RETURN_IF_ERROR(read_value(in.items[n], name, &v.items[static_cast<size_t>(n)], depth + 1));
+      break;
+    case CTCONV_VALUE_TENSOR: {
+      if (in.tensor == nullptr) return bad_value(name, "has a NULL tensor");
+      v.tag = Value::kTensor;
+      TensorView t;
+      CTCONV_RETURN_IF_ERROR(read_tensor(*in.tensor, name, true, &t));
+      if (t.device_type != CTCONV_DEVICE_CPU && t.device_type != CTCONV_DEVICE_CUDA_HOST) return bad_value(name, "is a tensor outside host memory");
+      Span span;
+      CTCONV_RETURN_IF_ERROR(span_of(t, name, &span));
+      const Checked bytes = Checked(count_of(t)) * bytes_of(t.type);
+      if (!bytes.ok()) return bad_value(name, "is a tensor beyond 63 bits");
+      v.bytes.resize(static_cast<size_t>(bytes.value()));
+      copy_dense(t, v.bytes.data());
+      int64_t step = 1;
+      for (int a = t.ndim; a-- > 0;) {
+        t.strides[static_cast<size_t>(a)] = step;
+        step *= std::max<int64_t>(t.shape[static_cast<size_t>(a)], 1);
+      }
+      v.tensor = t;
+      v.tensor.data = nullptr;  // the values are in bytes, wherever this Value moves
+      break;
+    }
+    default: return bad_value(name, "has the unknown tag " + std::to_string(in.tag));
+  }
+  *out = std::move(v);
+  return {};
+}
+
+void copy_dense(const TensorView& t, void* out) {
+  const auto element = static_cast<size_t>(bytes_of(t.type));
+  const int64_t count = count_of(t);
+  if (count == 0) return;
+  const int64_t run = t.ndim > 0 ? t.shape[static_cast<size_t>(t.ndim - 1)] : 1;
+  const int64_t step = t.ndim > 0 ? t.strides[static_cast<size_t>(t.ndim - 1)] : 1;
+  std::array<int64_t, kMaxNdim> index{};
+  auto* to = static_cast<char*>(out);
+  for (int64_t done = 0; done < count; done += run) {
+    int64_t offset = 0;
+    for (int a = 0; a + 1 < t.ndim; ++a) offset += index[static_cast<size_t>(a)] * t.strides[static_cast<size_t>(a)];
+    const char* from = static_cast<const char*>(t.data) + offset * static_cast<int64_t>(element);
+    if (step == 1) {
+      std::memcpy(to, from, element * static_cast<size_t>(run));
+    } else {
+      for (int64_t i = 0; i < run; ++i) {
+        std::memcpy(to + static_cast<size_t>(i) * element, from + i * step * static_cast<int64_t>(element), element);
+      }
+    }
+    to += element * static_cast<size_t>(run);
+    for (int a = t.ndim - 2; a >= 0; --a) {
+      if (++index[static_cast<size_t>(a)] < t.shape[static_cast<size_t>(a)]) break;
+      index[static_cast<size_t>(a)] = 0;
+    }
+  }
+}
+
+void write_spec(const TensorSpec& from, ctconv_spec* to) {
+  std::memset(to, 0, sizeof *to);
+  to->ndim = from.ndim;
+  to->dtype_code = from.type.code;
+  to->dtype_bits = from.type.bits;
+  to->dtype_lanes = from.type.lanes;
+  for (int a = 0; a < from.ndim; ++a) to->shape[a] = from.shape[static_cast<size_t>(a)];
+}
+
+}  // namespace ctconv
