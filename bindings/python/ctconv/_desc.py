@@ -1,0 +1,121 @@
+"""Descriptors and what can be asked of one without an op.
+
+In:  a dialect's name and its arguments in that dialect's own words.
+Out: check, weight_shape, bias_shape, init_weight, init_bias; and the lists of dialects and engines.
+Refuses: what the dialect documents, in its documented order.
+"""
+import ctypes
+from collections import namedtuple
+
+import numpy as np
+
+from . import _abi
+from ._abi import lib
+from ._errors import raised
+from ._tensors import dtype_of, element_of, from_numpy, shape_record
+from ._values import to_value
+
+Argument = namedtuple("Argument", "name default position required")
+Argument.__doc__ = "One argument of a dialect: its default as documented (text, '' where required); position -1: by name only."
+
+_FLOAT32 = (_abi.FLOAT, 32)
+
+
+def plain(name):
+    """A name as bytes that C reads whole."""
+    return str(name).replace("\0", "\\0").encode("utf-8", "backslashreplace")
+
+
+class Descriptor:
+    """An owned ctconv_desc with its arguments set."""
+
+    def __init__(self, dialect, args):
+        self.handle, self.error = ctypes.c_void_p(), _abi.ErrorRecord()
+        self.done(lib.ctconv_desc_create(plain(dialect), self.handle, self.error))
+        for name, obj in args.items():
+            keep = []
+            # A failed set is remembered by the library and returned by the next question.
+            lib.ctconv_desc_set(self.handle, plain(name), to_value(obj, keep))
+
+    def __del__(self):
+        if getattr(self, "handle", None):
+            lib.ctconv_desc_destroy(self.handle)
+
+    def done(self, status):
+        if status:
+            raise raised(status, self.error)
+
+    def validate(self):
+        self.done(lib.ctconv_desc_validate(self.handle, self.error))
+
+    def specs(self, x_shape=None, element=_FLOAT32):
+        """Specs of weight and bias."""
+        weight, bias = _abi.Spec(), _abi.Spec()
+        x = None if x_shape is None else shape_record(x_shape, element)
+        self.done(lib.ctconv_desc_weight_spec(self.handle, x and x.pointer, weight, bias, self.error))
+        return weight, bias
+
+    def initial(self, which, seed, x_shape=None, dtype=None):
+        """A fresh weight (which 0) or bias (which 1) by the dialect's initialiser; None where there is no bias."""
+        element = _FLOAT32 if dtype is None else element_of(np.dtype(dtype))
+        spec = self.specs(x_shape, element)[which]
+        if spec.ndim == 0:
+            return None
+        out = np.empty(tuple(spec.shape[: spec.ndim]), dtype_of((spec.dtype_code, spec.dtype_bits)) if dtype is None else np.dtype(dtype))
+        fill = lib.ctconv_init_bias if which else lib.ctconv_init_weight
+        self.done(fill(self.handle, seed % 2**64, from_numpy(out, True).pointer, self.error))
+        return out
+
+
+def shape_of(spec):
+    return tuple(spec.shape[: spec.ndim])
+
+
+def check(dialect, args):
+    """Judges the arguments that need no tensor; raises the first fault in the dialect's documented order."""
+    Descriptor(dialect, args).validate()
+
+
+def weight_shape(dialect, args, x_shape=None):
+    """The weight's shape in the dialect's axis order; x_shape where the kernel or the channels are derived from the input."""
+    return shape_of(Descriptor(dialect, args).specs(x_shape)[0])
+
+
+def bias_shape(dialect, args, x_shape=None):
+    """The bias's shape, or None where the arguments say there is none."""
+    spec = Descriptor(dialect, args).specs(x_shape)[1]
+    return shape_of(spec) if spec.ndim else None
+
+
+def init_weight(dialect, args, seed, x_shape=None, dtype=None):
+    """A new weight by the dialect's initialiser. The same seed gives the same bits on every machine."""
+    return Descriptor(dialect, args).initial(0, seed, x_shape, dtype)
+
+
+def init_bias(dialect, args, seed, x_shape=None, dtype=None):
+    """A new bias by the dialect's initialiser; None where the arguments say there is none."""
+    return Descriptor(dialect, args).initial(1, seed, x_shape, dtype)
+
+
+def dialects():
+    """The names of the documented operators."""
+    return [lib.ctconv_dialect_name(i).decode() for i in range(lib.ctconv_dialect_count())]
+
+
+def dialect_arguments(name):
+    """The arguments of a dialect in the original's positional order."""
+    Descriptor(name, {})  # refuses an unknown name with the list of known ones
+    out, record = [], _abi.ArgumentRecord()
+    while lib.ctconv_dialect_argument(plain(name), len(out), record) == 0:
+        out.append(Argument(record.name.decode(), record.default_text.decode(), record.position, bool(record.required)))
+    return out
+
+
+def engines():
+    """The engines of this build, in the order `auto` asks them."""
+    return [lib.ctconv_engine_name(i).decode() for i in range(lib.ctconv_engine_count())]
+
+
+def build_info():
+    """`key: value` lines about the loaded library: compiler, targets, cpu, onednn, cuda."""
+    return lib.ctconv_build_info().decode()

@@ -1,0 +1,76 @@
+"""A status becomes an exception.
+
+In:  a status number and the error record the library filled (or a sentence of this binding's own).
+Out: ctconv.Error, which is also a TypeError (1xxx), a ValueError (2xxx), or a ctconv.ShapeError and ValueError (3xxx);
+     4xxx and up (unsupported, memory, device, misuse, internal) is ctconv.Error alone.
+"""
+from . import _abi
+from ._status import STATUS
+
+_NUMBERS = {name: number for number, (name, _) in STATUS.items()}
+
+
+class Error(Exception):
+    """What the library refused.
+
+    status       the number, e.g. 2004         name     its identifier, e.g. "CTCONV_ERR_VALUE_STRIDE"
+    kind         status // 1000: 1 type, 2 value, 3 shape, 4 unsupported, 5 memory, 6 device, 7 misuse, 9 internal
+    argument     as the dialect spells it      value    what was given        range    what is legal
+    element      index inside a sequence argument, -1: the whole argument
+    native_code  cudaError, cudnnStatus, dnnl_status or 0
+    """
+
+    def __init__(self, message, status=9001, argument="", value="", range="", element=-1, native_code=0):  # noqa: A002
+        super().__init__(message)
+        self.status, self.argument, self.value, self.range = status, argument, value, range
+        self.element, self.native_code = element, native_code
+
+    @property
+    def name(self):
+        if self.status in STATUS:
+            return STATUS[self.status][0]
+        return _abi.lib.ctconv_status_name(self.status).decode()
+
+    @property
+    def kind(self):
+        return self.status // 1000
+
+    def __reduce__(self):
+        fields = (self.args[0], self.status, self.argument, self.value, self.range, self.element, self.native_code)
+        return type(self), fields
+
+
+class ArgumentTypeError(Error, TypeError):
+    """1xxx: documented as TypeError."""
+
+
+class ArgumentValueError(Error, ValueError):
+    """2xxx: documented as ValueError."""
+
+
+class ShapeError(Error, ValueError):
+    """3xxx: ranks, channel counts and extents that do not fit."""
+
+
+_CLASSES = {1: ArgumentTypeError, 2: ArgumentValueError, 3: ShapeError}
+
+
+def raised(status, record=None):
+    """The exception for a failed call. `record` is the ErrorRecord given to it, or None."""
+    cls = _CLASSES.get(status // 1000, Error)
+    if record is None or record.status != status:
+        text = STATUS[status][1] if status in STATUS else _abi.lib.ctconv_status_text(status).decode()
+        name = STATUS[status][0] if status in STATUS else _abi.lib.ctconv_status_name(status).decode()
+        return cls(f"{name}: {text}", status)
+
+    def text_of(field):
+        return field.decode("utf-8", "replace")
+
+    return cls(text_of(record.message), status, text_of(record.argument), text_of(record.value), text_of(record.range),
+               record.element, record.native_code)
+
+
+def refusal(name, message, argument="", value="", range=""):  # noqa: A002
+    """An exception of this binding's own, under one of the library's identifiers."""
+    status = _NUMBERS["CTCONV_ERR_" + name]
+    return _CLASSES.get(status // 1000, Error)(message, status, argument, str(value)[:63], range)

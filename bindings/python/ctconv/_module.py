@@ -1,0 +1,142 @@
+"""What the drop-in classes share: arguments as the original takes them, initialised parameters, numpy out.
+
+In:  the original's constructor arguments (same names, order and defaults), then x per call as numpy, DLPack or buffer object.
+Out: a new ndarray per call. Only arguments that differ from their default reach the dialect, under the dialect's own names.
+weight and bias are read-only arrays: a packed copy computes, so change them by assignment (`layer.weight = w`).
+Refuses: what the dialect refuses, at construction; a weight of another shape at the first call.
+"""
+import inspect
+import itertools
+import os
+import threading
+
+import numpy as np
+
+from ._desc import Descriptor, check
+from ._errors import refusal
+from ._layer import _UNSET, Layer
+from ._tensors import to_numpy
+
+_seeds = itertools.count(int.from_bytes(os.urandom(7), "little"))
+_seed_lock = threading.Lock()
+
+
+def seed(n):
+    """Restarts the initialisers of all drop-in classes made from now on: the same n gives the same weights on every machine."""
+    global _seeds
+    with _seed_lock:
+        # 2^20 initialisations before the numbers of seed n meet those of seed n + 1
+        _seeds = itertools.count((int(n) << 20) % 2**64)
+
+
+def next_seed():
+    with _seed_lock:
+        return next(_seeds) % 2**64
+
+
+def dtype_name(dtype):
+    """float32 for np.float32, torch.float32, mindspore.float32 and "float32"."""
+    if isinstance(dtype, (type, np.dtype)):
+        return np.dtype(dtype).name
+    return dtype if dtype is None or isinstance(dtype, str) else str(dtype).rsplit(".", 1)[-1].lower()
+
+
+def given(function, scope):
+    """The arguments of `function` in its own locals() that differ from their defaults."""
+    out = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name == "self" or name not in scope:
+            continue
+        value, default = scope[name], parameter.default
+        if parameter.kind is parameter.VAR_KEYWORD:
+            out.update(value)
+        elif not (value is default or (type(value) is type(default) and value == default)):
+            out[name] = value
+    return out
+
+
+class Module:
+    """A layer with its own weight and bias. `options` (engine, threads, activation, ...) are ctconv.Layer's."""
+
+    _dialect = ""
+    _needs_input = False  # the weight's shape follows from the first input
+
+    def __init__(self, scope):
+        self._signature = scope["__class__"].__init__  # the drop-in's own, whatever a subclass takes
+        self.arguments = {name: value for name, value in scope.items() if name not in ("self", "__class__")}
+        self._args, self.options = given(self._signature, scope), {}
+        if "dtype" in self._args:
+            self._args["dtype"] = dtype_name(self._args["dtype"])
+        check(self._dialect, self._args)
+        self._weight = self._bias = self._layer = None
+        if not self._needs_input:
+            self.reset_parameters()
+
+    def __getattr__(self, name):
+        arguments = self.__dict__.get("arguments", {})
+        if name in arguments:
+            return arguments[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __getstate__(self):
+        return {**self.__dict__, "_layer": None}
+
+    def __repr__(self):
+        inside = ", ".join(f"{name}={value!r}" for name, value in given(self._signature, self.arguments).items())
+        return f"{type(self).__name__}({inside})"
+
+    def _parameter_dtype(self):
+        return self._args.get("dtype")
+
+    def reset_parameters(self, seed=None, x_shape=None):  # noqa: A002
+        """Initialises weight and bias by the dialect's initialiser, from `seed` or the next of ctconv.seed's."""
+        first = next_seed() if seed is None else int(seed) % 2**64
+        desc = Descriptor(self._dialect, self._args)
+        self._weight = desc.initial(0, first, x_shape, self._parameter_dtype())
+        self._bias = desc.initial(1, first, x_shape, self._parameter_dtype())
+        self._frozen()
+
+    def _frozen(self):
+        self._layer = None
+        for array in (self._weight, self._bias):
+            if array is not None:
+                array.flags.writeable = False
+
+    @property
+    def weight(self):
+        return self._weight
+
+    @weight.setter
+    def weight(self, value):
+        self._weight = np.array(to_numpy(value))
+        self._frozen()
+
+    @property
+    def bias(self):
+        return self._bias
+
+    @bias.setter
+    def bias(self, value):
+        self._bias = None if value is None else np.array(to_numpy(value))
+        self._frozen()
+
+    def configure(self, **options):
+        """Sets Layer options, e.g. configure(threads=2, activation="relu"); returns self."""
+        self.options.update(options)
+        self._layer = None
+        return self
+
+    def layer(self, x_shape=None):
+        """The ctconv.Layer that computes; made when first needed."""
+        layer = self._layer
+        if layer is None:
+            if self._weight is None:
+                if x_shape is None:
+                    raise refusal("MISUSE_WEIGHT_MISSING", "the weight's shape follows from the input: call the layer, or pass x_shape", "weight")
+                self.reset_parameters(x_shape=x_shape)
+            layer = self._layer = Layer(self._dialect, self._args, self._weight, self._bias, **self.options)
+        return layer
+
+    def _call(self, x, output_size=None, out=None):
+        layer = self._layer or self.layer(getattr(x, "shape", None))
+        return layer(x, _UNSET if output_size is None else output_size, out=out)

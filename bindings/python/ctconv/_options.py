@@ -1,0 +1,99 @@
+"""Keyword options of a Layer become a ctconv_options record.
+
+In:  engine, device, threads, activation, ... as Python objects.   Out: the record; what it points at is appended to `keep`.
+Names of activations and tuning modes are read here; every other range is judged by the library (CTCONV_ERR_MISUSE_...).
+"""
+import ctypes
+import threading
+
+from . import _abi
+from ._errors import refusal
+
+ACTIVATIONS = {None: 0, "none": 0, "relu": 1, "leaky_relu": 2, "tanh": 3, "sigmoid": 4, "clip": 5}
+TUNINGS = {None: 0, False: 0, "none": 0, True: 1, "measure": 1}
+
+
+class Runner:
+    """The caller's threads: `parallel_for(count, task)` MUST call task(index, worker) once for each 0 <= index < count with
+    0 <= worker < workers, no two at once with the same worker, and return when all have returned. Any thread may call it,
+    also at the same time. A runner that raises fails the call with CTCONV_ERR_MISUSE_RUNNER, chained from what it raised.
+    """
+
+    def __init__(self, parallel_for, workers=1):
+        self.parallel_for, self.workers, self._raised = parallel_for, workers, threading.local()
+        self._callback = _abi.PARALLEL_FOR(self._run)
+        self.record = _abi.RunnerRecord(workers=_int32("workers", workers), parallel_for=self._callback)
+
+    def _run(self, _user, count, task, task_data):
+        try:
+            self.parallel_for(count, lambda index, worker=0: task(task_data, index, worker))
+        except BaseException as error:  # must not unwind into C; the library counts the tasks and refuses
+            self._raised.error = error
+
+    def take_error(self):
+        """What the runner raised on this thread since the last question."""
+        error, self._raised.error = getattr(self._raised, "error", None), None
+        return error
+
+
+def _int32(name, value):
+    try:
+        number = value.__index__()
+    except AttributeError:
+        raise refusal("MISUSE_OPTION", f"{name} is {value!r}; an int is needed", name, value) from None
+    if not -(2**31) <= number < 2**31:
+        raise refusal("MISUSE_OPTION", f"{name} is {number}; it must fit 32 bits", name, number)
+    return number
+
+
+def _size(name, value):
+    number = value.__index__() if hasattr(value, "__index__") else -1
+    if not 0 <= number < 2**64:
+        raise refusal("MISUSE_OPTION", f"{name} is {value!r}; a size in bytes from 0 is needed", name, value)
+    return number
+
+
+def _choice(name, value, known, status):
+    try:
+        if value in known:
+            return known[value]
+    except TypeError:
+        pass
+    if isinstance(value, int):
+        return _int32(name, value)
+    raise refusal(status, f"{name} is {value!r}; known are {', '.join(repr(k) for k in known)}", name, value)
+
+
+def _number(name, value):
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise refusal("MISUSE_OPTION", f"{name} is {value!r}; a number is needed", name, value) from None
+
+
+def _text(name, value):
+    if value is None:
+        return None
+    if not isinstance(value, str) or "\0" in value:
+        raise refusal(f"MISUSE_{name.upper()}", f"{name} is {value!r}; a string is needed", name, value)
+    return value.encode("utf-8", "backslashreplace")
+
+
+def record_of(engine, threads, device, activation, activation_alpha, activation_beta, reproducible, tuning, workspace_limit,
+              plan_limit, allow_tf32, borrow_weights, runner):
+    """The OptionsRecord; the runner, if any, must outlive the op."""
+    record = _abi.OptionsRecord()
+    record.engine, record.device = _text("engine", engine), _text("device", device)
+    record.threads, record.plan_limit = _int32("threads", threads), _int32("plan_limit", plan_limit)
+    record.workspace_limit = _size("workspace_limit", workspace_limit)
+    record.activation = _choice("activation", activation, ACTIVATIONS, "MISUSE_ACTIVATION")
+    record.activation_alpha = _number("activation_alpha", activation_alpha)
+    record.activation_beta = _number("activation_beta", activation_beta)
+    record.tuning = _choice("tuning", tuning, TUNINGS, "MISUSE_OPTION")
+    record.reproducible, record.allow_tf32 = bool(reproducible), bool(allow_tf32)
+    record.borrow_weights = bool(borrow_weights)
+    if runner is not None:
+        if not isinstance(runner, Runner):
+            raise refusal("MISUSE_RUNNER", f"runner is {type(runner).__name__}; a ctconv.Runner is needed", "runner")
+        record.runner = ctypes.pointer(runner.record)
+    return record

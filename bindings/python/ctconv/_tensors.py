@@ -1,0 +1,181 @@
+"""Arrays in and out without copying: numpy, DLPack and buffer objects become borrowed ctconv_tensor records.
+
+In:  an ndarray; anything with __dlpack__ (torch, paddle, cupy, ...); a buffer object (array.array, memoryview); else __array__.
+Out: a View: the record, and what must stay alive while the library reads it (the array, or the DLPack capsule).
+A copy is made only of an input whose bytes no element stride can describe (packed records, misaligned data).
+Refuses: a DLPack major other than 1, a read-only output, and what is no array at all. Element types are judged by the library.
+"""
+import ctypes
+import sys
+
+import numpy as np
+
+from . import _abi
+from ._errors import refusal
+
+_KINDS = {"i": _abi.INT, "u": _abi.UINT, "f": _abi.FLOAT, "c": _abi.COMPLEX, "b": _abi.BOOL}
+_NAMES = {(_abi.FLOAT, 16): "float16", (_abi.FLOAT, 32): "float32", (_abi.FLOAT, 64): "float64"}
+_INT64_MAX, _INT64_MIN = 2**63 - 1, -(2**63)
+
+
+class View:
+    """A ctconv_tensor and the owner of its memory. `dtype` is numpy's where the object came with one, else None."""
+
+    __slots__ = ("record", "owner", "arrays", "dtype", "pointer")
+
+    def __init__(self, record, owner, arrays=None, dtype=None):
+        self.record, self.owner, self.arrays, self.dtype = record, owner, arrays, dtype
+        self.pointer = ctypes.pointer(record)
+
+    @property
+    def element(self):
+        return self.record.dtype_code, self.record.dtype_bits
+
+    @property
+    def shape(self):
+        return tuple(self.record.shape[i] for i in range(self.record.ndim))
+
+
+def element_of(dtype):
+    """DLPack's (code, bits) of a numpy dtype. What DLPack has no number for, byte-swapped types too, is opaque."""
+    if dtype.name == "bfloat16" and dtype.itemsize == 2:
+        return _abi.BFLOAT, 16
+    code = _KINDS.get(dtype.kind, _abi.OPAQUE)
+    return code if dtype.isnative else _abi.OPAQUE, min(dtype.itemsize * 8, 255)
+
+
+def dtype_of(element):
+    """The numpy dtype of an element type the library answered. bfloat16 only where ml_dtypes is loaded already."""
+    if tuple(element) in _NAMES:
+        return np.dtype(_NAMES[tuple(element)])
+    if tuple(element) == (_abi.BFLOAT, 16):
+        if "ml_dtypes" in sys.modules:
+            return np.dtype(sys.modules["ml_dtypes"].bfloat16)
+        raise TypeError("numpy alone has no bfloat16: import ml_dtypes first, or pass out=")
+    raise TypeError(f"numpy has no element type for DLPack code {element[0]} with {element[1]} bits")
+
+
+def clamp(value):
+    """An int, saturated to int64."""
+    return max(_INT64_MIN, min(_INT64_MAX, int(value)))
+
+
+def shape_record(shape, element):
+    """A tensor without data, for questions about shapes."""
+    try:
+        extents = [clamp(s.__index__()) for s in shape]
+    except (TypeError, AttributeError):
+        raise refusal("TYPE_ARGUMENT_NAME", f"x_shape is {shape!r}; a sequence of ints is needed", "x_shape", shape) from None
+    arrays = (ctypes.c_int64 * max(len(extents), 1))(*extents)
+    record = _abi.Tensor(None, _abi.CPU, 0, len(extents), element[0], element[1], 1, arrays, None, 0)
+    return View(record, None, arrays)
+
+
+def from_numpy(array, writable=False):
+    """A view of an ndarray."""
+    size = array.itemsize
+    if writable:
+        if not array.flags.writeable:
+            raise refusal("MISUSE_TENSOR", "out is read-only", "out")
+    elif not array.flags.aligned or any(stride % size for stride in array.strides if size):
+        array = np.array(array)
+    if any(stride % size for stride in array.strides if size):
+        raise refusal("MISUSE_TENSOR", f"out has strides {array.strides} bytes, no multiple of its {size}-byte elements", "out", array.strides)
+    n = array.ndim
+    arrays = (ctypes.c_int64 * max(2 * n, 1))(*array.shape, *(stride // size if size else 0 for stride in array.strides))
+    shape = ctypes.cast(arrays, ctypes.POINTER(ctypes.c_int64))
+    strides = ctypes.cast(ctypes.addressof(arrays) + 8 * n, ctypes.POINTER(ctypes.c_int64))
+    code, bits = element_of(array.dtype)
+    record = _abi.Tensor(array.__array_interface__["data"][0], _abi.CPU, 0, n, code, bits, 1, shape, strides, 0)
+    return View(record, array, arrays, array.dtype)
+
+
+class _Versioned(ctypes.Structure):
+    """DLManagedTensorVersioned of DLPack 1.x; `version` comes first in every major."""
+
+    _fields_ = [
+        ("major", ctypes.c_uint32), ("minor", ctypes.c_uint32), ("manager_ctx", ctypes.c_void_p), ("deleter", ctypes.c_void_p),
+        ("flags", ctypes.c_uint64), ("tensor", _abi.Tensor),
+    ]
+
+
+_READ_ONLY = 1
+_capsule_name = ctypes.pythonapi.PyCapsule_GetName
+_capsule_name.restype, _capsule_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_capsule_pointer.restype, _capsule_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+
+
+def from_capsule(capsule, writable=False, source=None):
+    """A view of a DLPack capsule. The capsule is borrowed, not consumed: held, its destructor releases the tensor."""
+    try:
+        name = _capsule_name(capsule)
+    except (ValueError, ctypes.ArgumentError):
+        name = None
+    if name == b"dltensor_versioned":
+        managed = ctypes.cast(_capsule_pointer(capsule, name), ctypes.POINTER(_Versioned)).contents
+        if managed.major != 1:
+            raise refusal("MISUSE_TENSOR", f"DLPack {managed.major}.{managed.minor} is another major than 1", "__dlpack__", managed.major)
+        if writable and managed.flags & _READ_ONLY:
+            raise refusal("MISUSE_TENSOR", "out is read-only", "out")
+        record = managed.tensor
+    elif name == b"dltensor":
+        record = ctypes.cast(_capsule_pointer(capsule, name), ctypes.POINTER(_abi.Tensor)).contents
+    else:
+        raise refusal("MISUSE_TENSOR", f"__dlpack__ gave {'a used capsule' if name else 'no DLPack capsule'}", "__dlpack__", name)
+    return View(record, (source, capsule))
+
+
+def from_dlpack(x, writable=False, stream=None):
+    """A view of an object with __dlpack__."""
+    keywords = {}
+    x = x if writable else _without_gradient(x)
+    if stream is not None or _device_type(x) in (_abi.CUDA, _abi.CUDA_MANAGED):
+        keywords["stream"] = stream or 1  # 1 is the legacy default stream
+    try:
+        capsule = x.__dlpack__(max_version=(1, 0), **keywords)
+    except TypeError:  # a producer older than DLPack 1
+        capsule = x.__dlpack__(**keywords)
+    return from_capsule(capsule, writable, x)
+
+
+def _device_type(x):
+    try:
+        return int(x.__dlpack_device__()[0])
+    except (AttributeError, TypeError):
+        return _abi.CPU
+
+
+def view(x, name="x", writable=False, stream=None):
+    """A view of whatever holds an array."""
+    if isinstance(x, np.ndarray):
+        return from_numpy(x, writable)
+    if hasattr(type(x), "__dlpack__"):
+        return from_dlpack(x, writable, stream)
+    try:
+        return from_numpy(np.asarray(memoryview(x)), writable)
+    except TypeError:
+        pass
+    if hasattr(type(x), "__array__") and not writable:
+        return from_numpy(np.asarray(x))
+    text = f"{name} is {type(x).__name__}; a numpy array, an object with __dlpack__ or a buffer is needed"
+    raise refusal("MISUSE_TENSOR" if writable else "TYPE_INPUT_DTYPE", text, name, type(x).__name__)
+
+
+def to_numpy(x):
+    """An ndarray of whatever holds an array, without copying where numpy can look at it."""
+    if isinstance(x, np.ndarray):
+        return x
+    if hasattr(type(x), "__dlpack__"):
+        return np.from_dlpack(_without_gradient(x))
+    return np.asarray(x)
+
+
+def _without_gradient(x):
+    """Reading the values of a parameter needs no gradient; its __dlpack__ would refuse."""
+    return x.detach() if getattr(x, "requires_grad", False) is True else x
+
+
+def is_tensor(x):
+    """Whether an argument's value is passed as a tensor."""
+    return isinstance(x, np.ndarray) or hasattr(type(x), "__dlpack__")

@@ -1,0 +1,2 @@
+"""Keras's transposed convolutions: ctconv.keras.layers."""
+from . import layers  # noqa: F401

@@ -1,0 +1,2 @@
+"""Paddle's transposed convolutions: ctconv.paddle.nn and ctconv.paddle.nn.functional."""
+from . import nn  # noqa: F401

@@ -1,0 +1,56 @@
+"""paddle.nn.functional's transposed convolutions (3.3): weight and bias per call, numpy out.
+
+The op of each combination of arguments is kept (64 of them), since descriptors are judged anew otherwise.
+"""
+import inspect
+import threading
+
+from ..._layer import Layer
+
+_OPS_HELD = 64
+_ops, _lock = {}, threading.Lock()
+
+
+def _frozen(value):
+    """A key that tells apart what a dialect tells apart: 1, True and 1.0; tuples and lists."""
+    if isinstance(value, (tuple, list)):
+        return type(value), tuple(_frozen(v) for v in value)
+    return type(value), value
+
+
+def _run(function, scope):
+    x, weight, bias = scope.pop("x"), scope.pop("weight"), scope.pop("bias")
+    parameters = inspect.signature(function).parameters
+    args = {n: v for n, v in scope.items() if not (v is parameters[n].default or (type(v) is type(parameters[n].default) and v == parameters[n].default))}
+    args.pop("name", None)  # a label for the original's graph
+    dialect = f"paddle.nn.functional.{function.__name__}"
+    key = dialect, tuple((name, _frozen(value)) for name, value in args.items())
+    try:
+        layer = _ops.get(key)
+    except TypeError:  # an argument that cannot be hashed is judged, not kept
+        return Layer(dialect, args, None)(x, weight=weight, bias=bias)
+    if layer is None:
+        layer = Layer(dialect, args, None)
+        with _lock:
+            if len(_ops) >= _OPS_HELD:
+                _ops.clear()
+            _ops[key] = layer
+    return layer(x, weight=weight, bias=bias)
+
+
+def conv1d_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, output_size=None,
+                     data_format="NCL", name=None):
+    """paddle.nn.functional.conv1d_transpose."""
+    return _run(conv1d_transpose, locals())
+
+
+def conv2d_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, dilation=1, groups=1, output_size=None,
+                     data_format="NCHW", name=None):
+    """paddle.nn.functional.conv2d_transpose; note dilation before groups."""
+    return _run(conv2d_transpose, locals())
+
+
+def conv3d_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, output_size=None,
+                     data_format="NCDHW", name=None):
+    """paddle.nn.functional.conv3d_transpose."""
+    return _run(conv3d_transpose, locals())
