@@ -1,8 +1,8 @@
 // ctconv: the canonical problem's own fields. Source: docs/semantics.md section 1.
 //
-//   in:  in_channels, out_channels, groups, kernel_size, stride, dilation, pad_begin, pad_end, output_padding, zero_tail, data_format, bias
-//   out: as given; the rank is the length of kernel_size (an int: 1-D)
-//   Judged in the order of that list, per argument type, length, range; then in % groups, out % groups. Input rank + 2 axes only.
+//   in:  in_channels, out_channels, groups, kernel_size, stride, dilation, pad_begin, pad_end, output_padding,
+//   zero_tail, data_format, bias out: as given; the rank is the length of kernel_size (an int: 1-D) Judged in the order
+//   of that list, per argument type, length, range; then in % groups, out % groups. Input rank + 2 axes only.
 #include "src/dialect/families.h"
 #include "src/dialect/rules.h"
 
@@ -10,9 +10,18 @@ namespace ctconv {
 namespace {
 
 constexpr ArgumentRow kArguments[] = {
-    {"in_channels", "", true},   {"out_channels", "", true}, {"groups", "1", false},         {"kernel_size", "", true},
-    {"stride", "1", false},      {"dilation", "1", false},   {"pad_begin", "0", false},      {"pad_end", "0", false},
-    {"output_padding", "0", false}, {"zero_tail", "0", false},  {"data_format", "'channels_first'", false}, {"bias", "True", false},
+    {"in_channels", "", true},
+    {"out_channels", "", true},
+    {"groups", "1", false},
+    {"kernel_size", "", true},
+    {"stride", "1", false},
+    {"dilation", "1", false},
+    {"pad_begin", "0", false},
+    {"pad_end", "0", false},
+    {"output_padding", "0", false},
+    {"zero_tail", "0", false},
+    {"data_format", "'channels_first'", false},
+    {"bias", "True", false},
 };
 
 Status judge(const Axes& a, int64_t least, Code range) {
@@ -45,7 +54,8 @@ Result<Descriptor> interpret_canonical(const Dialect& self, const Arguments& arg
 
   CTCONV_RETURN_IF_ERROR(kernel.type());
   if (rank < 1 || rank > 3) {
-    return argument_error(Code::VALUE_KERNEL_SIZE_LENGTH, "kernel_size", kernel_value.show(), "1 to 3 entries, or an int for 1-D",
+    return argument_error(Code::VALUE_KERNEL_SIZE_LENGTH, "kernel_size", kernel_value.show(),
+                          "1 to 3 entries, or an int for 1-D",
                           "has " + std::to_string(kernel_value.items.size()) + " entries");
   }
   CTCONV_RETURN_IF_ERROR(kernel.at_least(1, Code::VALUE_KERNEL_SIZE));
@@ -57,9 +67,11 @@ Result<Descriptor> interpret_canonical(const Dialect& self, const Arguments& arg
   CTCONV_RETURN_IF_ERROR(judge(tail, 0, Code::VALUE_OUTPUT_PADDING_NEGATIVE));
   int format = 0;
   CTCONV_RETURN_IF_ERROR(one_of("data_format", argument_or(args, "data_format", string_value("channels_first")),
-                                {"channels_first", "channels_last"}, false, Code::VALUE_DATA_FORMAT, Code::VALUE_DATA_FORMAT, &format));
+                                {"channels_first", "channels_last"}, false, Code::VALUE_DATA_FORMAT,
+                                Code::VALUE_DATA_FORMAT, &format));
   const Value bias = argument_or(args, "bias", bool_value(true));
-  if (bias.tag != Value::kBool) return argument_error(Code::TYPE_BIAS, "bias", bias.show(), "a bool", "is " + bias.type_name());
+  if (bias.tag != Value::kBool)
+    return argument_error(Code::TYPE_BIAS, "bias", bias.show(), "a bool", "is " + bias.type_name());
   CTCONV_RETURN_IF_ERROR(divisible(in, groups, Code::VALUE_IN_CHANNELS_GROUPS));
   CTCONV_RETURN_IF_ERROR(divisible(out, groups, Code::VALUE_OUT_CHANNELS_GROUPS));
 
@@ -78,10 +90,11 @@ Result<Descriptor> interpret_canonical(const Dialect& self, const Arguments& arg
   d.zero_tail = tail.get();
   d.channels_last = format == 1;
   d.bias_allowed = d.bias_expected = bias.i != 0;
-  d.types = {element_type(Dtype::kF16), element_type(Dtype::kBf16), element_type(Dtype::kF32), element_type(Dtype::kF64)};
-  d.weight_init = d.bias_init = {.kind = Initialiser::kUniform, .fan = Initialiser::kFanIn, .gain = 1};
-  d.order = {Check::kInputType,   Check::kTypesAgree, Check::kInputRank, Check::kWeightRank, Check::kInputChannels,
-             Check::kWeightShape, Check::kBiasShape,  Check::kExtent};
+  d.types = {element_type(Dtype::kF16), element_type(Dtype::kBf16), element_type(Dtype::kF32),
+             element_type(Dtype::kF64)};
+  d.weight_init = d.bias_init = {.kind = Initialiser::kUniform, .fan = Initialiser::kFanIn, .scale = 1};
+  d.order = {Check::kInputType,     Check::kTypesAgree,  Check::kInputRank, Check::kWeightRank,
+             Check::kInputChannels, Check::kWeightShape, Check::kBiasShape, Check::kExtent};
   return d;
 }
 

@@ -20,19 +20,29 @@ struct ArgumentRow {
   bool by_name_only = false;
 };
 
-struct Dialect {
-  const char* name;     // exact string, without a version
-  const char* source;   // page and package version it mirrors
+// A version whose defaults or arguments differ, asked for as "name@version".
+struct DialectVersion {
+  const char* name;
   std::span<const ArgumentRow> arguments;
-  // Judges arguments (names and required ones are already judged), in the documented order. `version` is "" or what followed '@'.
+};
+
+struct Dialect {
+  const char* name;    // exact string, without a version
+  const char* source;  // page and package version it mirrors
+  std::span<const ArgumentRow> arguments;
+  // Judges arguments (names and required ones are already judged), in the documented order. `version` is "" or what
+  // followed '@'.
   Result<Descriptor> (*interpret)(const Dialect& self, const Arguments& args, std::string_view version);
-  std::span<const char* const> versions = {};  // known versions besides ""
+  std::span<const DialectVersion> versions = {};  // known versions besides ""
 };
 
 std::span<const Dialect> dialects();
 
 // Splits "name@version". Null where unknown; *version then untouched.
 const Dialect* find_dialect(std::string_view name, std::string_view* version);
+
+// The arguments of that version ("" or one find_dialect has answered).
+std::span<const ArgumentRow> arguments_of(const Dialect& dialect, std::string_view version);
 
 // Unknown and missing names first (TYPE_ARGUMENT_NAME, TYPE_ARGUMENT_MISSING), then the dialect's own order.
 Result<Descriptor> interpret(const Dialect& dialect, const Arguments& args, std::string_view version);

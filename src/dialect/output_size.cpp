@@ -1,8 +1,10 @@
-// The call's output_size, by the descriptor's rules: kinds, bools, lengths. The window itself is judged where x is known.
+// The call's output_size, by the descriptor's rules: kinds, bools, lengths. The window itself is judged where x is
+// known.
 //
-//   in:  the Value as given, axes of x;   out: one size per axis, or the fault to deliver at its place in the dialect's order
-//   torch: a sequence of rank entries, or with the leading batch and channel entries, which are ignored; an int is a TypeError
-//   paddle: an int for all axes, or a sequence of rank entries; another type is a ValueError, a bool or a non-int entry a TypeError
+//   in:  the Value as given, axes of x;   out: one size per axis, or the fault to deliver at its place in the dialect's
+//   order torch: a sequence of rank entries, or with the leading batch and channel entries, which are ignored; an int
+//   is a TypeError paddle: an int for all axes, or a sequence of rank entries; another type is a ValueError, a bool or
+//   a non-int entry a TypeError
 #include "src/dialect/dialect.h"
 
 namespace ctconv {
@@ -24,8 +26,8 @@ RequestedSize read_output_size(const Descriptor& desc, const Value& value, int x
   }
   if (!value.is_sequence()) {
     const bool value_error = desc.output_size_takes_int && value.tag != Value::kBool;
-    out.fault = argument_error(value_error ? Code::VALUE_OUTPUT_SIZE_TYPE : Code::TYPE_OUTPUT_SIZE, name, value.show(), legal,
-                               "is " + value.type_name());
+    out.fault = argument_error(value_error ? Code::VALUE_OUTPUT_SIZE_TYPE : Code::TYPE_OUTPUT_SIZE, name, value.show(),
+                               legal, "is " + value.type_name());
     return out;
   }
   for (size_t n = 0; n < value.items.size(); ++n) {
@@ -36,7 +38,8 @@ RequestedSize read_output_size(const Descriptor& desc, const Value& value, int x
   }
   const size_t count = value.items.size();
   if (count != rank && !(leading && count == rank + leading)) {
-    out.fault = argument_error(Code::VALUE_OUTPUT_SIZE_LENGTH, name, value.show(), legal, "has " + std::to_string(count) + " entries");
+    out.fault = argument_error(Code::VALUE_OUTPUT_SIZE_LENGTH, name, value.show(), legal,
+                               "has " + std::to_string(count) + " entries");
     return out;
   }
   for (size_t n = 0; n < rank; ++n) out.sizes[n] = value.items[count - rank + n].i;

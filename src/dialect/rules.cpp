@@ -69,7 +69,8 @@ std::string Axes::accepted() const {
 Status Axes::container() const {
   if (value_.tag == Value::kInt && policy_.integer) return {};
   if ((value_.tag == Value::kTuple && policy_.tuple) || (value_.tag == Value::kList && policy_.list)) return {};
-  const Code code = value_.tag == Value::kBool && policy_.wrong_bool != Code::OK ? policy_.wrong_bool : policy_.wrong_type;
+  const Code code =
+      value_.tag == Value::kBool && policy_.wrong_bool != Code::OK ? policy_.wrong_bool : policy_.wrong_type;
   return argument_error(code, name_, value_.show(), accepted(), "is " + value_.type_name());
 }
 
@@ -91,12 +92,14 @@ Status Axes::length() const {
   if (!value_.is_sequence()) return {};
   const size_t n = value_.items.size();
   if (n == static_cast<size_t>(policy_.count) || (policy_.one_for_all && n == 1)) return {};
-  return argument_error(policy_.wrong_length, name_, value_.show(), accepted(), "has " + std::to_string(n) + " entries");
+  return argument_error(policy_.wrong_length, name_, value_.show(), accepted(),
+                        "has " + std::to_string(n) + " entries");
 }
 
 Status Axes::at_least(int64_t least, Code code) const {
   const std::string range = ">= " + std::to_string(least);
-  if (value_.tag == Value::kInt && value_.i < least) return argument_error(code, name_, value_.show(), range, "is too small");
+  if (value_.tag == Value::kInt && value_.i < least)
+    return argument_error(code, name_, value_.show(), range, "is too small");
   for (size_t n = 0; n < value_.items.size(); ++n) {
     if (value_.items[n].i < least) {
       return argument_error(code, name_, value_.show(), range, "entry is too small", static_cast<int32_t>(n));
@@ -119,9 +122,30 @@ bool Axes::any_nonzero() const {
 }
 
 Status divisible(const Whole& channels, const Whole& groups, Code code) {
-  if (channels.get() % groups.get() == 0) return {};
-  return argument_error(code, channels.name(), channels.value().show(), "a multiple of " + groups.name() + " = " + groups.value().show(),
+  const int64_t g = groups.get();
+  if (g == -1 || (g != 0 && channels.get() % g == 0)) return {};  // -1 apart: the least int64 % -1 would trap
+  return argument_error(code, channels.name(), channels.value().show(),
+                        "a multiple of " + groups.name() + " = " + groups.value().show(),
                         "is not divisible by " + groups.name());
+}
+
+bool truthy(const Value& v) {
+  switch (v.tag) {
+    case Value::kNone:
+      return false;
+    case Value::kBool:
+    case Value::kInt:
+      return v.i != 0;
+    case Value::kFloat:
+      return v.f != 0;
+    case Value::kString:
+      return !v.text.empty();
+    case Value::kTuple:
+    case Value::kList:
+      return !v.items.empty();
+    default:
+      return true;
+  }
 }
 
 std::vector<int64_t> max_of(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
@@ -130,7 +154,8 @@ std::vector<int64_t> max_of(const std::vector<int64_t>& a, const std::vector<int
   return out;
 }
 
-Status output_padding_below(const Axes& output_padding, const std::vector<int64_t>& limit, const char* limit_name, Code code) {
+Status output_padding_below(const Axes& output_padding, const std::vector<int64_t>& limit, const char* limit_name,
+                            Code code) {
   const std::vector<int64_t> values = output_padding.get();
   for (size_t n = 0; n < values.size(); ++n) {
     if (values[n] < limit[n]) continue;
@@ -141,8 +166,8 @@ Status output_padding_below(const Axes& output_padding, const std::vector<int64_
   return {};
 }
 
-Status one_of(const std::string& name, const Value& value, std::initializer_list<const char*> known, bool ignore_case, Code code, Code type_code,
-              int* index) {
+Status one_of(const std::string& name, const Value& value, std::initializer_list<const char*> known, bool ignore_case,
+              Code code, Code type_code, int* index) {
   std::string list;
   int n = 0;
   const std::string text = ignore_case ? lower_case(value.text) : value.text;
@@ -153,7 +178,8 @@ Status one_of(const std::string& name, const Value& value, std::initializer_list
     }
     list += (n++ ? ", \"" : "\"") + std::string(k) + "\"";
   }
-  return argument_error(value.tag == Value::kString ? code : type_code, name, value.show(), "one of " + list, "is not a known name");
+  return argument_error(value.tag == Value::kString ? code : type_code, name, value.show(), "one of " + list,
+                        "is not a known name");
 }
 
 }  // namespace ctconv

@@ -2,7 +2,8 @@
 //
 //   in:  one argument's Value (or its default);   out: Status of one judgement, or the value once judged
 //   A dialect file is then its documented order, line by line:
-//     CTCONV_RETURN_IF_ERROR(stride.type());  CTCONV_RETURN_IF_ERROR(stride.length());  CTCONV_RETURN_IF_ERROR(stride.at_least(1, Code::VALUE_STRIDE));
+//     CTCONV_RETURN_IF_ERROR(stride.type());  CTCONV_RETURN_IF_ERROR(stride.length());
+//     CTCONV_RETURN_IF_ERROR(stride.at_least(1, Code::VALUE_STRIDE));
 #pragma once
 
 #include <initializer_list>
@@ -27,6 +28,7 @@ class Whole {
  public:
   Whole(const Arguments& args, std::string name, int64_t fallback);
   Whole(const Arguments& args, std::string name) : Whole(args, std::move(name), 0) {}
+  Whole(std::string name, Value value) : name_(std::move(name)), value_(std::move(value)) {}
 
   bool is_int() const { return value_.tag == Value::kInt; }
   Status type(Code code) const;
@@ -42,13 +44,13 @@ class Whole {
 
 // Which shapes of a per-axis argument a dialect takes, and how it calls a fault.
 struct AxesPolicy {
-  int count = 1;                 // entries of a full sequence
-  bool integer = true;           // an int stands for all entries
+  int count = 1;        // entries of a full sequence
+  bool integer = true;  // an int stands for all entries
   bool tuple = true, list = false;
-  bool one_for_all = false;      // a sequence of 1 stands for all entries
-  Code wrong_type = Code::INTERNAL;    // neither of the accepted containers
-  Code wrong_bool = Code::OK;          // a bool as a whole; OK: wrong_type
-  Code wrong_entry = Code::INTERNAL;   // an entry that is not an int
+  bool one_for_all = false;           // a sequence of 1 stands for all entries
+  Code wrong_type = Code::INTERNAL;   // neither of the accepted containers
+  Code wrong_bool = Code::OK;         // a bool as a whole; OK: wrong_type
+  Code wrong_entry = Code::INTERNAL;  // an entry that is not an int
   Code wrong_length = Code::INTERNAL;
 };
 
@@ -56,12 +58,13 @@ struct AxesPolicy {
 class Axes {
  public:
   Axes(const Arguments& args, std::string name, int64_t fallback, AxesPolicy policy);
-  Axes(std::string name, Value value, AxesPolicy policy) : name_(std::move(name)), value_(std::move(value)), policy_(policy) {}
+  Axes(std::string name, Value value, AxesPolicy policy)
+      : name_(std::move(name)), value_(std::move(value)), policy_(policy) {}
 
-  Status type() const;     // container and entry types
-  Status container() const;  // container only
-  Status entries() const;  // entry types only
-  Status length() const;   // after type()
+  Status type() const;                              // container and entry types
+  Status container() const;                         // container only
+  Status entries() const;                           // entry types only
+  Status length() const;                            // after type()
   Status at_least(int64_t least, Code code) const;  // after type(); every entry that is there
   std::vector<int64_t> get() const;                 // after type() and length(): policy.count entries
   const Value& value() const { return value_; }
@@ -75,17 +78,21 @@ class Axes {
   AxesPolicy policy_;
 };
 
-// out_channels % groups and in_channels % groups.
+// out_channels % groups and in_channels % groups; groups 0 divides nothing (callers judge it before).
 Status divisible(const Whole& channels, const Whole& groups, Code code);
 
 // output_padding[i] < limit[i]; legal range named per axis.
-Status output_padding_below(const Axes& output_padding, const std::vector<int64_t>& limit, const char* limit_name, Code code);
+Status output_padding_below(const Axes& output_padding, const std::vector<int64_t>& limit, const char* limit_name,
+                            Code code);
 std::vector<int64_t> max_of(const std::vector<int64_t>& a, const std::vector<int64_t>& b);
 
 // One of a list of names; sets *index. Anything else, strings or not: `code` (non-strings: `type_code`).
-Status one_of(const std::string& name, const Value& value, std::initializer_list<const char*> known, bool ignore_case, Code code, Code type_code,
-              int* index);
+Status one_of(const std::string& name, const Value& value, std::initializer_list<const char*> known, bool ignore_case,
+              Code code, Code type_code, int* index);
 
 std::string lower_case(std::string text);
+
+// Python's truth of a value.
+bool truthy(const Value& value);
 
 }  // namespace ctconv

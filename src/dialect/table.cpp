@@ -10,7 +10,26 @@ namespace ctconv {
 
 std::span<const Dialect> dialects() {
   static const std::array kTable = {
-      kTorch1d, kTorch2d, kTorch3d,
+      kMindsporeOps3d,
+      kMindsporeNn1d,
+      kMindsporeNn2d,
+      kMindsporeNn3d,
+      kMegengine2d,
+      kMegengine3d,
+      kPaddleNn1d,
+      kPaddleNn2d,
+      kPaddleNn3d,
+      kPaddleFunctional1d,
+      kPaddleFunctional2d,
+      kPaddleFunctional3d,
+      kPaddleStatic2d,
+      kPaddleStatic3d,
+      kTorch1d,
+      kTorch2d,
+      kTorch3d,
+      kOnnx,
+      kKeras2d,
+      kKeras3d,
       kCanonical,
   };
   return kTable;
@@ -23,7 +42,7 @@ const Dialect* find_dialect(std::string_view name, std::string_view* version) {
   for (const Dialect& d : dialects()) {
     if (base != d.name) continue;
     if (at != std::string_view::npos &&
-        std::none_of(d.versions.begin(), d.versions.end(), [&](const char* v) { return asked == v; })) {
+        std::none_of(d.versions.begin(), d.versions.end(), [&](const DialectVersion& v) { return asked == v.name; })) {
       return nullptr;
     }
     *version = asked;
@@ -32,16 +51,27 @@ const Dialect* find_dialect(std::string_view name, std::string_view* version) {
   return nullptr;
 }
 
-Result<Descriptor> interpret(const Dialect& dialect, const Arguments& args, std::string_view version) {
-  for (const auto& [name, value] : args.items()) {
-    if (std::any_of(dialect.arguments.begin(), dialect.arguments.end(), [&](const ArgumentRow& r) { return name == r.name; })) continue;
-    std::string known;
-    for (const ArgumentRow& r : dialect.arguments) known += (known.empty() ? "" : ", ") + std::string(r.name);
-    return argument_error(Code::TYPE_ARGUMENT_NAME, name, value.show(), known, "is no argument of " + std::string(dialect.name));
+std::span<const ArgumentRow> arguments_of(const Dialect& dialect, std::string_view version) {
+  for (const DialectVersion& v : dialect.versions) {
+    if (version == v.name) return v.arguments;
   }
-  for (const ArgumentRow& r : dialect.arguments) {
+  return dialect.arguments;
+}
+
+Result<Descriptor> interpret(const Dialect& dialect, const Arguments& args, std::string_view version) {
+  const std::span<const ArgumentRow> known_rows = arguments_of(dialect, version);
+  for (const auto& [name, value] : args.items()) {
+    if (std::any_of(known_rows.begin(), known_rows.end(), [&](const ArgumentRow& r) { return name == r.name; }))
+      continue;
+    std::string known;
+    for (const ArgumentRow& r : known_rows) known += (known.empty() ? "" : ", ") + std::string(r.name);
+    return argument_error(Code::TYPE_ARGUMENT_NAME, name, value.show(), known,
+                          "is no argument of " + std::string(dialect.name));
+  }
+  for (const ArgumentRow& r : known_rows) {
     if (r.required && args.find(r.name) == nullptr) {
-      return argument_error(Code::TYPE_ARGUMENT_MISSING, r.name, "nothing", "required by " + std::string(dialect.name), "was never set");
+      return argument_error(Code::TYPE_ARGUMENT_MISSING, r.name, "nothing", "required by " + std::string(dialect.name),
+                            "was never set");
     }
   }
   return dialect.interpret(dialect, args, version);

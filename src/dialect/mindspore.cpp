@@ -1,0 +1,158 @@
+// Steps the mindspore operators share. Sources: docs/semantics.md sections 3, 4, 5 and 9.
+#include "src/dialect/mindspore.h"
+
+#include <algorithm>
+
+#include "src/base/checked.h"
+#include "src/dialect/init_names.h"
+
+namespace ctconv::mindspore {
+
+void lower_pad_mode(PadMode mode, Descriptor* d) {
+  if (mode == PadMode::kPad) return;
+  const size_t rank = d->kernel.size();
+  d->pad_begin.assign(rank, 0);
+  d->pad_end.assign(rank, 0);
+  d->output_padding.assign(rank, 0);
+  for (size_t n = 0; n < rank; ++n) {
+    const Checked keff = Checked(d->dilation[n]) * (d->kernel[n] - 1) + 1;
+    if (!keff.ok()) continue;
+    const int64_t surplus = keff.value() - d->stride[n];  // both >= 1: no overflow
+    if (surplus < 0) {
+      d->output_padding[n] = -surplus;
+    } else if (mode == PadMode::kSame) {
+      d->pad_begin[n] = surplus / 2;
+      d->pad_end[n] = surplus - surplus / 2;
+    }
+  }
+}
+
+Status pad_conflict(const Axes& pad) {
+  const auto zero = [](const Value& v) {
+    return v.tag == Value::kFloat ? v.f == 0 : (v.tag == Value::kInt || v.tag == Value::kBool) && v.i == 0;
+  };
+  const Value& value = pad.value();
+  const bool all_zero = value.is_sequence() ? std::all_of(value.items.begin(), value.items.end(), zero) : zero(value);
+  if (all_zero) return {};
+  return argument_error(Code::VALUE_PADDING_CONFLICT, pad.name(), value.show(), "0 unless pad_mode is \"pad\"",
+                        "is given although pad_mode does not take it");
+}
+
+Status output_padding_conflict(const Axes& output_padding) {
+  if (!output_padding.any_nonzero()) return {};
+  return argument_error(Code::VALUE_OUTPUT_PADDING_CONFLICT, output_padding.name(), output_padding.value().show(),
+                        "0 unless pad_mode is \"pad\"", "is given although pad_mode does not take it");
+}
+
+namespace {
+
+const Initialiser* by_name(const std::string& lower) {
+  static const Initialiser kZero{.kind = Initialiser::kConstant, .a = 0}, kOne{.kind = Initialiser::kConstant, .a = 1};
+  static const Initialiser kNormal{.kind = Initialiser::kNormal, .a = 0, .b = 0.01};
+  static const Initialiser kUniform{.kind = Initialiser::kUniform, .a = -0.07, .b = 0.07};
+  // The cut is absolute, not in sigmas: at sigma 0.01 it never bites.
+  static const Initialiser kTruncated{.kind = Initialiser::kTruncatedNormal, .a = 0, .b = 0.01, .lo = -2, .hi = 2};
+  static const Initialiser kHeUniform{.kind = Initialiser::kUniform, .fan = Initialiser::kFanIn, .scale = 6};
+  static const Initialiser kHeNormal{.kind = Initialiser::kNormal, .fan = Initialiser::kFanIn, .scale = 2};
+  static const Initialiser kXavierUniform{.kind = Initialiser::kUniform, .fan = Initialiser::kFanSum, .scale = 6};
+  static const Initialiser kXavierNormal{.kind = Initialiser::kNormal, .fan = Initialiser::kFanSum, .scale = 2};
+  static const Initialiser kDirac{.kind = Initialiser::kDirac}, kOrthogonal{.kind = Initialiser::kOrthogonal};
+  static const struct {
+    const char* name;
+    const Initialiser* init;
+  } kNames[] = {
+      {"zero", &kZero},
+      {"zeros", &kZero},
+      {"one", &kOne},
+      {"ones", &kOne},
+      {"normal", &kNormal},
+      {"uniform", &kUniform},
+      {"truncatednormal", &kTruncated},
+      {"heuniform", &kHeUniform},
+      {"he_uniform", &kHeUniform},
+      {"henormal", &kHeNormal},
+      {"he_normal", &kHeNormal},
+      {"xavieruniform", &kXavierUniform},
+      {"xavier_uniform", &kXavierUniform},
+      {"xaviernormal", &kXavierNormal},
+      {"xavier_normal", &kXavierNormal},
+      {"dirac", &kDirac},
+      {"orthogonal", &kOrthogonal},
+  };
+  for (const auto& row : kNames) {
+    if (lower == row.name) return row.init;
+  }
+  return nullptr;
+}
+
+constexpr const char* kKnownNames =
+    "zeros, ones, normal, uniform, truncatednormal, he_uniform, he_normal, xavier_uniform, xavier_normal, dirac, "
+    "orthogonal";
+
+}  // namespace
+
+Initialiser default_init() { return {.kind = Initialiser::kUniform, .fan = Initialiser::kFanIn, .scale = 1}; }
+
+Status read_init(const std::string& name, const Value& value, const std::vector<int64_t>& shape, Code type, Code bad,
+                 Initialiser by_default, Initialiser* out) {
+  switch (value.tag) {
+    case Value::kNone:
+      *out = std::move(by_default);
+      return {};
+    case Value::kBool:
+    case Value::kInt:
+      *out = {.kind = Initialiser::kConstant, .a = static_cast<double>(value.i)};
+      return {};
+    case Value::kFloat:
+      *out = {.kind = Initialiser::kConstant, .a = value.f};
+      return {};
+    case Value::kTensor:
+      return tensor_init(name, value, &shape, type, bad, out);
+    case Value::kString: {
+      const Initialiser* known = by_name(lower_case(value.text));
+      if (known == nullptr)
+        return argument_error(bad, name, value.show(), kKnownNames, "is no initialiser of mindspore");
+      *out = *known;
+      return {};
+    }
+    default:
+      return argument_error(type, name, value.show(), "a name, a number, a tensor or None", "is " + value.type_name());
+  }
+}
+
+Status read_dtype(const Value& value, ElementType* out) {
+  std::string text = value.tag == Value::kString || value.tag == Value::kOther ? lower_case(value.text) : std::string();
+  for (const char* prefix : {"mindspore.", "mstype."}) {
+    if (text.rfind(prefix, 0) == 0) text = text.substr(std::string_view(prefix).size());
+  }
+  if (text == "float32") {
+    *out = element_type(Dtype::kF32);
+  } else if (text == "float16") {
+    *out = element_type(Dtype::kF16);
+  } else {
+    return argument_error(Code::TYPE_INPUT_DTYPE, "dtype", value.show(), "\"float32\" or \"float16\"",
+                          "is no element type of this operator");
+  }
+  return {};
+}
+
+Status read_has_bias(const Value& value, bool* out) {
+  if (value.tag != Value::kBool)
+    return argument_error(Code::TYPE_HAS_BIAS, "has_bias", value.show(), "a bool", "is " + value.type_name());
+  *out = value.i != 0;
+  return {};
+}
+
+void common_fields(Descriptor* d) {
+  d->least_core = 0;
+  d->types = {element_type(Dtype::kF16), element_type(Dtype::kF32)};
+  d->codes = {.input_rank = Code::VALUE_INPUT_RANK,
+              .weight_rank = Code::VALUE_WEIGHT_RANK,
+              .input_channels = Code::VALUE_INPUT_CHANNELS,
+              .weight_shape = Code::VALUE_WEIGHT_SHAPE};
+  d->spelling.x = "x";
+  d->spelling.groups = "group";
+  d->spelling.padding = "padding";
+}
+
+}  // namespace ctconv::mindspore
