@@ -1,4 +1,5 @@
-// The model's numbers. Measured on Zen 4 (AVX-512, 3.65 GHz, 2 threads), oneDNN 3.7.2; 117 GF/s a core is the f32 peak.
+// The model's numbers, from 101 layers on Zen 4 (AVX-512, 3.65 GHz, 2 threads), oneDNN 3.7.2, 2026-11-21.
+// 117 GF/s a core is the f32 peak. Where it errs most: many phases with few channels (k4s4 48 to 48: 4 times too low).
 #include "src/engine/onednn/cost.h"
 
 #include <algorithm>
@@ -29,31 +30,32 @@ double filled(int64_t channels) {
 
 double estimated_seconds(const Problem& p, const std::string& implementation, int32_t threads, double reorder_bytes) {
   const double peak = core_peak() * threads;
-  const bool narrow = size_of(p.dtype) == 2;
-  const bool depthwise = p.groups > 1 && p.ci == 1 && p.co == 1;
+  const bool depthwise = p.ci == 1 && p.co == 1 && p.groups > 1;
+  const auto& w = p.axis[2];
   double rate = 0, passes = 1;  // passes: times y goes through memory
-  if (has(implementation, "dw")) {
-    rate = 0.025 * peak;  // jit_dw as backward data: 5 to 6 GF/s of 234
+  if (has(implementation, "gemm")) {
+    rate = (p.groups > 1 ? 0.0035 : 0.09) * peak;  // built without generated GEMM kernels; 0.3 to 0.6 with them
+    passes = 2;
+  } else if (has(implementation, "dw")) {
+    rate = 0.35 * peak;
   } else if (has(implementation, "brg")) {
-    rate =
-        0.93 * peak * (depthwise ? 1.0 / 16 : filled(p.co) * std::min(1.0, 0.2 + 0.8 * static_cast<double>(p.ci) / 16));
-    if (narrow) rate *= 2;
-  } else if (has(implementation, "gemm")) {
-    rate = 0.15 * peak;  // without generated GEMM kernels; 0.3 to 0.6 with them
-    passes = 3;
+    rate = 0.97 * peak * filled(p.co) * std::min(1.0, 0.6 + 0.4 * static_cast<double>(p.ci) / 16);
+    if (depthwise) rate = peak / 16;
+    // Along w it multiplies padding too: o*k/s taps instead of i*k.
+    rate /= std::max(1.0, static_cast<double>(w.o) / (static_cast<double>(w.s) * static_cast<double>(w.i)));
+    if (size_of(p.dtype) == 2) rate *= 2;
   } else {
-    rate = depthwise ? 0.012 * peak : 0.5 * peak * filled(p.co);
+    rate = depthwise ? 0.01 * peak : 0.8 * peak * filled(p.co);
   }
-  if (has(implementation, "conv:any")) {
-    // Bias and activation are a separate pass of plain C++.
-    passes += p.bias ? 2 : 1;
-    if (p.act.kind != Epilogue::kNone) passes += 20;
+  if (has(implementation, "conv:any")) {  // bias and activation follow in passes of plain C++
+    if (p.bias) passes += 12;
+    if (p.act.kind != Epilogue::kNone) passes += 60;
   }
-  const double bandwidth = 10e9 * std::min<double>(threads, 4);
+  const double lanes = std::min<double>(threads, 4);  // threads that memory can feed
   const double y_bytes = static_cast<double>(p.out_elements()) * static_cast<double>(size_of(p.dtype));
-  const double bytes = moved_bytes(p) + (passes - 1) * y_bytes;
-  const double reorders = reorder_bytes / (9e9 * std::min<double>(threads, 4)) + (reorder_bytes > 0 ? 4e-6 : 0);
-  return 6e-6 + std::max(useful_flop(p) / rate, bytes / bandwidth) + reorders;
+  const double moved = (moved_bytes(p) + (passes - 1) * y_bytes) / (10e9 * lanes);
+  const double reorders = reorder_bytes > 0 ? 4e-6 + reorder_bytes / (14e9 * lanes) : 0;
+  return 6e-6 + useful_flop(p) / rate + moved + reorders;
 }
 
 }  // namespace ctconv::onednn

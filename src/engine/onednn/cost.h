@@ -1,7 +1,7 @@
 // What a call is expected to take: flop over the rate of the implementation oneDNN named, plus the bytes moved.
 //
 //   in:  Problem, implementation string, threads, bytes of the reorders;   out: seconds (for comparing engines only)
-//   seconds = calls + max(flop / rate, bytes / bandwidth) + reorder bytes / reorder bandwidth
+//   seconds = calls + flop / rate + bytes / bandwidth + reorder bytes / reorder bandwidth
 #pragma once
 
 #include <string>

@@ -12,7 +12,8 @@ std::string onednn_version() {
                         : v->cpu_runtime == DNNL_RUNTIME_TBB      ? "TBB"
                         : v->cpu_runtime == DNNL_RUNTIME_SEQ      ? "sequential"
                                                                   : "other";
-  return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch) + ", runtime " + runtime;
+  return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch) + ", runtime " +
+         runtime;
 }
 
 }  // namespace ctconv
