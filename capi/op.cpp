@@ -11,6 +11,7 @@
 
 using namespace ctconv;
 
+ctconv_op::ctconv_op(Descriptor d, Options o) : desc(std::move(d)), options(std::move(o)), plans(static_cast<size_t>(options.plan_limit)) {}
 ctconv_op::~ctconv_op() = default;
 
 namespace {

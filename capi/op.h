@@ -55,8 +55,7 @@ struct ctconv_desc {
 };
 
 struct ctconv_op {
-  ctconv_op(ctconv::Descriptor d, ctconv::Options o)
-      : desc(std::move(d)), options(std::move(o)), plans(static_cast<size_t>(options.plan_limit)) {}
+  ctconv_op(ctconv::Descriptor d, ctconv::Options o);
   ~ctconv_op();
 
   ctconv::Descriptor desc;

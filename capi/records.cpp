@@ -106,7 +106,9 @@ bool meets_itself(const TensorView& t) {
     if (t.shape[at] == 0) return false;
     if (t.shape[at] > 1) axes[n++] = {t.strides[at] < 0 ? -t.strides[at] : t.strides[at], t.shape[at]};
   }
-  std::sort(axes.begin(), axes.begin() + static_cast<std::ptrdiff_t>(n));
+  for (size_t a = 1; a < n; ++a) {  // at most 8: insertion by stride
+    for (size_t b = a; b > 0 && axes[b] < axes[b - 1]; --b) std::swap(axes[b], axes[b - 1]);
+  }
   Checked reach(0);
   bool nested = true;  // each stride steps over everything finer: the usual case
   for (size_t a = 0; a < n; ++a) {
