@@ -67,6 +67,7 @@ struct Initialiser {
   // truncated is then cut at [lo * w, hi * w]. kInChannels, kOutChannels: all channels, groups apart, times the taps.
   enum Fan { kNoFan, kFanIn, kFanOut, kFanSum, kInChannels, kOutChannels } fan = kNoFan;
   double scale = 0;
+  bool needs_axes = false;     // a named rule stated in fans: means nothing for a vector (a bias), unlike a dialect's own default
   std::vector<int64_t> shape;  // kTensor
   std::vector<double> values;  // kTensor, row-major
 };

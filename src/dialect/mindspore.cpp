@@ -52,10 +52,14 @@ const Initialiser* by_name(const std::string& lower) {
   static const Initialiser kUniform{.kind = Initialiser::kUniform, .a = -0.07, .b = 0.07};
   // The cut is absolute, not in sigmas: at sigma 0.01 it never bites.
   static const Initialiser kTruncated{.kind = Initialiser::kTruncatedNormal, .a = 0, .b = 0.01, .lo = -2, .hi = 2};
-  static const Initialiser kHeUniform{.kind = Initialiser::kUniform, .fan = Initialiser::kFanIn, .scale = 6};
-  static const Initialiser kHeNormal{.kind = Initialiser::kNormal, .fan = Initialiser::kFanIn, .scale = 2};
-  static const Initialiser kXavierUniform{.kind = Initialiser::kUniform, .fan = Initialiser::kFanSum, .scale = 6};
-  static const Initialiser kXavierNormal{.kind = Initialiser::kNormal, .fan = Initialiser::kFanSum, .scale = 2};
+  static const Initialiser kHeUniform{
+      .kind = Initialiser::kUniform, .fan = Initialiser::kFanIn, .scale = 6, .needs_axes = true};
+  static const Initialiser kHeNormal{
+      .kind = Initialiser::kNormal, .fan = Initialiser::kFanIn, .scale = 2, .needs_axes = true};
+  static const Initialiser kXavierUniform{
+      .kind = Initialiser::kUniform, .fan = Initialiser::kFanSum, .scale = 6, .needs_axes = true};
+  static const Initialiser kXavierNormal{
+      .kind = Initialiser::kNormal, .fan = Initialiser::kFanSum, .scale = 2, .needs_axes = true};
   static const Initialiser kDirac{.kind = Initialiser::kDirac}, kOrthogonal{.kind = Initialiser::kOrthogonal};
   static const struct {
     const char* name;
