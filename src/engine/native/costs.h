@@ -1,0 +1,23 @@
+// Measured constants of the cost model, AMD Zen 4 (EPYC 9004, 2 cores, 3.65 GHz), November 2026.
+//
+//   Only comparisons between forms and engines rest on them; no result does. A form's cost: vector multiply-adds over
+//   the rate of its blocks, plus moving values in and out, or the memory traffic where that is longer, plus a fixed
+//   call.
+#pragma once
+
+namespace ctconv::native {
+
+inline constexpr double kHertz = 3.65e9;
+inline constexpr double kBytesPerSecond = 22e9;     // two threads, far from any cache
+inline constexpr double kCallSeconds = 3e-6;        // waking the workers twice
+inline constexpr double kFmaCycles = 1.04;          // per vector multiply-add inside a full block
+inline constexpr double kCallCycles = 30;           // per block: its prologue and epilogue
+inline constexpr double kPositionsStoreCycles = 6;  // per vector of sums: to the tile, interleaved, to y
+inline constexpr double kPlaneCycles = 4;           // per vector copied into planes
+inline constexpr double kScatterCycles = 2;         // per element stored alone
+inline constexpr double kTransposeCycles = 0.7;     // per element transposed
+inline constexpr double kTaskCycles = 60e3;         // shortest worthwhile task
+inline constexpr double kStreamBytes = 24e6;        // outputs beyond this leave the cache anyway: stream them
+inline constexpr double kCopyBytes = 8e6;           // padded input held at once, at least one image
+
+}  // namespace ctconv::native

@@ -1,0 +1,75 @@
+// in: Axis; out: AxisPhases and Stretches. See geometry.h for the formula.
+#include "src/engine/native/geometry.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "src/base/checked.h"
+
+namespace ctconv::native {
+
+AxisPhases phases_of(const Axis& axis) {
+  AxisPhases a;
+  a.i = axis.i;
+  a.o = axis.o;
+  a.lo = axis.lo;
+  a.s = axis.s;
+  if (axis.i == 1) a.s = std::max<int64_t>({(axis.k - 1) * axis.d + 1, axis.lo + axis.o, 1});
+  const int64_t g = std::gcd(a.s, axis.d);
+  a.t_step = a.s / g;
+  a.v_step = axis.d / g;
+
+  const int64_t count = std::min(a.s, a.o);
+  a.phases.resize(static_cast<size_t>(count));
+  for (int64_t first = 0; first < count; ++first) {  // the phase of output row `first`
+    Phase& p = a.phases[static_cast<size_t>(first)];
+    p.f = a.lo + first - floor_div(a.lo + first, a.s) * a.s;
+    p.u_begin = ceil_div(a.lo - p.f, a.s);
+    p.u_end = floor_div(a.lo + a.o - 1 - p.f, a.s) + 1;
+  }
+  for (int64_t t = 0; t < axis.k; ++t) {
+    const int64_t shifted = t * axis.d - a.lo;
+    const int64_t first = shifted - floor_div(shifted, a.s) * a.s;
+    if (first >= count) continue;
+    Phase& p = a.phases[static_cast<size_t>(first)];
+    if (p.taps++ == 0) {
+      p.t0 = t;
+      p.v0 = floor_div(t * axis.d, a.s);
+    }
+  }
+  std::sort(a.phases.begin(), a.phases.end(), [](const Phase& x, const Phase& y) { return x.f < y.f; });
+
+  a.u0 = a.phases[0].u_begin;
+  int64_t u_end = a.phases[0].u_end;
+  a.lists = 0;
+  std::vector<std::pair<int64_t, int64_t>> lists;
+  for (Phase& p : a.phases) {
+    a.u0 = std::min(a.u0, p.u_begin);
+    u_end = std::max(u_end, p.u_end);
+    if (p.taps > 0) a.v_max = std::max(a.v_max, p.v0 + (p.taps - 1) * a.v_step);
+    const std::pair<int64_t, int64_t> key{p.taps ? p.v0 : 0, p.taps};
+    auto found = std::find(lists.begin(), lists.end(), key);
+    p.list = static_cast<int32_t>(found - lists.begin());
+    if (found == lists.end()) lists.push_back(key);
+  }
+  a.lists = static_cast<int32_t>(lists.size());
+  a.un = u_end - a.u0;
+  return a;
+}
+
+std::vector<Stretch> stretches_of(const AxisPhases& axis, const Phase& phase, int64_t u_begin, int64_t u_end) {
+  std::vector<Stretch> out;
+  for (int64_t u = u_begin; u < u_end;) {
+    // Tap j is real where 0 <= u - v_j < i, v_j ascending: j in [first with v_j > u - i, first with v_j > u).
+    const int64_t j_begin = std::clamp<int64_t>(floor_div(u - axis.i - phase.v0, axis.v_step) + 1, 0, phase.taps);
+    const int64_t j_end = std::clamp<int64_t>(floor_div(u - phase.v0, axis.v_step) + 1, j_begin, phase.taps);
+    int64_t next = u_end;  // the nearest u at which a tap starts or stops to be real
+    if (j_begin < phase.taps) next = std::min(next, std::max(u + 1, phase.v0 + j_begin * axis.v_step + axis.i));
+    if (j_end < phase.taps) next = std::min(next, std::max(u + 1, phase.v0 + j_end * axis.v_step));
+    out.push_back({u, next, j_begin, j_end});
+    u = next;
+  }
+  return out;
+}
+
+}  // namespace ctconv::native

@@ -1,0 +1,43 @@
+// The phases of a transposed convolution along one axis, and which taps each has.
+//
+//   o + lo = u*s + f,  t*d = v*s + f   =>   i = u - v:   outputs of one phase f are a dense, stride-1 correlation on
+//   the u grid in:  an Axis of the problem;   out: the phases that occur, their u range and their taps as an arithmetic
+//   progression An axis of one input row has no use for its stride: it is widened until every tap is a phase of its own
+//   (k = s).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "src/problem/problem.h"
+
+namespace ctconv::native {
+
+struct Phase {
+  int64_t f = 0;
+  int64_t u_begin = 0, u_end = 0;    // outputs u*s + f - lo inside [0, o)
+  int64_t t0 = 0, v0 = 0, taps = 0;  // taps t0 + j*t_step read input row u - (v0 + j*v_step)
+  int32_t list = 0;                  // phases of equal list read the same rows
+};
+
+struct AxisPhases {
+  int64_t i = 1, o = 1, s = 1, lo = 0;
+  int64_t t_step = 1, v_step = 1;
+  int64_t u0 = 0, un = 1;     // hull of the phases' u ranges
+  int64_t v_max = 0;          // largest v of any tap that a phase uses
+  int32_t lists = 1;          // number of different tap lists
+  std::vector<Phase> phases;  // ascending f, only those with outputs
+
+  bool complete() const { return static_cast<int64_t>(phases.size()) == s; }
+  int64_t out(int64_t u, const Phase& p) const { return u * s + p.f - lo; }
+};
+
+AxisPhases phases_of(const Axis& axis);
+
+// A range of u on which the same taps [j_begin, j_end) of a phase meet real input rows.
+struct Stretch {
+  int64_t u_begin, u_end, j_begin, j_end;
+};
+std::vector<Stretch> stretches_of(const AxisPhases& axis, const Phase& phase, int64_t u_begin, int64_t u_end);
+
+}  // namespace ctconv::native

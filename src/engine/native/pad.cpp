@@ -1,0 +1,179 @@
+// in: x with any strides; out: padded planes, or channel-innermost rows. See pad.h.
+#include "src/engine/native/pad.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "src/base/checked.h"
+
+namespace ctconv::native {
+
+PlaneGrid plane_grid(const std::array<AxisPhases, 3>& axes, int64_t slack, int64_t lanes) {
+  PlaneGrid g;
+  for (int a = 0; a < 3; ++a) {
+    const AxisPhases& s = axes[static_cast<size_t>(a)];
+    PlaneAxis& p = g.axis[static_cast<size_t>(a)];
+    const int64_t begin = s.u0 - s.v_max, end = s.u0 + s.un;  // input rows that any tap reads, padding included
+    p.first = std::clamp<int64_t>(begin, 0, s.i);
+    p.count = std::max<int64_t>(0, std::min(end, s.i) - p.first);
+    p.before = p.count ? p.first - begin : 0;
+    const int64_t after = p.count ? end - (p.first + p.count) : 0;
+    p.pitch = std::max(s.un, p.count + std::max(p.before, after));
+    p.rows = s.un + s.v_max;
+  }
+  g.stride[2] = 1;
+  g.stride[1] = g.axis[2].pitch;
+  g.stride[0] = g.axis[1].pitch * g.stride[1];
+  g.positions = 1;
+  int64_t last = 0;
+  for (size_t a = 0; a < 3; ++a) {
+    g.positions += (axes[a].un - 1) * g.stride[a];
+    last += axes[a].v_max * g.stride[a];
+  }
+  // An odd number of vectors between planes: equal positions of neighbouring channels fall into different cache sets.
+  const int64_t vectors = ceil_div(g.positions + last + slack, lanes);
+  g.plane = (vectors | 1) * lanes;
+  return g;
+}
+
+namespace {
+
+// Rows of the plane that hold input, in memory order; r counts (d, h) pairs.
+struct RowAt {
+  int64_t begin, source_d, source_h;
+};
+RowAt row_at(const PlaneGrid& g, int64_t r) {
+  const int64_t d = r / g.axis[1].count, h = r % g.axis[1].count;
+  return {(g.axis[0].before + d) * g.stride[0] + (g.axis[1].before + h) * g.stride[1] + g.axis[2].before,
+          g.axis[0].first + d, g.axis[1].first + h};
+}
+
+template <class T>
+void zero(T* begin, T* end) {
+  if (begin < end) std::memset(begin, 0, static_cast<size_t>(end - begin) * sizeof(T));
+}
+
+bool channels_innermost(const Problem& p) {
+  const int64_t c = std::abs(p.x.c), w = std::abs(p.x.axis[2]);
+  return p.ci * p.groups > 1 && p.axis[2].i > 1 && c < w;
+}
+
+int64_t row_chunks(const Problem& p, int64_t images, int32_t threads) {
+  const int64_t rows = p.axis[0].i * p.axis[1].i;
+  if (channels_innermost(p)) {
+    const int64_t row_elements = p.axis[2].i * p.ci * p.groups;
+    return std::clamp<int64_t>(rows * row_elements / 16384, 1, rows);
+  }
+  const int64_t planes = images * p.groups * p.ci;
+  if (planes >= 4 * threads || rows * p.axis[2].i < 8192) return 1;
+  return std::clamp<int64_t>(4 * threads / planes, 1, rows);
+}
+
+}  // namespace
+
+template <class T>
+int64_t plane_tasks(const Problem& p, int64_t images, int32_t threads) {
+  const int64_t chunks = row_chunks(p, images, threads);
+  if (channels_innermost(p)) return images * chunks;
+  return images * p.groups * p.ci * chunks;
+}
+
+template <class T>
+void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const char* x, int64_t n0, int64_t images,
+                int32_t threads, int64_t task, T* out) {
+  const int64_t chunks = row_chunks(p, images, threads);
+  const int64_t chunk = task % chunks;
+  const int64_t rows = g.axis[2].count ? g.axis[0].count * g.axis[1].count : 0;
+  const int64_t from = rows * chunk / chunks, to = rows * (chunk + 1) / chunks;
+  const int64_t width = g.axis[2].count, bytes = static_cast<int64_t>(size_of(p.dtype));
+  const bool inner = channels_innermost(p);
+  const int64_t channels = p.groups * p.ci;
+  const int64_t n = inner ? task / chunks : task / chunks / channels;
+  const int64_t c_begin = inner ? 0 : task / chunks % channels, c_end = inner ? channels : c_begin + 1;
+  T* planes = out + n * channels * g.plane;
+  const char* image = x + (n0 + n) * p.x.n * bytes;
+
+  int64_t cursor = from == 0 ? 0 : row_at(g, from - 1).begin + width;
+  for (int64_t r = from; r < to; ++r) {
+    const RowAt at = row_at(g, r);
+    const char* row =
+        image + (at.source_d * p.x.axis[0] + at.source_h * p.x.axis[1] + g.axis[2].first * p.x.axis[2]) * bytes;
+    if (inner && p.x.c == 1 && bytes == static_cast<int64_t>(sizeof(T))) {
+      simd.transpose(reinterpret_cast<const T*>(row), p.x.axis[2], width, channels, planes + at.begin, g.plane);
+    }
+    for (int64_t c = c_begin; c < c_end; ++c) {
+      T* plane = planes + c * g.plane;
+      zero(plane + cursor, plane + at.begin);
+      if (inner && p.x.c == 1 && bytes == static_cast<int64_t>(sizeof(T))) continue;
+      simd.load(row + c * p.x.c * bytes, p.x.axis[2], p.dtype, width, plane + at.begin);
+    }
+    cursor = at.begin + width;
+  }
+  if (chunk + 1 < chunks) return;
+  for (int64_t c = c_begin; c < c_end; ++c) zero(planes + c * g.plane + cursor, planes + (c + 1) * g.plane);
+}
+
+namespace {
+constexpr int64_t kColumns = 64;   // positions per task step
+constexpr int64_t kChannels = 16;  // channels widened at once
+
+// The innermost spatial axes that lie as one: width of a run of positions with one stride.
+int64_t run_width(const Problem& p) {
+  int64_t width = p.axis[2].i;
+  if (p.axis[1].i == 1 || p.x.axis[1] == width * p.x.axis[2]) {
+    width *= p.axis[1].i;
+    if (p.axis[0].i == 1 || p.x.axis[0] == width * p.x.axis[2]) width *= p.axis[0].i;
+  }
+  return width;
+}
+}  // namespace
+
+template <class T>
+int64_t channel_tasks(const Problem& p, int64_t images) {
+  const int64_t width = run_width(p), runs = p.axis[0].i * p.axis[1].i * p.axis[2].i / width;
+  return images * runs * ceil_div(width, kColumns);
+}
+
+template <class T>
+void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t n0, int64_t task, T* out) {
+  const int64_t width = run_width(p), positions = p.axis[0].i * p.axis[1].i * p.axis[2].i;
+  const int64_t blocks = ceil_div(width, kColumns), runs = positions / width;
+  const int64_t block = task % blocks, run = task / blocks % runs, n = task / blocks / runs;
+  const int64_t from = block * kColumns, count = std::min(kColumns, width - from);
+  const int64_t first = run * width;  // flattened position of the run
+  const int64_t d = first / (p.axis[1].i * p.axis[2].i), h = first / p.axis[2].i % p.axis[1].i;
+  const int64_t bytes = static_cast<int64_t>(size_of(p.dtype));
+  const char* src = x + ((n0 + n) * p.x.n + d * p.x.axis[0] + h * p.x.axis[1] + from * p.x.axis[2]) * bytes;
+
+  for (int64_t g = 0; g < p.groups; ++g) {
+    T* dst = out + ((n * p.groups + g) * positions + first + from) * p.ci;
+    const char* s = src + g * p.ci * p.x.c * bytes;
+    if (p.x.c == 1 && p.ci > 1) {
+      for (int64_t q = 0; q < count; ++q) simd.load(s + q * p.x.axis[2] * bytes, 1, p.dtype, p.ci, dst + q * p.ci);
+    } else if (p.x.axis[2] == 1 && bytes == static_cast<int64_t>(sizeof(T))) {
+      simd.transpose(reinterpret_cast<const T*>(s), p.x.c, p.ci, count, dst, p.ci);
+    } else {
+      alignas(64) T wide[kChannels * kColumns];
+      for (int64_t c = 0; c < p.ci; c += kChannels) {
+        const int64_t some = std::min(kChannels, p.ci - c);
+        for (int64_t k = 0; k < some; ++k) {
+          simd.load(s + (c + k) * p.x.c * bytes, p.x.axis[2], p.dtype, count, wide + k * kColumns);
+        }
+        simd.transpose(wide, kColumns, some, count, dst + c, p.ci);
+      }
+    }
+  }
+}
+
+template int64_t plane_tasks<float>(const Problem&, int64_t, int32_t);
+template int64_t plane_tasks<double>(const Problem&, int64_t, int32_t);
+template void plane_task<float>(const Simd<float>&, const Problem&, const PlaneGrid&, const char*, int64_t, int64_t,
+                                int32_t, int64_t, float*);
+template void plane_task<double>(const Simd<double>&, const Problem&, const PlaneGrid&, const char*, int64_t, int64_t,
+                                 int32_t, int64_t, double*);
+template int64_t channel_tasks<float>(const Problem&, int64_t);
+template int64_t channel_tasks<double>(const Problem&, int64_t);
+template void channel_task<float>(const Simd<float>&, const Problem&, const char*, int64_t, int64_t, float*);
+template void channel_task<double>(const Simd<double>&, const Problem&, const char*, int64_t, int64_t, double*);
+
+}  // namespace ctconv::native

@@ -1,0 +1,47 @@
+// The one copy of the input: widened, zero-padded, and laid out as the micro-kernels read it.
+//
+//   planes:    [n][channel][d][h][w] with zeros where a tap would leave the input; every tap of every rank is one
+//   offset.
+//              Rows share their padding with their neighbours, so a row is i + max(left, right) long instead of i +
+//              both.
+//   channels:  [n][group][d][h][w][channel], no padding: the lanes-over-channels form never touches a tap outside the
+//   input. in:  x with any strides;   refuses: nothing
+#pragma once
+
+#include <array>
+
+#include "src/engine/native/geometry.h"
+#include "src/engine/native/simd.h"
+
+namespace ctconv::native {
+
+struct PlaneAxis {
+  int64_t first = 0, count = 0;  // real input rows kept: first, first+1, ...
+  int64_t before = 0;            // zero rows in front of them
+  int64_t pitch = 1;             // rows from one line of this axis to the next: real + shared padding
+  int64_t rows = 1;              // rows that exist in the last line: un + v_max
+};
+
+struct PlaneGrid {
+  std::array<PlaneAxis, 3> axis;
+  std::array<int64_t, 3> stride{};  // of one step of u along d, h, w
+  int64_t positions = 0;            // flattened u positions
+  int64_t plane = 0;                // elements of one channel plane, slack for whole vectors included
+};
+
+// slack: elements a micro-kernel may read past the last position.
+PlaneGrid plane_grid(const std::array<AxisPhases, 3>& axes, int64_t slack, int64_t lanes);
+
+// Number of tasks, and one task.
+template <class T>
+int64_t plane_tasks(const Problem& p, int64_t images, int32_t threads);
+template <class T>
+void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& grid, const char* x, int64_t n0, int64_t images,
+                int32_t threads, int64_t task, T* out);
+
+template <class T>
+int64_t channel_tasks(const Problem& p, int64_t images);
+template <class T>
+void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t n0, int64_t task, T* out);
+
+}  // namespace ctconv::native

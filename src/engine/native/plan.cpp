@@ -1,0 +1,38 @@
+// Choosing the form. in: Problem, PlanContext; out: the cheapest of the forms that serve it, or a refusal. See
+// native.h.
+#include <vector>
+
+#include "src/engine/native/native.h"
+#include "src/engine/native/positions.h"
+
+namespace ctconv {
+namespace native {
+namespace {
+
+template <class T>
+Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context) {
+  const Simd<T> s = simd<T>();
+  if (s.lanes == 0) return refuse("native: this CPU has no fused multiply-add on vectors");
+  std::vector<std::unique_ptr<Kernel>> forms;
+  if (auto k = PositionsKernel<T>::plan(p, context, s)) forms.push_back(std::move(k));
+  std::unique_ptr<Kernel> best;
+  for (auto& k : forms) {
+    if (k->scratch_bytes() > context.workspace_limit) continue;
+    if (!best || k->estimated_seconds() < best->estimated_seconds()) best = std::move(k);
+  }
+  if (!best) return refuse("native: its scratch memory exceeds the workspace limit");
+  return best;
+}
+
+Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& context) {
+  if (p.empty()) return refuse("native: the output is empty");
+  if (!context.weights_finite) return refuse("native: a weight is infinite or not a number");
+  return p.dtype == Dtype::kF64 ? plan_as<double>(p, context) : plan_as<float>(p, context);
+}
+
+}  // namespace
+}  // namespace native
+
+const Engine kNativeEngine{"native", true, &native::plan};
+
+}  // namespace ctconv

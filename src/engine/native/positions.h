@@ -1,0 +1,86 @@
+// Form "positions": vector lanes run over flattened output positions, rows are output channels and phases.
+//
+//   For layers with few products per output (few channels or taps) in channels-first order, and for few output
+//   channels. x -> padded planes (or in place where no tap can leave the input) -> M x V blocks -> rows of one unit ->
+//   y, once Unit: the rows finished together, `channels` output channels times all phases they are interleaved with.
+//   Weights: [group][unit][block][ci][taps][M], zero-free: a block holds phases of one tap list only.
+//   Refuses: weights with Inf or NaN where padding could meet them (pack answers false).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "src/engine/native/pad.h"
+#include "src/engine/native/store.h"
+#include "src/plan/engine.h"
+
+namespace ctconv::native {
+
+template <class T>
+class PositionsKernel final : public Kernel {
+ public:
+  // Null where the form cannot serve the problem within the limit.
+  static std::unique_ptr<PositionsKernel> plan(const Problem& p, const PlanContext& context, const Simd<T>& simd);
+
+  std::string form() const override;
+  double estimated_seconds() const override { return seconds_; }
+  size_t scratch_bytes() const override;
+  size_t packed_bytes() const override;
+  std::string packing() const override;
+  Result<bool> pack(const void* w, void* packed, const Runner& runner) const override;
+  Status run(const CallMemory& memory, const Runner& runner) const override;
+
+ private:
+  struct TapList {  // one per combination of the axes' tap lists
+    std::vector<int64_t> x_tap;
+  };
+  struct Block {
+    int32_t list = 0, rows = 0;
+    int32_t row = 0;     // first entry of rows_ and row_c_
+    int64_t weight = 0;  // offset inside the group's packed weights
+  };
+  struct Unit {
+    int32_t c0 = 0, channels = 0;
+    int32_t d0 = 0, d1 = 0, h0 = 0, h1 = 0;  // phases along d and h; all of w
+    int32_t block0 = 0, block1 = 0;
+  };
+  struct RowOf {  // what the packed row computes
+    int32_t c, d, h, w;
+  };
+  struct Worker;
+
+  void make_lists();
+  void make_units();
+  void make_tasks(const PlanContext& context);
+  void estimate(const PlanContext& context);
+  int64_t row_of(const Unit& u, int64_t c, int64_t d, int64_t h, int64_t w) const;
+  void task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t index, T* scratch) const;
+  void strip(const CallMemory& m, const T* x, int64_t x_ci, const T* bias, int64_t n, int64_t g, const Unit& u,
+             int64_t j0, int vectors, T* rows) const;
+  void finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, int64_t j0, int64_t count, const T* rows,
+              T* stage) const;
+
+  Problem p_;
+  Simd<T> simd_;
+  std::array<AxisPhases, 3> axes_;
+  PlaneGrid grid_;
+  RowStore<T> store_;
+  bool in_place_ = false;        // x is read where it lies
+  bool pack_panel_ = false;      // in place, but each strip is copied to a dense panel: many rows read it
+  bool channels_inner_ = false;  // y has its channels innermost: they are interleaved like phases
+  std::vector<TapList> lists_;
+  std::vector<Block> blocks_;
+  std::vector<Unit> units_;
+  std::vector<int32_t> rows_, row_c_;
+  std::vector<RowOf> row_of_;
+  int64_t group_weights_ = 0;  // packed elements per group
+  int64_t max_rows_ = 0;       // rows of the largest unit
+  int64_t vectors_ = 0, strips_ = 0, strips_per_tile_ = 1, tiles_ = 1, unit_groups_ = 1;
+  int64_t images_ = 1;  // copied at once
+  int64_t worker_elements_ = 0;
+  int32_t threads_ = 1;
+  double seconds_ = 0;
+};
+
+}  // namespace ctconv::native

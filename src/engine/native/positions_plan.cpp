@@ -1,0 +1,265 @@
+// Planning and packing the form "positions". in: Problem, limits; out: units, blocks, tasks, packed weights. See
+// positions.h.
+#include <algorithm>
+#include <cmath>
+
+#include "src/base/checked.h"
+#include "src/base/half.h"
+#include "src/engine/native/costs.h"
+#include "src/engine/native/pack.h"
+#include "src/engine/native/positions.h"
+
+namespace ctconv::native {
+namespace {
+
+bool in_place(const Problem& p, const std::array<AxisPhases, 3>& axes, size_t computing) {
+  if (size_of(p.dtype) != computing) return false;
+  int64_t stride = 1;
+  for (int a = 2; a >= 0; --a) {
+    const size_t k = static_cast<size_t>(a);
+    if (axes[k].v_max != 0 || axes[k].u0 != 0 || axes[k].un != p.axis[k].i) return false;
+    if (p.axis[k].i > 1 && p.x.axis[k] != stride) return false;
+    stride *= p.axis[k].i;
+  }
+  return true;
+}
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<PositionsKernel<T>> PositionsKernel<T>::plan(const Problem& p, const PlanContext& context,
+                                                             const Simd<T>& simd) {
+  auto k = std::make_unique<PositionsKernel>();
+  k->p_ = p;
+  k->simd_ = simd;
+  k->threads_ = std::max(1, context.threads);
+  for (size_t a = 0; a < 3; ++a) k->axes_[a] = phases_of(p.axis[a]);
+  const int64_t lanes = simd.lanes;
+  k->grid_ = plane_grid(k->axes_, kMaxVectors * lanes, lanes);
+  k->in_place_ = in_place(p, k->axes_, sizeof(T));
+  k->channels_inner_ = p.groups == 1 && p.co > 1 && p.co <= 32 && p.y.c == 1 && p.y.axis[2] == p.co;
+  const bool stream = static_cast<double>(p.out_elements()) * size_of(p.dtype) > kStreamBytes;
+  k->make_lists();
+  k->make_units();
+  k->store_.prepare(k->simd_, k->axes_[2], p.dtype, p.y.axis[2], k->channels_inner_ ? p.co : 1, stream);
+  k->make_tasks(context);
+  k->estimate(context);
+  return k;
+}
+
+// Tap offsets for every combination of tap lists of the three axes, in the order of the kernel's taps.
+template <class T>
+void PositionsKernel<T>::make_lists() {
+  std::array<std::vector<const Phase*>, 3> sample;
+  for (size_t a = 0; a < 3; ++a) {
+    sample[a].resize(static_cast<size_t>(axes_[a].lists));
+    for (const Phase& p : axes_[a].phases) sample[a][static_cast<size_t>(p.list)] = &p;
+  }
+  for (const Phase* d : sample[0]) {
+    for (const Phase* h : sample[1]) {
+      for (const Phase* w : sample[2]) {
+        TapList list;
+        for (int64_t i = 0; i < d->taps; ++i) {
+          for (int64_t j = 0; j < h->taps; ++j) {
+            for (int64_t l = 0; l < w->taps; ++l) {
+              list.x_tap.push_back((axes_[0].v_max - d->v0 - i * axes_[0].v_step) * grid_.stride[0] +
+                                   (axes_[1].v_max - h->v0 - j * axes_[1].v_step) * grid_.stride[1] +
+                                   (axes_[2].v_max - w->v0 - l * axes_[2].v_step) * grid_.stride[2]);
+            }
+          }
+        }
+        lists_.push_back(std::move(list));
+      }
+    }
+  }
+}
+
+template <class T>
+void PositionsKernel<T>::make_units() {
+  const int64_t ds = static_cast<int64_t>(axes_[0].phases.size()), hs = static_cast<int64_t>(axes_[1].phases.size());
+  const int64_t ws = static_cast<int64_t>(axes_[2].phases.size());
+  const int64_t width = kMaxVectors * simd_.lanes;
+  const int64_t best_rows = simd_.accumulators >= 24 ? 8 : 6;  // the tallest block that still gets three (two) vectors
+
+  // All phases in one unit while its rows stay in the first-level cache; else one (d, h) phase at a time.
+  const bool whole = ds * hs * ws * width * static_cast<int64_t>(sizeof(T)) <= 24 * 1024 || (ds == 1 && hs == 1);
+  const int64_t unit_phases = whole ? ds * hs * ws : ws;
+  const int64_t unit_lists = whole ? static_cast<int64_t>(lists_.size()) : axes_[2].lists;
+  const int64_t per_list = std::max<int64_t>(1, unit_phases / unit_lists);  // rows one channel adds to a block
+  int64_t channels = channels_inner_ ? p_.co : std::min(p_.co, ceil_div(best_rows, per_list));
+  if (!channels_inner_) {
+    const int64_t fits = std::max<int64_t>(1, 32 * 1024 / (unit_phases * width * static_cast<int64_t>(sizeof(T))));
+    channels = std::max<int64_t>(1, std::min(channels, fits));
+    channels = ceil_div(p_.co, ceil_div(p_.co, channels));  // as even as possible
+  }
+
+  for (int64_t d = 0; d < (whole ? 1 : ds); ++d) {
+    for (int64_t h = 0; h < (whole ? 1 : hs); ++h) {
+      for (int64_t c0 = 0; c0 < p_.co; c0 += channels) {
+        Unit u;
+        u.c0 = static_cast<int32_t>(c0);
+        u.channels = static_cast<int32_t>(std::min(channels, p_.co - c0));
+        u.d0 = static_cast<int32_t>(whole ? 0 : d), u.d1 = static_cast<int32_t>(whole ? ds : d + 1);
+        u.h0 = static_cast<int32_t>(whole ? 0 : h), u.h1 = static_cast<int32_t>(whole ? hs : h + 1);
+        u.block0 = static_cast<int32_t>(blocks_.size());
+        std::vector<std::vector<RowOf>> of_list(lists_.size());
+        for (int32_t c = 0; c < u.channels; ++c) {
+          for (int32_t pd = u.d0; pd < u.d1; ++pd) {
+            for (int32_t ph = u.h0; ph < u.h1; ++ph) {
+              for (int32_t pw = 0; pw < ws; ++pw) {
+                const int64_t list = (axes_[0].phases[static_cast<size_t>(pd)].list * axes_[1].lists +
+                                      axes_[1].phases[static_cast<size_t>(ph)].list) *
+                                         axes_[2].lists +
+                                     axes_[2].phases[static_cast<size_t>(pw)].list;
+                of_list[static_cast<size_t>(list)].push_back({static_cast<int32_t>(c), pd, ph, pw});
+              }
+            }
+          }
+        }
+        for (size_t list = 0; list < of_list.size(); ++list) {
+          const int64_t rows = static_cast<int64_t>(of_list[list].size());
+          const int64_t pieces = ceil_div(rows, best_rows);
+          for (int64_t i = 0; i < pieces; ++i) {
+            const int64_t r0 = rows * i / pieces, r1 = rows * (i + 1) / pieces;
+            Block b;
+            b.list = static_cast<int32_t>(list);
+            b.rows = static_cast<int32_t>(r1 - r0);
+            b.row = static_cast<int32_t>(rows_.size());
+            b.weight = group_weights_;
+            group_weights_ += b.rows * p_.ci * static_cast<int64_t>(lists_[list].x_tap.size());
+            for (int64_t r = r0; r < r1; ++r) {
+              const RowOf& o = of_list[list][static_cast<size_t>(r)];
+              rows_.push_back(static_cast<int32_t>(row_of(u, o.c, o.d, o.h, o.w) * width));
+              row_c_.push_back(u.c0 + o.c);
+              row_of_.push_back({u.c0 + o.c, o.d, o.h, o.w});
+            }
+            blocks_.push_back(b);
+          }
+        }
+        u.block1 = static_cast<int32_t>(blocks_.size());
+        max_rows_ = std::max(max_rows_, u.channels * unit_phases);
+        units_.push_back(u);
+      }
+    }
+  }
+}
+
+template <class T>
+void PositionsKernel<T>::make_tasks(const PlanContext& context) {
+  const int64_t lanes = simd_.lanes;
+  vectors_ = ceil_div(grid_.positions, lanes);
+  strips_ = ceil_div(vectors_, kMaxVectors);
+  int64_t total_rows = 0;
+  for (const Block& b : blocks_) total_rows += b.rows;
+  pack_panel_ = in_place_ && total_rows > 16;
+
+  // Enough tasks that a disturbed thread costs little, none shorter than some microseconds.
+  double vector_fma = 0;
+  for (const Block& b : blocks_) {
+    vector_fma +=
+        static_cast<double>(b.rows) *
+        static_cast<double>(p_.ci * static_cast<int64_t>(lists_[static_cast<size_t>(b.list)].x_tap.size()) + 8);
+  }
+  const double strip_cycles = vector_fma * static_cast<double>(vectors_) / static_cast<double>(strips_);
+  const double shares = static_cast<double>(p_.n * p_.groups * strips_);
+  const double wanted = std::clamp(strip_cycles * shares / kTaskCycles, 1.0, 16.0 * threads_);
+  strips_per_tile_ = std::clamp<int64_t>(static_cast<int64_t>(shares / wanted), 1, strips_);
+  tiles_ = ceil_div(strips_, strips_per_tile_);
+  const int64_t tasks = p_.n * p_.groups * tiles_;
+  unit_groups_ =
+      threads_ == 1 ? 1
+                    : std::clamp<int64_t>(static_cast<int64_t>(wanted) / tasks, 1, static_cast<int64_t>(units_.size()));
+
+  // Images copied at once: a few megabytes, so that the copy is still in the cache when it is read.
+  const double image = static_cast<double>(p_.groups * p_.ci * grid_.plane) * sizeof(T);
+  const double limit = std::min(kCopyBytes, static_cast<double>(context.workspace_limit) / 2);
+  images_ = in_place_ ? p_.n : std::clamp<int64_t>(static_cast<int64_t>(limit / image), 1, p_.n);
+
+  const int64_t width = kMaxVectors * lanes;
+  const int64_t stage = 2 * width * axes_[2].s * (channels_inner_ ? p_.co : 1);
+  worker_elements_ = (in_place_ ? p_.ci * width : 0) + max_rows_ * width + (axes_[2].complete() ? stage : 0);
+  worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(worker_elements_), 16)) + 16;
+}
+
+template <class T>
+void PositionsKernel<T>::estimate(const PlanContext&) {
+  const double lanes = simd_.lanes;
+  double cycles = 0;  // of one vector of positions, all rows
+  for (const Block& b : blocks_) {
+    const int most = std::min(kMaxVectors, simd_.accumulators / b.rows);
+    const double v = static_cast<double>(
+        ceil_div(std::min<int64_t>(kMaxVectors, vectors_), ceil_div(std::min<int64_t>(kMaxVectors, vectors_), most)));
+    const double k =
+        static_cast<double>(p_.ci * static_cast<int64_t>(lists_[static_cast<size_t>(b.list)].x_tap.size()));
+    const double step = std::max(b.rows * v, 2 * v + b.rows);
+    cycles += (k * step * kFmaCycles + kCallCycles) / v + b.rows * kPositionsStoreCycles;
+  }
+  cycles *= static_cast<double>(vectors_ * p_.n * p_.groups);
+  if (!in_place_) {
+    cycles += static_cast<double>(p_.n * p_.groups * p_.ci * grid_.plane) / lanes * kPlaneCycles *
+              (p_.x.c == 1 && p_.ci * p_.groups > 1 ? 4 : 1);
+  }
+  if (!store_.contiguous) cycles += static_cast<double>(p_.out_elements()) * kScatterCycles;
+  const double parallel = std::min<double>(threads_, static_cast<double>(p_.n * p_.groups * tiles_ * unit_groups_));
+  seconds_ = std::max(cycles / parallel / kHertz, moved_bytes(p_) / kBytesPerSecond) + kCallSeconds;
+}
+
+template <class T>
+size_t PositionsKernel<T>::packed_bytes() const {
+  return static_cast<size_t>(p_.groups * group_weights_) * sizeof(T);
+}
+
+template <class T>
+std::string PositionsKernel<T>::packing() const {
+  std::string key =
+      "native.positions/" + std::to_string(simd_.lanes) + "/" + name_of(p_.dtype) + (channels_inner_ ? "/inner" : "");
+  key += "/" + std::to_string(units_.size()) + "x" + std::to_string(units_[0].channels) + "/" +
+         std::to_string(blocks_.size());
+  for (const AxisPhases& a : axes_) {
+    key += "/s" + std::to_string(a.s) + "f";
+    for (size_t i = 0; i < a.phases.size() && i < 4; ++i) key += std::to_string(a.phases[i].f) + ",";
+    key += std::to_string(a.phases.size());
+  }
+  return key;
+}
+
+template <class T>
+Result<bool> PositionsKernel<T>::pack(const void* w, void* packed, const Runner& runner) const {
+  T* out = static_cast<T*>(packed);
+  const WeightReader<T> read(p_, w);
+  std::atomic<bool> finite{true};
+  const int64_t blocks = static_cast<int64_t>(blocks_.size());
+  const bool ok = runner(p_.groups * blocks, [&](int64_t index, int32_t) {
+    const int64_t g = index / blocks;
+    const Block& b = blocks_[static_cast<size_t>(index % blocks)];
+    bool fine = true;
+    for (int32_t m = 0; m < b.rows; ++m) {
+      const RowOf& r = row_of_[static_cast<size_t>(b.row + m)];
+      const Phase& d = axes_[0].phases[static_cast<size_t>(r.d)];
+      const Phase& h = axes_[1].phases[static_cast<size_t>(r.h)];
+      const Phase& l = axes_[2].phases[static_cast<size_t>(r.w)];
+      T* to = out + g * group_weights_ + b.weight + m;
+      for (int64_t c = 0; c < p_.ci; ++c) {
+        for (int64_t i = 0; i < d.taps; ++i) {
+          for (int64_t j = 0; j < h.taps; ++j) {
+            for (int64_t q = 0; q < l.taps; ++q) {
+              const T value =
+                  read(g, c, r.c, d.t0 + i * axes_[0].t_step, h.t0 + j * axes_[1].t_step, l.t0 + q * axes_[2].t_step);
+              fine &= std::isfinite(value);
+              *to = value;
+              to += b.rows;
+            }
+          }
+        }
+      }
+    }
+    if (!fine) finite.store(false, std::memory_order_relaxed);
+  });
+  if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
+  return finite.load();
+}
+
+template class PositionsKernel<float>;
+template class PositionsKernel<double>;
+
+}  // namespace ctconv::native

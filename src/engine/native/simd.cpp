@@ -1,0 +1,23 @@
+// in: the instruction set Highway chose for this CPU; out: the tables of simd.h.
+#include "src/engine/native/simd.h"
+
+#include "src/engine/native/simd_tables.h"
+
+namespace ctconv::native {
+
+template <class T>
+Simd<T> simd() {
+  Simd<T> s{};
+  fill_moves(s);
+  if (s.lanes == 0) return s;
+  fill_positions(s);
+  fill_channels(s);
+  fill_depthwise(s);
+  fill_activations(s);
+  return s;
+}
+
+template Simd<float> simd<float>();
+template Simd<double> simd<double>();
+
+}  // namespace ctconv::native

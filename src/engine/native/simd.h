@@ -1,0 +1,94 @@
+// The vector routines of the native engine, as tables of function pointers: one table per instruction set and element
+// type.
+//
+//   in:  this CPU (Highway's run-time dispatch);   out: simd<float>() and simd<double>(), lanes 0 where vectors have no
+//   fma Every routine does the same sequence of correctly rounded operations per element on every instruction set. T is
+//   the computing type: float (also for f16 and bf16, widened when read and narrowed when stored) or double.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "src/base/dtype.h"
+#include "src/problem/problem.h"
+
+namespace ctconv::native {
+
+inline constexpr int kMaxRows = 12;    // M: rows of one block of accumulators
+inline constexpr int kMaxVectors = 6;  // V: vectors of one row
+
+// Lanes over positions. out[row[m]][q] = sum over c, t (in this order) of w[c][t][m] * x[c*x_ci + x_tap[t] + q], +
+// bias[row_c[m]]
+template <class T>
+struct PositionsArgs {
+  const T* x;
+  int64_t x_ci, ci;
+  const int64_t* x_tap;
+  int64_t taps;
+  const T* w;  // [ci][taps][M]
+  const T* bias;
+  const int32_t* row;    // M offsets into out
+  const int32_t* row_c;  // M channels: which bias
+  T* out;
+};
+
+// Lanes over channels. out[out_pos[m]][r] (+)= sum over c, t of x[x_pos[m] + c + x_tap[t]] * w[c*w_ci + w_tap[t] + r],
+// r < V*N
+template <class T>
+struct ChannelsArgs {
+  const T* x;
+  const int64_t* x_pos;  // M
+  int64_t ci;
+  const int64_t* x_tap;
+  const int64_t* w_tap;
+  int64_t taps;
+  const T* w;
+  int64_t w_ci;
+  const T* bias;  // V*N values
+  T* out;
+  const int64_t* out_pos;  // M
+  bool first, last;        // start from +0; add the bias
+};
+
+// Depthwise, lanes over channels: out[m*out_step + r] = bias[r] + sum over t of x[m*x_step + x_tap[t] + r] * w[t*w_step
+// + r], r < N
+template <class T>
+struct DepthwiseArgs {
+  const T* x;
+  int64_t x_step;
+  const int64_t* x_tap;
+  const int64_t* w_tap;
+  int64_t taps;
+  const T* w;
+  const T* bias;
+  T* out;
+  int64_t out_step;
+  int64_t count;  // positions
+};
+
+template <class T>
+struct Simd {
+  const char* name;
+  int lanes;                                                          // N
+  int accumulators;                                                   // largest M*V
+  void (*positions[kMaxRows][kMaxVectors])(const PositionsArgs<T>&);  // [M-1][V-1], null where M*V is too large
+  void (*channels[kMaxRows][kMaxVectors])(const ChannelsArgs<T>&);
+  void (*depthwise)(const DepthwiseArgs<T>&);
+
+  // dst[k] = widened src[k*stride], stride in elements of dtype, any sign.
+  void (*load)(const void* src, int64_t stride, Dtype dtype, int64_t count, T* dst);
+  // dst[k*stride] = narrowed src[k]; stream: whole cache lines past the cache (stride 1 only).
+  void (*store)(const T* src, int64_t count, Dtype dtype, void* dst, int64_t stride, bool stream);
+  // dst[q*rows + f] = src[f*src_stride + q]; spare: room for rows*count values.
+  void (*interleave)(const T* src, int64_t src_stride, int64_t rows, int64_t count, T* dst, T* spare);
+  // dst[j*dst_stride + i] = src[i*src_stride + j], i < rows, j < columns.
+  void (*transpose)(const T* src, int64_t src_stride, int64_t rows, int64_t columns, T* dst, int64_t dst_stride);
+  void (*activate)(const Epilogue& act, T* values, int64_t count);
+  void (*fence)();  // after streaming stores, before the task returns
+};
+
+// By value: kernels keep a copy, so a test that forces another instruction set changes only what is planned after it.
+template <class T>
+Simd<T> simd();
+
+}  // namespace ctconv::native

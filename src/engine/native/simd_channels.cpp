@@ -1,0 +1,108 @@
+// Micro-kernels with lanes over output channels: M positions by V vectors of channels in registers.
+//
+//   in:  ChannelsArgs;   out: M*V vectors of sums, kept between slabs of input channels as they are (first, last)
+//   Per (channel, tap): V loads of packed weights, M broadcast inputs, M*V fused multiply-adds. Positions are any M
+//   addresses.
+#include "src/engine/native/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "src/engine/native/simd_channels.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "src/engine/native/simd_tables.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ctconv::native {
+namespace HWY_NAMESPACE {
+namespace {  // several files define these names
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_NATIVE_FMA
+template <class T, int M, int V>
+void Channels(const ChannelsArgs<T>& a) {
+  const hn::ScalableTag<T> d;
+  using Vec = hn::Vec<decltype(d)>;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  Vec acc[M][V];
+  const T* p[M];
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) {
+    p[m] = a.x + a.x_pos[m];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) acc[m][v] = hn::Zero(d);
+  }
+  if (!a.first) {
+#pragma GCC unroll 12
+    for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) acc[m][v] = hn::LoadU(d, a.out + a.out_pos[m] + v * n);
+    }
+  }
+  const T* w = a.w;
+  for (int64_t c = 0; c < a.ci; ++c, w += a.w_ci) {
+    for (int64_t t = 0; t < a.taps; ++t) {
+      const T* wt = w + a.w_tap[t];
+      const int64_t xo = a.x_tap[t] + c;
+      Vec wv[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) wv[v] = hn::LoadU(d, wt + v * n);
+#pragma GCC unroll 12
+      for (int m = 0; m < M; ++m) {
+        const Vec b = hn::Set(d, p[m][xo]);
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) acc[m][v] = hn::MulAdd(b, wv[v], acc[m][v]);
+      }
+    }
+  }
+  if (a.last) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      const Vec b = hn::LoadU(d, a.bias + v * n);
+#pragma GCC unroll 12
+      for (int m = 0; m < M; ++m) acc[m][v] = hn::Add(acc[m][v], b);
+    }
+  }
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) {
+    T* out = a.out + a.out_pos[m];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) hn::StoreU(acc[m][v], d, out + v * n);
+  }
+}
+
+template <class T, int M, int V>
+void FillOne(Simd<T>& s) {
+  constexpr int kAcc = HWY_MAX_BYTES >= 64 || HWY_ARCH_ARM_A64 ? 24 : 12;
+  constexpr bool kFits = kAcc == 24 ? M * V <= 24 : M * V + V + 1 <= 16;
+  if constexpr (kFits) s.channels[M - 1][V - 1] = &Channels<T, M, V>;
+}
+template <class T, int M>
+void FillRow(Simd<T>& s) {
+  FillOne<T, M, 1>(s), FillOne<T, M, 2>(s), FillOne<T, M, 3>(s), FillOne<T, M, 4>(s);
+}
+template <class T>
+void Fill(Simd<T>& s) {
+  FillRow<T, 1>(s), FillRow<T, 2>(s), FillRow<T, 3>(s), FillRow<T, 4>(s), FillRow<T, 5>(s), FillRow<T, 6>(s);
+  FillRow<T, 7>(s), FillRow<T, 8>(s), FillRow<T, 9>(s), FillRow<T, 10>(s), FillRow<T, 11>(s), FillRow<T, 12>(s);
+}
+#else
+template <class T>
+void Fill(Simd<T>&) {}
+#endif
+
+void FillF32(Simd<float>& s) { Fill(s); }
+void FillF64(Simd<double>& s) { Fill(s); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace ctconv::native
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ctconv::native {
+HWY_EXPORT(FillF32);
+HWY_EXPORT(FillF64);
+void fill_channels(Simd<float>& s) { HWY_DYNAMIC_DISPATCH(FillF32)(s); }
+void fill_channels(Simd<double>& s) { HWY_DYNAMIC_DISPATCH(FillF64)(s); }
+}  // namespace ctconv::native
+#endif

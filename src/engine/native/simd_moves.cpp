@@ -1,0 +1,217 @@
+// Moving values: widening loads, narrowing and streaming stores, interleaving of phases, transposition.
+//
+//   in, out: see Simd (simd.h);   bf16 and f16 convert to the same bits as src/base/half.h
+#include "src/engine/native/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "src/engine/native/simd_moves.cpp"
+#include <cstring>
+#include <type_traits>
+
+#include "hwy/cache_control.h"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "src/base/half.h"
+#include "src/engine/native/simd_tables.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ctconv::native {
+namespace HWY_NAMESPACE {
+namespace {  // several files define these names
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_NATIVE_FMA
+inline float widen(uint16_t h, Dtype dtype) { return dtype == Dtype::kBf16 ? bf16_to_f32(h) : f16_to_f32(h); }
+inline uint16_t narrow(float f, Dtype dtype) { return dtype == Dtype::kBf16 ? f32_to_bf16(f) : f32_to_f16(f); }
+
+template <class T>
+void Load(const void* src, int64_t stride, Dtype dtype, int64_t count, T* dst) {
+  if (size_of(dtype) == sizeof(T)) {
+    const T* s = static_cast<const T*>(src);
+    if (stride == 1) {
+      std::memcpy(dst, s, static_cast<size_t>(count) * sizeof(T));
+    } else {
+      for (int64_t k = 0; k < count; ++k) dst[k] = s[k * stride];
+    }
+    return;
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    const uint16_t* s = static_cast<const uint16_t*>(src);
+    int64_t k = 0;
+    if (stride == 1) {
+      const hn::ScalableTag<float> d;
+      const hn::Rebind<uint16_t, decltype(d)> d16;
+      const hn::Rebind<hwy::float16_t, decltype(d)> df16;
+      const hn::RebindToUnsigned<decltype(d)> du;
+      const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+      for (; k + n <= count; k += n) {
+        const auto h = hn::LoadU(d16, s + k);
+        const auto f = dtype == Dtype::kBf16 ? hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, h)))
+                                             : hn::PromoteTo(d, hn::BitCast(df16, h));
+        hn::StoreU(f, d, dst + k);
+      }
+    }
+    for (; k < count; ++k) dst[k] = widen(s[k * stride], dtype);
+  }
+}
+
+template <class T>
+void StoreSame(const T* src, int64_t count, T* dst, int64_t stride, bool stream) {
+  if (stride != 1) {
+    for (int64_t k = 0; k < count; ++k) dst[k * stride] = src[k];
+    return;
+  }
+  if (!stream) {
+    std::memcpy(dst, src, static_cast<size_t>(count) * sizeof(T));
+    return;
+  }
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  int64_t k = 0;
+  while (k < count && reinterpret_cast<uintptr_t>(dst + k) % 64 != 0) dst[k] = src[k], ++k;
+  for (const int64_t line = 64 / static_cast<int64_t>(sizeof(T)); k + line <= count; k += line) {
+    for (int64_t j = 0; j < line; j += n) hn::Stream(hn::LoadU(d, src + k + j), d, dst + k + j);
+  }
+  for (; k < count; ++k) dst[k] = src[k];
+}
+
+template <class T>
+void Store(const T* src, int64_t count, Dtype dtype, void* dst, int64_t stride, bool stream) {
+  if (size_of(dtype) == sizeof(T)) return StoreSame(src, count, static_cast<T*>(dst), stride, stream);
+  if constexpr (std::is_same_v<T, float>) {
+    uint16_t* y = static_cast<uint16_t*>(dst);
+    int64_t k = 0;
+    if (stride == 1) {
+      const hn::ScalableTag<float> d;
+      const hn::Rebind<uint16_t, decltype(d)> d16;
+      const hn::Rebind<hwy::float16_t, decltype(d)> df16;
+      const hn::RebindToUnsigned<decltype(d)> du;
+      const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+      for (; k + n <= count; k += n) {
+        const auto f = hn::LoadU(d, src + k);
+        if (dtype == Dtype::kBf16) {
+          const auto u = hn::BitCast(du, f);
+          const auto odd = hn::And(hn::ShiftRight<16>(u), hn::Set(du, 1u));
+          const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(u, hn::Set(du, 0x7fffu)), odd));
+          const auto quiet = hn::Or(hn::ShiftRight<16>(u), hn::Set(du, 0x40u));
+          const auto is_nan = hn::RebindMask(du, hn::IsNaN(f));
+          hn::StoreU(hn::TruncateTo(d16, hn::IfThenElse(is_nan, quiet, rounded)), d16, y + k);
+        } else {
+          hn::StoreU(hn::BitCast(d16, hn::DemoteTo(df16, f)), d16, y + k);
+        }
+      }
+    }
+    for (; k < count; ++k) y[k * stride] = narrow(src[k], dtype);
+  }
+}
+
+// R rows of count values each become groups of R.
+template <class T, int R>
+void InterleaveFew(const T* s, int64_t stride, int64_t count, T* dst) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  int64_t q = 0;
+  for (; q + n <= count; q += n) {
+    const auto a = hn::LoadU(d, s + q);
+    const auto b = hn::LoadU(d, s + stride + q);
+    if constexpr (R == 2) {
+      hn::StoreInterleaved2(a, b, d, dst + 2 * q);
+    } else {
+      const auto c = hn::LoadU(d, s + 2 * stride + q);
+      if constexpr (R == 3) {
+        hn::StoreInterleaved3(a, b, c, d, dst + 3 * q);
+      } else {
+        hn::StoreInterleaved4(a, b, c, hn::LoadU(d, s + 3 * stride + q), d, dst + 4 * q);
+      }
+    }
+  }
+  for (; q < count; ++q) {
+    for (int f = 0; f < R; ++f) dst[R * q + f] = s[f * stride + q];
+  }
+}
+
+// Four rows at a time: interleaved to groups of four in registers, then each group goes to its own row.
+template <class T>
+void Transpose(const T* src, int64_t src_stride, int64_t rows, int64_t columns, T* dst, int64_t dst_stride) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  HWY_ALIGN T group[4 * hn::MaxLanes(d)];
+  int64_t i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    const T* s = src + i * src_stride;
+    int64_t j = 0;
+    for (; j + n <= columns; j += n) {
+      hn::StoreInterleaved4(hn::LoadU(d, s + j), hn::LoadU(d, s + src_stride + j), hn::LoadU(d, s + 2 * src_stride + j),
+                            hn::LoadU(d, s + 3 * src_stride + j), d, group);
+      T* out = dst + j * dst_stride + i;
+      for (int64_t q = 0; q < n; ++q) std::memcpy(out + q * dst_stride, group + 4 * q, 4 * sizeof(T));
+    }
+    for (; j < columns; ++j) {
+      for (int64_t r = 0; r < 4; ++r) dst[j * dst_stride + i + r] = s[r * src_stride + j];
+    }
+  }
+  for (; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) dst[j * dst_stride + i] = src[i * src_stride + j];
+  }
+}
+
+template <class T>
+void Interleave(const T* src, int64_t stride, int64_t rows, int64_t count, T* dst, T* spare) {
+  switch (rows) {
+    case 1:
+      std::memcpy(dst, src, static_cast<size_t>(count) * sizeof(T));
+      return;
+    case 2:
+      return InterleaveFew<T, 2>(src, stride, count, dst);
+    case 3:
+      return InterleaveFew<T, 3>(src, stride, count, dst);
+    case 4:
+      return InterleaveFew<T, 4>(src, stride, count, dst);
+    case 6:
+    case 8:  // rows f and f + rows/2 first, then half as many rows of twice the length
+      for (int64_t f = 0; f < rows / 2; ++f) {
+        InterleaveFew<T, 2>(src + f * stride, rows / 2 * stride, count, spare + f * 2 * count);
+      }
+      return rows == 6 ? InterleaveFew<T, 3>(spare, 2 * count, 2 * count, dst)
+                       : InterleaveFew<T, 4>(spare, 2 * count, 2 * count, dst);
+    default:
+      return Transpose(src, stride, rows, count, dst, rows);
+  }
+}
+
+void Fence() { hwy::FlushStream(); }
+
+template <class T>
+void Fill(Simd<T>& s) {
+  s.name = hwy::TargetName(HWY_TARGET);
+  s.lanes = static_cast<int>(hn::Lanes(hn::ScalableTag<T>()));
+  s.accumulators = HWY_MAX_BYTES >= 64 || HWY_ARCH_ARM_A64 ? 24 : 12;
+  s.load = &Load<T>;
+  s.store = &Store<T>;
+  s.interleave = &Interleave<T>;
+  s.transpose = &Transpose<T>;
+  s.fence = &Fence;
+}
+#else
+template <class T>
+void Fill(Simd<T>& s) {
+  s.lanes = 0;
+}
+#endif
+
+void FillF32(Simd<float>& s) { Fill(s); }
+void FillF64(Simd<double>& s) { Fill(s); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace ctconv::native
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ctconv::native {
+HWY_EXPORT(FillF32);
+HWY_EXPORT(FillF64);
+void fill_moves(Simd<float>& s) { HWY_DYNAMIC_DISPATCH(FillF32)(s); }
+void fill_moves(Simd<double>& s) { HWY_DYNAMIC_DISPATCH(FillF64)(s); }
+}  // namespace ctconv::native
+#endif

@@ -1,0 +1,91 @@
+// Micro-kernels with lanes over positions: M rows (channels and phases) by V vectors of positions in registers.
+//
+//   in:  PositionsArgs;   out: M*V vectors of finished sums with bias;   refuses: M*V above the registers (null entry)
+//   Per (channel, tap): V loads of positions, M broadcast weights, M*V fused multiply-adds.
+#include "src/engine/native/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "src/engine/native/simd_positions.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "src/engine/native/simd_tables.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ctconv::native {
+namespace HWY_NAMESPACE {
+namespace {  // several files define these names
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_NATIVE_FMA
+template <class T, int M, int V>
+void Positions(const PositionsArgs<T>& a) {
+  const hn::ScalableTag<T> d;
+  using Vec = hn::Vec<decltype(d)>;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  Vec acc[M][V];
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 6
+    for (int v = 0; v < V; ++v) acc[m][v] = hn::Zero(d);
+  }
+  const T* w = a.w;
+  const T* xc = a.x;
+  for (int64_t c = 0; c < a.ci; ++c, xc += a.x_ci) {
+    for (int64_t t = 0; t < a.taps; ++t, w += M) {
+      const T* x = xc + a.x_tap[t];
+      Vec xv[V];
+#pragma GCC unroll 6
+      for (int v = 0; v < V; ++v) xv[v] = hn::LoadU(d, x + v * n);
+#pragma GCC unroll 12
+      for (int m = 0; m < M; ++m) {
+        const Vec b = hn::Set(d, w[m]);
+#pragma GCC unroll 6
+        for (int v = 0; v < V; ++v) acc[m][v] = hn::MulAdd(b, xv[v], acc[m][v]);
+      }
+    }
+  }
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) {
+    const Vec b = hn::Set(d, a.bias[a.row_c[m]]);
+    T* out = a.out + a.row[m];
+#pragma GCC unroll 6
+    for (int v = 0; v < V; ++v) hn::StoreU(hn::Add(acc[m][v], b), d, out + v * n);
+  }
+}
+
+template <class T, int M, int V>
+void FillOne(Simd<T>& s) {
+  constexpr int kAcc = HWY_MAX_BYTES >= 64 || HWY_ARCH_ARM_A64 ? 24 : 12;
+  if constexpr (M * V <= kAcc && M + 1 <= kMaxRows + 1) s.positions[M - 1][V - 1] = &Positions<T, M, V>;
+}
+template <class T, int M>
+void FillRow(Simd<T>& s) {
+  FillOne<T, M, 1>(s), FillOne<T, M, 2>(s), FillOne<T, M, 3>(s), FillOne<T, M, 4>(s), FillOne<T, M, 5>(s),
+      FillOne<T, M, 6>(s);
+}
+template <class T>
+void Fill(Simd<T>& s) {
+  FillRow<T, 1>(s), FillRow<T, 2>(s), FillRow<T, 3>(s), FillRow<T, 4>(s), FillRow<T, 5>(s), FillRow<T, 6>(s);
+  FillRow<T, 7>(s), FillRow<T, 8>(s);
+}
+#else
+template <class T>
+void Fill(Simd<T>&) {}
+#endif
+
+void FillF32(Simd<float>& s) { Fill(s); }
+void FillF64(Simd<double>& s) { Fill(s); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace ctconv::native
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ctconv::native {
+HWY_EXPORT(FillF32);
+HWY_EXPORT(FillF64);
+void fill_positions(Simd<float>& s) { HWY_DYNAMIC_DISPATCH(FillF32)(s); }
+void fill_positions(Simd<double>& s) { HWY_DYNAMIC_DISPATCH(FillF64)(s); }
+}  // namespace ctconv::native
+#endif
