@@ -31,7 +31,6 @@ class PlanCache {
   // Keeps `plan`, or answers with the one another thread was faster with.
   std::shared_ptr<const Plan> insert(std::shared_ptr<const Plan> plan) {
     std::shared_ptr<const Plan> victim;  // declared before the lock: released after it
-    std::shared_ptr<const Plan> victim;  // released after the lock
     const std::lock_guard lock(mutex_);
     for (Item& item : items_) {
       if (item.plan->weight_per_call == plan->weight_per_call && item.plan->problem == plan->problem) return item.plan;
