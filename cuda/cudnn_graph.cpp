@@ -1,0 +1,410 @@
+// One backward-data node in cuDNN's graph interface; see cudnn_graph.h.
+#include "cuda/cudnn_graph.h"
+
+#include <algorithm>
+#include <array>
+
+#include "cuda/geometry.h"
+
+namespace ctconv::cuda {
+namespace {
+
+// Engines known to answer wrongly although their notes do not say so. Filled from GPU runs; each row carries its
+// evidence.
+struct Denied {
+  size_t first_version, last_version;
+  int64_t engine;
+  int32_t dtype;  // -1: all
+};
+constexpr std::array<Denied, 0> kDenied{};
+
+// Builds descriptors and remembers the first failure, so that a graph reads as a list.
+class Builder {
+ public:
+  explicit Builder(const CudnnApi& api) : api_(api) {}
+
+  Descriptor make(cudnnBackendDescriptorType_t type, const char* what) {
+    cudnnBackendDescriptor_t d = nullptr;
+    what_ = what;
+    check(api_.descriptor_create(type, &d));
+    return Descriptor(&api_, d);
+  }
+  void set(const Descriptor& d, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
+           const void* v) {
+    if (status_ == CUDNN_STATUS_SUCCESS) check(api_.set(d.get(), name, type, count, v));
+  }
+  void set(const Descriptor& d, cudnnBackendAttributeName_t name, const Descriptor& v) {
+    const cudnnBackendDescriptor_t raw = v.get();
+    set(d, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
+  }
+  void finalize(const Descriptor& d) {
+    if (status_ == CUDNN_STATUS_SUCCESS) check(api_.finalize(d.get()));
+  }
+  bool ok() const { return status_ == CUDNN_STATUS_SUCCESS; }
+  Status error() const { return failure_.empty() ? Status() : rebuild(); }
+
+ private:
+  void check(cudnnStatus_t status) {
+    if (status == CUDNN_STATUS_SUCCESS || status_ != CUDNN_STATUS_SUCCESS) return;
+    status_ = status;
+    failure_ = cudnn_error(api_, status, what_).detail().message;  // now: later calls overwrite cuDNN's text
+  }
+  Status rebuild() const {
+    return Status(
+        Status::Detail{.code = Code::DEVICE_CUDNN, .native_code = static_cast<int32_t>(status_), .message = failure_});
+  }
+
+  const CudnnApi& api_;
+  cudnnStatus_t status_ = CUDNN_STATUS_SUCCESS;
+  const char* what_ = "";
+  std::string failure_;
+};
+
+cudnnDataType_t data_type(int32_t dtype) {
+  switch (dtype) {
+    case CTCONV_CUDA_F16:
+      return CUDNN_DATA_HALF;
+    case CTCONV_CUDA_BF16:
+      return CUDNN_DATA_BFLOAT16;
+    case CTCONV_CUDA_F64:
+      return CUDNN_DATA_DOUBLE;
+    default:
+      return CUDNN_DATA_FLOAT;
+  }
+}
+
+bool channels_last(const ctconv_cuda_problem& p) {
+  const auto last = [&p](bool output) {
+    int64_t e[5];
+    extents_of(p, output, e);
+    const int64_t(&s)[5] = output ? p.y : p.x;
+    for (int a = 2; a < 5; ++a) {
+      if (e[a] != 1 && s[a] < s[1]) return false;
+    }
+    return e[1] != 1 || dense_channels_last(p, output);
+  };
+  return last(true) && last(false);
+}
+
+// n, c, then the spatial axes cuDNN sees: h, w for 1-D and 2-D, d, h, w for 3-D.
+struct Shape {
+  std::vector<int64_t> extent, stride;
+};
+
+Shape shape_of(const ctconv_cuda_problem& p, const int64_t (&extent)[5], const int64_t (&stride)[5], bool last) {
+  static constexpr int kFirst[5] = {4, 3, 2, 1, 0}, kLast[5] = {1, 4, 3, 2, 0};
+  int64_t fixed[5], step = 1;
+  for (const int a : last ? kLast : kFirst) {  // an axis of one element gets the stride a dense tensor would have
+    fixed[a] = extent[a] == 1 ? step : stride[a];
+    step = fixed[a] * extent[a];
+  }
+  Shape s;
+  for (int a = 0; a < 5; ++a) {
+    if (a == 2 && p.rank < 3) continue;
+    s.extent.push_back(extent[a]), s.stride.push_back(fixed[a]);
+  }
+  return s;
+}
+
+Descriptor tensor(Builder& b, int32_t dtype, int64_t uid, const Shape& s, int64_t alignment, const char* what) {
+  Descriptor d = b.make(CUDNN_BACKEND_TENSOR_DESCRIPTOR, what);
+  const cudnnDataType_t type = data_type(dtype);
+  const auto rank = static_cast<int64_t>(s.extent.size());
+  b.set(d, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
+  b.set(d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, rank, s.extent.data());
+  b.set(d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, rank, s.stride.data());
+  b.set(d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &uid);
+  b.set(d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment);
+  b.finalize(d);
+  return d;
+}
+
+struct Graph {
+  Descriptor x, w, y, convolution, node, graph;
+};
+
+Graph build_graph(Builder& b, const CudnnTarget& target, const ctconv_cuda_problem& p, const Box& box,
+                  bool low_alignment) {
+  const bool last = channels_last(p);
+  int64_t ex[5], ey[5];
+  extents_of(p, false, ex), extents_of(p, true, ey);
+  for (int a = 0; a < 3; ++a) ey[2 + a] = box.hi[a] - box.lo[a];
+  const int64_t ew[5] = {channels_in(p), p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
+  int64_t sw[5], step = 1;
+  for (const int a : last ? std::array{1, 4, 3, 2, 0} : std::array{4, 3, 2, 1, 0}) sw[a] = step, step *= ew[a];
+  const auto bytes = static_cast<int64_t>(element_bytes(p.dtype));
+  const int64_t offset = interior_offset(p, box) * bytes;
+  const int64_t alignment = low_alignment ? bytes : 16;
+
+  Graph g;
+  g.x = tensor(b, p.dtype, kUidX, shape_of(p, ex, p.x, last), alignment, "tensor x");
+  g.w = tensor(b, p.dtype, kUidW, shape_of(p, ew, sw, last), 16, "tensor w");
+  g.y = tensor(b, p.dtype, kUidY, shape_of(p, ey, p.y, last), offset % 16 ? bytes : alignment, "tensor y");
+
+  std::vector<int64_t> s, d, pre, post;
+  for (int a = p.rank < 3 ? 1 : 0; a < 3; ++a) {
+    const DgradAxis axis = dgrad_axis(p.axis[a]);
+    s.push_back(p.axis[a].s), d.push_back(p.axis[a].d), pre.push_back(axis.pre), post.push_back(axis.post);
+  }
+  const auto rank = static_cast<int64_t>(s.size());
+  const cudnnDataType_t compute = p.dtype == CTCONV_CUDA_F64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
+  const cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
+  g.convolution = b.make(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, "convolution");
+  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &compute);
+  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode);
+  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1, &rank);
+  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, rank, s.data());
+  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, rank, d.data());
+  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, rank, pre.data());
+  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, rank, post.data());
+  b.finalize(g.convolution);
+
+  const double one64 = 1, zero64 = 0;
+  const float one32 = 1, zero32 = 0;
+  const bool wide = p.dtype == CTCONV_CUDA_F64;
+  const cudnnBackendAttributeType_t scalar = wide ? CUDNN_TYPE_DOUBLE : CUDNN_TYPE_FLOAT;
+  g.node = b.make(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, "backward-data node");
+  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, g.y);
+  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, g.x);
+  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, g.w);
+  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, g.convolution);
+  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, scalar, 1,
+        wide ? static_cast<const void*>(&one64) : &one32);
+  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, scalar, 1,
+        wide ? static_cast<const void*>(&zero64) : &zero32);
+  b.finalize(g.node);
+
+  g.graph = b.make(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, "operation graph");
+  b.set(g.graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, g.node);
+  if (target.handle) b.set(g.graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &target.handle);
+  b.finalize(g.graph);
+  return g;
+}
+
+// Engine configurations of one heuristic mode; none is an answer.
+std::vector<Descriptor> configurations(const CudnnApi& api, const CudnnTarget& target, const Descriptor& graph,
+                                       cudnnBackendHeurMode_t mode, std::string* reason) {
+  Builder b(api);
+  Descriptor h = b.make(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, "heuristics");
+  b.set(h, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
+  b.set(h, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+  if (!target.handle) b.set(h, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &target.device);
+  b.finalize(h);
+  int64_t count = 0;
+  if (b.ok() && api.get(h.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr) !=
+                    CUDNN_STATUS_SUCCESS)
+    count = 0;
+  std::vector<Descriptor> all;
+  std::vector<cudnnBackendDescriptor_t> raw;
+  for (int64_t e = 0; e < count && b.ok(); ++e) {
+    all.push_back(b.make(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, "engine configuration"));
+    raw.push_back(all.back().get());
+  }
+  int64_t filled = 0;
+  if (b.ok() && count > 0 &&
+      api.get(h.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &filled, raw.data()) !=
+          CUDNN_STATUS_SUCCESS) {
+    filled = 0;
+  }
+  if (!b.ok()) *reason = b.error().detail().message;
+  all.resize(static_cast<size_t>(std::max<int64_t>(0, std::min(filled, count))));
+  return all;
+}
+
+struct EngineFacts {
+  int64_t index = -1;
+  std::vector<cudnnBackendNumericalNote_t> notes;
+  std::vector<cudnnBackendBehaviorNote_t> behavior;
+  bool has(cudnnBackendNumericalNote_t n) const { return std::find(notes.begin(), notes.end(), n) != notes.end(); }
+  bool has(cudnnBackendBehaviorNote_t n) const {
+    return std::find(behavior.begin(), behavior.end(), n) != behavior.end();
+  }
+};
+
+bool engine_facts(const CudnnApi& api, const Descriptor& config, EngineFacts* facts) {
+  Builder b(api);
+  const Descriptor engine = b.make(CUDNN_BACKEND_ENGINE_DESCRIPTOR, "engine");
+  cudnnBackendDescriptor_t raw = engine.get();
+  int64_t count = 0;
+  if (!b.ok() ||
+      api.get(config.get(), CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &raw) !=
+          CUDNN_STATUS_SUCCESS ||
+      api.get(raw, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &count, &facts->index) !=
+          CUDNN_STATUS_SUCCESS) {
+    return false;
+  }
+  facts->notes.resize(CUDNN_NUMERICAL_NOTE_TYPE_COUNT + 16);
+  if (api.get(raw, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+              static_cast<int64_t>(facts->notes.size()), &count, facts->notes.data()) != CUDNN_STATUS_SUCCESS)
+    return false;
+  facts->notes.resize(static_cast<size_t>(std::clamp<int64_t>(count, 0, static_cast<int64_t>(facts->notes.size()))));
+  facts->behavior.resize(CUDNN_BEHAVIOR_NOTE_TYPE_COUNT + 16);
+  if (api.get(raw, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+              static_cast<int64_t>(facts->behavior.size()), &count, facts->behavior.data()) != CUDNN_STATUS_SUCCESS)
+    count = 0;
+  facts->behavior.resize(
+      static_cast<size_t>(std::clamp<int64_t>(count, 0, static_cast<int64_t>(facts->behavior.size()))));
+  return true;
+}
+
+// Why an engine may not run this; null: it may.
+const char* denied(const CudnnApi& api, const ctconv_cuda_problem& p, const CudnnWishes& wishes, const EngineFacts& f) {
+  if (f.has(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)) return "compiles at run time";
+  if (f.has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION)) return "sums in reduced precision";
+  const bool winograd = f.has(CUDNN_NUMERICAL_NOTE_WINOGRAD) || f.has(CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_4x4) ||
+                        f.has(CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6) ||
+                        f.has(CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13);
+  if (winograd || f.has(CUDNN_NUMERICAL_NOTE_FFT)) return "a transform, not direct sums";
+  if (p.dtype == CTCONV_CUDA_F32 && !wishes.allow_tf32 &&
+      (f.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) || f.has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS))) {
+    return "TF32, which is not allowed";
+  }
+  if (wishes.deterministic && f.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return "not deterministic";
+  for (const Denied& row : kDenied) {
+    if (row.engine == f.index && (row.dtype < 0 || row.dtype == p.dtype) && api.number >= row.first_version &&
+        api.number <= row.last_version) {
+      return "on the list of wrong engines";
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool dgrad_box(const ctconv_cuda_problem& p, Box* box) {
+  for (int a = 0; a < 3; ++a) {
+    const DgradAxis axis = dgrad_axis(p.axis[a]);
+    box->lo[a] = axis.begin, box->hi[a] = axis.end;
+    if (axis.empty()) {
+      *box = {};
+      return false;
+    }
+  }
+  return true;
+}
+
+int64_t interior_offset(const ctconv_cuda_problem& p, const Box& box) {
+  return box.lo[0] * p.y[2] + box.lo[1] * p.y[3] + box.lo[2] * p.y[4];
+}
+
+Packing cudnn_packing(const ctconv_cuda_problem& p) {
+  return channels_last(p) ? Packing::kTapsMiddle : Packing::kTapsLast;
+}
+
+std::string cudnn_refusal(const CudnnApi& api, const ctconv_cuda_problem& p) {
+  for (const bool output : {false, true}) {
+    int64_t e[5];
+    extents_of(p, output, e);
+    for (int a = 0; a < 5; ++a) {
+      if (e[a] > 1 && (output ? p.y : p.x)[a] <= 0) return output ? "y has a stride below 1" : "x has a stride below 1";
+    }
+  }
+  const bool half = p.dtype == CTCONV_CUDA_F16 || p.dtype == CTCONV_CUDA_BF16;
+  if (p.rank == 3 && half && api.number < kHalf3dCudnn) {
+    return "3-D plans in f16 and bf16 are not trusted before cuDNN " + cudnn_version_text(kHalf3dCudnn);
+  }
+  Box box;
+  if (!dgrad_box(p, &box)) return "no tap meets an output row";
+  return {};
+}
+
+Result<std::vector<CudnnPlanInfo>> cudnn_plans(const CudnnApi& api, const CudnnTarget& target,
+                                               const ctconv_cuda_problem& p, const CudnnWishes& wishes) {
+  Box box;
+  dgrad_box(p, &box);
+  Builder b(api);
+  const Graph graph = build_graph(b, target, p, box, wishes.low_alignment);
+  if (!b.ok()) return b.error();
+
+  std::vector<CudnnPlanInfo> plans;
+  std::string last = "the heuristics list no engine";
+  int listed = 0;
+  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+    for (Descriptor& config : configurations(api, target, graph.graph, mode, &last)) {
+      if (plans.size() >= wishes.most) return plans;
+      ++listed;
+      EngineFacts facts;
+      if (!engine_facts(api, config, &facts)) continue;
+      if (const char* reason = denied(api, p, wishes, facts)) {
+        last = "engine " + std::to_string(facts.index) + ": " + reason;
+        continue;
+      }
+      Builder pb(api);
+      CudnnPlanInfo info;
+      info.plan = pb.make(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, "execution plan");
+      if (target.handle) {
+        pb.set(info.plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &target.handle);
+      } else {
+        pb.set(info.plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &target.device);
+      }
+      pb.set(info.plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
+      pb.finalize(info.plan);
+      int64_t count = 0;
+      if (!pb.ok() || api.get(info.plan.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
+                              &info.workspace) != CUDNN_STATUS_SUCCESS) {
+        last = "engine " + std::to_string(facts.index) + ": " +
+               (pb.ok() ? "no workspace size" : pb.error().detail().message);
+        continue;
+      }
+      if (info.workspace > wishes.workspace_limit) {
+        last = "engine " + std::to_string(facts.index) + ": needs a workspace of " + std::to_string(info.workspace) +
+               " bytes";
+        continue;
+      }
+      info.engine = facts.index;
+      info.tensor_core = facts.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
+      info.nondeterministic = facts.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC);
+      plans.push_back(std::move(info));
+    }
+    if (!plans.empty() && wishes.most == 1) break;
+  }
+  if (plans.empty()) {
+    return Status(Code::DEVICE_NO_PLAN,
+                  "no cuDNN plan for this problem: " + std::to_string(listed) + " listed (last: " + last + ")");
+  }
+  return plans;
+}
+
+Result<Descriptor> cudnn_device_from_json(const CudnnApi& api, const std::string& json) {
+  Builder b(api);
+  Descriptor d = b.make(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, "device description");
+  b.set(d, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, static_cast<int64_t>(json.size()), json.data());
+  b.finalize(d);
+  if (!b.ok()) return b.error();
+  return d;
+}
+
+Result<std::string> cudnn_plan_json(const CudnnApi& api, const CudnnPlanInfo& plan) {
+  int64_t count = 0;
+  cudnnStatus_t status =
+      api.get(plan.plan.get(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0, &count, nullptr);
+  if (status != CUDNN_STATUS_SUCCESS) return cudnn_error(api, status, "size of the plan's text");
+  std::string json(static_cast<size_t>(count), '\0');
+  status = api.get(plan.plan.get(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, count, &count,
+                   json.data());
+  if (status != CUDNN_STATUS_SUCCESS) return cudnn_error(api, status, "text of the plan");
+  while (!json.empty() && json.back() == '\0') json.pop_back();
+  return json;
+}
+
+Result<CudnnPlanInfo> cudnn_plan_from_json(const CudnnApi& api, const CudnnTarget& target, const std::string& json) {
+  Builder b(api);
+  CudnnPlanInfo info;
+  info.plan = b.make(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, "saved plan");
+  if (target.handle) {
+    b.set(info.plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &target.handle);
+  } else {
+    b.set(info.plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &target.device);
+  }
+  b.set(info.plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, static_cast<int64_t>(json.size()),
+        json.data());
+  b.finalize(info.plan);
+  if (!b.ok()) return b.error();
+  int64_t count = 0;
+  const cudnnStatus_t status =
+      api.get(info.plan.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &info.workspace);
+  if (status != CUDNN_STATUS_SUCCESS) return cudnn_error(api, status, "workspace of the saved plan");
+  return info;
+}
+
+}  // namespace ctconv::cuda

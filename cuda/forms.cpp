@@ -1,0 +1,265 @@
+// The "can you?" of our kernels and their numbers; see forms.h.
+#include "cuda/forms.h"
+
+#include <algorithm>
+
+namespace ctconv::cuda {
+namespace {
+
+constexpr int64_t kMost32 = int64_t{1} << 30;
+
+// Every index of an axis, un-cropped, fits 31 bits.
+bool axis_fits32(const ctconv_cuda_axis& a) {
+  const auto small = [](int64_t v) { return v < kMost32 && v > -kMost32; };
+  if (!small(a.i) || !small(a.o) || !small(a.k) || !small(a.s) || !small(a.d) || !small(a.lo)) return false;
+  // each product of two values below 2^30 fits int64
+  return small((a.i - 1) * a.s) && small((a.k - 1) * a.d) &&
+         small((a.i - 1) * a.s + (a.k - 1) * a.d + (a.lo < 0 ? -a.lo : a.lo) + a.o + a.tail + 16 * a.s);
+}
+
+bool fits32(const ctconv_cuda_problem& p) {
+  for (const auto& a : p.axis) {
+    if (!axis_fits32(a)) return false;
+  }
+  return p.n < kMost32 && channels_in(p) < kMost32 && channels_out(p) < kMost32;
+}
+
+bool dense(const int64_t (&stride)[5], const int64_t (&extent)[5], const int (&order)[5]) {
+  int64_t expected = 1;
+  for (const int a : order) {  // fastest first
+    if (extent[a] != 1 && stride[a] != expected) return false;
+    expected *= extent[a];
+  }
+  return true;
+}
+
+ActParams act_of(const ctconv_cuda_problem& p) { return {static_cast<Act>(p.activation), p.alpha, p.beta}; }
+
+}  // namespace
+
+const char* name_of(Packing packing) {
+  switch (packing) {
+    case Packing::kRaw:
+      return "raw";
+    case Packing::kTapsLast:
+      return "taps-last";
+    case Packing::kTapsMiddle:
+      return "taps-middle";
+    case Packing::kTapsFirst:
+      return "taps-first";
+  }
+  return "";
+}
+
+size_t element_bytes(int32_t dtype) { return dtype == CTCONV_CUDA_F64 ? 8 : dtype == CTCONV_CUDA_F32 ? 4 : 2; }
+size_t accumulator_bytes(int32_t dtype) { return dtype == CTCONV_CUDA_F64 ? 8 : 4; }
+int64_t channels_out(const ctconv_cuda_problem& p) { return p.groups * p.co; }
+int64_t channels_in(const ctconv_cuda_problem& p) { return p.groups * p.ci; }
+int64_t weight_elements(const ctconv_cuda_problem& p) {
+  return p.groups * p.ci * p.co * p.axis[0].k * p.axis[1].k * p.axis[2].k;
+}
+int64_t core_elements(const ctconv_cuda_problem& p) {
+  return p.n * channels_out(p) * p.axis[0].o * p.axis[1].o * p.axis[2].o;
+}
+int64_t input_elements(const ctconv_cuda_problem& p) {
+  return p.n * channels_in(p) * p.axis[0].i * p.axis[1].i * p.axis[2].i;
+}
+bool has_tail(const ctconv_cuda_problem& p) { return p.axis[0].tail + p.axis[1].tail + p.axis[2].tail != 0; }
+
+void extents_of(const ctconv_cuda_problem& p, bool output, int64_t (&extent)[5]) {
+  extent[0] = p.n, extent[1] = output ? channels_out(p) : channels_in(p);
+  for (int a = 0; a < 3; ++a) extent[2 + a] = output ? p.axis[a].o + p.axis[a].tail : p.axis[a].i;
+}
+
+bool dense_channels_first(const ctconv_cuda_problem& p, bool output) {
+  int64_t extent[5];
+  extents_of(p, output, extent);
+  return dense(output ? p.y : p.x, extent, {4, 3, 2, 1, 0});
+}
+
+bool dense_channels_last(const ctconv_cuda_problem& p, bool output) {
+  int64_t extent[5];
+  extents_of(p, output, extent);
+  return dense(output ? p.y : p.x, extent, {1, 4, 3, 2, 0});
+}
+
+std::string direct_form(const ctconv_cuda_problem& p, DirectParams* out) {
+  *out = {};
+  for (int a = 0; a < 3; ++a) {
+    if (p.axis[a].s > (int64_t{1} << 31)) return "a stride above 2^31";
+    out->axis[a] = AxisMap<int64_t>::of(p.axis[a]);
+  }
+  out->n = p.n, out->groups = p.groups, out->ci = p.ci, out->co = p.co;
+  out->elements = core_elements(p), out->bias_stride = p.bias_stride;
+  std::copy(p.x, p.x + 5, out->xs);
+  std::copy(p.y, p.y + 5, out->ys);
+  std::copy(p.w, p.w + 6, out->ws);
+  out->act = act_of(p);
+  const auto magnitude = [](int64_t v) { return v < 0 ? -v : v; };
+  out->channel_fastest = channels_out(p) > 1 && magnitude(p.y[1]) < magnitude(p.y[4]);
+  out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
+  return {};
+}
+
+std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* out, size_t* shared_bytes) {
+  *out = {};
+  const ctconv_cuda_axis& w = p.axis[2];
+  if ((p.x[4] != 1 && w.i != 1) || (p.y[4] != 1 && w.o != 1)) return "rows of x and y must be contiguous";
+  if (!fits32(p)) return "extents beyond 31 bits";
+  const bool cells = w.d == 1 && w.lo >= 0;
+  form->cb = p.co == 1 ? 1 : p.co <= 4 ? 4 : 8;
+  form->s = 0, form->q = 1;
+  if (cells && w.s <= 4) form->s = static_cast<int32_t>(w.s), form->q = w.s == 1 ? 4 : w.s == 2 ? 2 : 1;
+  if (cells && w.s == 8 && form->cb == 1) form->s = 8;
+  out->padded_kw = static_cast<int32_t>(form->s == 0 ? w.k : (w.k + form->s - 1) / form->s * form->s);
+  const int64_t taps = p.axis[0].k * p.axis[1].k;  // below 2^60
+  if (taps > kCellShared || taps * out->padded_kw > kCellShared || p.ci > kCellShared ||
+      taps * out->padded_kw * p.ci > kCellShared ||
+      taps * out->padded_kw * p.ci * form->cb * accumulator_bytes(p.dtype) > kCellShared) {
+    return "the weights of one channel block exceed shared memory";
+  }
+  *shared_bytes = static_cast<size_t>(taps * out->padded_kw * p.ci * form->cb) * accumulator_bytes(p.dtype);
+  out->co_blocks = static_cast<int32_t>((p.co + form->cb - 1) / form->cb);
+  if (p.groups * out->co_blocks > 65535) return "more than 65535 channel blocks";
+  out->n = static_cast<int32_t>(p.n), out->groups = static_cast<int32_t>(p.groups);
+  out->ci = static_cast<int32_t>(p.ci), out->co = static_cast<int32_t>(p.co);
+  if (form->s == 0) {
+    out->runs = static_cast<int32_t>(w.o);
+  } else {
+    out->cell0 = static_cast<int32_t>(w.lo / form->s);
+    out->cells = static_cast<int32_t>((w.lo + w.o - 1) / form->s) - out->cell0 + 1;
+    out->runs = (out->cells + form->q - 1) / form->q;
+  }
+  out->rows = p.n * p.axis[0].o * p.axis[1].o;
+  if (out->rows * out->runs / kCellThreads > 0x7ffffff0) return "more tiles than a grid holds";
+  std::copy(p.x, p.x + 4, out->xs);
+  std::copy(p.y, p.y + 4, out->ys);
+  std::copy(p.w, p.w + 6, out->ws);
+  for (int a = 0; a < 3; ++a) out->axis[a] = AxisMap<int32_t>::of(p.axis[a]);
+  out->act = act_of(p), out->bias_stride = p.bias_stride;
+  out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
+  return {};
+}
+
+std::string pixel_form(const ctconv_cuda_problem& p, bool* vector, PixelParams* out) {
+  *out = {};
+  const int64_t channels = channels_out(p);
+  if (p.groups != 1 && p.ci != 1) return "groups that are not depthwise";
+  if ((p.x[1] != 1 && channels_in(p) != 1) || (p.y[1] != 1 && channels != 1))
+    return "channels of x and y must be contiguous";
+  if (!fits32(p)) return "extents beyond 31 bits";
+  const int64_t wide = 16 / static_cast<int64_t>(element_bytes(p.dtype));
+  const auto whole = [wide](int64_t stride, int64_t extent) { return extent == 1 || stride % wide == 0; };
+  *vector = channels % wide == 0;
+  for (const int a : {0, 2, 3, 4}) {
+    int64_t ex[5], ey[5];
+    extents_of(p, false, ex), extents_of(p, true, ey);
+    if (!whole(p.y[a], ey[a]) || (p.groups > 1 && p.co == 1 && !whole(p.x[a], ex[a]))) *vector = false;
+  }
+  out->n = static_cast<int32_t>(p.n), out->groups = static_cast<int32_t>(p.groups);
+  out->ci = static_cast<int32_t>(p.ci), out->co = static_cast<int32_t>(p.co);
+  out->vectors = static_cast<int32_t>(*vector ? channels / wide : channels);
+  out->phases = static_cast<int32_t>(std::min(p.axis[2].s, p.axis[2].o));
+  const int64_t of_phase = (p.axis[2].o + out->phases - 1) / out->phases;
+  out->runs = static_cast<int32_t>(out->phases * ((of_phase + kPixelP - 1) / kPixelP));
+  if (p.axis[2].s > p.axis[2].o) out->runs = out->phases;  // each output is a phase of its own
+  out->items = p.n * p.axis[0].o * p.axis[1].o * out->runs * out->vectors;
+  if (out->items / kPixelThreads > 0x7ffffff0) return "more threads than a grid holds";
+  std::copy(p.x, p.x + 5, out->xs);
+  std::copy(p.y, p.y + 5, out->ys);
+  for (int a = 0; a < 3; ++a) out->axis[a] = AxisMap<int32_t>::of(p.axis[a]);
+  out->act = act_of(p), out->bias_stride = p.bias_stride;
+  out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
+  return {};
+}
+
+std::string shuffle_form(const ctconv_cuda_problem& p, ShuffleMath math, ShuffleParams* out) {
+  *out = {};
+  if (math == ShuffleMath::kTensor && p.dtype == CTCONV_CUDA_F64) return "no tensor-core form in f64";
+  if (!fits32(p)) return "extents beyond 31 bits";
+  int64_t taps = 1, positions = p.n;
+  for (int a = 0; a < 3; ++a) {
+    const ctconv_cuda_axis& axis = p.axis[a];
+    if (axis.k != axis.s || (axis.d != 1 && axis.k != 1)) return "kernel and stride differ";
+    if (axis.lo < 0 || axis.o + axis.lo > axis.i * axis.s) return "rows that no tap reaches";
+    taps *= axis.k, positions *= axis.i;
+    out->i[a] = static_cast<int32_t>(axis.i), out->o[a] = static_cast<int32_t>(axis.o);
+    out->k[a] = static_cast<int32_t>(axis.k), out->lo[a] = static_cast<int32_t>(axis.lo);
+    if (axis.lo != 0 || axis.o != axis.i * axis.s) out->crop = 1;
+    if (taps >= kMost32 || positions >= kMost32) return "extents beyond 31 bits";
+  }
+  if (taps * p.co >= kMost32) return "extents beyond 31 bits";
+  if (p.axis[2].k > kTile) return "a kernel wider than a tile";
+  const bool first = p.x[4] == 1 || p.axis[2].i == 1, last = p.x[1] == 1 || channels_in(p) == 1;
+  out->channels_last = dense_channels_last(p, false) && dense_channels_last(p, true) && !(first && p.x[1] != 1);
+  if (!out->channels_last && !(dense_channels_first(p, false) && dense_channels_first(p, true))) {
+    return last ? "x and y lie in different orders" : "x or y is not dense";
+  }
+  out->groups = static_cast<int32_t>(p.groups), out->ci = static_cast<int32_t>(p.ci),
+  out->co = static_cast<int32_t>(p.co);
+  out->columns = static_cast<int32_t>(p.co * taps), out->positions = static_cast<int32_t>(positions);
+  const auto kw = static_cast<int32_t>(p.axis[2].k);
+  out->tile_columns = out->channels_last ? kTile : kTile / kw * kw;
+  if (p.groups > 65535 || (out->columns + out->tile_columns - 1) / out->tile_columns > 65535)
+    return "more tiles than a grid holds";
+  out->run = SmallDivider::of(static_cast<uint32_t>(kw));
+  out->row_span = SmallDivider::of(static_cast<uint32_t>(out->channels_last ? out->tile_columns : kTile * kw));
+  std::copy(p.x, p.x + 5, out->xs);
+  std::copy(p.y, p.y + 5, out->ys);
+  out->act = act_of(p), out->bias_stride = p.bias_stride;
+  out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
+  return {};
+}
+
+EpilogueWay epilogue_form(const ctconv_cuda_problem& p, const Box& interior, bool finish, bool* vector,
+                          EpilogueParams* out) {
+  *out = {};
+  int64_t extent[5];
+  extents_of(p, true, extent);
+  out->n = p.n, out->channels = channels_out(p), out->bias_stride = p.bias_stride, out->act = act_of(p);
+  out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR, out->interior = finish;
+  bool whole = finish;
+  out->plane = 1;
+  for (int a = 0; a < 3; ++a) {
+    out->extent[a] = extent[2 + a], out->core[a] = p.axis[a].o;
+    out->lo[a] = interior.lo[a], out->hi[a] = interior.hi[a];
+    whole = whole && interior.lo[a] == 0 && interior.hi[a] == extent[2 + a];
+    out->plane *= extent[2 + a];
+  }
+  out->elements = p.n * out->channels * out->plane;
+  std::copy(p.y, p.y + 5, out->ys);
+  const int64_t wide = 16 / static_cast<int64_t>(element_bytes(p.dtype));
+  if (whole && dense_channels_first(p, true)) {
+    *vector = out->plane % wide == 0;
+    return EpilogueWay::kRows;
+  }
+  if (whole && dense_channels_last(p, true)) {
+    *vector = out->channels % wide == 0;
+    return EpilogueWay::kChannels;
+  }
+  *vector = false;
+  return EpilogueWay::kAny;
+}
+
+void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out) {
+  *out = {};
+  const int64_t extent[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
+  static constexpr int kOrders[3][6] = {{0, 1, 2, 3, 4, 5}, {0, 1, 3, 4, 5, 2}, {1, 3, 4, 5, 0, 2}};
+  const auto& order = kOrders[static_cast<int>(packing) - 1];
+  for (int a = 0; a < 6; ++a) out->extent[a] = extent[order[a]], out->stride[a] = p.w[order[a]];
+  out->elements = weight_elements(p);
+}
+
+bool raw_matches(const ctconv_cuda_problem& p, Packing packing) {
+  if (packing == Packing::kRaw) return true;
+  PackParams pack;
+  pack_form(p, packing, &pack);
+  int64_t expected = 1;
+  for (int a = 5; a >= 0; --a) {
+    if (pack.extent[a] != 1 && pack.stride[a] != expected) return false;
+    expected *= pack.extent[a];
+  }
+  return true;
+}
+
+}  // namespace ctconv::cuda

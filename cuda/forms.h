@@ -1,0 +1,59 @@
+// Which of our kernels can run a problem, and with which numbers. No CUDA header here: tests run the same forms on the
+// CPU.
+//
+//   in:  the problem record;   out: filled parameters (all pointers null), or the reason of refusal
+//   Each function is one kernel's "can you?"; an empty string is yes.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "cuda/kernels/cell.h"
+#include "cuda/kernels/direct.h"
+#include "cuda/kernels/epilogue.h"
+#include "cuda/kernels/pack.h"
+#include "cuda/kernels/pixel.h"
+#include "cuda/kernels/shuffle.h"
+#include "cuda/module.h"
+
+namespace ctconv::cuda {
+
+// Dense weight orders the kernels want, outermost first.
+enum class Packing {
+  kRaw,         // as it lies
+  kTapsLast,    // group, ci, co, d, h, w   (cuDNN's KCRS; torch)
+  kTapsMiddle,  // group, ci, d, h, w, co   (cuDNN's KRSC)
+  kTapsFirst    // ci, d, h, w, group, co
+};
+const char* name_of(Packing packing);
+
+// The part of y that a stride-1 backward-data call computes, see geometry.h.
+struct Box {
+  int64_t lo[3] = {0, 0, 0}, hi[3] = {0, 0, 0};
+};
+
+size_t element_bytes(int32_t dtype);
+size_t accumulator_bytes(int32_t dtype);
+int64_t channels_out(const ctconv_cuda_problem& p);
+int64_t channels_in(const ctconv_cuda_problem& p);
+int64_t weight_elements(const ctconv_cuda_problem& p);
+int64_t core_elements(const ctconv_cuda_problem& p);
+int64_t input_elements(const ctconv_cuda_problem& p);
+bool has_tail(const ctconv_cuda_problem& p);
+// Extents n, c, d, h, w; y with its tail.
+void extents_of(const ctconv_cuda_problem& p, bool output, int64_t (&extent)[5]);
+bool dense_channels_first(const ctconv_cuda_problem& p, bool output);
+bool dense_channels_last(const ctconv_cuda_problem& p, bool output);
+
+std::string direct_form(const ctconv_cuda_problem& p, DirectParams* out);
+std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* out, size_t* shared_bytes);
+std::string pixel_form(const ctconv_cuda_problem& p, bool* vector, PixelParams* out);
+std::string shuffle_form(const ctconv_cuda_problem& p, ShuffleMath math, ShuffleParams* out);
+// The one pass over y after sums were written to `interior` (its bias and activation still missing where `finish`).
+EpilogueWay epilogue_form(const ctconv_cuda_problem& p, const Box& interior, bool finish, bool* vector,
+                          EpilogueParams* out);
+
+bool raw_matches(const ctconv_cuda_problem& p, Packing packing);
+void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out);
+
+}  // namespace ctconv::cuda

@@ -1,0 +1,35 @@
+// Transposed convolution as backward data of a convolution: the numbers cuDNN wants, per axis.
+//
+//   in:  one axis (i, o, k, s, d, lo), i*s + t*d - lo == o;   out: interior [begin, end) of the core and its pads, or
+//   "empty" cuDNN accepts a backward-data call iff floor((o' + pre + post - d(k-1) - 1)/s) + 1 == i with pre, post >=
+//   0. Rows outside the interior meet no tap: they are the rim, bias only. output_padding below s keeps the whole core
+//   inside.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cuda/module.h"
+
+namespace ctconv::cuda {
+
+struct DgradAxis {
+  int64_t begin = 0, end = 0;  // interior rows of the core
+  int64_t pre = 0, post = 0;
+  bool empty() const { return end <= begin; }
+};
+
+inline DgradAxis dgrad_axis(const ctconv_cuda_axis& a) {
+  const int64_t reach = (a.i - 1) * a.s + a.d * (a.k - 1) + 1;  // rows an un-cropped output would have
+  DgradAxis r;
+  r.begin = std::max<int64_t>(0, -a.lo);
+  r.pre = std::max<int64_t>(0, a.lo);
+  // rows up to s - 1 behind the reach may belong to the call: the floor hides them
+  r.end = std::min(a.o, reach + a.s - 1 - a.lo);
+  const int64_t hi = reach - a.lo - r.end;
+  r.post = std::max<int64_t>(0, hi);
+  if (r.end <= r.begin) r.begin = r.end = 0;
+  return r;
+}
+
+}  // namespace ctconv::cuda
