@@ -13,7 +13,7 @@ from ._abi import lib
 from ._desc import Descriptor, shape_of
 from ._errors import raised, refusal
 from ._options import record_of
-from ._tensors import dtype_of, element_of, shape_record, view
+from ._tensors import dtype_of, element_of, quick, shape_record, view
 from ._values import pointer_to
 
 _UNSET = type("_Unset", (), {"__repr__": lambda self: "<not given>"})()
@@ -23,7 +23,7 @@ _HOST = (_abi.CPU, _abi.CUDA_HOST)
 _FLOAT32 = (_abi.FLOAT, 32)
 _WORKSPACE_SIZE, _MISUSE_RUNNER = 5002, 7010
 
-_workspaces = []  # free buffers of all layers, one per call that ran at the same time
+_workspaces = []  # free (buffer, bytes, address) of all layers, one per call that ran at the same time
 
 _empty, _ndarray, _execute = np.empty, np.ndarray, lib.ctconv_execute
 
@@ -50,14 +50,15 @@ class _Slot:
 
 
 def _take_workspace(needed):
-    """A buffer of at least `needed` bytes."""
+    """A (buffer, bytes, address) of at least `needed` bytes."""
     try:
-        buffer = _workspaces.pop()
-        if buffer.nbytes >= needed:
-            return buffer
+        held = _workspaces.pop()
+        if held[1] >= needed:
+            return held
     except IndexError:
         pass
-    return _allocate((needed,), np.dtype(np.uint8))
+    buffer = _allocate((needed,), np.dtype(np.uint8))
+    return buffer, needed, buffer.__array_interface__["data"][0]
 
 
 def _allocate(shape, dtype):
@@ -109,6 +110,8 @@ class Layer:
         """y = layer(x). output_size: where the dialect's call has one. weight, bias: of a layer made without them.
         out: the array to write (any strided, writable view of y's shape and type), returned instead of a new ndarray;
         needed for device tensors without `new_empty`. stream: CUDA only, the stream's address as an int."""
+        if type(x) is not _ndarray:
+            x = quick(x)
         if (type(x) is not _ndarray or output_size is not _UNSET or weight is not None or bias is not None or stream is not None
                 or (out is not None and type(out) is not _ndarray)):
             slot, y = self._prepare_call(x, output_size, weight, bias, out, stream)
@@ -148,13 +151,12 @@ class Layer:
         workspace = None
         if slot.workspace_bytes:
             workspace = _take_workspace(slot.workspace_bytes)
-            slot.call.workspace = workspace.__array_interface__["data"][0]
-            slot.call.workspace_bytes = workspace.nbytes
+            slot.call.workspace_bytes, slot.call.workspace = workspace[1:]
         status = _execute(*slot.arguments)
         if status == _WORKSPACE_SIZE and workspace is not None:  # the plan was dropped and made anew with another need
             slot.workspace_bytes, slot.call.workspace, slot.call.workspace_bytes = 0, None, 0
             status = _execute(*slot.arguments)
-        if workspace is not None and workspace.nbytes <= _WORKSPACE_HELD:
+        if workspace is not None and workspace[1] <= _WORKSPACE_HELD:
             _workspaces.append(workspace)
         if status:
             error = raised(status, slot.error)

@@ -183,7 +183,13 @@ def test_interpreter_lock_is_released():
 
 
 class TestRunner:
-    """The caller's threads."""
+    """The caller's threads. The layer is large enough to be worth splitting: a small one may run on the calling thread alone."""
+
+    X, W = integers((2, 16, 40, 40)), weights((16, 16, 3, 3))
+    WANT = scatter(X, W, stride=2)
+
+    def layer(self, runner):
+        return ctconv.Layer("torch.nn.ConvTranspose2d", {"in_channels": 16, "out_channels": 16, "kernel_size": 3, "stride": 2}, self.W, runner=runner)
 
     def test_sequential(self):
         counts = []
@@ -193,7 +199,7 @@ class TestRunner:
             for i in range(count):
                 task(i, 0)
 
-        np.testing.assert_array_equal(layer_of(runner=ctconv.Runner(run))(X), WANT)
+        np.testing.assert_array_equal(self.layer(ctconv.Runner(run, workers=2))(self.X), self.WANT)
         assert counts and sum(counts) > 0
 
     def test_executor(self):
@@ -206,22 +212,22 @@ class TestRunner:
 
                 list(pool.map(work, range(3)))
 
-            layer = layer_of(runner=ctconv.Runner(run, workers=3))
+            layer = self.layer(ctconv.Runner(run, workers=3))
             for _ in range(5):
-                np.testing.assert_array_equal(layer(X), WANT)
+                np.testing.assert_array_equal(layer(self.X), self.WANT)
 
     def test_that_raises(self):
         def run(count, task):
             raise RuntimeError("no thread today")
 
-        error = refused("MISUSE_RUNNER", layer_of(runner=ctconv.Runner(run)), X)
+        error = refused("MISUSE_RUNNER", self.layer(ctconv.Runner(run, workers=2)), self.X)
         assert "no thread today" in str(error.__cause__)
 
     def test_that_forgets_a_task(self):
-        refused("MISUSE_RUNNER", layer_of(runner=ctconv.Runner(lambda count, task: None)), X)
+        refused("MISUSE_RUNNER", self.layer(ctconv.Runner(lambda count, task: None, workers=2)), self.X)
 
     def test_without_workers(self):
-        refused("MISUSE_RUNNER", layer_of, runner=ctconv.Runner(lambda count, task: None, workers=0))
+        refused("MISUSE_RUNNER", self.layer, ctconv.Runner(lambda count, task: None, workers=0))
 
 
 def test_after_fork():

@@ -2,10 +2,10 @@
 
 The op of each combination of arguments is kept (64 of them), since descriptors are judged anew otherwise.
 """
-import inspect
 import threading
 
 from ..._layer import Layer
+from ..._module import given
 
 _OPS_HELD = 64
 _ops, _lock = {}, threading.Lock()
@@ -20,8 +20,7 @@ def _frozen(value):
 
 def _run(function, scope):
     x, weight, bias = scope.pop("x"), scope.pop("weight"), scope.pop("bias")
-    parameters = inspect.signature(function).parameters
-    args = {n: v for n, v in scope.items() if not (v is parameters[n].default or (type(v) is type(parameters[n].default) and v == parameters[n].default))}
+    args = given(function, scope)
     args.pop("name", None)  # a label for the original's graph
     dialect = f"paddle.nn.functional.{function.__name__}"
     key = dialect, tuple((name, _frozen(value)) for name, value in args.items())
