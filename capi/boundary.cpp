@@ -1,9 +1,10 @@
 // Filling the caller's ctconv_error: at most struct_size bytes, strings cut at a character and ended in NUL.
 #include "capi/boundary.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstring>
+
+#include "src/base/utf8.h"
 
 namespace ctconv {
 namespace {
@@ -11,12 +12,9 @@ namespace {
 constexpr size_t kLeast = sizeof(ctconv_error), kMost = 64 * 1024;
 
 void put(char* out, size_t cap, const char* text, size_t size) {
-  size_t n = std::min(size, cap - 1);
-  if (n < size) {
-    while (n > 0 && (static_cast<unsigned char>(text[n]) & 0xC0u) == 0x80u) --n;  // not inside a UTF-8 character
-  }
-  std::memcpy(out, text, n);
-  out[n] = '\0';
+  const std::string_view kept = cut_utf8({text, size}, cap - 1);
+  std::memcpy(out, kept.data(), kept.size());
+  out[kept.size()] = '\0';
 }
 
 ctconv_status fill(ctconv_error* e, ctconv_status status, const char* message) noexcept {

@@ -52,16 +52,19 @@ Status read_call(const ctconv_op& op, const ctconv_call* given, Stage stage, Cal
   if (out->has_weight) CTCONV_RETURN_IF_ERROR(read_operand(op, in.weight, "weight", run, &out->weight));
   if (out->has_bias) CTCONV_RETURN_IF_ERROR(read_operand(op, in.bias, "bias", run, &out->bias));
   if ((out->has_weight && op.weight.there) || (out->has_bias && op.bias.there)) {
-    return Status(Code::MISUSE_WEIGHT_TWICE, std::string(out->has_weight && op.weight.there ? "weight" : "bias") + " was given at create already");
+    return argument_error(Code::MISUSE_WEIGHT_TWICE, out->has_weight && op.weight.there ? "weight" : "bias", "a tensor", "NULL",
+                          "was given at create already");
   }
   if (run && !out->has_weight && !op.weight.there) {
-    return Status(Code::MISUSE_WEIGHT_MISSING, "weight was given neither at create nor with the call");
+    return argument_error(Code::MISUSE_WEIGHT_MISSING, "weight", "NULL", "a tensor", "was given neither at create nor with the call");
   }
   if (in.workspace == nullptr && in.workspace_bytes != 0) {
     return argument_error(Code::MISUSE_WORKSPACE, "workspace", "NULL with " + std::to_string(in.workspace_bytes) + " bytes", "NULL with 0 bytes",
                           "contradicts itself");
   }
-  if (!op.options.cuda && in.stream != nullptr) return Status(Code::MISUSE_STREAM, "stream must be NULL: this op runs on the CPU");
+  if (!op.options.cuda && in.stream != nullptr) {
+    return argument_error(Code::MISUSE_STREAM, "stream", "a stream", "NULL", "has no meaning for an op on the CPU");
+  }
   out->workspace = in.workspace;
   out->workspace_bytes = in.workspace_bytes;
   out->stream = in.stream;
@@ -98,7 +101,7 @@ Status check_output(const ctconv_op& op, const Call& call, Stage stage) {
   }
   Span ys, other;
   CTCONV_RETURN_IF_ERROR(span_of(call.y, "y", &ys));
-  if (meets_itself(call.y)) return Status(Code::MISUSE_Y_OVERLAP, "y: two of its elements share memory");
+  if (meets_itself(call.y)) return self_overlap("y", call.y);
   if (stage != Stage::kExecute) return {};
   const std::pair<const char*, const TensorView*> inputs[] = {{"x", &call.x},
                                                               {"weight", call.has_weight ? &call.weight : &op.weight.view},

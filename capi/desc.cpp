@@ -1,5 +1,6 @@
 // ctconv_desc_…: collecting arguments and asking the dialect about them.
 #include "capi/op.h"
+#include "src/base/utf8.h"
 #include "src/dialect/initialise.h"
 #include "src/problem/judge.h"
 
@@ -34,7 +35,12 @@ ctconv_status remembered(ctconv_desc* desc, F&& body) noexcept {
       Status status = body();
       return status.ok() ? Status() : keep(std::move(status));
     } catch (const std::bad_alloc&) {
-      return keep(Status(Code::NO_MEMORY, "no memory for an argument"));
+      if (desc != nullptr && !desc->failed_set) {  // remembered without taking memory: the text fits inside a string
+        desc->failed_set.emplace();
+        desc->failed_set->code = Code::NO_MEMORY;
+        desc->failed_set->message = "out of memory";
+      }
+      throw;
     }
   });
 }
@@ -51,7 +57,7 @@ Status initialise_into(const ctconv_desc* desc, uint64_t seed, const ctconv_tens
   }
   Span span;
   CTCONV_RETURN_IF_ERROR(span_of(view, "out", &span));
-  if (meets_itself(view)) return Status(Code::MISUSE_Y_OVERLAP, "out: two of its elements share memory");
+  if (meets_itself(view)) return self_overlap("out", view);
   auto d = desc->interpret();
   if (!d.ok()) return d.take_status();
   CTCONV_RETURN_IF_ERROR(judge_weights(*d, weight ? &view : nullptr, weight ? nullptr : &view, false));
@@ -76,7 +82,7 @@ ctconv_status ctconv_desc_create(const char *dialect, ctconv_desc **desc, ctconv
     if (found == nullptr) {
       std::string known;
       for (const Dialect& d : dialects()) known += (known.empty() ? "" : ", ") + std::string(d.name);
-      const std::string asked = '"' + std::string(dialect).substr(0, 60) + '"';
+      const std::string asked = '"' + std::string(cut_utf8(dialect, 60)) + '"';
       return Status(Status::Detail{.code = Code::MISUSE_DIALECT, .argument = "dialect", .value = asked, .range = known,
                                    .message = "dialect " + asked + " is unknown; known: " + known});
     }
@@ -102,7 +108,9 @@ ctconv_status ctconv_desc_set_int(ctconv_desc *desc, const char *name, int64_t v
 ctconv_status ctconv_desc_set_ints(ctconv_desc *desc, const char *name, const int64_t *values, size_t count) {
   return remembered(desc, [&]() -> Status {
     if (values == nullptr && count > 0) return null_argument("values");
-    if (count > (size_t{1} << 20)) return Status(Code::MISUSE_VALUE, "ctconv_desc_set_ints: count is out of range");
+    if (count > (size_t{1} << 20)) {
+      return argument_error(Code::MISUSE_VALUE, name != nullptr ? name : "count", std::to_string(count) + " items", "0 to 2^20 items", "has an item count out of range");
+    }
     std::vector<ctconv_value> items(count);
     for (size_t n = 0; n < count; ++n) {
       items[n].tag = CTCONV_VALUE_INT;

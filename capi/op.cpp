@@ -65,7 +65,8 @@ Status keep_bias(ctconv_op* op) {
 Status merge_activation(const Descriptor& desc, Options* options) {
   if (desc.activation.kind == CTCONV_ACTIVATION_NONE) return {};
   if (options->activation.kind != Epilogue::kNone) {
-    return Status(Code::MISUSE_ACTIVATION, "activation: given in the options and in the arguments of " + desc.dialect);
+    return argument_error(Code::MISUSE_ACTIVATION, "activation", std::to_string(options->activation.kind), "0 (none)",
+                          "is given in the options and in the arguments of " + desc.dialect);
   }
   options->activation = {static_cast<Epilogue::Kind>(desc.activation.kind), desc.activation.alpha, desc.activation.beta};
   return {};

@@ -1,6 +1,7 @@
 // Reading ctconv_options and its hooks.
 #include "capi/engines.h"
 #include "capi/op.h"
+#include "src/base/utf8.h"
 
 namespace ctconv {
 namespace {
@@ -19,7 +20,7 @@ Status read_device(const std::string& text, Options* out) {
     out->ordinal = std::stoi(digits);
     return {};
   }
-  return argument_error(Code::MISUSE_DEVICE, "device", '"' + text.substr(0, 40) + '"', "\"cpu\", \"cuda\", \"cuda:0\", \"cuda:1\", ...", "is unknown");
+  return argument_error(Code::MISUSE_DEVICE, "device", '"' + std::string(cut_utf8(text, 40)) + '"', "\"cpu\", \"cuda\", \"cuda:0\", \"cuda:1\", ...", "is unknown");
 }
 
 Status read_engine(const std::string& text, Options* out) {
@@ -30,7 +31,7 @@ Status read_engine(const std::string& text, Options* out) {
     found = found || text == name;
     known += std::string(", ") + name;
   }
-  if (!found) return argument_error(Code::MISUSE_ENGINE, "engine", '"' + text.substr(0, 40) + '"', known, "is unknown");
+  if (!found) return argument_error(Code::MISUSE_ENGINE, "engine", '"' + std::string(cut_utf8(text, 40)) + '"', known, "is unknown");
   if (text == "auto") return {};
   if ((text == "cudnn") != out->cuda) {
     return argument_error(Code::MISUSE_ENGINE, "engine", '"' + text + '"', out->cuda ? "auto, cudnn" : "auto, native, onednn, reference",
@@ -47,7 +48,10 @@ Status read_activation(const ctconv_options& in, Options* out) {
   if (in.activation < CTCONV_ACTIVATION_NONE || in.activation > CTCONV_ACTIVATION_CLIP) {
     return option(Code::MISUSE_ACTIVATION, "activation", std::to_string(in.activation), "0 to 5");
   }
-  out->activation = {static_cast<Epilogue::Kind>(in.activation), in.activation_alpha, in.activation_beta};
+  // Parameters the activation does not use are left out: they must not tell plans apart.
+  const bool alpha = in.activation == CTCONV_ACTIVATION_LEAKY_RELU || in.activation == CTCONV_ACTIVATION_CLIP;
+  const bool beta = in.activation == CTCONV_ACTIVATION_CLIP;
+  out->activation = {static_cast<Epilogue::Kind>(in.activation), alpha ? in.activation_alpha : 0, beta ? in.activation_beta : 0};
   if (in.activation == CTCONV_ACTIVATION_CLIP && !(in.activation_alpha <= in.activation_beta)) {
     return option(Code::MISUSE_ACTIVATION, "activation_alpha", std::to_string(in.activation_alpha), "<= activation_beta, neither NaN");
   }

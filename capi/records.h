@@ -48,6 +48,7 @@ Status span_of(const TensorView& t, const char* name, Span* out);
 
 // True where two different indices share an element.
 bool meets_itself(const TensorView& t);
+Status self_overlap(const char* name, const TensorView& t);
 
 // Deep copy; TENSOR data too. MISUSE_VALUE where malformed.
 Status read_value(const ctconv_value& in, const char* name, Value* out, int depth = 0);

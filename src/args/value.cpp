@@ -3,6 +3,8 @@
 
 #include <cstdio>
 
+#include "src/base/utf8.h"
+
 namespace ctconv {
 
 std::string Value::show() const {
@@ -16,7 +18,7 @@ std::string Value::show() const {
       std::string s = text_buffer;
       return s.find_first_of(".eni") == std::string::npos ? s + ".0" : s;
     }
-    case kString: return "\"" + (text.size() > 40 ? text.substr(0, 40) + "..." : text) + "\"";
+    case kString: return "\"" + std::string(cut_utf8(text, 40)) + (text.size() > 40 ? "..." : "") + "\"";
     case kTuple:
     case kList: {
       std::string s = tag == kTuple ? "(" : "[";

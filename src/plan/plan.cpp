@@ -104,7 +104,7 @@ Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const Plan
       plan->kernel = std::move(c.kernel);
       break;
     }
-    if (!packed.ok() && packed.status().code() == Code::NO_MEMORY) return packed.take_status();
+    if (!packed.ok() && (packed.status().code() == Code::NO_MEMORY || packed.status().code() == Code::MISUSE_RUNNER)) return packed.take_status();
     plan->refused.emplace_back(c.engine->name, packed.ok() ? "the weight holds an Inf or NaN, which padding zeros would turn into NaN"
                                                            : packed.status().detail().message);
     candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(best));

@@ -113,7 +113,9 @@ bool measure(const Problem& p, const std::vector<TuneCandidate>& candidates, con
     }
   }
   *seconds = best;
-  if (!path.empty()) remember(path, key, candidates, best);
+  // A candidate that did not run (these weights hold an Inf or NaN) says nothing about the problem: not remembered.
+  const bool all_ran = std::all_of(best.begin(), best.end(), [](double v) { return v < 1e6; });
+  if (!path.empty() && all_ran) remember(path, key, candidates, best);
   return true;
 }
 

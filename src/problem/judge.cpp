@@ -161,15 +161,17 @@ bool Judge::taken(ElementType e) const {
 
 Status Judge::input_type() const {
   const TensorView* wrong = t_.x && !taken(t_.x->type) ? t_.x : t_.w && !t_.weights_judged && !taken(t_.w->type) ? t_.w : nullptr;
+  if (!wrong && !t_.x && !t_.w && t_.b && !taken(t_.b->type)) wrong = t_.b;  // a bias on its own; else types_agree judges it
   if (!wrong) return {};
   std::string legal;
   for (const auto& e : d_.types) legal += (legal.empty() ? "" : ", ") + name_of(e);
   for (const auto& e : d_.types_on_cuda) legal += ", " + name_of(e) + " (on cuda only)";
-  return argument_error(Code::TYPE_INPUT_DTYPE, wrong == t_.x ? d_.spelling.x : d_.spelling.w, name_of(wrong->type), legal, "has an unsupported element type");
+  return argument_error(Code::TYPE_INPUT_DTYPE, wrong == t_.x ? d_.spelling.x : wrong == t_.w ? d_.spelling.w : d_.spelling.b, name_of(wrong->type), legal,
+                        "has an unsupported element type");
 }
 
 Status Judge::types_agree() const {
-  const TensorView* first = t_.x ? t_.x : t_.w;
+  const TensorView* first = t_.x ? t_.x : t_.w ? t_.w : t_.b;
   if (!first) return {};
   const ElementType want = d_.fixed_type ? d_.type : first->type;
   for (const TensorView* view : {t_.x, t_.w, t_.b}) {
@@ -337,7 +339,7 @@ Status Judge::sizes() {
 
 Result<Geometry> judge_call(const Descriptor& desc, const CallTensors& tensors) {
   if (!tensors.w && (desc.rank == 0 || desc.out_channels == 0 || (desc.kernel.empty() && desc.kernel_source == KernelSource::kWeight))) {
-    return Status(Code::MISUSE_WEIGHT_MISSING, desc.spelling.w + " is missing: the shapes of " + desc.dialect + " come from it");
+    return argument_error(Code::MISUSE_WEIGHT_MISSING, desc.spelling.w, "NULL", "a tensor", "is missing, and the shapes of " + desc.dialect + " come from it");
   }
   Judge judge(desc, tensors);
   for (Check check : desc.order) CTCONV_RETURN_IF_ERROR(judge.run(check));
@@ -360,7 +362,9 @@ Result<WeightSpecs> weight_specs(const Descriptor& desc, const TensorView* x) {
     return Status(Code::UNSUPPORTED_WEIGHT_SPEC, desc.dialect + ": the weight's shape does not follow from the arguments; it is the caller's to choose");
   }
   const bool needs_x = desc.in_channels == 0 || desc.kernel_source == KernelSource::kOutputSize;
-  if (needs_x && !x) return Status(Code::MISUSE_NULL, desc.dialect + ": x is NULL, but the weight's shape is derived from it");
+  if (needs_x && !x) {
+    return argument_error(Code::MISUSE_NULL, "x", "NULL", "a tensor with x's shape", "the weight's shape of " + desc.dialect + " is derived from it");
+  }
   const CallTensors tensors{.x = needs_x ? x : nullptr};
   Judge judge(desc, tensors);
   if (needs_x) {

@@ -3,35 +3,58 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "src/base/checked.h"
 
 namespace ctconv {
 namespace {
 
-// Pairs (input point, tap) along one axis whose output lies in the core.
-double live_pairs(const Axis& a) {
-  double pairs = 0;
-  for (int64_t t = 0; t < a.k; ++t) {
-    const int64_t shift = t * a.d - a.lo;
-    const int64_t first = shift < 0 ? ceil_div(-shift, a.s) : 0;
-    const int64_t last = std::min(a.i - 1, floor_div(a.o - 1 - shift, a.s));
-    if (last >= first) pairs += static_cast<double>(last - first + 1);
+using Wide = unsigned __int128;
+
+// Sum of floor((a*u + b) / m) for 0 <= u < n: Euclid's algorithm on the lattice points below the line.
+Wide floor_sum(Wide n, Wide m, Wide a, Wide b) {
+  Wide sum = 0;
+  while (n > 0) {
+    sum += n * (n - 1) / 2 * (a / m) + n * (b / m);
+    a %= m;
+    b %= m;
+    const Wide top = a * n + b;
+    if (top < m) break;
+    n = top / m;
+    b = top % m;
+    std::swap(m, a);
   }
-  return pairs;
+  return sum;
+}
+
+// Pairs (input i, tap t) along one axis with i*s + t*d <= end.
+Wide pairs_up_to(const Axis& a, int64_t end) {
+  if (end < 0) return 0;
+  const int64_t last = std::min(a.k - 1, end / a.d);                          // taps 0..last reach anything
+  const int64_t all = std::min(last, floor_div(end - (a.i - 1) * a.s, a.d));  // taps 0..all reach every input
+  const Wide full = all >= 0 ? Wide(all + 1) * Wide(a.i) : 0;
+  const Wide rest = Wide(last - std::max<int64_t>(all, -1));  // from the last tap down
+  return full + rest + floor_sum(rest, Wide(a.s), Wide(a.d), Wide(end - last * a.d));
+}
+
+// Pairs along one axis whose output lies in the core; no loop over taps, since a kernel may have 2^60 of them.
+double live_pairs(const Axis& a) {
+  return static_cast<double>(pairs_up_to(a, a.lo + a.o - 1) - pairs_up_to(a, a.lo - 1));
 }
 
 }  // namespace
 
 double useful_flop(const Problem& p) {
-  double work = 2.0 * static_cast<double>(p.n) * static_cast<double>(p.groups) * static_cast<double>(p.ci) * static_cast<double>(p.co);
+  double work = 2.0 * static_cast<double>(p.n) * static_cast<double>(p.groups) * static_cast<double>(p.ci) *
+                static_cast<double>(p.co);
   for (const Axis& a : p.axis) work *= live_pairs(a);
   return work;
 }
 
 double moved_bytes(const Problem& p) {
-  const double elements = static_cast<double>(p.in_elements()) + static_cast<double>(p.weight_elements()) + static_cast<double>(p.out_elements()) +
-                          (p.bias ? static_cast<double>(p.groups * p.co) : 0.0);
+  const double elements = static_cast<double>(p.in_elements()) + static_cast<double>(p.weight_elements()) +
+                          static_cast<double>(p.out_elements()) + (p.bias ? static_cast<double>(p.groups * p.co) : 0.0);
   return elements * static_cast<double>(size_of(p.dtype));
 }
 
@@ -66,7 +89,8 @@ size_t hash_of(const Problem& p) {
   mix(p.w.g), mix(p.w.ci), mix(p.w.co);
   for (int64_t s : p.w.tap) mix(s);
   mix(p.bias), mix(static_cast<int64_t>(p.act.kind));
-  mix(static_cast<int64_t>(std::hash<double>()(p.act.alpha))), mix(static_cast<int64_t>(std::hash<double>()(p.act.beta)));
+  mix(static_cast<int64_t>(std::hash<double>()(p.act.alpha))),
+      mix(static_cast<int64_t>(std::hash<double>()(p.act.beta)));
   return h;
 }
 

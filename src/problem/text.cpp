@@ -1,6 +1,7 @@
 // Printing and parsing of the one-line form; see text.h.
 #include "src/problem/text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <vector>
@@ -27,7 +28,8 @@ std::string join(std::initializer_list<int64_t> values, char separator) {
 template <class Get>
 std::string per_axis(const Problem& p, Get get) {
   std::string s;
-  for (size_t a = static_cast<size_t>(3 - p.rank); a < 3; ++a) s += (s.empty() ? "" : "x") + std::to_string(get(p.axis[a]));
+  for (size_t a = static_cast<size_t>(3 - p.rank); a < 3; ++a)
+    s += (s.empty() ? "" : "x") + std::to_string(get(p.axis[a]));
   return s;
 }
 
@@ -41,6 +43,11 @@ std::string layout(const ActivationLayout& l, const Problem& p, bool output) {
 bool read_int(std::string_view text, int64_t* out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
   return error == std::errc() && end == text.data() + text.size();
+}
+
+bool read_double(std::string_view text, double* out) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
+  return error == std::errc() && end == text.data() + text.size() && *out == *out;
 }
 
 bool read_ints(std::string_view text, char separator, std::vector<int64_t>* out) {
@@ -61,7 +68,7 @@ ActivationLayout dense(const Problem& p, bool output, bool last) {
   int64_t step = last ? channels : 1;
   for (size_t a = 3; a-- > 0;) {
     if (a >= static_cast<size_t>(3 - p.rank)) l.axis[a] = step;
-    step *= output ? p.axis[a].o + p.axis[a].tail : p.axis[a].i;
+    step *= output ? std::max<int64_t>(p.axis[a].o + p.axis[a].tail, 1) : p.axis[a].i;
   }
   l.c = last ? 1 : step;
   l.n = last ? step : step * channels;
@@ -81,7 +88,8 @@ struct Parser {
   Status axes(std::string_view word, std::string_view digits, int64_t least, int64_t Axis::*field) {
     std::vector<int64_t> v;
     if (!read_ints(digits, 'x', &v) || v.empty() || v.size() > 3) return bad(word, "needs 1 to 3 sizes joined by x");
-    if (seen_sizes[0] && static_cast<int>(v.size()) != p.rank) return bad(word, "has another rank than the sizes before it");
+    if (seen_sizes[0] && static_cast<int>(v.size()) != p.rank)
+      return bad(word, "has another rank than the sizes before it");
     p.rank = static_cast<int>(v.size());
     seen_sizes[0] = true;
     for (size_t a = 0; a < v.size(); ++a) {
@@ -101,9 +109,17 @@ struct Parser {
       const std::string_view name = kActivations[kind];
       if (word.substr(0, name.size()) != name || (word.size() > name.size() && word[name.size()] != ':')) continue;
       p.act.kind = static_cast<Epilogue::Kind>(kind);
-      std::string rest(word.substr(name.size()));
-      if (!rest.empty() && std::sscanf(rest.c_str(), ":%lf:%lf", &p.act.alpha, &p.act.beta) < 1) return bad(word, "has no number after the colon");
-      return {};
+      const int wanted = kind == Epilogue::kClip ? 2 : kind == Epilogue::kLeakyRelu ? 1 : 0;
+      std::string_view rest = word.substr(name.size());
+      for (int n = 0; n < wanted; ++n) {
+        if (rest.empty()) return bad(word, "has too few numbers");
+        rest.remove_prefix(1);
+        const std::string_view digits = rest.substr(0, rest.find(':'));
+        if (!read_double(digits, n == 0 ? &p.act.alpha : &p.act.beta))
+          return bad(word, "has no number after the colon");
+        rest.remove_prefix(digits.size());
+      }
+      return rest.empty() ? Status() : bad(word, "has more than its numbers");
     }
     return bad(word, "is not a word of the problem text");
   }
@@ -156,10 +172,14 @@ struct Parser {
 
   Status finish() {
     if (!seen_sizes[1] || !seen_sizes[2]) return bad("", "names no input (i) or no output (o) extents");
-    Checked x_count = Checked(p.n) * p.groups * p.ci, y_count = Checked(p.n) * p.groups * p.co, w_count = Checked(p.groups) * p.ci * p.co;
+    // An extent of 0 counts as 1: strides are products of the others.
+    const Checked n = std::max<int64_t>(p.n, 1);
+    Checked x_count = n * p.groups * p.ci, y_count = n * p.groups * p.co, w_count = Checked(p.groups) * p.ci * p.co;
     for (const Axis& a : p.axis) {
+      const Checked end = Checked(a.o) + a.tail;
+      if (!end.ok() || !(end + a.lo).ok()) return bad("", "has sizes beyond 63 bits");
       x_count = x_count * a.i;
-      y_count = y_count * (Checked(a.o) + a.tail);
+      y_count = y_count * std::max<int64_t>(end.value(), 1);
       w_count = w_count * a.k;
       const Checked full = (Checked(a.i) - 1) * a.s + Checked(a.d) * (a.k - 1) + 1 + a.lo;
       if (!full.ok()) return bad("", "has sizes beyond 63 bits");
@@ -189,7 +209,8 @@ struct Parser {
 
 std::string to_text(const Problem& p) {
   std::string s = name_of(p.dtype);
-  s += " n" + std::to_string(p.n) + " g" + std::to_string(p.groups) + " ci" + std::to_string(p.ci) + " co" + std::to_string(p.co);
+  s += " n" + std::to_string(p.n) + " g" + std::to_string(p.groups) + " ci" + std::to_string(p.ci) + " co" +
+       std::to_string(p.co);
   s += " i" + per_axis(p, [](const Axis& a) { return a.i; }) + " k" + per_axis(p, [](const Axis& a) { return a.k; });
   s += " s" + per_axis(p, [](const Axis& a) { return a.s; }) + " d" + per_axis(p, [](const Axis& a) { return a.d; });
   s += " lo" + per_axis(p, [](const Axis& a) { return a.lo; }) + " o" + per_axis(p, [](const Axis& a) { return a.o; });
