@@ -71,7 +71,9 @@ Status read_call(const ctconv_op& op, const ctconv_call* given, Stage stage, Cal
 
   RequestedSize size;
   if (in.output_size != nullptr) {
-    Value value;
+    std::array<std::byte, 4096> stack;
+    std::pmr::monotonic_buffer_resource memory(stack.data(), stack.size());
+    Value value(&memory);
     CTCONV_RETURN_IF_ERROR(read_value(*in.output_size, "output_size", &value));
     if (!op.desc.output_size_in_call) {
       return argument_error(Code::TYPE_ARGUMENT_NAME, op.desc.spelling.output_size, value.show(), "no argument but the input",

@@ -138,7 +138,7 @@ bool meets_itself(const TensorView& t) {
 Status read_value(const ctconv_value& in, const char* name, Value* out, int depth) {
   if (depth > kDeepest) return bad_value(name, "more than 8 levels", "at most 8 levels", "is nested too deep");
   if (in.reserved != 0) return unknown_field("ctconv_value");
-  Value v;
+  Value& v = *out;
   v.i = in.i;
   v.f = in.f;
   switch (in.tag) {
@@ -189,7 +189,6 @@ Status read_value(const ctconv_value& in, const char* name, Value* out, int dept
     }
     default: return bad_value(name, std::to_string(in.tag), "0 to 8", "has an unknown tag");
   }
-  *out = std::move(v);
   return {};
 }
 

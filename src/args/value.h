@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory_resource>
 #include <string>
 #include <vector>
 
@@ -16,11 +17,15 @@ namespace ctconv {
 struct Value {
   enum Tag : int32_t { kNone, kBool, kInt, kFloat, kString, kTuple, kList, kTensor, kOther };
 
+  Value() = default;
+  // Items of this value come from `memory`: a call's output_size is read without touching the heap.
+  explicit Value(std::pmr::memory_resource* memory) : items(memory) {}
+
   Tag tag = kNone;
   int64_t i = 0;                    // kBool, kInt
   double f = 0;                     // kFloat
   std::string text;                 // kString, kOther (the type's name)
-  std::vector<Value> items;         // kTuple, kList
+  std::pmr::vector<Value> items;    // kTuple, kList
   TensorView tensor;                // kTensor: dense row-major copy, data points into bytes
   std::vector<std::byte> bytes;
 
