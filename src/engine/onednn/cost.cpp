@@ -45,7 +45,7 @@ double estimated_seconds(const Problem& p, const std::string& implementation, in
     rate /= std::max(1.0, static_cast<double>(w.o) / (static_cast<double>(w.s) * static_cast<double>(w.i)));
     if (size_of(p.dtype) == 2) rate *= 2;
   } else {
-    rate = depthwise ? 0.01 * peak : 0.8 * peak * filled(p.co);
+    rate = depthwise ? 0.03 * peak : 0.8 * peak * filled(p.co);
   }
   if (has(implementation, "conv:any")) {  // bias and activation apart: ours in f32, else oneDNN's passes of plain C++
     const bool act = p.act.kind != Epilogue::kNone;
