@@ -108,7 +108,7 @@ Status create(const ctconv_desc* desc, const ctconv_tensor* weight, const ctconv
   const int32_t threads = op->options.threads;
   if (op->options.runner) {
     const ctconv_runner& r = *op->options.runner;
-    op->runner = Runner(r.parallel_for, r.user, threads != 0 ? std::min(threads, r.workers) : r.workers);
+    op->runner = Runner(r.parallel_for, r.user, r.workers, threads);
   } else {
     const int32_t count = threads != 0 ? threads : allowed_cores();
     if (count > 1) op->pool = std::make_unique<PoolHold>();

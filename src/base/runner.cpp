@@ -23,6 +23,21 @@ void call(void* p, int64_t index, int32_t worker) {
   c->done.fetch_add(1, std::memory_order_relaxed);
 }
 
+// The tasks of a limited run, handed out by one counter to `limit` outer tasks; an outer task's index is its worker.
+struct Shared {
+  Runner::Task task;
+  void* data;
+  int64_t count;
+  std::atomic<int64_t> next{0};
+};
+
+void drain(void* p, int64_t index, int32_t) {
+  auto* s = static_cast<Shared*>(p);
+  for (int64_t i = s->next.fetch_add(1, std::memory_order_relaxed); i < s->count; i = s->next.fetch_add(1, std::memory_order_relaxed)) {
+    s->task(s->data, i, static_cast<int32_t>(index));
+  }
+}
+
 }  // namespace
 
 bool Runner::run(int64_t count, Task task, void* data) const {
@@ -30,6 +45,12 @@ bool Runner::run(int64_t count, Task task, void* data) const {
   if (parallel_for_ == nullptr || workers_ <= 1 || count == 1) {
     for (int64_t i = 0; i < count; ++i) task(data, i, 0);
     return true;
+  }
+  if (workers_ < hook_workers_) {
+    Shared shared{task, data, count};
+    Counted outer{drain, &shared, workers_, hook_workers_};
+    parallel_for_(user_, workers_, call, &outer);
+    return !outer.broken.load() && outer.done.load() == workers_;
   }
   Counted counted{task, data, count, workers_};
   parallel_for_(user_, count, call, &counted);

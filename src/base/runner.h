@@ -19,9 +19,11 @@ class Runner {
 
   // The calling thread alone.
   Runner() = default;
-  Runner(ParallelFor parallel_for, void* user, int32_t workers)
-      : parallel_for_(parallel_for), user_(user), workers_(workers) {}
+  // `limit`: at most so many tasks run at a time, whatever the hook offers; 0: as many as it has workers.
+  Runner(ParallelFor parallel_for, void* user, int32_t workers, int32_t limit = 0)
+      : parallel_for_(parallel_for), user_(user), hook_workers_(workers), workers_(limit > 0 && limit < workers ? limit : workers) {}
 
+  // Tasks see 0 <= worker < workers().
   int32_t workers() const { return workers_; }
   ParallelFor hook() const { return parallel_for_; }
   void* user() const { return user_; }
@@ -39,7 +41,7 @@ class Runner {
  private:
   ParallelFor parallel_for_ = nullptr;
   void* user_ = nullptr;
-  int32_t workers_ = 1;
+  int32_t hook_workers_ = 1, workers_ = 1;
 };
 
 }  // namespace ctconv
