@@ -19,12 +19,12 @@
 namespace cli {
 namespace {
 
-// "all": every engine but the reference (which is no contest and slow); else the one named.
+// auto: every engine but the reference, which is slow; else the one named.
 std::vector<std::string> engines_of(const Request& request) {
   if (request.engine == "auto") {
     std::vector<std::string> names{"auto"};
     for (const auto& name : engine_names())
-      if (name != "reference" && (name != "cudnn" || request.device != "cpu")) names.push_back(name);
+      if (name != "reference") names.push_back(name);
     return names;
   }
   return {request.engine};
@@ -52,7 +52,8 @@ std::vector<Row> bench(const Layer& layer, const Request& request, Progress& pro
       row.flop = facts.number("flop");
       row.form = (name == "auto" ? facts.get("engine") + ": " : "") + facts.get("form");
     } catch (const ctconv::error& e) {
-      if (e.kind() != 4 && e.kind() != 6) throw;
+      if (e.status() == CTCONV_ERR_MISUSE_ENGINE && request.engine == "auto") continue;  // an engine of other devices
+      if (!is_refusal(e) || request.engine != "auto") throw;
       row.refused = reason_of(e);
     }
     rows.push_back(row);

@@ -47,7 +47,7 @@ Json engines(const Layer& layer, const std::string& chosen, Table* table) {
                       {"estimated_ms", facts.number("estimated_ms")},
                       {"form", facts.get("form")}});
     } catch (const ctconv::error& e) {
-      if (e.kind() != 4 && e.kind() != 6) throw;
+      if (!is_refusal(e)) throw;
       table->add({name, "refuses", "", reason_of(e)});
       rows.push_back({{"engine", name}, {"able", false}, {"refused", json_of(e)}});
     }

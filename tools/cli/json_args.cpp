@@ -61,7 +61,9 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
     return add(tagged(node));
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& e) override {
-    const std::string what = e.what();
+    std::string what = e.what();
+    for (char& c : what)
+      if (static_cast<unsigned char>(c) > 126) c = '?';  // the parser may quote half a character
     const size_t at = what.find("syntax error");
     throw Fault("JSON", fmt::format("at character {}: {}", position, at == std::string::npos ? what : what.substr(at)));
   }

@@ -123,9 +123,9 @@ void Layer::load_weight(Need need) {
       b, spec.bias, request.seed + 2, [&](uint64_t s, const ctconv::Tensor& t) { desc.init_bias(s, t); }, &bias_origin);
 }
 
-ctconv::Options Layer::options(const std::string& engine, bool reproducible) const {
+ctconv::Options Layer::options(const char* engine, bool reproducible) const {
   ctconv::Options o;
-  o.engine = engine.c_str(), o.device = request.device.c_str(), o.threads = request.threads;
+  o.engine = engine, o.device = request.device.c_str(), o.threads = request.threads;
   o.reproducible = reproducible ? 1 : 0;
   o.tuning = request.tune ? CTCONV_TUNING_MEASURE : CTCONV_TUNING_NONE;
   o.activation = activation_number(request.activation);
@@ -136,7 +136,7 @@ ctconv::Options Layer::options(const std::string& engine, bool reproducible) con
 }
 
 ctconv::Op Layer::op(const std::string& engine, bool reproducible) const {
-  const ctconv::Options o = options(engine, reproducible);
+  const ctconv::Options o = options(engine.c_str(), reproducible);
   if (!weight) return ctconv::Op(desc, o);
   if (!bias) return ctconv::Op(desc, weight->tensor(), o);
   return ctconv::Op(desc, weight->tensor(), bias->tensor(), o);

@@ -41,7 +41,8 @@ class Layer {
 
   ctconv::Op op(const std::string& engine, bool reproducible = false) const;
   ctconv::CallExtras extras() const;
-  ctconv::Options options(const std::string& engine, bool reproducible) const;
+  // engine must outlive the options.
+  ctconv::Options options(const char* engine, bool reproducible) const;
 
   // Runs one engine; the output is dense.
   Array execute(const ctconv::Op& op) const;

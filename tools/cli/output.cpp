@@ -45,7 +45,12 @@ void print_json(const Json& json) {
   std::puts(text.c_str());
 }
 
+bool is_refusal(const ctconv::error& e) {
+  return e.kind() == 4 || e.kind() == 6 || e.status() == CTCONV_ERR_MISUSE_ENGINE;
+}
+
 std::string reason_of(const ctconv::error& e) {
+  if (e.status() == CTCONV_ERR_MISUSE_ENGINE) return "not for this device";
   const std::string message = e.record().message[0] ? e.record().message : ctconv_status_text(e.status());
   return e.status() == CTCONV_ERR_UNSUPPORTED_ENGINE ? message : std::string(e.name()) + ": " + message;
 }

@@ -21,7 +21,9 @@ Json json_of(const ctconv_spec& spec);  // {"shape": [..], "dtype": "float32"}
 Json json_of(const Facts& facts);
 void print_json(const Json& json);
 
-// The reason of a refusal without its engine's name in front.
+// True where an engine of engine_names() says no to a layer or is not for this device: an answer, not a fault.
+bool is_refusal(const ctconv::error& e);
+// Why, in one line.
 std::string reason_of(const ctconv::error& e);
 
 }  // namespace cli

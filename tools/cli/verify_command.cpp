@@ -58,7 +58,8 @@ int verify_command(const Request& request) {
                       {"of_rounding_bound", d.of_bound},
                       {"form", facts.get("form")}});
     } catch (const ctconv::error& e) {
-      if (e.kind() != 4 && e.kind() != 6) throw;  // unsupported, or no such device: a refusal, not a fault
+      if (e.status() == CTCONV_ERR_MISUSE_ENGINE) continue;  // an engine of other devices
+      if (!is_refusal(e)) throw;
       table.add({name, "refuses", "", "", "", reason_of(e)});
       rows.push_back({{"engine", name}, {"refused", json_of(e)}});
     }
