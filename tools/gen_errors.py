@@ -62,7 +62,8 @@ def docs_page(errors, raises):
         out.append("")
     out += ["## Documented rows", "",
             "Which status stands for which documented Raises row (or stated rule), per dialect, and what the real package raises.",
-            "`documented`: a Raises row of the page; `stated`: the parameter text states the rule; `library`: neither does, libctconv refuses anyway.", ""]
+            "`documented`: a Raises row of the page (its number); `stated`: the parameter text states the rule; `package`: no page says so, but the package",
+            "checks it; `library`: neither page nor package, libctconv refuses anyway. Every row has a case in tests/data/raises_cases.json.", ""]
     last = None
     for dialect, page, row, basis, names, said, package in raises:
         if dialect != last:

@@ -158,8 +158,8 @@ Result<Descriptor> interpret_keras(const Dialect& self, const Arguments& args, s
   d.spelling.out_channels = "filters";
   d.spelling.stride = "strides";
   d.spelling.dilation = "dilation_rate";
-  d.order = {Check::kInputRank,   Check::kInputType, Check::kWeightRank, Check::kInputChannels,
-             Check::kWeightShape, Check::kBiasShape, Check::kTypesAgree, Check::kExtent};
+  d.order = {Check::kInputRank,     Check::kInputType, Check::kWeightRank, Check::kWeightShape,
+             Check::kInputChannels, Check::kBiasShape, Check::kTypesAgree, Check::kExtent};
   return d;
 }
 
