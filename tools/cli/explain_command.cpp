@@ -41,7 +41,8 @@ Json engines(const Layer& layer, const std::string& chosen, Table* table) {
   for (const std::string& name : engine_names()) {
     try {
       const Facts facts = layer.describe(layer.op(name));
-      table->add({name, name == chosen ? "chosen" : "able", facts.get("estimated_ms"), facts.get("form")});
+      table->add({name, name == chosen ? "chosen" : "able", show_time(facts.number("estimated_ms") * 1e-3),
+                  facts.get("form")});
       rows.push_back({{"engine", name},
                       {"able", true},
                       {"estimated_ms", facts.number("estimated_ms")},
@@ -83,12 +84,12 @@ Json side_by_side(const Geometry& g, std::string* text) {
       row["call"] = call_text(dialect, wording.arguments);
       ctconv_spec y{};
       const Numbers n = lower(dialect, wording, &y);
-      for (size_t a = 0; a < n.rank(); ++a) cells.push_back(n.formula(a));
+      for (size_t a = 0; a < n.rank(); ++a) cells.push_back(n.short_formula(a));
       row["y"] = ctconv::shape_of(y), row["axes"] = axes_of(n);
     } catch (const Fault& e) {
-      cells.push_back(e.what()), row["cannot_say"] = e.what();
+      cells.push_back(std::string("cannot say it: ") + e.what()), row["cannot_say"] = e.what();
     } catch (const ctconv::error& e) {
-      cells.push_back(e.name()), row["refused"] = json_of(e);
+      cells.push_back(std::string("refuses: ") + e.name()), row["refused"] = json_of(e);
     }
     table.add(cells), rows.push_back(row);
   }
@@ -99,12 +100,12 @@ Json side_by_side(const Geometry& g, std::string* text) {
 }  // namespace
 
 int explain_command(const Request& request) {
-  const Layer layer(request, Layer::kShapes);
+  const Layer layer(request, Layer::kWeights);
   const ctconv::Op op = layer.op(request.engine, request.reproducible);
   const ctconv_spec y = op.output_spec(layer.x_tensor(), layer.extras());
   const Facts facts = layer.describe(op);
   const Numbers n = numbers_of(facts.get("problem"));
-  Table table({"engine", "", ">estimated ms", "form or reason"});
+  Table table({"engine", "", ">estimated", "form or reason"});
   const Json engine_rows = engines(layer, facts.get("engine"), &table);
   std::string dialect_text;
   Json dialect_rows;
@@ -131,12 +132,13 @@ int explain_command(const Request& request) {
       "                     of x[n, ci, i] * weight[ci, c, t]\n",
       n.ci,
       n.ci == 1 ? "" : fmt::format("s{}", n.groups > 1 ? fmt::format(" of the group ({} groups)", n.groups) : ""));
-  fmt::print("work    {:.4g} GF that no direct method can avoid, {} moved once\n\n", facts.number("flop") * 1e-9,
+  fmt::print("work    {} that no direct method can avoid, {} moved once\n\n", show_flop(facts.number("flop")),
              show_bytes(facts.number("bytes")));
   fmt::print("engine  {}: {}\nwhy     {}\nmemory  {} workspace, {} packed weight\nproblem {}\n\n{}",
              facts.get("engine"), facts.get("form"), facts.get("why"), show_bytes(facts.number("workspace_bytes")),
              show_bytes(facts.number("packed_bytes")), facts.get("problem"), table.text());
-  if (request.side_by_side) fmt::print("\nthe same words in every dialect of this rank\n{}", dialect_text);
+  if (request.side_by_side)
+    fmt::print("\nthe same words in every dialect of this rank: o = (i-1)*s + d*(k-1) + 1 - lo - hi\n{}", dialect_text);
   return 0;
 }
 

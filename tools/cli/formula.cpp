@@ -50,10 +50,24 @@ Numbers numbers_of(const std::string& problem) {
   return out;
 }
 
+namespace {
+
+// " + 1 - lo - hi + tail zero": what follows the two products.
+std::string rest(int64_t lo, int64_t hi, int64_t tail) {
+  const auto crop = [](int64_t rows) { return rows < 0 ? fmt::format(" + {}", -rows) : fmt::format(" - {}", rows); };
+  return " + 1" + crop(lo) + crop(hi) + (tail ? fmt::format(" + {} zero", tail) : "");
+}
+
+}  // namespace
+
 std::string Numbers::formula(size_t a) const {
-  const auto crop = [](int64_t rows) { return rows < 0 ? fmt::format("+ {}", -rows) : fmt::format("- {}", rows); };
-  return fmt::format("{} = ({} - 1)*{} + {}*({} - 1) + 1 {} {}{}", o[a] + tail[a], i[a], s[a], d[a], k[a], crop(lo[a]),
-                     crop(hi(a)), tail[a] ? fmt::format(" + {} zero", tail[a]) : "");
+  return fmt::format("{} = ({} - 1)*{} + {}*({} - 1)", o[a] + tail[a], i[a], s[a], d[a], k[a]) +
+         rest(lo[a], hi(a), tail[a]);
+}
+
+std::string Numbers::short_formula(size_t a) const {
+  return fmt::format("{} = {}*{} + {}*{}", o[a] + tail[a], i[a] - 1, s[a], d[a], k[a] - 1) +
+         rest(lo[a], hi(a), tail[a]);
 }
 
 std::string axis_name(size_t rank, size_t axis) { return std::string(1, "dhw"[3 - rank + axis]); }

@@ -16,7 +16,8 @@ struct Numbers {
   std::vector<int64_t> i, k, s, d, lo, o, tail;
   size_t rank() const { return i.size(); }
   int64_t hi(size_t axis) const { return (i[axis] - 1) * s[axis] + d[axis] * (k[axis] - 1) + 1 - lo[axis] - o[axis]; }
-  std::string formula(size_t axis) const;  // "12 = (4 - 1)*3 + 1*(5 - 1) + 1 - 2 - 0"
+  std::string formula(size_t axis) const;        // "12 = (4 - 1)*3 + 1*(5 - 1) + 1 - 2 - 0"
+  std::string short_formula(size_t axis) const;  // "12 = 3*3 + 1*4 + 1 - 2 - 0"
 };
 
 Numbers numbers_of(const std::string& problem);

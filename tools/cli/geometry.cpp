@@ -136,7 +136,7 @@ struct Writer {
       set({"pad_mode"}, Value(g.mode == Geometry::kExplicit ? "pad" : word));
       if (g.mode != Geometry::kExplicit) return;
       if (g.rank() > 1) return set({"padding", "pad"}, sides(false));
-      if (!symmetric) lacks("one padding for both sides only");
+      if (!symmetric) lacks("one padding serves both sides");
       set({"padding", "pad"}, Value(g.begin[0]));
     } else if (has("auto_pad")) {
       if (g.mode == Geometry::kExplicit) return set({"pads"}, sides(true));
@@ -147,15 +147,15 @@ struct Writer {
       else
         set({"padding"}, Value(g.mode == Geometry::kSame ? "SAME" : "VALID"));
     } else if (starts_with(dialect, "keras")) {
-      if (g.mode == Geometry::kExplicit && !plain()) lacks("padding is a word here, never numbers");
+      if (g.mode == Geometry::kExplicit && !plain()) lacks("padding is a word, never numbers");
       set({"padding"}, Value(word));
     } else if (g.mode == Geometry::kSame) {
-      lacks("knows no \"same\"");
+      lacks("no \"same\"");
     } else if (has("pad_begin")) {
       set({"pad_begin"}, per_axis(dialect, g.begin));
       set({"pad_end"}, per_axis(dialect, g.end));
     } else {
-      if (!symmetric) lacks("one padding for both sides only");
+      if (!symmetric) lacks("one padding serves both sides");
       set({"padding"}, per_axis(dialect, g.begin));
     }
   }
@@ -192,10 +192,10 @@ Wording write_geometry(const std::string& dialect, const Geometry& g) {
   if (w.has("groups") || w.has("group"))
     w.set({"groups", "group"}, Value(g.groups));
   else if (g.groups != 1)
-    lacks("has no groups");
+    lacks("no groups");
   w.padding();
   if (g.output_padding && !zero(*g.output_padding)) {
-    if (!w.has("output_padding")) lacks("has no output_padding");
+    if (!w.has("output_padding")) lacks("no output_padding");
     w.set({"output_padding"}, per_axis(dialect, *g.output_padding));
   }
   Wording out;

@@ -61,7 +61,7 @@ Layer::Layer(const Request& r, Need need)
     : request(r), arguments(parse_arguments(r.arguments)), desc(make_desc(r.dialect, arguments)) {
   desc.validate();
   if (!r.output_size.empty()) output_size_ = parse_value(r.output_size, &arguments);
-  load_x(need != kShapes);
+  load_x(need == kData || need == kAnyData);
   load_weight(need);
 }
 
@@ -108,7 +108,7 @@ void Layer::load_weight(Need need) {
     try {
       init(seed, out.tensor());
     } catch (const ctconv::error& e) {
-      if (need != kAnyData || e.status() != CTCONV_ERR_UNSUPPORTED_INIT) throw;
+      if (need == kData || e.status() != CTCONV_ERR_UNSUPPORTED_INIT) throw;
       fill_random(out, seed), *origin = "random, seed " + std::to_string(seed);
     }
     return out;

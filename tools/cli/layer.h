@@ -33,7 +33,8 @@ ctconv::Desc make_desc(const std::string& dialect, const Arguments& arguments);
 class Layer {
  public:
   enum Need {
-    kShapes,   // data may be absent
+    kShapes,   // only what is given
+    kWeights,  // weight and bias as for kAnyData, but no numbers of x (explain)
     kData,     // no source for the weight: the dialect's initialiser
     kAnyData,  // the same, but random where the dialect has no initialiser (bench, verify)
   };

@@ -95,7 +95,7 @@ int run_command(const Request& request) {
   line("time", time.runs == 1
                    ? show_time(time.median)
                    : fmt::format("{} median of {}, best {}", show_time(time.median), time.runs, show_time(time.best)));
-  line("speed", fmt::format("{} GF/s ({:.4g} GF of useful work)", show_rate(flop, time.median), flop * 1e-9));
+  line("speed", fmt::format("{} GF/s ({} of useful work)", show_rate(flop, time.median), show_flop(flop)));
   if (request.check)
     line("check", difference.same_bits ? "the same bits as the reference engine"
                                        : fmt::format("{}: largest difference from the reference {} ({} of the largest "

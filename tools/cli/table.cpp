@@ -43,6 +43,10 @@ std::string show_time(double s) {
   return fmt::format("{:.2f} s", s);
 }
 
+std::string show_flop(double flop) {
+  return flop < 1e9 ? fmt::format("{:.3g} MF", flop * 1e-6) : fmt::format("{:.4g} GF", flop * 1e-9);
+}
+
 std::string show_rate(double flop, double seconds) {
   return seconds > 0 ? fmt::format("{:.1f}", flop / seconds * 1e-9) : "-";
 }

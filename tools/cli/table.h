@@ -20,6 +20,7 @@ class Table {
 
 // "0.412 ms", "1.7 s"; "55.4"; "1.2e-07"; "3.1 MiB"
 std::string show_time(double seconds);
+std::string show_flop(double flop);  // "55.1 MF"
 std::string show_rate(double flop, double seconds);
 std::string show_error(double value);
 std::string show_bytes(double bytes);
