@@ -1,0 +1,80 @@
+"""What a contender is.
+
+In:  a bench.layers.Layer, its operands (channels-first), and the Setting of the run.
+Out: a Contender whose time(calls) runs the layer `calls` times and returns the seconds of all of them.
+Layout "first": x and y are dense (n, c, axes..); "last": dense (n, axes.., c). Both ends have the same layout for everyone;
+a library that must convert inside converts inside the timed call.
+"""
+import pathlib
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+CONVERTING = "converts inside"
+
+
+class Refused(Exception):
+    """This contender does not do this layer; the text says why."""
+
+
+@dataclass
+class Setting:
+    layout: str                     # "first" or "last"
+    threads: int
+    build: pathlib.Path | None      # where bench_onednn and bench_peaks lie
+    scratch: pathlib.Path           # files that pass operands to other processes
+    peers: list | None = None       # modules to take; None: all
+    engines: list | None = None     # engines of ours to time apart from auto; None: every one but reference
+    versions: dict = field(default_factory=dict)
+
+
+class Contender:
+    """name: shown; pays_for_y: "reuse" writes into memory given before, "alloc" makes new memory in every call."""
+
+    pays_for_y = "reuse"
+    note = ""
+
+    def __init__(self, name):
+        self.name = name
+
+    def setup(self):
+        """Everything before the first call: creation, compilation, packing."""
+
+    def once(self):
+        """One call."""
+        raise NotImplementedError
+
+    def time(self, calls):
+        once, start = self.once, time.perf_counter()
+        for _ in range(calls):
+            once()
+        return time.perf_counter() - start
+
+    def result(self):
+        """The last call's y as a channels-first view."""
+        raise NotImplementedError
+
+    def facts(self):
+        """What else is known: engine, workspace, ..."""
+        return {}
+
+    def close(self):
+        """Lets go of everything."""
+
+
+def to_last(a):
+    """A dense channels-last copy."""
+    return np.ascontiguousarray(np.moveaxis(a, 1, -1))
+
+
+def as_first(a):
+    """A channels-first view of a channels-last array."""
+    return np.moveaxis(a, -1, 1)
+
+
+def new_y(layer, layout):
+    """Memory for y, touched, so that no call pays for its pages."""
+    y = np.empty(layer.y_shape if layout == "first" else (layer.n, *layer.o, layer.cout), np.float32)
+    y.fill(0)
+    return y

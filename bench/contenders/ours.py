@@ -1,0 +1,60 @@
+"""libctconv through its Python binding, dialect "ctconv": `auto` with a reused and with a new y, and every engine forced.
+
+`ctconv` writes into y given as out=; `ctconv.alloc` makes a new y in every call (numpy.empty), as PyTorch does. A forced engine
+is timed only where `auto` took another; it takes no part in the ratios.
+"""
+import ctconv
+
+from contenders.base import Contender, Refused, as_first, new_y, to_last
+
+
+def start(setting):
+    del setting
+    info = dict(line.split(": ", 1) for line in ctconv.build_info().splitlines() if ": " in line)
+    return {"ctconv": ctconv.version, "ctconv.compiler": info.get("compiler", ""), "ctconv.cpu": info.get("cpu", ""),
+            "ctconv.onednn": info.get("onednn", "")}
+
+
+class Ours(Contender):
+    def __init__(self, name, layer, operands, setting, engine=None, alloc=False, x=None):
+        super().__init__(name)
+        self.layer, self.setting, self.engine = layer, setting, engine
+        self.pays_for_y = "alloc" if alloc else "reuse"
+        self.args = dict(in_channels=layer.cin, out_channels=layer.cout, groups=layer.g, kernel_size=tuple(layer.k),
+                         stride=tuple(layer.s), dilation=tuple(layer.d), pad_begin=tuple(layer.lo), pad_end=tuple(layer.hi),
+                         output_padding=tuple(layer.op), data_format="channels_" + setting.layout, bias=layer.bias)
+        self.x, self.w, self.b = x, operands[1], operands[2]
+        self.y = None if alloc else new_y(layer, setting.layout)
+
+    def setup(self):
+        try:
+            self.op = ctconv.Layer("ctconv", self.args, self.w, self.b, engine=self.engine, threads=self.setting.threads)
+            self.op.prepare(self.x.shape)
+        except ctconv.Error as error:
+            raise Refused(str(error)) from None
+
+    def once(self):
+        if self.pays_for_y == "reuse":
+            self.op(self.x, out=self.y)
+        else:
+            self.y = self.op(self.x)
+
+    def result(self):
+        return self.y if self.setting.layout == "first" else as_first(self.y)
+
+    def facts(self):
+        lines = dict(line.split(": ", 1) for line in self.op.describe(self.x.shape).splitlines() if ": " in line)
+        keep = {key: lines.get(key, "") for key in ("engine", "form")}
+        keep |= {key: int(lines.get(key, 0)) for key in ("workspace_bytes", "packed_bytes")}
+        keep["estimated_ms"] = float(lines.get("estimated_ms", 0) or 0)
+        return keep
+
+    def close(self):
+        self.op = self.x = self.y = None
+
+
+def make(layer, operands, setting):
+    x = operands[0] if setting.layout == "first" else to_last(operands[0])
+    out = [Ours("ctconv", layer, operands, setting, x=x), Ours("ctconv.alloc", layer, operands, setting, alloc=True, x=x)]
+    forced = setting.engines if setting.engines is not None else [e for e in ctconv.engines() if e not in ("reference", "cudnn")]
+    return out + [Ours("ctconv." + engine, layer, operands, setting, engine, x=x) for engine in forced]

@@ -1,0 +1,201 @@
+"""One run: every contender of every layer in one layout with one number of threads; a table on stdout, one JSON file.
+
+In:  the command line of bench/drive.py, which starts this in a process of its own (thread counts are fixed at start-up).
+Out: the file, rewritten after every layer ("complete": false until the last), and a line per layer:
+     engine, ms, useful GF/s, share of the roofline, ratio to each peer (above 1: libctconv is faster), creation, workspace.
+     Ratios are of medians; a peer that makes its output anew in every call is set against `ctconv.alloc`, the others against `ctconv`.
+Refuses a ratio where a result differs from ours by more than TOLERANCE of its largest value.
+"""
+import argparse
+import datetime
+import gc
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import time
+import zlib
+
+import numpy as np
+
+import layers
+import machine
+import timing
+from contenders import available, base, onednn
+
+TOLERANCE = 1e-4
+PEERS = ["torch", "onnxruntime", "openvino", "onednn", "onednn.e2e"]
+HEADS = {"torch": "torch", "onnxruntime": "ORT", "openvino": "OpenVINO", "onednn": "oneDNN", "onednn.e2e": "1DNN e2e"}
+
+
+def difference(y, reference):
+    """Largest difference over the reference's largest value, in blocks, so that no copy of a large y is made."""
+    if y.shape != reference.shape:
+        return float("inf")
+    worst = largest = 0.0
+    for image, other in zip(y, reference):
+        step = max(1, 2**24 // max(1, image[0].size))
+        for c in range(0, len(image), step):
+            a, b = image[c:c + step], other[c:c + step]
+            gap = float(np.abs(a - b).max(initial=0))
+            if not np.isfinite(gap):
+                return float("inf")
+            worst, largest = max(worst, gap), max(largest, float(np.abs(b).max(initial=0)))
+    return worst / largest if largest else worst
+
+
+def make_ready(contender, layer, reference):
+    """Creation and first call, checked. Returns the record and the seconds of both; raises Refused."""
+    if machine.available_bytes() < 4 * layer.bytes + 2**30:
+        raise base.Refused("not enough free memory for this layer beside the others")
+    gc.collect()
+    peak, start = machine.PeakMemory(), time.perf_counter()
+    contender.setup()
+    create = time.perf_counter() - start
+    first = contender.time(1)
+    extra, facts = peak.above(), contender.facts()
+    if extra is not None and contender.pays_for_y == "alloc":
+        extra = max(0, extra - layer.written)
+    record = {"create_s": facts.pop("create_s", create), "extra_bytes": facts.pop("extra_bytes", extra), "pays_for_y": contender.pays_for_y, **facts}
+    if contender.note:
+        record["note"] = contender.note
+    y = contender.result()
+    record["error"] = difference(y, y if reference is None else reference)
+    return record, first, y
+
+
+def run_layer(layer, makes, setting, budget, roof):
+    operands, row, ready, reference, firsts = layer.operands(), {}, [], None, {}
+    everyone = [c for make in makes for c in make(layer, operands, setting)]
+    auto = None
+    for c in everyone:
+        if getattr(c, "engine", None) and c.engine == auto:
+            continue  # auto took it
+        try:
+            row[c.name], firsts[c.name], y = make_ready(c, layer, reference)
+        except base.Refused as refusal:
+            if c.name == "ctconv":
+                raise SystemExit(f"bench: {layer.id}: {refusal}")
+            row[c.name] = {"refused": str(refusal)[:200]}
+            continue
+        if c.name == "ctconv":
+            reference, auto = y, row[c.name]["engine"]
+        ready.append(c)
+        del y
+    operands = None
+    timed = timing.alternate(ready, budget, zlib.crc32(layer.id.encode()))
+    for name, t in timed.items():
+        seconds = t.median()
+        row[name] |= {"ms": seconds * 1e3, "best_ms": min(t.samples) * 1e3, "turns": len(t.samples),
+                      "setup_ms": max(0.0, row[name].pop("create_s") + firsts[name] - seconds) * 1e3}
+        if t.once:
+            row[name]["once"] = True
+    for c in ready:
+        c.close()
+    return summary(layer, row, roof)
+
+
+def summary(layer, row, roof):
+    floor, bound = layer.floor(roof)
+    ratios = {}
+    for peer in PEERS:
+        if "ms" not in row.get(peer, {}):
+            continue
+        if not row[peer]["error"] <= TOLERANCE:
+            row[peer]["wrong"] = True
+            continue
+        ours = row["ctconv.alloc" if row[peer]["pays_for_y"] == "alloc" else "ctconv"]
+        ratios[peer] = row[peer]["ms"] / ours["ms"]
+    best = min(ratios, key=ratios.get) if ratios else None
+    return {"id": layer.id, "class": layer.kind, "rank": layer.rank, "y": layer.y_shape, "gflop": layer.flop / 1e9, "mbytes": layer.bytes / 1e6,
+            "floor_ms": floor * 1e3, "bound": bound, "gflops": layer.flop / row["ctconv"]["ms"] / 1e6,
+            "roof_share": floor * 1e3 / row["ctconv"]["ms"], "contenders": row, "ratios": ratios, "best_peer": best,
+            "best_ratio": ratios.get(best)}
+
+
+def rounded(value):
+    if isinstance(value, float):
+        return float(f"{value:.4g}") if np.isfinite(value) else str(value)
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    return [rounded(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def head(peers):
+    return (f"{'layer':20s} {'engine':8s} {'ms':>9s} {'alloc ms':>9s} {'GF/s':>7s} {'roof':>5s} | ratio to" +
+            "".join(f"{HEADS[p]:>10s}" for p in peers) + f" | {'worst':>6s} {'setup ms':>9s} {'wsp MB':>7s} others")
+
+
+def line(r, peers):
+    ours, alloc = r["contenders"]["ctconv"], r["contenders"].get("ctconv.alloc", {})
+
+    def ratio(peer):
+        c = r["contenders"].get(peer, {"refused": ""})
+        return "wrong" if c.get("wrong") else "-" if "refused" in c else f"{r['ratios'][peer]:.2f}" + ("*" if c.get("once") else "")
+
+    return (f"{r['id']:20s} {ours['engine']:8s} {ours['ms']:9.3f} {alloc.get('ms', 0):9.3f} {r['gflops']:7.1f} {100 * r['roof_share']:4.0f}% |         " +
+            "".join(f"{ratio(p):>10s}" for p in peers) + f" | {r['best_ratio'] or 0:6.2f} {ours['setup_ms']:9.2f} {ours['workspace_bytes'] / 1e6:7.2f} " +
+            (f"{100 * r['strangers']:3.0f}%" if r["strangers"] is not None else "  ?"))
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, kind in (("which", str), ("layout", str), ("threads", int), ("budget", float), ("build", pathlib.Path), ("out", pathlib.Path),
+                       ("layers", str), ("peers", str), ("engines", str)):
+        ap.add_argument("--" + name, type=kind)
+    a = ap.parse_args()
+    for level in ("/dev/shm", None):
+        if level is None or os.access(level, os.W_OK):
+            scratch = tempfile.TemporaryDirectory(dir=level)
+            break
+    names = None if a.peers is None else [p for p in a.peers.split(",") if p]
+    setting = base.Setting(a.layout, a.threads, a.build, pathlib.Path(scratch.name), names,
+                           None if a.engines is None else [e for e in a.engines.split(",") if e])
+    made, skipped = available(setting)
+    for name, why in skipped.items():
+        print(f"bench: SKIPPED {name}: {why}", file=sys.stderr)
+    roof, now, load = machine.roof(a.build, a.threads), datetime.datetime.now(datetime.timezone.utc), os.getloadavg()
+    box = machine.describe()
+    report = {"schema": 1, "which": a.which, "layout": a.layout, "threads": a.threads, "date": now.strftime("%Y-%m-%d %H:%M UTC"), "complete": False,
+              "machine": box, "revision": machine.revision(layers.FILE.parent.parent), "versions": setting.versions, "skipped": skipped,
+              "load_before": load[0], "budget_s": a.budget, "tolerance": TOLERANCE, "roof": roof, "layers": []}
+    todo = layers.load(a.which, [p for p in (a.layers or "").split(",") if p])
+    peers = [p for p in PEERS if any(p.split(".")[0] == v for v in setting.versions) and not (p == "onednn.e2e" and a.layout == "last")]
+    big = max(r["bytes"] for r in roof["bandwidth"])
+    print(f"\nlayout {a.layout}, {a.threads} thread{'s' if a.threads > 1 else ''}, {box['cpu']}; peak {roof['gflops']:.0f} GF/s, memory read "
+          f"{layers.bandwidth(roof, 'read', big):.1f} write {layers.bandwidth(roof, 'write', big):.1f} GB/s; "
+          + ", ".join(f"{k} {v}" for k, v in setting.versions.items() if "." not in k))
+    if load[0] > 0.5 * box["cores"]:
+        print(f"bench: WARNING: load average {load[0]:.1f} before the start; others are working here", file=sys.stderr)
+    print(head(peers), flush=True)
+    strangers, start = machine.Strangers(onednn.pids), time.time()
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    for layer in todo:
+        strangers.share()
+        began = time.time()
+        row = run_layer(layer, made, setting, a.budget, roof)
+        row["strangers"], row["took_s"] = strangers.share(), time.time() - began
+        report["layers"].append(rounded(row))
+        report["complete"], report["took_s"] = len(report["layers"]) == len(todo), round(time.time() - start)
+        a.out.with_suffix(".part").write_text(json.dumps(report, separators=(",", ":")).replace('{"id":', '\n{"id":') + "\n")
+        a.out.with_suffix(".part").replace(a.out)
+        print(line(row, peers), flush=True)
+        gc.collect()
+    onednn.stop()
+    close(report, todo, start)
+
+
+def close(report, todo, start):
+    ratios = [r["best_ratio"] for r in report["layers"] if r["best_ratio"]]
+    if ratios:
+        slow = sum(r < 1 for r in ratios)
+        print(f"against the best peer of each layer: geometric mean {np.exp(np.mean(np.log(ratios))):.2f}, worst {min(ratios):.2f}, "
+              f"{slow} of {len(ratios)} below 1.0; {len(todo)} layers in {time.time() - start:.0f} s   (*: timed once)")
+    wrong = [(r["id"], n) for r in report["layers"] for n, c in r["contenders"].items() if not isinstance(c.get("error", 0), float | int) or c.get("error", 0) > TOLERANCE]
+    for layer, name in wrong:
+        print(f"bench: WRONG: {layer}: {name} and ctconv differ; no ratio", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
