@@ -151,6 +151,11 @@ class Refusals(Case):
         self.refused("OPTION", "run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--nonsense")
         self.refused("OPTION", "fly")
         self.refused("OPTION", "run")
+        self.refused("OPTION")
+        self.assertIn("'fly' is no command", ctconv("fly")[2])
+        self.refused("CTCONV_ERR_UNSUPPORTED_INIT", "run", "mindspore.ops.Conv3DTranspose", '{"in_channel":3,"out_channel":2,"kernel_size":2}', "-x", "1,3,5,5,5")
+        self.refused("CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC", "run", "onnx.ConvTranspose", "{}", "-x", "1,3,5,5")
+        self.refused("CTCONV_ERR_TYPE_DTYPE_MISMATCH", "run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "-w", "3,4,3,3:float64")
 
     def test_sizes(self):
         # No memory is taken to say what a huge layer would need.
@@ -263,6 +268,8 @@ class Others(Case):
         arguments = {d["name"]: d["arguments"] for d in got["dialects"]}[T2]
         self.assertEqual([a["name"] for a in arguments][:3], ["in_channels", "out_channels", "kernel_size"])
         self.assertIn("kernel_size", ctconv("info", T2)[1])
+        self.assertEqual(answer("info", T2)["arguments"], arguments)
+        self.refused("CTCONV_ERR_MISUSE_DIALECT", "info", "torch.nn.Linear")
 
     def test_help(self):
         for arguments in (["--help"], ["run", "--help"], ["--version"]):

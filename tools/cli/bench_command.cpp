@@ -78,17 +78,19 @@ Json json_of_rows(const std::vector<Row>& rows) {
   return out;
 }
 
-void add_rows(Table& table, const std::string& id, const std::vector<Row>& rows) {
-  bool first = true;
+// Rows of a file of layers come one by one, so the columns are as wide as they may get. No rows: the header.
+void print_rows(const std::string& id, const std::vector<Row>& rows) {
+  constexpr const char* kRow = "{:<26} {:<10} {:>10} {:>10} {:>8}  {}\n";
+  if (rows.empty()) fmt::print(kRow, "layer", "engine", "median", "best", "GF/s", "form");
   for (const Row& r : rows) {
-    const std::string label = first ? id : "";
-    first = false;
+    const std::string label = &r == rows.data() ? id : "";
     if (!r.refused.empty())
-      table.add({label, r.engine, "", "", "", "refuses: " + r.refused});
+      fmt::print(kRow, label, r.engine, "", "", "", "refuses: " + r.refused);
     else
-      table.add({label, r.engine, show_time(r.time.median), show_time(r.time.best), show_rate(r.flop, r.time.median),
-                 r.form});
+      fmt::print(kRow, label, r.engine, show_time(r.time.median), show_time(r.time.best),
+                 show_rate(r.flop, r.time.median), r.form);
   }
+  std::fflush(stdout);
 }
 
 std::string shape_text(const Json& layer) {
@@ -120,7 +122,7 @@ int bench_file(const Request& request) {
   }
   if (!layers.is_array()) throw Fault("JSON", request.layers + ": an array of layers is expected");
   Progress progress("bench");
-  Table table({"layer", "engine", ">median", ">best", ">GF/s", "form"});
+  if (!request.json) print_rows("", {});
   Json out = Json::array();
   size_t done = 0;
   for (const Json& entry : layers) {
@@ -132,18 +134,15 @@ int bench_file(const Request& request) {
       const Request one = request_of(request, entry);
       const Layer layer(one, Layer::kAnyData);
       const auto rows = bench(layer, one, progress, fmt::format("{} ({} of {})", id, done, layers.size()));
-      add_rows(table, id, rows);
+      progress.clear();
+      if (!request.json) print_rows(id, rows);
       out.push_back({{"id", id}, {"engines", json_of_rows(rows)}});
     } catch (const Json::exception& e) {
       throw Fault("JSON", fmt::format("{}: layer {} {}: {}", request.layers, done, id, e.what()));
     }
   }
   if (out.empty()) throw Fault("OPTION", "no layer of " + request.layers + " begins with '" + request.only + "'");
-  progress.clear();
-  if (request.json)
-    print_json(out);
-  else
-    fmt::print("{}", table.text());
+  if (request.json) print_json(out);
   return 0;
 }
 
@@ -156,12 +155,11 @@ int bench_command(const Request& request) {
   const Layer layer(request, Layer::kAnyData);
   const auto rows = bench(layer, request, progress, request.dialect);
   progress.clear();
-  Table table({"layer", "engine", ">median", ">best", ">GF/s", "form"});
-  add_rows(table, text_of(layer.x_shape), rows);
+  if (!request.json) print_rows("", {});
   if (request.json)
     print_json({{"dialect", request.dialect}, {"x", layer.x_shape}, {"engines", json_of_rows(rows)}});
   else
-    fmt::print("{}", table.text());
+    print_rows(text_of(layer.x_shape), rows);
   return 0;
 }
 

@@ -3,7 +3,9 @@
 #include "tools/cli/layer.h"
 
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <sstream>
 
 #include "tools/cli/fault.h"
@@ -46,6 +48,14 @@ std::string origin_of(const Source& s, uint64_t seed) {
     default:
       return "random, seed " + std::to_string(seed);
   }
+}
+
+// The same refusal with what to do about it on this command line.
+[[noreturn]] void rethrow(const ctconv::error& e, const char* hint) {
+  ctconv_error record = e.record();
+  const size_t used = std::strlen(record.message);
+  std::snprintf(record.message + used, sizeof record.message - used, "%s", hint);
+  throw ctconv::error(record);
 }
 
 int32_t activation_number(const std::string& name) {
@@ -94,7 +104,9 @@ void Layer::load_weight(Need need) {
   } catch (const ctconv::error& e) {
     // Dialects whose weight does not follow from the arguments: fine where its shape is given.
     has_spec = false;
-    if (e.status() != CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC || (w.shape.empty() && w.kind != Source::kFile)) throw;
+    if (e.status() != CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC) throw;
+    if (w.shape.empty() && w.kind != Source::kFile)
+      rethrow(e, "; give --weight FILE.npy, or a shape for random numbers: --weight 3,8,4,4");
   }
   const bool shapes_only = need == kShapes && w.kind == Source::kDefault;
   const auto make = [&](const Source& s, const ctconv_spec& want, uint64_t seed, auto init, std::string* origin) {
@@ -108,7 +120,8 @@ void Layer::load_weight(Need need) {
     try {
       init(seed, out.tensor());
     } catch (const ctconv::error& e) {
-      if (need == kData || e.status() != CTCONV_ERR_UNSUPPORTED_INIT) throw;
+      if (e.status() != CTCONV_ERR_UNSUPPORTED_INIT) throw;
+      if (need == kData) rethrow(e, "; give --weight FILE.npy, random or ones");
       fill_random(out, seed), *origin = "random, seed " + std::to_string(seed);
     }
     return out;
@@ -119,6 +132,12 @@ void Layer::load_weight(Need need) {
         &weight_origin);
   if (b.kind == Source::kNone || (b.kind == Source::kDefault && (!has_spec || spec.bias.ndim == 0))) return;
   if (need == kShapes && b.kind == Source::kDefault) return;
+  if (b.kind == Source::kDefault && weight && weight->dtype() != ctconv::dtype_of(spec.weight)) {
+    // x and the weight differ in element type: the library shall say so of these two, not of a bias nobody gave.
+    bias = Array(weight->dtype(), ctconv::shape_of(spec.bias));
+    fill_constant(*bias, 0);
+    return;
+  }
   bias = make(
       b, spec.bias, request.seed + 2, [&](uint64_t s, const ctconv::Tensor& t) { desc.init_bias(s, t); }, &bias_origin);
 }

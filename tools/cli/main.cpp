@@ -21,28 +21,37 @@ constexpr const char* kSources =
     "  null None, true a bool, 1 an int, 1.0 a float. `ctconv info DIALECT` lists them.\n";
 
 void add_layer(CLI::App* command, cli::Request* r, bool optional) {
-  auto* dialect = command->add_option("dialect", r->dialect,
-                                      "whose words, e.g. torch.nn.ConvTranspose3d (`ctconv info` lists all)");
-  command->add_option("args", r->arguments, "the dialect's arguments as JSON, or @file.json");
+  auto* dialect =
+      command->add_option("dialect", r->dialect, "whose words, e.g. torch.nn.ConvTranspose3d (`ctconv info` lists all)")
+          ->type_name("NAME");
+  command->add_option("args", r->arguments, "the dialect's arguments as JSON, or @file.json")->type_name("ARGS");
   if (!optional) dialect->required();
-  command->add_option("-x,--x", r->x, "input SOURCE, in the dialect's axis order");
-  command->add_option("-w,--weight", r->weight, "weight SOURCE (default: the dialect's initialiser)");
-  command->add_option("-b,--bias", r->bias, "bias SOURCE, or none (default: the dialect's initialiser)");
-  command->add_option("--output-size", r->output_size, "the call's output_size as JSON, e.g. [10,10,10]");
-  command->add_option("--seed", r->seed, "seed of all numbers made here")->capture_default_str();
+  command->add_option("-x,--x", r->x, "input SOURCE, in the dialect's axis order")->type_name("SOURCE");
+  command->add_option("-w,--weight", r->weight, "weight SOURCE (default: the dialect's initialiser)")
+      ->type_name("SOURCE");
+  command->add_option("-b,--bias", r->bias, "bias SOURCE, or none (default: the dialect's initialiser)")
+      ->type_name("SOURCE");
+  command->add_option("--output-size", r->output_size, "the call's output_size as JSON, e.g. [10,10,10]")
+      ->type_name("JSON");
+  command->add_option("--seed", r->seed, "seed of all numbers made here")->capture_default_str()->type_name("N");
 }
 
 void add_engine(CLI::App* command, cli::Request* r) {
   command->add_option("--engine", r->engine, "auto, or one engine by name (`ctconv info` lists them)")
-      ->capture_default_str();
-  command->add_option("--device", r->device, "cpu, cuda or cuda:N")->capture_default_str();
+      ->capture_default_str()
+      ->type_name("NAME");
+  command->add_option("--device", r->device, "cpu, cuda or cuda:N")->capture_default_str()->type_name("NAME");
   command->add_option("--threads", r->threads, "0: all cores this process may use")
       ->capture_default_str()
-      ->check(CLI::Range(0, 65536));
+      ->check(CLI::Range(0, 65536))
+      ->type_name("N");
   command->add_option("--activation", r->activation, "after the bias: none, relu, leaky_relu, tanh, sigmoid, clip")
-      ->capture_default_str();
-  command->add_option("--alpha", r->alpha, "slope of leaky_relu, lower bound of clip")->capture_default_str();
-  command->add_option("--beta", r->beta, "upper bound of clip")->capture_default_str();
+      ->capture_default_str()
+      ->type_name("NAME");
+  command->add_option("--alpha", r->alpha, "slope of leaky_relu, lower bound of clip")
+      ->capture_default_str()
+      ->type_name("X");
+  command->add_option("--beta", r->beta, "upper bound of clip")->capture_default_str()->type_name("X");
   command->add_flag("--reproducible", r->reproducible, "only engines that give the reference's bits");
   command->add_flag("--tune", r->tune, "time the engines first and take the fastest");
 }
@@ -100,8 +109,10 @@ int main(int argc, char** argv) {
 
   CLI::App* run = command("run", "compute one layer: its output, time and rate", cli::run_command);
   add_layer(run, &r, false), add_engine(run, &r);
-  run->add_option("-o,--output", r.output, "write y to this .npy file");
-  run->add_option("--repeat", r.repeat, "timed runs, after one that is not timed")->check(CLI::Range(1, 1000000));
+  run->add_option("-o,--output", r.output, "write y to this .npy file")->type_name("FILE");
+  run->add_option("--repeat", r.repeat, "timed runs, after one that is not timed")
+      ->check(CLI::Range(1, 1000000))
+      ->type_name("N");
   run->add_flag("--check", r.check, "compare with the reference engine");
 
   CLI::App* shape = command("shape", "what to allocate: output, weight and bias", cli::shape_command);
@@ -118,16 +129,19 @@ int main(int argc, char** argv) {
   CLI::App* bench =
       command("bench", "time and GF/s of every engine, for one layer or a file of layers", cli::bench_command);
   add_layer(bench, &r, true), add_engine(bench, &r);
-  bench->add_option("--layers", r.layers, "a JSON file of layers, e.g. bench/layers.json, instead of dialect and args");
-  bench->add_option("--only", r.only, "layers whose id begins so");
+  bench->add_option("--layers", r.layers, "a JSON file of layers, e.g. bench/layers.json, instead of dialect and args")
+      ->type_name("FILE");
+  bench->add_option("--only", r.only, "layers whose id begins so")->type_name("PREFIX");
   bench->add_option("--repeat", r.repeat, "timed runs (default: as many as fit into --seconds)")
-      ->check(CLI::Range(1, 1000000));
+      ->check(CLI::Range(1, 1000000))
+      ->type_name("N");
   bench->add_option("--seconds", r.seconds, "time per engine and layer")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 3600.0));
+      ->check(CLI::Range(0.0, 3600.0))
+      ->type_name("X");
 
   CLI::App* info = command("info", "version, processor, engines, dialects and their arguments", cli::info_command);
-  info->add_option("dialect", r.dialect, "show the arguments of this dialect, or of all");
+  info->add_option("dialect", r.dialect, "show the arguments of this dialect, or of all")->type_name("NAME");
 
   try {
     app.parse(argc, argv);
@@ -135,8 +149,13 @@ int main(int argc, char** argv) {
     return e.get_exit_code();
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-    return fail(r, "OPTION", std::string(e.what()) + " (`ctconv --help`)",
-                {{"status", "OPTION"}, {"message", e.what()}});
+    std::string message = e.what();
+    if (app.get_subcommands().empty()) {
+      const auto given = app.remaining();
+      message = (given.empty() ? "a command is needed" : "'" + given[0] + "' is no command") +
+                std::string(": run, shape, explain, verify, bench or info");
+    }
+    return fail(r, "OPTION", message + " (`ctconv --help`)", {{"status", "OPTION"}, {"message", message}});
   }
   return 0;
 }
