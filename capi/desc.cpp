@@ -13,6 +13,18 @@ ctconv::Result<ctconv::Descriptor> ctconv_desc::interpret() const {
 
 namespace {
 
+// The dialects that share the first word of what was asked; where none does, the first words there are.
+std::string known_dialects(std::string_view asked) {
+  const auto family = [](std::string_view name) { return name.substr(0, name.find('.')); };
+  std::string same, families;
+  std::string_view last;
+  for (const Dialect& d : dialects()) {
+    if (family(d.name) == family(asked)) same += (same.empty() ? "" : ", ") + std::string(d.name);
+    if (family(d.name) != last) families += (families.empty() ? "" : ", ") + std::string(last = family(d.name));
+  }
+  return same.empty() ? "names that begin with " + families + " (ctconv_dialect_name lists all)" : same;
+}
+
 Status set(ctconv_desc* desc, const char* name, const ctconv_value* value) {
   if (desc == nullptr) return null_argument("desc");
   if (name == nullptr) return null_argument("name");
@@ -80,8 +92,7 @@ ctconv_status ctconv_desc_create(const char *dialect, ctconv_desc **desc, ctconv
     std::string_view version;
     const Dialect* found = find_dialect(dialect, &version);
     if (found == nullptr) {
-      std::string known;
-      for (const Dialect& d : dialects()) known += (known.empty() ? "" : ", ") + std::string(d.name);
+      const std::string known = known_dialects(dialect);
       const std::string asked = '"' + std::string(cut_utf8(dialect, 60)) + '"';
       return Status(Status::Detail{.code = Code::MISUSE_DIALECT, .argument = "dialect", .value = asked, .range = known,
                                    .message = "dialect " + asked + " is unknown; known: " + known});

@@ -198,7 +198,7 @@ typedef struct ctconv_op ctconv_op;
 
 /* A new, empty descriptor of a dialect: ctconv_dialect_name lists them; a version whose defaults differ is written
  * "mindspore.nn.Conv3dTranspose@2.0". *desc is the caller's until ctconv_desc_destroy.
- * CTCONV_ERR_MISUSE_DIALECT (the message lists the known names), MISUSE_NULL, NO_MEMORY. Any thread. */
+ * CTCONV_ERR_MISUSE_DIALECT (the message lists the nearest names), MISUSE_NULL, NO_MEMORY. Any thread. */
 CTCONV_API ctconv_status ctconv_desc_create(const char *dialect, ctconv_desc **desc, ctconv_error *error);
 
 /* Sets one argument by the dialect's own name, e.g. "kernel_size". Copies value (a TENSOR's data too), judges nothing: ctconv_desc_validate
