@@ -137,6 +137,7 @@ class Values(Case):
 class Refusals(Case):
     def test_status_names(self):
         self.refused("CTCONV_ERR_MISUSE_DIALECT", "shape", "torch.nn.Linear", "{}")
+        self.assertIn("did you mean", self.refused("CTCONV_ERR_MISUSE_DIALECT", "shape", "ConvTranspose2D", "{}")["message"])
         self.refused("CTCONV_ERR_TYPE_ARGUMENT_MISSING", "shape", T2, "{}")
         self.refused("CTCONV_ERR_VALUE_STRIDE", "run", T2, json.dumps({**ARGS, "stride": 0}), "-x", "1,3,5,5")
         self.refused("CTCONV_ERR_SHAPE_INPUT_CHANNELS", "run", T2, json.dumps(ARGS), "-x", "1,2,5,5")

@@ -122,7 +122,6 @@ int bench_file(const Request& request) {
   }
   if (!layers.is_array()) throw Fault("JSON", request.layers + ": an array of layers is expected");
   Progress progress("bench");
-  if (!request.json) print_rows("", {});
   Json out = Json::array();
   size_t done = 0;
   for (const Json& entry : layers) {
@@ -135,6 +134,7 @@ int bench_file(const Request& request) {
       const Layer layer(one, Layer::kAnyData);
       const auto rows = bench(layer, one, progress, fmt::format("{} ({} of {})", id, done, layers.size()));
       progress.clear();
+      if (!request.json && out.empty()) print_rows("", {});
       if (!request.json) print_rows(id, rows);
       out.push_back({{"id", id}, {"engines", json_of_rows(rows)}});
     } catch (const Json::exception& e) {

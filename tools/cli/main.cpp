@@ -43,7 +43,7 @@ void add_engine(CLI::App* command, cli::Request* r) {
   command->add_option("--device", r->device, "cpu, cuda or cuda:N")->capture_default_str()->type_name("NAME");
   command->add_option("--threads", r->threads, "0: all cores this process may use")
       ->capture_default_str()
-      ->check(CLI::Range(0, 65536))
+      ->check(CLI::Range(0, 65536).description(""))
       ->type_name("N");
   command->add_option("--activation", r->activation, "after the bias: none, relu, leaky_relu, tanh, sigmoid, clip")
       ->capture_default_str()
@@ -71,8 +71,9 @@ int guarded(const cli::Request& r, const std::function<int()>& action) {
     if (std::fflush(stdout) != 0) return fail(r, "FILE", "stdout: cannot write", {{"status", "FILE"}});
     return code;
   } catch (const ctconv::error& e) {
-    const std::string message = e.record().message[0] ? e.record().message : ctconv_status_text(e.status());
-    return fail(r, e.name(), message, cli::json_of(e));
+    const std::string similar = e.status() == CTCONV_ERR_MISUSE_DIALECT ? cli::similar_dialects(r.dialect) : "";
+    if (!similar.empty()) return fail(r, e.name(), similar, {{"status", e.name()}, {"message", similar}});
+    return fail(r, e.name(), cli::message_of(e), cli::json_of(e));
   } catch (const cli::Fault& e) {
     return fail(r, e.name(), e.what(), {{"status", e.name()}, {"message", e.what()}});
   } catch (const std::bad_alloc&) {
@@ -111,7 +112,7 @@ int main(int argc, char** argv) {
   add_layer(run, &r, false), add_engine(run, &r);
   run->add_option("-o,--output", r.output, "write y to this .npy file")->type_name("FILE");
   run->add_option("--repeat", r.repeat, "timed runs, after one that is not timed")
-      ->check(CLI::Range(1, 1000000))
+      ->check(CLI::Range(1, 1000000).description(""))
       ->type_name("N");
   run->add_flag("--check", r.check, "compare with the reference engine");
 
@@ -133,11 +134,11 @@ int main(int argc, char** argv) {
       ->type_name("FILE");
   bench->add_option("--only", r.only, "layers whose id begins so")->type_name("PREFIX");
   bench->add_option("--repeat", r.repeat, "timed runs (default: as many as fit into --seconds)")
-      ->check(CLI::Range(1, 1000000))
+      ->check(CLI::Range(1, 1000000).description(""))
       ->type_name("N");
   bench->add_option("--seconds", r.seconds, "time per engine and layer")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 3600.0))
+      ->check(CLI::Range(0.0, 3600.0).description(""))
       ->type_name("X");
 
   CLI::App* info = command("info", "version, processor, engines, dialects and their arguments", cli::info_command);

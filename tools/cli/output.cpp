@@ -1,6 +1,7 @@
 // JSON in one place, so that every command spells the same thing the same way.
 #include "tools/cli/output.h"
 
+#include <cctype>
 #include <cstdio>
 
 namespace cli {
@@ -17,6 +18,26 @@ std::string kind_name(int32_t kind) {
   return kind >= 0 && kind <= 9 ? names[kind] : "";
 }
 
+std::string message_of(const ctconv::error& e) {
+  return e.record().message[0] ? e.record().message : ctconv_status_text(e.status());
+}
+
+// Alike: the same letters and digits in the last part, whatever the case, the underscores and the package.
+std::string similar_dialects(const std::string& name) {
+  const auto core = [](const std::string& s) {
+    std::string out;
+    for (const char c : s.substr(s.rfind('.') == std::string::npos ? 0 : s.rfind('.') + 1, s.find('@')))
+      if (std::isalnum(static_cast<unsigned char>(c)))
+        out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return out;
+  };
+  std::string found;
+  for (int32_t i = 0; i < ctconv_dialect_count(); ++i)
+    if (core(ctconv_dialect_name(i)) == core(name))
+      found += (found.empty() ? "" : ", ") + std::string(ctconv_dialect_name(i));
+  return found.empty() ? "" : "dialect \"" + name + "\" is unknown; did you mean " + found + "?";
+}
+
 Json json_of(const ctconv::error& e) {
   const ctconv_error& r = e.record();
   Json out = {{"status", e.name()}, {"number", r.status}, {"kind", kind_name(r.kind)}};
@@ -25,7 +46,7 @@ Json json_of(const ctconv::error& e) {
   if (r.value[0]) out["value"] = r.value;
   if (r.range[0]) out["range"] = r.range;
   if (r.native_code) out["native_code"] = r.native_code;
-  out["message"] = r.message[0] ? r.message : ctconv_status_text(r.status);
+  out["message"] = message_of(e);
   return out;
 }
 
@@ -51,8 +72,7 @@ bool is_refusal(const ctconv::error& e) {
 
 std::string reason_of(const ctconv::error& e) {
   if (e.status() == CTCONV_ERR_MISUSE_ENGINE) return "not for this device";
-  const std::string message = e.record().message[0] ? e.record().message : ctconv_status_text(e.status());
-  return e.status() == CTCONV_ERR_UNSUPPORTED_ENGINE ? message : std::string(e.name()) + ": " + message;
+  return e.status() == CTCONV_ERR_UNSUPPORTED_ENGINE ? message_of(e) : std::string(e.name()) + ": " + message_of(e);
 }
 
 }  // namespace cli

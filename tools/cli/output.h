@@ -21,6 +21,10 @@ Json json_of(const ctconv_spec& spec);  // {"shape": [..], "dtype": "float32"}
 Json json_of(const Facts& facts);
 void print_json(const Json& json);
 
+std::string message_of(const ctconv::error& e);
+// 'dialect "ConvTranspose3d" is unknown; did you mean ...?' where some name resembles it, else "".
+std::string similar_dialects(const std::string& name);
+
 // True where an engine of engine_names() says no to a layer or is not for this device: an answer, not a fault.
 bool is_refusal(const ctconv::error& e);
 // Why, in one line.
