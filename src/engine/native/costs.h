@@ -5,6 +5,8 @@
 //   call.
 #pragma once
 
+#include <cstdint>
+
 namespace ctconv::native {
 
 inline constexpr double kHertz = 3.65e9;
@@ -19,5 +21,9 @@ inline constexpr double kTransposeCycles = 0.7;     // per element transposed
 inline constexpr double kTaskCycles = 60e3;         // shortest worthwhile task
 inline constexpr double kStreamBytes = 24e6;        // outputs beyond this leave the cache anyway: stream them
 inline constexpr double kCopyBytes = 8e6;           // padded input held at once, at least one image
+
+inline constexpr int64_t kSlabBytes =
+    192 * 1024;  // packed weights of one slab of input channels, in the second-level cache
+inline constexpr int64_t kTileBytes = 128 * 1024;  // sums of one tile
 
 }  // namespace ctconv::native

@@ -10,4 +10,9 @@ namespace ctconv {
 
 extern const Engine kNativeEngine;
 
+namespace native {
+// The cheapest form whose description contains `form`; null: of all. For tests and measurements.
+Result<std::unique_ptr<Kernel>> plan_form(const Problem& problem, const PlanContext& context, const char* form);
+}  // namespace native
+
 }  // namespace ctconv

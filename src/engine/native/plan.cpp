@@ -2,6 +2,7 @@
 // native.h.
 #include <vector>
 
+#include "src/engine/native/channels.h"
 #include "src/engine/native/native.h"
 #include "src/engine/native/positions.h"
 
@@ -10,26 +11,36 @@ namespace native {
 namespace {
 
 template <class T>
-Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context) {
+Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context, const char* form) {
   const Simd<T> s = simd<T>();
   if (s.lanes == 0) return refuse("native: this CPU has no fused multiply-add on vectors");
   std::vector<std::unique_ptr<Kernel>> forms;
   if (auto k = PositionsKernel<T>::plan(p, context, s)) forms.push_back(std::move(k));
+  for (bool merge : {false, true}) {
+    if (auto k = ChannelsKernel<T>::plan(p, context, s, merge)) forms.push_back(std::move(k));
+  }
   std::unique_ptr<Kernel> best;
   for (auto& k : forms) {
     if (k->scratch_bytes() > context.workspace_limit) continue;
+    if (form && k->form().find(form) == std::string::npos) continue;
     if (!best || k->estimated_seconds() < best->estimated_seconds()) best = std::move(k);
   }
   if (!best) return refuse("native: its scratch memory exceeds the workspace limit");
   return best;
 }
 
-Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& context) {
+}  // namespace
+
+Result<std::unique_ptr<Kernel>> plan_form(const Problem& p, const PlanContext& context, const char* form) {
   if (p.empty()) return refuse("native: the output is empty");
   if (!context.weights_finite) return refuse("native: a weight is infinite or not a number");
-  return p.dtype == Dtype::kF64 ? plan_as<double>(p, context) : plan_as<float>(p, context);
+  return p.dtype == Dtype::kF64 ? plan_as<double>(p, context, form) : plan_as<float>(p, context, form);
 }
 
+namespace {
+Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& context) {
+  return plan_form(p, context, nullptr);
+}
 }  // namespace
 }  // namespace native
 

@@ -87,6 +87,14 @@ struct Simd {
   void (*fence)();  // after streaming stores, before the task returns
 };
 
+// Positions per block of the form "channels" with `vectors` vectors of channels.
+template <class T>
+int channel_rows(const Simd<T>& s, int64_t vectors) {
+  int m = kMaxRows;
+  while (m > 1 && s.channels[m - 1][vectors - 1] == nullptr) --m;
+  return m;
+}
+
 // By value: kernels keep a copy, so a test that forces another instruction set changes only what is planned after it.
 template <class T>
 Simd<T> simd();

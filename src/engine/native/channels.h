@@ -1,0 +1,92 @@
+// Form "channels": vector lanes run over packed output channels, rows are output positions.
+//
+//   For many channels: any positions fill the rows, so narrow images, borders and batches of tiny images waste nothing.
+//   x (in place where its channels lie innermost, else copied so) -> M x V blocks in slabs of input channels -> tile ->
+//   y Only taps that meet a real input element are multiplied: positions are cut into boxes of equal tap sets, nothing
+//   is padded. Weights: [group][combo][block][ci][taps][V*N]; a combo is one (d, h) phase and one or all (merged) w
+//   phases. Lanes of a block: (c, f) or, with y's channels innermost, (f, c): runs of lanes are contiguous in y.
+//   Refuses: weights with Inf or NaN in lanes' padding cannot occur; none are refused.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "src/engine/native/geometry.h"
+#include "src/engine/native/store.h"
+#include "src/plan/engine.h"
+
+namespace ctconv::native {
+
+template <class T>
+class ChannelsKernel final : public Kernel {
+ public:
+  // merge: all w phases in the lanes. Null where the phases cannot be merged or the form cannot serve the problem.
+  static std::unique_ptr<ChannelsKernel> plan(const Problem& p, const PlanContext& context, const Simd<T>& simd,
+                                              bool merge);
+
+  std::string form() const override;
+  double estimated_seconds() const override { return seconds_; }
+  size_t scratch_bytes() const override;
+  size_t packed_bytes() const override;
+  std::string packing() const override;
+  Result<bool> pack(const void* w, void* packed, const Runner& runner) const override;
+  Status run(const CallMemory& memory, const Runner& runner) const override;
+
+ private:
+  struct Combo {
+    int32_t d = 0, h = 0, w = 0;  // phases; w: the first of phases_w_
+    int64_t taps = 0;
+    int64_t weight = 0;  // offset inside the group's packed weights
+  };
+  struct Block {
+    int32_t row0 = 0, vectors = 0, valid = 0;  // valid: lanes that compute something
+  };
+  struct Range {
+    int64_t begin = 0, end = 0;
+    int64_t size() const { return end - begin; }
+  };
+  using Box = std::array<Range, 4>;  // n (within the images at hand), u along d, h, w
+  struct Work;                       // one worker's memory
+
+  void make_combos();
+  void make_blocks();
+  void make_tasks(const PlanContext& context);
+  void estimate();
+  Box box_of(int64_t tile, int64_t images) const;
+  Range range_of(const Combo& c, size_t axis) const;  // u range of a combo
+  void task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t images, int64_t index,
+            T* scratch) const;
+  void finish(const CallMemory& m, int64_t n0, int64_t g, size_t bundle, const Block& block, const Box& tile, T* sums,
+              T* spare) const;
+  void finish_runs(const CallMemory& m, int64_t n0, int64_t g, const Combo& combo, const Block& block, const Box& tile,
+                   const T* sums) const;
+
+  Problem p_;
+  Simd<T> simd_;
+  std::array<AxisPhases, 3> axes_;
+  RowStore<T> store_;
+  bool in_place_ = false;
+  bool merged_ = false;
+  bool inner_ = false;   // y's channels innermost: lanes are (f, c)
+  bool runs_ = false;    // lanes lie in y as runs; otherwise tiles are transposed and stored as rows
+  bool direct_ = false;  // blocks write y themselves
+  int64_t f_ = 1;        // w phases per combo
+  int64_t rows_ = 1;     // co * f
+  int64_t padded_rows_ = 1;
+  std::array<int64_t, 5> x_stride_{};  // n, g, d, h, w of what the kernels read
+  std::vector<Combo> combos_;
+  std::vector<Block> blocks_;
+  std::vector<std::array<size_t, 2>> bundles_;  // combos finished together
+  int64_t group_weights_ = 0;
+  std::array<std::vector<std::vector<Stretch>>, 3> stretches_;  // per axis and phase (w: per combo)
+  std::array<int64_t, 4> step_{}, count_{};                     // tile size and number of tiles along n, d, h, w
+  int64_t tile_positions_ = 1;
+  int64_t images_ = 1;
+  int64_t worker_elements_ = 0;
+  int64_t max_taps_ = 1;
+  int32_t threads_ = 1;
+  double seconds_ = 0;
+};
+
+}  // namespace ctconv::native

@@ -1,0 +1,239 @@
+// Planning and packing the form "channels". in: Problem, limits; out: combos, blocks, tiles, packed weights. See
+// channels.h.
+#include <algorithm>
+#include <cmath>
+
+#include "src/base/checked.h"
+#include "src/engine/native/channels.h"
+#include "src/engine/native/costs.h"
+#include "src/engine/native/pack.h"
+
+namespace ctconv::native {
+
+template <class T>
+std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, const PlanContext& context,
+                                                           const Simd<T>& simd, bool merge) {
+  auto k = std::make_unique<ChannelsKernel>();
+  k->p_ = p;
+  k->simd_ = simd;
+  k->threads_ = std::max(1, context.threads);
+  for (size_t a = 0; a < 3; ++a) k->axes_[a] = phases_of(p.axis[a]);
+  const AxisPhases& w = k->axes_[2];
+  if (merge && (w.lists != 1 || !w.complete() || w.s == 1)) return nullptr;
+  k->merged_ = merge;
+  k->f_ = merge ? w.s : 1;
+  k->rows_ = p.co * k->f_;
+  k->inner_ = p.y.c == 1 && (p.co > 1 || p.y.axis[2] != 1);
+  // Lanes that lie as runs in y: channels where they are innermost, else merged phases.
+  k->runs_ = k->inner_ || (merge && p.y.axis[2] == 1);
+  if (merge && !k->runs_) return nullptr;
+  if (static_cast<int64_t>(w.phases.size()) > 64 && !k->runs_) return nullptr;
+
+  k->in_place_ = size_of(p.dtype) == sizeof(T) && (p.x.c == 1 || p.ci == 1);
+  if (k->in_place_) {
+    k->x_stride_ = {p.x.n, p.ci * p.x.c, p.x.axis[0], p.x.axis[1], p.x.axis[2]};
+  } else {
+    const int64_t sw = p.ci, sh = sw * p.axis[2].i, sd = sh * p.axis[1].i, sg = sd * p.axis[0].i;
+    k->x_stride_ = {sg * p.groups, sg, sd, sh, sw};
+  }
+  k->make_combos();
+  k->make_blocks();
+  k->store_.prepare(k->simd_, w, p.dtype, p.y.axis[2], 1, false);
+  k->make_tasks(context);
+  k->estimate();
+  return k;
+}
+
+template <class T>
+void ChannelsKernel<T>::make_combos() {
+  const int32_t ws = merged_ ? 1 : static_cast<int32_t>(axes_[2].phases.size());
+  for (size_t a = 0; a < 3; ++a) {
+    const size_t count = a == 2 && merged_ ? 1 : axes_[a].phases.size();
+    for (size_t i = 0; i < count; ++i) {
+      const Phase& p = axes_[a].phases[i];
+      const bool hull = a == 2 && merged_;
+      stretches_[a].push_back(
+          stretches_of(axes_[a], p, hull ? axes_[a].u0 : p.u_begin, hull ? axes_[a].u0 + axes_[a].un : p.u_end));
+    }
+  }
+  padded_rows_ = static_cast<int64_t>(round_up(static_cast<size_t>(rows_), static_cast<size_t>(simd_.lanes)));
+  for (int32_t d = 0; d < static_cast<int32_t>(axes_[0].phases.size()); ++d) {
+    for (int32_t h = 0; h < static_cast<int32_t>(axes_[1].phases.size()); ++h) {
+      const size_t first = combos_.size();
+      for (int32_t w = 0; w < ws; ++w) {
+        Combo c{d, h, w, 1, group_weights_};
+        c.taps = axes_[0].phases[static_cast<size_t>(d)].taps * axes_[1].phases[static_cast<size_t>(h)].taps *
+                 axes_[2].phases[static_cast<size_t>(w)].taps;
+        group_weights_ += p_.ci * c.taps * padded_rows_;
+        max_taps_ = std::max(max_taps_, c.taps);
+        combos_.push_back(c);
+        if (runs_) bundles_.push_back({combos_.size() - 1, combos_.size()});
+      }
+      if (!runs_) bundles_.push_back({first, combos_.size()});
+    }
+  }
+}
+
+template <class T>
+void ChannelsKernel<T>::make_blocks() {
+  const int64_t vectors = padded_rows_ / simd_.lanes;
+  const int64_t widest = simd_.accumulators >= 24 ? 4 : 2;
+  const int64_t pieces = ceil_div(vectors, widest);
+  for (int64_t i = 0; i < pieces; ++i) {
+    const int64_t v0 = vectors * i / pieces, v1 = vectors * (i + 1) / pieces;
+    Block b;
+    b.row0 = static_cast<int32_t>(v0 * simd_.lanes);
+    b.vectors = static_cast<int32_t>(v1 - v0);
+    b.valid = static_cast<int32_t>(std::min(v1 * simd_.lanes, rows_) - b.row0);
+    blocks_.push_back(b);
+  }
+  // Whole blocks go straight to y where each is one run there, every position counts and one slab holds all input
+  // channels.
+  direct_ = runs_ && size_of(p_.dtype) == sizeof(T) && p_.act.kind == Epilogue::kNone &&
+            p_.ci * max_taps_ * blocks_[0].vectors * simd_.lanes * static_cast<int64_t>(sizeof(T)) <= 2 * kSlabBytes;
+  for (const Block& b : blocks_) {
+    const int64_t width = b.vectors * simd_.lanes, length = inner_ ? p_.co : f_;
+    if (b.valid == width && b.row0 / length != (b.row0 + width - 1) / length) direct_ = false;
+  }
+  if (merged_) {
+    for (const Phase& p : axes_[2].phases)
+      direct_ = direct_ && p.u_begin == axes_[2].u0 && p.u_end == axes_[2].u0 + axes_[2].un;
+  }
+}
+
+template <class T>
+void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
+  const double image = static_cast<double>(p_.groups * p_.ci * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i) * sizeof(T);
+  const double limit = std::min(kCopyBytes, static_cast<double>(context.workspace_limit) / 2);
+  images_ = in_place_ ? p_.n : std::clamp<int64_t>(static_cast<int64_t>(limit / image), 1, p_.n);
+
+  const std::array<int64_t, 4> extent{images_, axes_[0].un, axes_[1].un, axes_[2].un};
+  const int64_t positions = extent[0] * extent[1] * extent[2] * extent[3];
+  int64_t widest = 0;
+  for (const Block& b : blocks_) widest = std::max<int64_t>(widest, b.vectors * simd_.lanes);
+  int64_t in_bundle = 1;
+  for (const auto& b : bundles_) in_bundle = std::max(in_bundle, static_cast<int64_t>(b[1] - b[0]));
+
+  // Positions per tile: sums of all combos fit the second-level cache, and every thread gets several tasks.
+  int64_t most = std::clamp<int64_t>(kTileBytes / (in_bundle * widest * static_cast<int64_t>(sizeof(T))), 12, 256);
+  const int64_t others = p_.groups * static_cast<int64_t>(bundles_.size() * blocks_.size()) * ceil_div(p_.n, images_);
+  const double cycles =
+      static_cast<double>(positions * widest / simd_.lanes) *
+      static_cast<double>(p_.ci * (group_weights_ / (p_.ci * padded_rows_)) / static_cast<int64_t>(bundles_.size()) +
+                          16);
+  const double wanted =
+      threads_ == 1 ? 1 : std::clamp(cycles * static_cast<double>(others) / kTaskCycles, 1.0, 12.0 * threads_);
+  while (most > 24 && static_cast<double>(others * ceil_div(positions, most)) < wanted) most = (most + 1) / 2;
+
+  int64_t left = most;
+  for (int a = 3; a >= 0; --a) {
+    const size_t k = static_cast<size_t>(a);
+    const int64_t pieces = ceil_div(extent[k], std::max<int64_t>(1, std::min(left, extent[k])));
+    step_[k] = ceil_div(extent[k], pieces);
+    count_[k] = ceil_div(extent[k], step_[k]);
+    left /= step_[k];
+  }
+  tile_positions_ = step_[0] * step_[1] * step_[2] * step_[3];
+  const int64_t tables = 2 * (max_taps_ + tile_positions_) * static_cast<int64_t>(8 / sizeof(T)) + 64;
+  const int64_t sums = in_bundle * tile_positions_ * widest;
+  const int64_t stage = 2 * step_[3] * axes_[2].s;
+  worker_elements_ = tables + std::max(sums, stage) + (runs_ ? 0 : sums) + 64;
+  worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(worker_elements_), 16));
+}
+
+template <class T>
+void ChannelsKernel<T>::estimate() {
+  double cycles = 0;
+  const double images = static_cast<double>(p_.n);
+  for (const Combo& c : combos_) {
+    double steps = 1, positions = 1;  // (position, tap) pairs
+    for (size_t a = 0; a < 3; ++a) {
+      const Range r = range_of(c, a);
+      double pairs = 0;
+      for (const Stretch& s : stretches_[a][static_cast<size_t>(a == 0 ? c.d : a == 1 ? c.h : c.w)]) {
+        pairs += static_cast<double>((s.u_end - s.u_begin) * (s.j_end - s.j_begin));
+      }
+      steps *= pairs;
+      positions *= static_cast<double>(r.size());
+    }
+    for (const Block& b : blocks_) {
+      const double m = channel_rows(simd_, b.vectors);
+      const double step = std::max(m * b.vectors * kFmaCycles, 1.25 * m + b.vectors);
+      cycles += images * (steps * static_cast<double>(p_.ci) * step + positions * (kCallCycles + 10)) / m;
+      cycles += images * positions * b.vectors * (direct_ ? 2 : 4);
+    }
+    if (!runs_)
+      cycles += images * positions * static_cast<double>(rows_) * kTransposeCycles * (store_.contiguous ? 1 : 4);
+    if (runs_ && !inner_)
+      cycles += images * positions * static_cast<double>(rows_) * (f_ >= 16 ? 0.2 : 4.0 / static_cast<double>(f_));
+  }
+  cycles *= static_cast<double>(p_.groups);
+  if (!in_place_) cycles += static_cast<double>(p_.in_elements()) * kTransposeCycles * 1.5;
+  const double tasks = static_cast<double>(ceil_div(p_.n, step_[0]) * count_[1] * count_[2] * count_[3] * p_.groups) *
+                       static_cast<double>(bundles_.size() * blocks_.size());
+  seconds_ =
+      std::max(cycles / std::min<double>(threads_, tasks) / kHertz, moved_bytes(p_) / kBytesPerSecond) + kCallSeconds;
+}
+
+template <class T>
+size_t ChannelsKernel<T>::packed_bytes() const {
+  return static_cast<size_t>(p_.groups * group_weights_) * sizeof(T);
+}
+
+template <class T>
+std::string ChannelsKernel<T>::packing() const {
+  std::string key = "native.channels/" + std::to_string(simd_.lanes) + "/" + name_of(p_.dtype) +
+                    (merged_ ? "/merged" : "") + (inner_ ? "/inner" : "");
+  for (const AxisPhases& a : axes_) {
+    key += "/s" + std::to_string(a.s) + "f";
+    for (size_t i = 0; i < a.phases.size() && i < 4; ++i) key += std::to_string(a.phases[i].f) + ",";
+    key += std::to_string(a.phases.size());
+  }
+  return key;
+}
+
+template <class T>
+Result<bool> ChannelsKernel<T>::pack(const void* w, void* packed, const Runner& runner) const {
+  T* out = static_cast<T*>(packed);
+  const WeightReader<T> read(p_, w);
+  std::atomic<bool> finite{true};
+  const int64_t combos = static_cast<int64_t>(combos_.size()), blocks = static_cast<int64_t>(blocks_.size());
+  const bool ok = runner(p_.groups * combos * blocks, [&](int64_t index, int32_t) {
+    const Block& b = blocks_[static_cast<size_t>(index % blocks)];
+    const Combo& c = combos_[static_cast<size_t>(index / blocks % combos)];
+    const int64_t g = index / blocks / combos;
+    const Phase &d = axes_[0].phases[static_cast<size_t>(c.d)], &h = axes_[1].phases[static_cast<size_t>(c.h)];
+    const int64_t width = b.vectors * simd_.lanes;
+    T* to = out + g * group_weights_ + c.weight + p_.ci * c.taps * b.row0;
+    bool fine = true;
+    const int64_t w_taps = axes_[2].phases[static_cast<size_t>(c.w)].taps;
+    for (int64_t ci = 0; ci < p_.ci; ++ci) {
+      for (int64_t i = 0; i < d.taps; ++i) {
+        for (int64_t j = 0; j < h.taps; ++j) {
+          for (int64_t q = 0; q < w_taps; ++q, to += width) {
+            for (int64_t r = 0; r < width; ++r) {
+              const int64_t row = b.row0 + r;
+              if (r >= b.valid) {
+                to[r] = 0;
+                continue;
+              }
+              const int64_t co = inner_ ? row % p_.co : row / f_, f = inner_ ? row / p_.co : row % f_;
+              const Phase& l = axes_[2].phases[static_cast<size_t>(c.w + f)];
+              to[r] =
+                  read(g, ci, co, d.t0 + i * axes_[0].t_step, h.t0 + j * axes_[1].t_step, l.t0 + q * axes_[2].t_step);
+              fine &= std::isfinite(to[r]);
+            }
+          }
+        }
+      }
+    }
+    if (!fine) finite.store(false, std::memory_order_relaxed);
+  });
+  if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
+  return finite.load();
+}
+
+template class ChannelsKernel<float>;
+template class ChannelsKernel<double>;
+
+}  // namespace ctconv::native
