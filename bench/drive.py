@@ -1,6 +1,7 @@
 """bench/run: the matrix of runs (layout x threads), each in a process of its own.
 
 In:  quick | full and options.   Out: bench/results/<date>-<machine>-<layout>-<threads>[-quick].json per run; exit status of the first that fails.
+Environment: python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -r bench/requirements.txt
 The library is CTCONV_LIBRARY, else the newest build/*/libctconv.so; bench_onednn and bench_peaks lie beside it (or in --build).
 """
 import argparse
@@ -11,6 +12,11 @@ import subprocess
 import sys
 
 import machine
+
+try:
+    import numpy  # noqa: F401
+except ImportError:
+    sys.exit("bench: this Python has no numpy; make the environment that bench/run --help names, or set CTCONV_BENCH_PYTHON")
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent

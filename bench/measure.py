@@ -58,6 +58,8 @@ def make_ready(contender, layer, reference):
     if extra is not None and contender.pays_for_y == "alloc":
         extra = max(0, extra - layer.written)
     record = {"create_s": facts.pop("create_s", create), "extra_bytes": facts.pop("extra_bytes", extra), "pays_for_y": contender.pays_for_y, **facts}
+    if contender.pays_for_y == "alloc":
+        record.pop("form", None)  # ctconv.alloc runs what ctconv runs
     if contender.note:
         record["note"] = contender.note
     y = contender.result()
@@ -66,7 +68,7 @@ def make_ready(contender, layer, reference):
 
 
 def run_layer(layer, makes, setting, budget, roof):
-    operands, row, ready, reference, firsts = layer.operands(), {}, [], None, {}
+    operands, row, ready, reference, firsts = base.Operands(layer, setting.layout), {}, [], None, {}
     everyone = [c for make in makes for c in make(layer, operands, setting)]
     auto = None
     for c in everyone:
@@ -80,10 +82,10 @@ def run_layer(layer, makes, setting, budget, roof):
             row[c.name] = {"refused": str(refusal)[:200]}
             continue
         if c.name == "ctconv":
-            reference, auto = y, row[c.name]["engine"]
+            reference, auto = y.copy(order="K"), row[c.name]["engine"]
         ready.append(c)
         del y
-    operands = None
+    operands = reference = None
     timed = timing.alternate(ready, budget, zlib.crc32(layer.id.encode()))
     for name, t in timed.items():
         seconds = t.median()
@@ -99,14 +101,14 @@ def run_layer(layer, makes, setting, budget, roof):
 def summary(layer, row, roof):
     floor, bound = layer.floor(roof)
     ratios = {}
-    for peer in PEERS:
-        if "ms" not in row.get(peer, {}):
+    for name, record in row.items():
+        if "ms" not in record:
             continue
-        if not row[peer]["error"] <= TOLERANCE:
-            row[peer]["wrong"] = True
-            continue
-        ours = row["ctconv.alloc" if row[peer]["pays_for_y"] == "alloc" else "ctconv"]
-        ratios[peer] = row[peer]["ms"] / ours["ms"]
+        if not record["error"] <= TOLERANCE:  # NaN too
+            record["wrong"] = True
+        elif name in PEERS:
+            ours = row["ctconv.alloc" if record["pays_for_y"] == "alloc" else "ctconv"]
+            ratios[name] = record["ms"] / ours["ms"]
     best = min(ratios, key=ratios.get) if ratios else None
     return {"id": layer.id, "class": layer.kind, "rank": layer.rank, "y": layer.y_shape, "gflop": layer.flop / 1e9, "mbytes": layer.bytes / 1e6,
             "floor_ms": floor * 1e3, "bound": bound, "gflops": layer.flop / row["ctconv"]["ms"] / 1e6,
@@ -124,11 +126,13 @@ def rounded(value):
 
 def head(peers):
     return (f"{'layer':20s} {'engine':8s} {'ms':>9s} {'alloc ms':>9s} {'GF/s':>7s} {'roof':>5s} | ratio to" +
-            "".join(f"{HEADS[p]:>10s}" for p in peers) + f" | {'worst':>6s} {'setup ms':>9s} {'wsp MB':>7s} others")
+            "".join(f"{HEADS[p]:>10s}" for p in peers) + f" | {'worst':>6s} {'setup ms':>9s} {'wsp MB':>7s} others  engines not taken (time / auto's)")
 
 
 def line(r, peers):
     ours, alloc = r["contenders"]["ctconv"], r["contenders"].get("ctconv.alloc", {})
+
+    forced = [f"{n[7:]} {c['ms'] / ours['ms']:.2f}" for n, c in r["contenders"].items() if n.startswith("ctconv.") and n != "ctconv.alloc" and "ms" in c]
 
     def ratio(peer):
         c = r["contenders"].get(peer, {"refused": ""})
@@ -136,7 +140,7 @@ def line(r, peers):
 
     return (f"{r['id']:20s} {ours['engine']:8s} {ours['ms']:9.3f} {alloc.get('ms', 0):9.3f} {r['gflops']:7.1f} {100 * r['roof_share']:4.0f}% |         " +
             "".join(f"{ratio(p):>10s}" for p in peers) + f" | {r['best_ratio'] or 0:6.2f} {ours['setup_ms']:9.2f} {ours['workspace_bytes'] / 1e6:7.2f} " +
-            (f"{100 * r['strangers']:3.0f}%" if r["strangers"] is not None else "  ?"))
+            (f"{100 * r['strangers']:5.0f}%" if r["strangers"] is not None else "     ?") + "  " + " ".join(forced))
 
 
 def main():
@@ -152,7 +156,10 @@ def main():
     names = None if a.peers is None else [p for p in a.peers.split(",") if p]
     setting = base.Setting(a.layout, a.threads, a.build, pathlib.Path(scratch.name), names,
                            None if a.engines is None else [e for e in a.engines.split(",") if e])
-    made, skipped = available(setting)
+    try:
+        made, skipped = available(setting)
+    except ImportError as error:
+        raise SystemExit(f"bench: libctconv or its Python binding cannot be used: {error}") from None
     for name, why in skipped.items():
         print(f"bench: SKIPPED {name}: {why}", file=sys.stderr)
     roof, now, load = machine.roof(a.build, a.threads), datetime.datetime.now(datetime.timezone.utc), os.getloadavg()
@@ -192,7 +199,7 @@ def close(report, todo, start):
         slow = sum(r < 1 for r in ratios)
         print(f"against the best peer of each layer: geometric mean {np.exp(np.mean(np.log(ratios))):.2f}, worst {min(ratios):.2f}, "
               f"{slow} of {len(ratios)} below 1.0; {len(todo)} layers in {time.time() - start:.0f} s   (*: timed once)")
-    wrong = [(r["id"], n) for r in report["layers"] for n, c in r["contenders"].items() if not isinstance(c.get("error", 0), float | int) or c.get("error", 0) > TOLERANCE]
+    wrong = [(r["id"], n) for r in report["layers"] for n, c in r["contenders"].items() if c.get("wrong")]
     for layer, name in wrong:
         print(f"bench: WRONG: {layer}: {name} and ctconv differ; no ratio", file=sys.stderr)
 

@@ -1,6 +1,6 @@
 """What a contender is.
 
-In:  a bench.layers.Layer, its operands (channels-first), and the Setting of the run.
+In:  a bench.layers.Layer, its Operands, and the Setting of the run.
 Out: a Contender whose time(calls) runs the layer `calls` times and returns the seconds of all of them.
 Layout "first": x and y are dense (n, c, axes..); "last": dense (n, axes.., c). Both ends have the same layout for everyone;
 a library that must convert inside converts inside the timed call.
@@ -52,7 +52,7 @@ class Contender:
         return time.perf_counter() - start
 
     def result(self):
-        """The last call's y as a channels-first view."""
+        """The last call's y as a channels-first view, valid until the next call of anybody."""
         raise NotImplementedError
 
     def facts(self):
@@ -63,18 +63,19 @@ class Contender:
         """Lets go of everything."""
 
 
-def to_last(a):
-    """A dense channels-last copy."""
-    return np.ascontiguousarray(np.moveaxis(a, 1, -1))
-
-
 def as_first(a):
     """A channels-first view of a channels-last array."""
     return np.moveaxis(a, -1, 1)
 
 
-def new_y(layer, layout):
-    """Memory for y, touched, so that no call pays for its pages."""
-    y = np.empty(layer.y_shape if layout == "first" else (layer.n, *layer.o, layer.cout), np.float32)
-    y.fill(0)
-    return y
+class Operands:
+    """One layer's memory, shared by the contenders of this process: w and b as the layer has them, x and y in the run's layout.
+
+    y is touched, so that no call pays for its pages; each contender that does not make its own writes into it.
+    """
+
+    def __init__(self, layer, layout):
+        self.x_first, self.w, self.b = layer.operands()
+        self.x = self.x_first if layout == "first" else np.ascontiguousarray(np.moveaxis(self.x_first, 1, -1))
+        self.y = np.empty(layer.y_shape if layout == "first" else (layer.n, *layer.o, layer.cout), np.float32)
+        self.y.fill(0)

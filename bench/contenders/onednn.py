@@ -64,7 +64,7 @@ class OneDNN(Contender):
     def setup(self):
         layer = self.layer
         with open(self.file, "wb") as f:
-            for a in self.operands:
+            for a in (self.operands.x_first, self.operands.w, self.operands.b):
                 if a is not None:
                     a.tofile(f)
         hi = [h - op for h, op in zip(layer.hi, layer.op)]

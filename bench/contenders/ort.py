@@ -6,7 +6,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from contenders.base import CONVERTING, Contender, Refused, as_first, new_y, to_last
+from contenders.base import CONVERTING, Contender, Refused, as_first
 
 
 def start(setting):
@@ -19,15 +19,14 @@ class Ort(Contender):
         super().__init__("onnxruntime")
         self.layer, self.setting, self.operands = layer, setting, operands
         self.last = setting.layout == "last"
-        self.x = to_last(operands[0]) if self.last else operands[0]
-        self.y = new_y(layer, setting.layout)
+        self.x, self.y = operands.x, operands.y
         self.note = CONVERTING if self.last else ""
 
     def model(self):
-        layer, constants = self.layer, [numpy_helper.from_array(self.operands[1], "w")]
+        layer, constants = self.layer, [numpy_helper.from_array(self.operands.w, "w")]
         inputs = ["a" if self.last else "x", "w"]
         if layer.bias:
-            constants.append(numpy_helper.from_array(self.operands[2], "b"))
+            constants.append(numpy_helper.from_array(self.operands.b, "b"))
             inputs.append("b")
         nodes = [helper.make_node("ConvTranspose", inputs, ["z" if self.last else "y"], kernel_shape=layer.k, strides=layer.s,
                                   dilations=layer.d, pads=[*layer.lo, *layer.hi], output_padding=layer.op, group=layer.g)]
@@ -60,7 +59,7 @@ class Ort(Contender):
         return as_first(self.y) if self.last else self.y
 
     def close(self):
-        self.runner = self.binding = self.held = self.x = self.y = None
+        self.runner = self.binding = self.held = self.operands = self.x = self.y = None
 
 
 def make(layer, operands, setting):

@@ -5,7 +5,7 @@ is timed only where `auto` took another; it takes no part in the ratios.
 """
 import ctconv
 
-from contenders.base import Contender, Refused, as_first, new_y, to_last
+from contenders.base import Contender, Refused, as_first
 
 
 def start(setting):
@@ -16,15 +16,14 @@ def start(setting):
 
 
 class Ours(Contender):
-    def __init__(self, name, layer, operands, setting, engine=None, alloc=False, x=None):
+    def __init__(self, name, layer, operands, setting, engine=None, alloc=False):
         super().__init__(name)
         self.layer, self.setting, self.engine = layer, setting, engine
         self.pays_for_y = "alloc" if alloc else "reuse"
         self.args = dict(in_channels=layer.cin, out_channels=layer.cout, groups=layer.g, kernel_size=tuple(layer.k),
                          stride=tuple(layer.s), dilation=tuple(layer.d), pad_begin=tuple(layer.lo), pad_end=tuple(layer.hi),
                          output_padding=tuple(layer.op), data_format="channels_" + setting.layout, bias=layer.bias)
-        self.x, self.w, self.b = x, operands[1], operands[2]
-        self.y = None if alloc else new_y(layer, setting.layout)
+        self.x, self.w, self.b, self.y = operands.x, operands.w, operands.b, None if alloc else operands.y
 
     def setup(self):
         try:
@@ -37,6 +36,7 @@ class Ours(Contender):
         if self.pays_for_y == "reuse":
             self.op(self.x, out=self.y)
         else:
+            self.y = None
             self.y = self.op(self.x)
 
     def result(self):
@@ -50,11 +50,10 @@ class Ours(Contender):
         return keep
 
     def close(self):
-        self.op = self.x = self.y = None
+        self.op = self.x = self.w = self.y = None
 
 
 def make(layer, operands, setting):
-    x = operands[0] if setting.layout == "first" else to_last(operands[0])
-    out = [Ours("ctconv", layer, operands, setting, x=x), Ours("ctconv.alloc", layer, operands, setting, alloc=True, x=x)]
+    out = [Ours("ctconv", layer, operands, setting), Ours("ctconv.alloc", layer, operands, setting, alloc=True)]
     forced = setting.engines if setting.engines is not None else [e for e in ctconv.engines() if e not in ("reference", "cudnn")]
-    return out + [Ours("ctconv." + engine, layer, operands, setting, engine, x=x) for engine in forced]
+    return out + [Ours("ctconv." + engine, layer, operands, setting, engine) for engine in forced]

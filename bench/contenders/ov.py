@@ -8,7 +8,7 @@ import openvino as ov
 from openvino import preprocess
 from openvino import opset8 as op
 
-from contenders.base import Contender, Refused, as_first, new_y, to_last
+from contenders.base import Contender, Refused, as_first
 
 
 def start(setting):
@@ -21,11 +21,10 @@ class OpenVino(Contender):
         super().__init__("openvino")
         self.layer, self.setting, self.operands = layer, setting, operands
         self.last = setting.layout == "last"
-        self.x = to_last(operands[0]) if self.last else operands[0]
-        self.y = new_y(layer, setting.layout)
+        self.x, self.y = operands.x, operands.y
 
     def model(self):
-        layer, (_, w, b) = self.layer, self.operands
+        layer, w, b = self.layer, self.operands.w, self.operands.b
         x = op.parameter(layer.x_shape, np.float32, name="x")
         keywords = dict(strides=layer.s, pads_begin=layer.lo, pads_end=layer.hi, dilations=layer.d, auto_pad="explicit",
                         output_padding=layer.op)
@@ -65,7 +64,7 @@ class OpenVino(Contender):
         return as_first(self.y) if self.last else self.y
 
     def close(self):
-        self.request = self.compiled = self.x = self.y = None
+        self.request = self.compiled = self.operands = self.x = self.y = None
 
 
 def make(layer, operands, setting):

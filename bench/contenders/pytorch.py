@@ -24,7 +24,7 @@ class Torch(Contender):
 
     def __init__(self, layer, operands, setting):
         super().__init__("torch")
-        x, w, b = (None if a is None else torch.from_numpy(a) for a in operands)
+        x, w, b = (None if a is None else torch.from_numpy(a) for a in (operands.x_first, operands.w, operands.b))
         rank, i, s, d, op = layer.rank, list(layer.i), list(layer.s), list(layer.d), list(layer.op)
         p = [min(lo, hi) for lo, hi in zip(layer.lo, layer.hi)]
         keep = [(lo - even, o) for lo, even, o in zip(layer.lo, p, layer.o)]
@@ -44,6 +44,7 @@ class Torch(Contender):
         self.y = None
 
     def once(self):
+        self.y = None
         with torch.inference_mode():
             y = self.function(*self.arguments).contiguous(memory_format=self.memory)
             self.y = y[self.window] if self.uneven else y

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Checks of the harness itself, without peers and without the library. Exit 0, 77 where numpy is missing, else an AssertionError.
+
+    useful FLOPs and output sizes against counting by hand; the floor; a wrong result gets no ratio and is marked; a peer that
+    makes its own y is set against ours doing so; the comparison sees one wrong element, another shape and a NaN; rounds end.
+"""
+import itertools
+import json
+import pathlib
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.dont_write_bytecode = True
+try:
+    import numpy as np
+except ImportError:
+    sys.exit(77)
+import layers  # noqa: E402
+import measure  # noqa: E402
+import report  # noqa: E402
+import timing  # noqa: E402
+
+ROOF = {"gflops": 100.0, "bandwidth": [{"bytes": 2**10, "read": 40.0, "fill": 20.0, "stream": 5.0}, {"bytes": 2**30, "read": 10.0, "fill": 6.0, "stream": 8.0}]}
+
+
+def row(**changed):
+    axis = dict(k=[3, 4], s=[2, 3], d=[2, 1], p_begin=[1, 2], p_end=[2, 0], op=[1, 0])
+    return {"id": "t", "class": "c", "n": 2, "cin": 4, "cout": 6, "g": 2, "in": [5, 4], "bias": True, **axis, **changed}
+
+
+def test_geometry():
+    for k, s, d, lo, hi in itertools.product((1, 2, 3), (1, 2, 3), (1, 2), (0, 1, 2), (0, 2)):
+        r = row(**{"in": [5], "k": [k], "s": [s], "d": [d], "p_begin": [lo], "p_end": [hi], "op": [0]})
+        layer = layers.Layer(r)
+        if layer.o[0] < 1:
+            continue
+        pairs = sum(0 <= i * s + t * d - lo < layer.o[0] for i in range(5) for t in range(k))
+        assert layer.flop == 2 * 2 * 4 * 3 * pairs, r
+    layer = layers.Layer(row())
+    assert layer.o == [(5 - 1) * 2 - 3 + 2 * 2 + 1 + 1, (4 - 1) * 3 - 2 + 3 + 1]
+    assert layer.bytes == 4 * (2 * 4 * 5 * 4 + 4 * 3 * 12 + 6 + 2 * 6 * layer.o[0] * layer.o[1])
+    assert all(min(one.o) > 0 for one in layers.load("full")) and len(layers.load("quick")) == layers.STARTER
+
+
+def test_floor():
+    layer = layers.Layer(row())
+    layer.read, layer.written, layer.bytes, layer.flop = 2**29, 2**29, 2**30, 1
+    seconds, bound = layer.floor(ROOF)
+    assert bound == "mem" and abs(seconds - 2**29 / 10e9 - 2**29 / 8e9) < 1e-9
+    layer.flop = 10**12
+    assert layer.floor(ROOF) == (10.0, "flop")
+
+
+def records(**errors):
+    def one(ms, pays="reuse", error=0.0):
+        return {"ms": ms, "error": error, "pays_for_y": pays}
+
+    return {"ctconv": {**one(2.0), "engine": "native", "setup_ms": 1.0, "workspace_bytes": 0, "extra_bytes": 0}, "ctconv.alloc": one(4.0, "alloc"),
+            "torch": one(12.0, "alloc", errors.get("torch", 0.0)), "onednn": one(3.0, error=errors.get("onednn", 0.0)), "openvino": {"refused": "no"}}
+
+
+def test_ratios():
+    layer = layers.Layer(row())
+    good = measure.summary(layer, records(), ROOF)
+    assert good["ratios"] == {"torch": 3.0, "onednn": 1.5} and good["best_peer"] == "onednn" and good["best_ratio"] == 1.5
+    for error in (1e-3, float("nan"), float("inf")):
+        bad = measure.summary(layer, records(onednn=error), ROOF)
+        assert bad["ratios"] == {"torch": 3.0} and bad["contenders"]["onednn"]["wrong"]
+        bad["strangers"] = None
+        assert "wrong" in measure.line(bad, ["torch", "onednn", "openvino"])
+
+
+def test_difference():
+    y = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    assert measure.difference(y, y.copy()) == 0
+    z = y.copy()
+    z[1, 2, 3] += 23
+    assert abs(measure.difference(z, y) - 1) < 1e-6
+    z[0, 0, 0] = np.nan
+    assert measure.difference(z, y) == float("inf") and measure.difference(y[:1], y) == float("inf")
+
+
+class Fake:
+    def __init__(self, name, seconds):
+        self.name, self.seconds, self.calls = name, seconds, 0
+
+    def time(self, calls):
+        self.calls += calls
+        return calls * self.seconds
+
+
+def test_rounds():
+    fast, slow = Fake("fast", 1e-4), Fake("slow", 9.0)
+    timed = timing.alternate([fast, slow], 0.1, 1)
+    assert abs(timed["fast"].median() - 1e-4) < 1e-9 and len(timed["fast"].samples) >= timing.ROUNDS_LEAST and fast.calls > 60
+    assert timed["slow"].once and slow.calls == 1
+
+
+def test_report():
+    layer = measure.rounded({**measure.summary(layers.Layer(row()), records(), ROOF), "strangers": 0.5, "took_s": 1.0})
+    run = {"which": "full", "layout": "first", "threads": 2, "date": "2026-01-02 03:04 UTC", "complete": True, "revision": "abc", "load_before": 0.1, "roof": ROOF,
+           "machine": {"cpu": "X", "cores": 2, "architecture": "a", "vectors": [], "caches": {}, "memory_gib": 1.0, "system": "s", "huge_pages": "m"},
+           "versions": {"ctconv": "0.1.0"}, "skipped": {"ort": "absent"}, "layers": [layer]}
+    with tempfile.TemporaryDirectory() as folder:
+        results = pathlib.Path(folder)
+        for name, changed in (("a", {}), ("b", {"which": "quick", "date": "2026-01-03 00:00 UTC"}), ("c", {"complete": False}), ("d-part", {"threads": 1})):
+            (results / f"{name}.json").write_text(json.dumps({**run, **changed}))
+        runs = report.chosen(results)
+    assert len(runs) == 1 and runs[0]["which"] == "full"
+    text = "\n".join(report.machine_lines(runs) + report.target_lines(runs) + report.peer_lines(run) + report.choice_lines(run) + report.table_lines(run))
+    assert "Not measured**: ort" in text and "| 3.00 | - | 1.50 | 1.50 |" in text and "**no**" in text
+
+
+if __name__ == "__main__":
+    for test in [f for n, f in sorted(globals().items()) if n.startswith("test_")]:
+        test()
+    print("bench: the harness holds")
