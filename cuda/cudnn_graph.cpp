@@ -138,7 +138,7 @@ Graph build_graph(Builder& b, const CudnnTarget& target, const ctconv_cuda_probl
 
   Graph g;
   g.x = tensor(b, p.dtype, kUidX, shape_of(p, ex, p.x, last), alignment, "tensor x");
-  g.w = tensor(b, p.dtype, kUidW, shape_of(p, ew, sw, last), 16, "tensor w");
+  g.w = tensor(b, p.dtype, kUidW, shape_of(p, ew, sw, last), alignment, "tensor w");
   g.y = tensor(b, p.dtype, kUidY, shape_of(p, ey, p.y, last), offset % 16 ? bytes : alignment, "tensor y");
 
   std::vector<int64_t> s, d, pre, post;

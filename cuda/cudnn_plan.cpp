@@ -1,0 +1,174 @@
+// cudnn: transposed convolution as backward data in cuDNN, then bias, activation, rim and tail in one pass of ours.
+//
+//   in:  a Request;   out: finalized cuDNN plans;   refuses: strides below 1, 3-D half types before cuDNN 9.15, no plan
+//   at all Backward data writes the interior of y; rows no tap meets are the rim (geometry.h). A plan assumes 16-byte
+//   addresses; the first call with others builds a second plan that does not, within the same workspace (else the
+//   direct kernel runs). cuDNN does not promise that every engine's plan may be executed by two threads at once: a
+//   mutex covers the enqueue.
+#include <algorithm>
+#include <mutex>
+
+#include "cuda/cudnn_graph.h"
+#include "cuda/cudnn_handles.h"
+#include "cuda/engine.h"
+#include "cuda/kernels/launch.h"
+
+namespace ctconv::cuda {
+namespace {
+
+CudnnWishes wishes_of(const ctconv_cuda_options& options, size_t workspace_limit) {
+  CudnnWishes wishes;
+  wishes.allow_tf32 = options.allow_tf32 != 0;
+  wishes.deterministic = options.reproducible >= CTCONV_CUDA_DETERMINISTIC;
+  wishes.workspace_limit =
+      workspace_limit > static_cast<size_t>(INT64_MAX) ? INT64_MAX : static_cast<int64_t>(workspace_limit);
+  return wishes;
+}
+
+class CudnnPlan final : public DevicePlan {
+ public:
+  CudnnPlan(const CudnnApi* api, const Request& r, CudnnPlanInfo plan)
+      : api_(api), problem_(r.problem), options_(r.options), device_(r.device), plan_(std::move(plan)) {
+    options_.kernel = options_.saved_plan = nullptr;  // the caller's memory
+    dgrad_box(problem_, &box_);
+    finish_ = problem_.bias != CTCONV_CUDA_BIAS_NONE || problem_.activation != 0;
+    int64_t extent[5];
+    extents_of(problem_, true, extent);
+    bool whole = true;
+    for (int a = 0; a < 3; ++a) whole = whole && box_.lo[a] == 0 && box_.hi[a] == extent[2 + a];
+    after_ = finish_ || !whole;
+    way_ = epilogue_form(problem_, box_, finish_, &vector_, &epilogue_);
+    const double pass =
+        after_ ? 2.0 * static_cast<double>(core_elements(problem_)) * static_cast<double>(element_bytes(problem_.dtype))
+               : 0;
+    const bool half = problem_.dtype == CTCONV_CUDA_F16 || problem_.dtype == CTCONV_CUDA_BF16;
+    double peak = problem_.dtype == CTCONV_CUDA_F64 ? device_.f64
+                  : !plan_.tensor_core              ? device_.f32
+                  : half                            ? device_.f16
+                                                    : device_.tf32;
+    double share = plan_.tensor_core ? 0.4 : 0.6, memory = 0.8;
+    if (half && !plan_.tensor_core) peak = device_.f32;
+    if (plan_.engine == 0) share = 0.05, memory = 0.3;  // the generic engine: one thread an element
+    // a workspace the size of the tensors is written and read once
+    seconds_ = estimate(device_, moved_bytes(problem_) + 2.0 * static_cast<double>(plan_.workspace) + pass, memory,
+                        useful_flop(problem_), peak, share, 1 + (after_ ? 1 : 0) + (plan_.workspace > 0 ? 2 : 0));
+  }
+
+  const char* row() const override { return "cudnn"; }
+  std::string form() const override {
+    return "cuDNN " + cudnn_version_text(api_->number) + ", engine " +
+           (plan_.engine < 0 ? std::string("of a saved plan") : std::to_string(plan_.engine)) +
+           (plan_.tensor_core ? ", tensor cores" : "") + (plan_.nondeterministic ? ", not deterministic" : "") +
+           ", workspace " + std::to_string(plan_.workspace) +
+           (after_ ? ", bias, activation and rim in a second pass" : "");
+  }
+  double seconds() const override { return seconds_; }
+  Packing packing() const override { return cudnn_packing(problem_); }
+  size_t workspace() const override { return static_cast<size_t>(plan_.workspace); }
+  Result<std::string> save() const override { return cudnn_plan_json(*api_, plan_); }
+
+  Status run(const DeviceCall& call) const override {
+    auto* y = static_cast<unsigned char*>(call.y) +
+              interior_offset(problem_, box_) * static_cast<int64_t>(element_bytes(problem_.dtype));
+    const bool aligned = aligned16(call.x) && aligned16(call.w) && aligned16(call.y);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      HandleLease lease(*api_, device_.ordinal, call.stream);
+      CTCONV_RETURN_IF_ERROR(lease.take_status());
+      const CudnnPlanInfo* plan = aligned ? &plan_ : low_plan(lease.get());
+      if (!plan) return run_direct(call);
+      cudnnBackendDescriptor_t raw = nullptr;
+      cudnnStatus_t status = api_->descriptor_create(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &raw);
+      const Descriptor pack(api_, raw);
+      const int64_t uids[3] = {kUidX, kUidW, kUidY};
+      void* pointers[3] = {const_cast<void*>(call.x), const_cast<void*>(call.w), y};
+      void* workspace = call.workspace;
+      const auto set = [&](cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
+                           const void* v) {
+        if (status == CUDNN_STATUS_SUCCESS) status = api_->set(raw, name, type, count, v);
+      };
+      set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3, uids);
+      set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3, pointers);
+      set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
+      if (status == CUDNN_STATUS_SUCCESS) status = api_->finalize(raw);
+      if (status == CUDNN_STATUS_SUCCESS) status = api_->execute(lease.get(), plan->plan.get(), raw);
+      if (status != CUDNN_STATUS_SUCCESS) return cudnn_error(*api_, status, "running backward data");
+    }
+    if (!after_) return {};
+    EpilogueParams p = epilogue_;
+    p.y = call.y, p.bias = call.bias;
+    return launched(launch_epilogue(problem_.dtype, way_, vector_ && aligned16(call.y), p, call.stream), "epilogue");
+  }
+
+ private:
+  // Under the mutex. Null: cuDNN has none, the direct kernel serves.
+  const CudnnPlanInfo* low_plan(cudnnHandle_t handle) const {
+    if (!low_asked_) {
+      low_asked_ = true;
+      CudnnWishes wishes = wishes_of(options_, static_cast<size_t>(plan_.workspace));
+      wishes.low_alignment = true;
+      auto plans = cudnn_plans(*api_, {.handle = handle, .compute_capability = device_.capability}, problem_, wishes);
+      if (plans.ok()) low_ = std::move(plans.value().front());
+    }
+    return low_.plan ? &low_ : nullptr;
+  }
+
+  Status run_direct(const DeviceCall& call) const {
+    ctconv_cuda_problem p = problem_;  // weights lie packed here
+    PackParams order;
+    pack_form(p, packing(), &order);
+    int64_t step = 1;
+    static constexpr int kLast[6] = {5, 4, 3, 2, 1, 0}, kMiddle[6] = {2, 5, 4, 3, 1, 0};
+    const int64_t extent[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
+    for (const int a : packing() == Packing::kTapsMiddle ? kMiddle : kLast) p.w[a] = step, step *= extent[a];
+    DirectParams params;
+    if (std::string reason = direct_form(p, &params); !reason.empty()) return Status(Code::UNSUPPORTED_ENGINE, reason);
+    params.x = call.x, params.w = call.w, params.bias = call.bias, params.y = call.y;
+    CTCONV_RETURN_IF_ERROR(launched(launch_direct(p.dtype, params, call.stream), "direct"));
+    return fill_tail(p, call.y, call.stream);
+  }
+
+  const CudnnApi* api_;
+  ctconv_cuda_problem problem_;
+  ctconv_cuda_options options_;
+  DeviceModel device_;
+  CudnnPlanInfo plan_;
+  Box box_;
+  bool finish_ = false, after_ = false, vector_ = false;
+  EpilogueWay way_ = EpilogueWay::kAny;
+  EpilogueParams epilogue_{};
+  double seconds_ = 0;
+  mutable std::mutex mutex_;
+  mutable bool low_asked_ = false;
+  mutable CudnnPlanInfo low_;
+};
+
+Result<Plans> plan_cudnn(const Request& r) {
+  const CudnnApi* api = nullptr;
+  CTCONV_RETURN_IF_ERROR(load_cudnn(&api));
+  if (std::string reason = cudnn_refusal(*api, r.problem); !reason.empty())
+    return Status(Code::UNSUPPORTED_ENGINE, std::move(reason));
+  HandleLease lease(*api, r.device.ordinal, nullptr);
+  CTCONV_RETURN_IF_ERROR(lease.take_status());
+  const CudnnTarget target{.handle = lease.get(), .compute_capability = r.device.capability};
+  Plans plans;
+  if (!r.saved.empty()) {
+    auto saved = cudnn_plan_from_json(*api, target, r.saved);
+    if (saved.ok() && static_cast<size_t>(saved->workspace) <= r.workspace_limit) {
+      plans.push_back(std::make_unique<CudnnPlan>(api, r, std::move(*saved)));
+      return plans;
+    }
+  }
+  CudnnWishes wishes = wishes_of(r.options, r.workspace_limit);
+  wishes.most = r.most;
+  auto built = cudnn_plans(*api, target, r.problem, wishes);
+  if (!built.ok()) return built.take_status();
+  for (CudnnPlanInfo& info : *built) plans.push_back(std::make_unique<CudnnPlan>(api, r, std::move(info)));
+  return plans;
+}
+
+}  // namespace
+
+const Row kCudnnRow = {"cudnn", false, plan_cudnn};
+
+}  // namespace ctconv::cuda

@@ -1,0 +1,76 @@
+// What a row of the module's table is: it says itself whether it can run a problem and then hands out a plan.
+//
+//   in:  a problem, the options, the device;   out: a DevicePlan with no decision left, or the reason of refusal
+//   Order of the table: cell, pixel, shuffle, cudnn, direct. Among those that can, the least estimated (or measured)
+//   time wins.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cuda/device.h"
+#include "cuda/forms.h"
+#include "src/base/status.h"
+
+namespace ctconv::cuda {
+
+struct DeviceCall {
+  const void *x, *w, *bias;  // w in the plan's packing
+  void *y, *workspace;
+  cudaStream_t stream;
+};
+
+// Immutable for its callers; any number of threads at once.
+class DevicePlan {
+ public:
+  virtual ~DevicePlan() = default;
+  virtual const char* row() const = 0;
+  virtual std::string form() const = 0;
+  virtual double seconds() const = 0;  // estimate
+  virtual Packing packing() const { return Packing::kRaw; }
+  virtual size_t workspace() const { return 0; }
+  virtual Result<std::string> save() const { return std::string(); }
+  virtual Status run(const DeviceCall& call) const = 0;  // core and tail of y
+};
+
+struct Request {
+  const ctconv_cuda_problem& problem;
+  const ctconv_cuda_options& options;
+  const DeviceModel& device;
+  size_t workspace_limit = SIZE_MAX;  // what the plan itself may take
+  std::string saved;                  // the row's own text, empty: none
+  size_t most = 1;                    // plans to hand out, best guess first
+};
+
+using Plans = std::vector<std::unique_ptr<DevicePlan>>;
+
+struct Row {
+  const char* name;
+  bool reference_bits;  // each element one chain of fused multiply-adds in the reference's order
+  // UNSUPPORTED_ENGINE or DEVICE_NO_PLAN with the reason where it cannot.
+  Result<Plans> (*plan)(const Request& request);
+};
+
+extern const Row kCellRow, kPixelRow, kShuffleRow, kShuffleTensorRow, kCudnnRow, kDirectRow;
+
+// The table itself.
+const std::vector<const Row*>& rows();
+// Chooses by estimate, or by measuring where options.tuning; `saved` is what a plan's text says.
+Result<std::unique_ptr<DevicePlan>> choose(const Request& request);
+// Fastest of the candidates on scratch memory of the device.
+Result<size_t> measure(const Request& request, const Plans& candidates, std::vector<double>* seconds);
+
+// Shared by the rows.
+Status launched(cudaError_t error, const char* kernel);
+Status fill_tail(const ctconv_cuda_problem& p, void* y, cudaStream_t stream);
+double useful_flop(const ctconv_cuda_problem& p);
+double moved_bytes(const ctconv_cuda_problem& p);
+// max(memory, arithmetic) + launches, with the shares of peak a kernel class reaches.
+double estimate(const DeviceModel& device, double bytes, double memory_share, double flop, double peak, double share,
+                int launches);
+bool aligned16(const void* p);
+
+}  // namespace ctconv::cuda

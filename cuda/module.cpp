@@ -1,0 +1,299 @@
+// The one export of libctconv_cuda.so and the functions of its table.
+//
+//   in:  plain records (module.h);   out: statuses;   nothing throws, aborts or prints
+#include "cuda/module.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <exception>
+#include <new>
+
+#include "cuda/engine.h"
+#include "cuda/kernels/launch.h"
+
+struct ctconv_cuda_plan {
+  ctconv_cuda_problem problem;
+  ctconv::cuda::DeviceModel device;
+  std::unique_ptr<ctconv::cuda::DevicePlan> plan;  // null: y is empty
+  std::string packing;
+  size_t packed_bytes = 0, call_packed_bytes = 0, workspace = 0;
+  mutable std::atomic<bool> used{false};
+};
+
+namespace ctconv::cuda {
+namespace {
+
+constexpr size_t kRound = 256;
+size_t round_up(size_t bytes) { return (bytes + kRound - 1) / kRound * kRound; }
+
+int32_t answer(const Status& status, ctconv_cuda_error* error) {
+  if (status.ok()) return 0;
+  const Status::Detail& d = status.detail();
+  if (error) {
+    error->status = static_cast<int32_t>(d.code);
+    error->native_code = d.native_code;
+    const size_t length = std::min(d.message.size(), sizeof(error->message) - 1);
+    std::memcpy(error->message, d.message.data(), length);
+    error->message[length] = 0;
+  }
+  return static_cast<int32_t>(d.code);
+}
+
+// Runs f, turning what standard containers may throw into statuses.
+template <class F>
+int32_t guarded(ctconv_cuda_error* error, F&& f) {
+  try {
+    return answer(f(), error);
+  } catch (const std::bad_alloc&) {
+    if (error) *error = {static_cast<int32_t>(Code::NO_MEMORY), 0, "host memory could not be allocated"};
+    return static_cast<int32_t>(Code::NO_MEMORY);
+  } catch (const std::exception&) {
+    if (error) *error = {static_cast<int32_t>(Code::INTERNAL), 0, "a standard library call failed in the CUDA module"};
+    return static_cast<int32_t>(Code::INTERNAL);
+  }
+}
+
+size_t copy_text(const std::string& text, char* to, size_t capacity) {
+  if (to && capacity) {
+    const size_t length = std::min(text.size(), capacity - 1);
+    std::memcpy(to, text.data(), length);
+    to[length] = 0;
+  }
+  return text.size() + 1;
+}
+
+int32_t module_check_device(int32_t ordinal, ctconv_cuda_error* error) {
+  return guarded(error, [&] { return cuda::check_device(ordinal); });
+}
+
+int32_t module_device_text(int32_t ordinal, char* text, size_t capacity, ctconv_cuda_error* error) {
+  return guarded(error, [&]() -> Status {
+    Result<std::string> t = cuda::device_text(ordinal);
+    if (!t.ok()) return t.take_status();
+    copy_text(*t, text, capacity);
+    return {};
+  });
+}
+
+bool y_empty(const ctconv_cuda_problem& p) {
+  int64_t e[5];
+  extents_of(p, true, e);
+  return std::any_of(e, e + 5, [](int64_t v) { return v == 0; });
+}
+
+Status create(int32_t ordinal, const ctconv_cuda_problem& problem, const ctconv_cuda_options& options,
+              ctconv_cuda_plan** out) {
+  CTCONV_RETURN_IF_ERROR(cuda::check_device(ordinal));
+  const DeviceGuard guard(ordinal);
+  CTCONV_RETURN_IF_ERROR(guard.status());
+  auto plan = std::make_unique<ctconv_cuda_plan>();
+  plan->problem = problem;
+  Result<DeviceModel> device = device_model(ordinal);
+  if (!device.ok()) return device.take_status();
+  plan->device = *device;
+  if (!y_empty(problem)) {
+    Request request{plan->problem, options, plan->device, options.workspace_limit, {}, 1};
+    Result<std::unique_ptr<DevicePlan>> chosen = choose(request);
+    const auto needs = [&](const DevicePlan& p) {
+      const bool moves = !raw_matches(problem, p.packing());
+      return moves ? static_cast<size_t>(weight_elements(problem)) * element_bytes(problem.dtype) : size_t{0};
+    };
+    if (chosen.ok() && options.weights_per_call && options.workspace_limit != SIZE_MAX) {
+      const size_t packed = round_up(needs(**chosen));
+      if (packed + (*chosen)->workspace() > options.workspace_limit) {  // again, leaving room for the packed weights
+        if (packed < options.workspace_limit) {
+          request.workspace_limit = options.workspace_limit - packed;
+          chosen = choose(request);
+        }
+        if (!chosen.ok() || packed >= options.workspace_limit ||
+            round_up(needs(**chosen)) + (*chosen)->workspace() > options.workspace_limit) {
+          ctconv_cuda_options direct = options;  // takes weights as they lie
+          if (!options.kernel) direct.kernel = "direct";
+          direct.saved_plan = nullptr;
+          Request last{plan->problem, direct, plan->device, options.workspace_limit, {}, 1};
+          chosen = choose(last);
+          if (chosen.ok() && needs(**chosen) > options.workspace_limit) {
+            return Status(Code::UNSUPPORTED_ENGINE, "weights packed in every call exceed the workspace limit");
+          }
+        }
+      }
+    }
+    if (!chosen.ok()) return chosen.take_status();
+    plan->plan = std::move(*chosen);
+    plan->packed_bytes = needs(*plan->plan);
+    plan->call_packed_bytes = options.weights_per_call ? round_up(plan->packed_bytes) : 0;
+    plan->workspace = plan->call_packed_bytes + plan->plan->workspace();
+    plan->packing = plan->packed_bytes ? name_of(plan->plan->packing()) : name_of(Packing::kRaw);
+  } else {
+    plan->packing = name_of(Packing::kRaw);
+  }
+  *out = plan.release();
+  return {};
+}
+
+int32_t module_plan_create(int32_t ordinal, const ctconv_cuda_problem* problem, const ctconv_cuda_options* options,
+                           ctconv_cuda_plan** plan, ctconv_cuda_error* error) {
+  *plan = nullptr;
+  return guarded(error, [&] { return create(ordinal, *problem, *options, plan); });
+}
+
+size_t module_plan_workspace(const ctconv_cuda_plan* plan) { return plan->workspace; }
+size_t module_plan_packed_bytes(const ctconv_cuda_plan* plan) { return plan->packed_bytes; }
+const char* module_plan_packing(const ctconv_cuda_plan* plan) { return plan->packing.c_str(); }
+
+Status pack(const ctconv_cuda_plan& plan, const void* w, void* packed, cudaStream_t stream) {
+  PackParams params;
+  pack_form(plan.problem, plan.plan->packing(), &params);
+  params.w = w, params.packed = packed;
+  return launched(launch_pack(static_cast<int32_t>(element_bytes(plan.problem.dtype)), params, stream), "pack");
+}
+
+int32_t module_plan_pack(const ctconv_cuda_plan* plan, const void* w, void* packed, void* stream,
+                         ctconv_cuda_error* error) {
+  if (plan->packed_bytes == 0) return 0;
+  return guarded(error, [&]() -> Status {
+    const DeviceGuard guard(plan->device.ordinal);
+    CTCONV_RETURN_IF_ERROR(guard.status());
+    plan->used.store(true, std::memory_order_relaxed);
+    return pack(*plan, w, packed, static_cast<cudaStream_t>(stream));
+  });
+}
+
+int32_t module_plan_execute(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call, ctconv_cuda_error* error) {
+  if (!plan->plan) return 0;
+  return guarded(error, [&]() -> Status {
+    const DeviceGuard guard(plan->device.ordinal);
+    CTCONV_RETURN_IF_ERROR(guard.status());
+    plan->used.store(true, std::memory_order_relaxed);
+    const auto stream = static_cast<cudaStream_t>(call->stream);
+    auto* workspace = static_cast<unsigned char*>(call->workspace);
+    const void* w = plan->packed_bytes == 0 ? call->w : call->packed;
+    if (!w && plan->packed_bytes != 0) {
+      if (plan->call_packed_bytes == 0 || !call->w)
+        return Status(Code::INTERNAL, "a call without packed weights on a plan that was made with them");
+      CTCONV_RETURN_IF_ERROR(pack(*plan, call->w, workspace, stream));
+      w = workspace;
+    }
+    const void* bias = plan->problem.bias == CTCONV_CUDA_BIAS_NONE ? nullptr : call->bias;
+    return plan->plan->run({call->x, w, bias, call->y, workspace + plan->call_packed_bytes, stream});
+  });
+}
+
+size_t module_plan_describe(const ctconv_cuda_plan* plan, char* text, size_t capacity) {
+  try {
+    std::string t;
+    if (plan->plan) {
+      t = "kernel: " + std::string(plan->plan->row()) + "\nform: " + plan->plan->form() +
+          "\nestimated_us: " + std::to_string(1e6 * plan->plan->seconds()) + "\nweights: " + plan->packing +
+          "\nworkspace_bytes: " + std::to_string(plan->workspace) + "\n";
+    } else {
+      t = "kernel: none\nform: y is empty\n";
+    }
+    return copy_text(t, text, capacity);
+  } catch (const std::exception&) {
+    return copy_text(std::string(), text, capacity);
+  }
+}
+
+int32_t module_plan_export(const ctconv_cuda_plan* plan, char* text, size_t capacity, size_t* needed,
+                           ctconv_cuda_error* error) {
+  *needed = 0;
+  return guarded(error, [&]() -> Status {
+    if (!plan->plan) {
+      *needed = copy_text("ctconv-cuda-plan 1 none\n", text, capacity);
+      return {};
+    }
+    Result<std::string> own = plan->plan->save();
+    if (!own.ok()) return own.take_status();
+    *needed = copy_text("ctconv-cuda-plan 1 " + std::string(plan->plan->row()) + "\n" + *own, text, capacity);
+    return {};
+  });
+}
+
+void module_plan_destroy(ctconv_cuda_plan* plan) {
+  if (!plan) return;
+  if (plan->used.load(std::memory_order_relaxed)) {
+    const DeviceGuard guard(plan->device.ordinal);
+    if (guard.status().ok()) cudaDeviceSynchronize();
+  }
+  delete plan;
+}
+
+int32_t module_memory_alloc(int32_t ordinal, size_t bytes, void** memory, ctconv_cuda_error* error) {
+  *memory = nullptr;
+  return guarded(error, [&]() -> Status {
+    const DeviceGuard guard(ordinal);
+    CTCONV_RETURN_IF_ERROR(guard.status());
+    const cudaError_t e = cudaMalloc(memory, std::max<size_t>(bytes, 1));
+    if (e == cudaSuccess) return {};
+    cudaGetLastError();
+    *memory = nullptr;
+    return cuda_error(e, ("allocating " + std::to_string(bytes) + " bytes").c_str());
+  });
+}
+
+void module_memory_free(int32_t ordinal, void* memory) {
+  if (!memory) return;
+  const DeviceGuard guard(ordinal);
+  if (guard.status().ok()) cudaFree(memory);
+}
+
+int32_t module_memory_copy(int32_t ordinal, void* to, const void* from, size_t bytes, ctconv_cuda_error* error) {
+  if (bytes == 0) return 0;
+  return guarded(error, [&]() -> Status {
+    const DeviceGuard guard(ordinal);
+    CTCONV_RETURN_IF_ERROR(guard.status());
+    cudaError_t e = cudaMemcpy(to, from, bytes, cudaMemcpyDefault);
+    if (e == cudaSuccess) e = cudaStreamSynchronize(nullptr);  // a device-to-device copy returns early
+    return e == cudaSuccess ? Status() : cuda_error(e, "copying memory");
+  });
+}
+
+int32_t module_pointer_device(const void* pointer, int32_t* kind, int32_t* ordinal, ctconv_cuda_error* error) {
+  *kind = CTCONV_CUDA_NOT_A_DEVICE_POINTER, *ordinal = -1;
+  return guarded(error, [&]() -> Status {
+    cudaPointerAttributes attributes{};
+    const cudaError_t e = cudaPointerGetAttributes(&attributes, pointer);
+    if (e == cudaErrorInvalidValue) {
+      cudaGetLastError();
+      return {};
+    }
+    if (e != cudaSuccess) return cuda_error(e, "looking up a pointer");
+    if (attributes.type == cudaMemoryTypeDevice) *kind = CTCONV_CUDA_DEVICE_POINTER, *ordinal = attributes.device;
+    if (attributes.type == cudaMemoryTypeManaged) *kind = CTCONV_CUDA_MANAGED_POINTER, *ordinal = attributes.device;
+    return {};
+  });
+}
+
+int32_t module_synchronize(int32_t ordinal, void* stream, ctconv_cuda_error* error) {
+  return guarded(error, [&]() -> Status {
+    const DeviceGuard guard(ordinal);
+    CTCONV_RETURN_IF_ERROR(guard.status());
+    const cudaError_t e = cudaStreamSynchronize(static_cast<cudaStream_t>(stream));
+    return e == cudaSuccess ? Status() : cuda_error(e, "waiting for a stream");
+  });
+}
+
+}  // namespace
+}  // namespace ctconv::cuda
+
+extern "C" __attribute__((visibility("default"))) int32_t ctconv_cuda_module_init(uint32_t abi, size_t table_bytes,
+                                                                                  ctconv_cuda_table* table) {
+  if (!table) return static_cast<int32_t>(ctconv::Code::MISUSE_NULL);
+  if (table_bytes >= sizeof(uint32_t)) table->abi = CTCONV_CUDA_ABI;
+  if (abi != CTCONV_CUDA_ABI || table_bytes != sizeof(ctconv_cuda_table))
+    return static_cast<int32_t>(ctconv::Code::DEVICE_MODULE_ABI);
+  using namespace ctconv::cuda;
+  *table = {CTCONV_CUDA_ABI,           0,
+            sizeof(ctconv_cuda_table), module_check_device,
+            module_device_text,        module_plan_create,
+            module_plan_workspace,     module_plan_packed_bytes,
+            module_plan_packing,       module_plan_pack,
+            module_plan_execute,       module_plan_describe,
+            module_plan_export,        module_plan_destroy,
+            module_memory_alloc,       module_memory_free,
+            module_memory_copy,        module_pointer_device,
+            module_synchronize};
+  return 0;
+}
