@@ -16,9 +16,11 @@ RequestedSize read_output_size(const Descriptor& desc, const Value& value, int x
   const std::string& name = desc.spelling.output_size;
   const size_t rank = static_cast<size_t>(desc.rank);
   const size_t leading = desc.output_size_leading ? (x_ndim == desc.rank + 1 ? 1 : 2) : 0;
-  std::string legal = "a tuple or list of " + std::to_string(rank) + " ints";
-  if (leading) legal += " (or " + std::to_string(rank + leading) + " with the leading axes)";
-  if (desc.output_size_takes_int) legal = "an int or " + legal;
+  const auto legal = [&] {  // only a fault needs words: a legal call takes no memory
+    std::string s = "a tuple or list of " + std::to_string(rank) + " ints";
+    if (leading) s += " (or " + std::to_string(rank + leading) + " with the leading axes)";
+    return desc.output_size_takes_int ? "an int or " + s : s;
+  };
 
   if (value.tag == Value::kInt && desc.output_size_takes_int) {
     out.sizes.fill(value.i);
@@ -27,7 +29,7 @@ RequestedSize read_output_size(const Descriptor& desc, const Value& value, int x
   if (!value.is_sequence()) {
     const bool value_error = desc.output_size_takes_int && value.tag != Value::kBool;
     out.fault = argument_error(value_error ? Code::VALUE_OUTPUT_SIZE_TYPE : Code::TYPE_OUTPUT_SIZE, name, value.show(),
-                               legal, "is " + value.type_name());
+                               legal(), "is " + value.type_name());
     return out;
   }
   for (size_t n = 0; n < value.items.size(); ++n) {
@@ -38,7 +40,7 @@ RequestedSize read_output_size(const Descriptor& desc, const Value& value, int x
   }
   const size_t count = value.items.size();
   if (count != rank && !(leading && count == rank + leading)) {
-    out.fault = argument_error(Code::VALUE_OUTPUT_SIZE_LENGTH, name, value.show(), legal,
+    out.fault = argument_error(Code::VALUE_OUTPUT_SIZE_LENGTH, name, value.show(), legal(),
                                "has " + std::to_string(count) + " entries");
     return out;
   }

@@ -10,6 +10,10 @@ namespace ctconv {
 namespace native {
 namespace {
 
+// Plans hold tables with an entry a tap of an input channel and an entry an output channel. Beyond this a plan alone
+// would take gigabytes (an extent may be 2^60), while no layer comes near.
+constexpr int64_t kMostEntries = int64_t{1} << 24;
+
 template <class T>
 Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context, const char* form) {
   const Simd<T> s = simd<T>();
@@ -34,6 +38,9 @@ Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& con
 Result<std::unique_ptr<Kernel>> plan_form(const Problem& p, const PlanContext& context, const char* form) {
   if (p.empty()) return refuse("native: the output is empty");
   if (!context.weights_finite) return refuse("native: a weight is infinite or not a number");
+  if (p.taps() * p.ci > kMostEntries || p.groups * p.ci > kMostEntries || p.groups * p.co > kMostEntries) {
+    return refuse("native: more taps or channels than its tables hold");
+  }
   return p.dtype == Dtype::kF64 ? plan_as<double>(p, context, form) : plan_as<float>(p, context, form);
 }
 

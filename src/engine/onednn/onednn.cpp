@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 
 #include "src/engine/onednn/descriptors.h"
@@ -51,7 +52,15 @@ Status judge(const Problem& p, const PlanContext& context) {
   return {};
 }
 
+// oneDNN prints its errors to stdout unless told otherwise; a library that answers with a status prints nothing.
+bool silence() {
+  if (std::getenv("ONEDNN_VERBOSE") == nullptr && std::getenv("DNNL_VERBOSE") == nullptr) dnnl_set_verbose(0);
+  return true;
+}
+
 Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& context) {
+  static const bool silent = silence();
+  (void)silent;
   try {
     CTCONV_RETURN_IF_ERROR(judge(p, context));
     auto last = onednn::make_kernel(p, context, Route::kLast);
