@@ -1,0 +1,43 @@
+// Thousands of random, mostly hostile descriptors over all dialects: always a status with its message or success, never a crash.
+#include <chrono>
+#include <cstdlib>
+
+#include "tests/capi/support.h"
+#include "tests/fuzz/hostile.h"
+
+namespace {
+
+class RandomSource : public hostile::Source {
+ public:
+  explicit RandomSource(uint64_t seed) : rng_(seed) {}
+  uint64_t below(uint64_t bound) override { return rng_() % bound; }
+
+ private:
+  std::mt19937_64 rng_;
+};
+
+}  // namespace
+
+TEST_CASE("hostile: random descriptors over all dialects", "[capi][hostile]") {
+  const char* asked = std::getenv("CTCONV_TEST_ROUNDS");
+  const uint64_t rounds = asked != nullptr ? std::strtoull(asked, nullptr, 10) : 4000;
+  hostile::Counts counts;
+  for (uint64_t round = 0; round < rounds; ++round) {
+    const uint64_t seed = capi::test_seed() + round;
+    RandomSource source(seed);
+    std::string said;
+    const auto start = std::chrono::steady_clock::now();
+    const std::string fault = hostile::one_life(source, &said, &counts);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said << seconds << " s");
+    REQUIRE(fault.empty());
+    CHECK(seconds < 5);  // no size may cost time before it is refused
+  }
+  // The generator reaches every stage.
+  INFO(counts.valid << " valid, " << counts.created << " with a shape, " << counts.planned << " planned, " << counts.executed << " executed");
+  if (rounds >= 1000) {
+    CHECK(counts.valid > static_cast<int64_t>(rounds / 10));
+    CHECK(counts.planned > static_cast<int64_t>(rounds / 30));
+    CHECK(counts.executed > static_cast<int64_t>(rounds / 50));
+  }
+}

@@ -1,0 +1,218 @@
+// Sizes up to 2^63 - 1 in every place that takes a number: refused by the right kind, or computed by checked arithmetic.
+#include <chrono>
+
+#include "tests/capi/support.h"
+
+using namespace capi;
+
+namespace {
+
+constexpr int64_t kHuge[] = {(int64_t{1} << 31) - 1, int64_t{1} << 31, int64_t{1} << 32, int64_t{1} << 53, int64_t{1} << 61, int64_t{1} << 62, INT64_MAX - 1, INT64_MAX};
+
+// A shape without memory behind it.
+ctconv_tensor shape_only(const Shape& shape, Dtype type = Dtype::kF32) {
+  const auto e = ctconv::element_type(type);
+  return {nullptr, CTCONV_DEVICE_CPU, 0, static_cast<int32_t>(shape.size()), e.code, e.bits, e.lanes, shape.data(), nullptr, 0};
+}
+
+// The whole of a call up to the plan: any status of kind 1 to 5, or success; and quick.
+void judged(const Desc& desc, const Shape& x_shape) {
+  const auto start = std::chrono::steady_clock::now();
+  Error error;
+  ctconv_op* made = nullptr;
+  const ctconv_status created = ctconv_create(desc.get(), nullptr, nullptr, nullptr, &made, &error);
+  if (created != CTCONV_OK) {
+    CHECK(created / 1000 <= 3);
+    return refused(created, error, created);
+  }
+  Op op(made);
+  ctconv_spec spec;
+  const ctconv_tensor x = shape_only(x_shape);
+  const ctconv_status weight = ctconv_desc_weight_spec(desc.get(), &x, &spec, nullptr, &error);
+  if (weight != CTCONV_OK) refused(weight, error, weight);
+  ctconv_call call = CTCONV_CALL_INIT;
+  call.x = &x;
+  const ctconv_status shaped = ctconv_output_spec(made, &call, &spec, &error);
+  if (shaped != CTCONV_OK) refused(shaped, error, shaped);
+  size_t bytes = 0;
+  const ctconv_status prepared = ctconv_prepare(made, &call, &bytes, &error);
+  INFO(error.text());
+  if (prepared != CTCONV_OK) refused(prepared, error, prepared);
+  CHECK((prepared == CTCONV_OK || prepared == shaped || prepared == CTCONV_ERR_NO_MEMORY));
+  if (shaped == CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW) CHECK(prepared == CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW);  // never NO_MEMORY
+  const ctconv_status described = ctconv_describe(made, &call, nullptr, 0, &bytes, &error);
+  CHECK(described == prepared);
+  CHECK(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 2);
+}
+
+Desc torch() {
+  Desc desc("torch.nn.ConvTranspose2d");
+  desc.set("in_channels", 2).set("out_channels", 2).set("kernel_size", 3);
+  return desc;
+}
+Desc canonical() {
+  Desc desc("ctconv");
+  desc.set("in_channels", 2).set("out_channels", 2).set("kernel_size", Shape{3, 3});
+  return desc;
+}
+
+}  // namespace
+
+TEST_CASE("huge: in every argument of two dialects", "[capi][huge]") {
+  for (int64_t huge : kHuge) {
+    for (const char* name : {"in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups", "dilation"}) {
+      INFO("torch " << name << " = " << huge);
+      Desc desc = torch();
+      desc.set(name, huge);
+      judged(desc, {2, 2, 5, 6});
+    }
+    for (const char* name : {"in_channels", "out_channels", "groups", "stride", "dilation", "pad_begin", "pad_end", "output_padding", "zero_tail"}) {
+      INFO("ctconv " << name << " = " << huge);
+      Desc desc = canonical();
+      desc.set(name, huge);
+      judged(desc, {2, 2, 5, 6});
+    }
+    for (const Shape& kernel : {Shape{huge, 1}, Shape{3, huge}, Shape{huge, huge}}) {
+      INFO("ctconv kernel " << kernel[0] << " x " << kernel[1]);
+      Desc desc = canonical();
+      desc.set("kernel_size", kernel);
+      judged(desc, {2, 2, 5, 6});
+    }
+  }
+}
+
+TEST_CASE("huge: pairs of arguments that meet in a product or a difference", "[capi][huge]") {
+  const char* names[] = {"stride", "dilation", "pad_begin", "pad_end", "output_padding", "zero_tail"};
+  for (int64_t a : {int64_t{1} << 31, int64_t{1} << 62, INT64_MAX}) {
+    for (int64_t b : {int64_t{1} << 31, int64_t{1} << 62, INT64_MAX}) {
+      for (const char* first : names) {
+        for (const char* second : names) {
+          if (first == second) continue;
+          INFO(first << " = " << a << ", " << second << " = " << b);
+          Desc desc = canonical();
+          desc.set(first, a).set(second, b);
+          judged(desc, {2, 2, 5, 6});
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("huge: in every extent of x", "[capi][huge]") {
+  for (int64_t huge : kHuge) {
+    for (size_t axis = 0; axis < 4; ++axis) {
+      Shape shape = {2, 2, 5, 6};
+      shape[axis] = huge;
+      INFO("axis " << axis << " = " << huge);
+      judged(torch(), shape);
+      judged(canonical(), shape);
+    }
+    judged(canonical(), {huge, 2, huge, 5});
+    judged(canonical(), {0, 2, huge, huge});
+  }
+}
+
+TEST_CASE("huge: an extent that does not fit is SHAPE_OUTPUT_OVERFLOW", "[capi][huge]") {
+  const auto overflows = [](const Desc& desc, const Shape& x_shape) {
+    Op op = create(desc, nullptr, nullptr);
+    const ctconv_tensor x = shape_only(x_shape);
+    ctconv_call call = CTCONV_CALL_INIT;
+    call.x = &x;
+    ctconv_spec spec;
+    Error error;
+    refused(ctconv_output_spec(op.get(), &call, &spec, &error), error, CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW);
+    CHECK(spec.ndim == 0);
+  };
+  Desc stride = torch();
+  stride.set("stride", INT64_MAX);
+  overflows(stride, {1, 2, 3, 3});
+  Desc dilation = torch();
+  dilation.set("dilation", INT64_MAX);
+  overflows(dilation, {1, 2, 3, 3});
+  overflows(torch(), {1, 2, INT64_MAX, 3});
+  overflows(torch(), {int64_t{1} << 40, 2, int64_t{1} << 20, 1});  // 2^61 elements of y and more, 4 bytes each
+  overflows(torch(), {0, 2, int64_t{1} << 40, int64_t{1} << 40});  // no image, but the extents still multiply
+}
+
+TEST_CASE("huge: in the call's output_size", "[capi][huge]") {
+  Desc desc = torch();
+  Op op = create(desc, nullptr, nullptr);
+  const ctconv_tensor x = shape_only({1, 2, 4, 4});
+  for (int64_t huge : {INT64_MIN, INT64_MIN + 1, int64_t{-1}, int64_t{1} << 62, INT64_MAX}) {
+    ctconv_value items[2] = {}, size = {};
+    items[0].tag = items[1].tag = CTCONV_VALUE_INT;
+    items[0].i = huge, items[1].i = 6;
+    size.tag = CTCONV_VALUE_TUPLE, size.i = 2, size.items = items;
+    ctconv_call call = CTCONV_CALL_INIT;
+    call.x = &x, call.output_size = &size;
+    ctconv_spec spec;
+    Error error;
+    const ctconv_status got = ctconv_output_spec(op.get(), &call, &spec, &error);
+    CHECK((got == CTCONV_ERR_VALUE_OUTPUT_SIZE_RANGE || got == CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW));
+    refused(got, error, got);
+  }
+}
+
+TEST_CASE("huge: strides that leave 63 bits, in x, weight and y", "[capi][huge]") {
+  Conv conv;
+  Desc desc = conv.desc();
+  Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
+  x.integers(1), w.integers(2);
+  Op op = create(desc, &w, nullptr), late = create(desc, nullptr, nullptr);
+  Error error;
+  for (int64_t step : {int64_t{1} << 62, INT64_MAX, INT64_MIN, INT64_MIN + 1}) {
+    for (size_t axis = 0; axis < 4; ++axis) {
+      ctconv_tensor bad = *y.get();
+      Shape strides = y.strides();
+      strides[axis] = step;
+      bad.strides = strides.data();
+      ctconv_call call = call_of(&x, &y);
+      call.y = &bad;
+      refused(ctconv_execute(op.get(), &call, &error), error, CTCONV_ERR_MISUSE_TENSOR, "y");
+      bad = *x.get();
+      strides = x.strides();
+      strides[axis] = step;
+      bad.strides = strides.data();
+      call = call_of(&x, &y);
+      call.x = &bad;
+      refused(ctconv_execute(op.get(), &call, &error), error, CTCONV_ERR_MISUSE_TENSOR, "x");
+      bad = *w.get();
+      strides = w.strides();
+      strides[axis] = step;
+      bad.strides = strides.data();
+      call = call_of(&x, &y);
+      call.weight = &bad;
+      refused(ctconv_execute(late.get(), &call, &error), error, CTCONV_ERR_MISUSE_TENSOR, "weight");
+      ctconv_op* made = nullptr;
+      refused(ctconv_create(desc.get(), &bad, nullptr, nullptr, &made, &error), error, CTCONV_ERR_MISUSE_TENSOR, "weight");
+    }
+  }
+  CHECK(y.untouched());
+}
+
+TEST_CASE("huge: a stride of an axis of one element means nothing", "[capi][huge]") {
+  Conv conv;
+  conv.n = 1;
+  Desc desc = conv.desc();
+  Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
+  x.integers(1), w.integers(2);
+  for (const char* engine : {"auto", "native", "onednn", "reference"}) {
+    ctconv_options options = CTCONV_OPTIONS_INIT;
+    options.engine = engine;
+    ctconv_op* made = nullptr;
+    if (ctconv_create(desc.get(), w.get(), nullptr, &options, &made, nullptr) != CTCONV_OK) continue;
+    Op op(made);
+    for (int64_t step : {int64_t{0}, int64_t{-7}, INT64_MAX, INT64_MIN}) {
+      ctconv_tensor xv = *x.get(), yv = *y.get();
+      Shape xs = x.strides(), ys = y.strides();
+      xs[0] = ys[0] = step;
+      xv.strides = xs.data(), yv.strides = ys.data();
+      ctconv_call call = call_of(&x, &y);
+      call.x = &xv, call.y = &yv;
+      INFO(engine << ", stride " << step);
+      y.constant(0);
+      run(op, call);
+      CHECK(y.values() == conv.scatter(x, w, nullptr));
+    }
+  }
+}
