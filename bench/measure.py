@@ -25,6 +25,7 @@ import timing
 from contenders import available, base, onednn
 
 TOLERANCE = 1e-4
+LARGE = 2**29  # bytes of one layer's tensors from which contenders hold their memory one after another
 PEERS = ["torch", "onnxruntime", "openvino", "onednn", "onednn.e2e"]
 HEADS = {"torch": "torch", "onnxruntime": "ORT", "openvino": "OpenVINO", "onednn": "oneDNN", "onednn.e2e": "1DNN e2e"}
 
@@ -67,10 +68,17 @@ def make_ready(contender, layer, reference):
     return record, first, y
 
 
+def fresh(name, makes, layer, operands, setting):
+    """A contender made anew and set up."""
+    contender = next(c for make in makes for c in make(layer, operands, setting) if c.name == name)
+    contender.setup()
+    return contender
+
+
 def run_layer(layer, makes, setting, budget, roof):
     operands, row, ready, reference, firsts = base.Operands(layer, setting.layout), {}, [], None, {}
     everyone = [c for make in makes for c in make(layer, operands, setting)]
-    auto = None
+    auto, large = None, layer.bytes > LARGE
     for c in everyone:
         if getattr(c, "engine", None) and c.engine == auto:
             continue  # auto took it
@@ -80,21 +88,29 @@ def run_layer(layer, makes, setting, budget, roof):
             if c.name == "ctconv":
                 raise SystemExit(f"bench: {layer.id}: {refusal}")
             row[c.name] = {"refused": str(refusal)[:200]}
+            print(f"bench: {layer.id}: {c.name}: {row[c.name]['refused']}", file=sys.stderr)
             continue
         if c.name == "ctconv":
             reference, auto = y.copy(order="K"), row[c.name]["engine"]
         ready.append(c)
         del y
-    operands = reference = None
-    timed = timing.alternate(ready, budget, zlib.crc32(layer.id.encode()))
+        if large:
+            c.close()
+    if large:
+        reference = None
+        timed = timing.in_turn([c.name for c in ready], lambda name: fresh(name, makes, layer, operands, setting), budget)
+    else:
+        operands = reference = None
+        timed = timing.alternate(ready, budget, zlib.crc32(layer.id.encode()))
     for name, t in timed.items():
         seconds = t.median()
         row[name] |= {"ms": seconds * 1e3, "best_ms": min(t.samples) * 1e3, "turns": len(t.samples),
                       "setup_ms": max(0.0, row[name].pop("create_s") + firsts[name] - seconds) * 1e3}
         if t.once:
             row[name]["once"] = True
-    for c in ready:
-        c.close()
+    if not large:
+        for c in ready:
+            c.close()
     return summary(layer, row, roof)
 
 

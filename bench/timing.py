@@ -6,6 +6,8 @@ call and those would disturb the next contender; (2) calls shorter than 20 ms: u
 which wake the contender's own threads and bring back its data; (3) a batch of calls of about 3 ms (longer calls: one), timed
 together. A contender's time is the median over its turns. Rounds end when the layer's budget is spent, at ROUNDS_MOST at the
 latest; a contender whose single call takes more than a quarter of the budget is timed once and marked.
+Layers too large for all contenders to hold their memory at the same time (in_turn): a turn is creation, one untimed call, timed calls for at
+least VISIT seconds, release; turns go round until the budget is spent.
 """
 import gc
 import random
@@ -13,7 +15,7 @@ import statistics
 import time
 
 ROUNDS_LEAST, ROUNDS_MOST = 3, 40
-BATCH, WARM, SHORT = 0.003, 0.0005, 0.02
+BATCH, WARM, SHORT, VISIT = 0.003, 0.0005, 0.02, 0.3
 
 
 def quiet():
@@ -72,4 +74,22 @@ def alternate(contenders, budget, seed):
     finally:
         if collecting:
             gc.enable()
+    return timed
+
+
+def in_turn(names, setup, budget):
+    """{name: Timed}, where setup(name) gives a contender that is ready to run and nobody else holds memory."""
+    timed, start = {name: Timed(None) for name in names}, time.perf_counter()
+    for done in range(ROUNDS_MOST):
+        if done and time.perf_counter() - start > budget:
+            break
+        for name in names:
+            contender = setup(name)
+            contender.time(1)
+            quiet()
+            began = time.perf_counter()
+            while time.perf_counter() - began < VISIT:
+                timed[name].samples.append(contender.time(1))
+            contender.close()
+            gc.collect()
     return timed
