@@ -69,6 +69,7 @@ Result<Descriptor> interpret_onnx(const Dialect& self, const Arguments& args, st
   const size_t half = pads.size() / 2;
   d.pad_begin.assign(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(half));
   d.pad_end.assign(pads.begin() + static_cast<std::ptrdiff_t>(half), pads.end());
+  if (pads.size() == 1) d.pad_begin.assign(2, pads[0]);  // no rank has one: no begin would mean the default, so two
   d.auto_pads = pad == 1 || pad == 2;
   d.kernel_source = KernelSource::kWeight;
   d.output_size_rule = pad == 1 ? OutputSizeRule::kPadsUpper : OutputSizeRule::kPadsLower;

@@ -67,7 +67,7 @@ Result<Descriptor> interpret_functional(const Dialect& self, const Arguments& ar
   d.dilation = dilation.get();
   paddle::lower_padding(padding, &d);
   if (!requested.given) {
-    CTCONV_RETURN_IF_ERROR(output_padding_below(extra, max_of(stride.get(), dilation.get()), "max(stride, dilation)",
+    CTCONV_RETURN_IF_ERROR(output_padding_below(extra, max_of(stride.get(), d.dilation), "max(stride, dilation)",
                                                 Code::VALUE_OUTPUT_PADDING_RANGE));
   }
 
