@@ -254,7 +254,7 @@ void ChannelsKernel<T>::finish(const CallMemory& m, int64_t n0, int64_t g, size_
   // spare: [combo][lane][position]; each lane is a channel, the combos are its w phases.
   const Combo& combo = combos_[first];
   const Phase &pd = axes_[0].phases[static_cast<size_t>(combo.d)], &ph = axes_[1].phases[static_cast<size_t>(combo.h)];
-  T* stage = sums;  // no longer needed
+  typename RowStore<T>::Run run{sums};  // the sums are no longer needed
   for (int64_t c = 0; c < block.valid; ++c) {
     const T* src = spare + c * tile_positions_;
     for (int64_t n = tile[0].begin; n < tile[0].end; ++n) {
@@ -263,11 +263,12 @@ void ChannelsKernel<T>::finish(const CallMemory& m, int64_t n0, int64_t g, size_
         for (int64_t h = tile[2].begin; h < tile[2].end; ++h, src += tile[3].size()) {
           if (d < pd.u_begin || d >= pd.u_end || h < ph.u_begin || h >= ph.u_end) continue;
           store_(src, tile_positions_ * width, tile[3].begin, tile[3].end,
-                 y + (axes_[0].out(d, pd) * p_.y.axis[0] + axes_[1].out(h, ph) * p_.y.axis[1]) * bytes, stage);
+                 y + (axes_[0].out(d, pd) * p_.y.axis[0] + axes_[1].out(h, ph) * p_.y.axis[1]) * bytes, run);
         }
       }
     }
   }
+  store_.flush(run);
 }
 
 // Lanes [row0, row0+valid) cut into runs that are contiguous in y: of phases of one channel, or of channels of one

@@ -38,6 +38,7 @@ class ChannelsKernel final : public Kernel {
     int32_t d = 0, h = 0, w = 0;  // phases; w: the first of phases_w_
     int64_t taps = 0;
     int64_t weight = 0;  // offset inside the group's packed weights
+    int64_t w_tap = 0;   // where its taps begin in w_taps_
   };
   struct Block {
     int32_t row0 = 0, vectors = 0, valid = 0;  // valid: lanes that compute something
@@ -76,6 +77,7 @@ class ChannelsKernel final : public Kernel {
   int64_t padded_rows_ = 1;
   std::array<int64_t, 5> x_stride_{};  // n, g, d, h, w of what the kernels read
   std::vector<Combo> combos_;
+  std::vector<int64_t> w_taps_;  // places of the taps in the raw weight, per combo
   std::vector<Block> blocks_;
   std::vector<std::array<size_t, 2>> bundles_;  // combos finished together
   int64_t group_weights_ = 0;
@@ -83,7 +85,7 @@ class ChannelsKernel final : public Kernel {
   std::array<int64_t, 4> step_{}, count_{};                     // tile size and number of tiles along n, d, h, w
   int64_t tile_positions_ = 1;
   int64_t images_ = 1;
-  int64_t worker_elements_ = 0;
+  int64_t room_ = 0, worker_elements_ = 0;
   int64_t max_taps_ = 1;
   int32_t threads_ = 1;
   double seconds_ = 0;

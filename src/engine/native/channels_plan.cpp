@@ -1,7 +1,7 @@
 // Planning and packing the form "channels". in: Problem, limits; out: combos, blocks, tiles, packed weights. See
 // channels.h.
 #include <algorithm>
-#include <cmath>
+#include <atomic>
 
 #include "src/base/checked.h"
 #include "src/engine/native/channels.h"
@@ -38,8 +38,8 @@ std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, con
   }
   k->make_combos();
   k->make_blocks();
-  k->store_.prepare(k->simd_, w, p.dtype, p.y.axis[2], 1, false);
   k->make_tasks(context);
+  k->store_.prepare(k->simd_, w, p.dtype, p.y.axis[2], 1, false, k->room_);
   k->estimate();
   return k;
 }
@@ -61,9 +61,18 @@ void ChannelsKernel<T>::make_combos() {
     for (int32_t h = 0; h < static_cast<int32_t>(axes_[1].phases.size()); ++h) {
       const size_t first = combos_.size();
       for (int32_t w = 0; w < ws; ++w) {
-        Combo c{d, h, w, 1, group_weights_};
+        Combo c{d, h, w, 1, group_weights_, 0};
         c.taps = axes_[0].phases[static_cast<size_t>(d)].taps * axes_[1].phases[static_cast<size_t>(h)].taps *
                  axes_[2].phases[static_cast<size_t>(w)].taps;
+        c.w_tap = static_cast<int64_t>(w_taps_.size());
+        for (int64_t i = 0; i < axes_[0].phases[static_cast<size_t>(d)].taps; ++i) {
+          for (int64_t j = 0; j < axes_[1].phases[static_cast<size_t>(h)].taps; ++j) {
+            for (int64_t q = 0; q < axes_[2].phases[static_cast<size_t>(w)].taps; ++q) {
+              w_taps_.push_back(i * axes_[0].t_step * p_.w.tap[0] + j * axes_[1].t_step * p_.w.tap[1] +
+                                q * axes_[2].t_step * p_.w.tap[2]);
+            }
+          }
+        }
         group_weights_ += p_.ci * c.taps * padded_rows_;
         max_taps_ = std::max(max_taps_, c.taps);
         combos_.push_back(c);
@@ -136,8 +145,9 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   tile_positions_ = step_[0] * step_[1] * step_[2] * step_[3];
   const int64_t tables = 2 * (max_taps_ + tile_positions_) * static_cast<int64_t>(8 / sizeof(T)) + 64;
   const int64_t sums = in_bundle * tile_positions_ * widest;
-  const int64_t stage = 2 * step_[3] * axes_[2].s;
-  worker_elements_ = tables + std::max(sums, stage) + (runs_ ? 0 : sums) + 64;
+  room_ = axes_[2].complete() && !runs_ ? (step_[3] + simd_.lanes) * axes_[2].s : 0;
+  const int64_t stage = RowStore<T>::stage_elements(room_);
+  worker_elements_ = tables + std::max(sums, stage) + (runs_ ? 0 : sums + kMaxLanes) + 64;
   worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(worker_elements_), 16));
 }
 
@@ -163,7 +173,7 @@ void ChannelsKernel<T>::estimate() {
       cycles += images * positions * b.vectors * (direct_ ? 2 : 4);
     }
     if (!runs_)
-      cycles += images * positions * static_cast<double>(rows_) * kTransposeCycles * (store_.contiguous ? 1 : 4);
+      cycles += images * positions * static_cast<double>(rows_) * kTransposeCycles * (store_.contiguous() ? 1 : 4);
     if (runs_ && !inner_)
       cycles += images * positions * static_cast<double>(rows_) * (f_ >= 16 ? 0.2 : 4.0 / static_cast<double>(f_));
   }
@@ -195,38 +205,23 @@ std::string ChannelsKernel<T>::packing() const {
 template <class T>
 Result<bool> ChannelsKernel<T>::pack(const void* w, void* packed, const Runner& runner) const {
   T* out = static_cast<T*>(packed);
-  const WeightReader<T> read(p_, w);
   std::atomic<bool> finite{true};
   const int64_t combos = static_cast<int64_t>(combos_.size()), blocks = static_cast<int64_t>(blocks_.size());
+  const auto& tap = p_.w.tap;
   const bool ok = runner(p_.groups * combos * blocks, [&](int64_t index, int32_t) {
     const Block& b = blocks_[static_cast<size_t>(index % blocks)];
     const Combo& c = combos_[static_cast<size_t>(index / blocks % combos)];
     const int64_t g = index / blocks / combos;
     const Phase &d = axes_[0].phases[static_cast<size_t>(c.d)], &h = axes_[1].phases[static_cast<size_t>(c.h)];
-    const int64_t width = b.vectors * simd_.lanes;
-    T* to = out + g * group_weights_ + c.weight + p_.ci * c.taps * b.row0;
-    bool fine = true;
-    const int64_t w_taps = axes_[2].phases[static_cast<size_t>(c.w)].taps;
-    for (int64_t ci = 0; ci < p_.ci; ++ci) {
-      for (int64_t i = 0; i < d.taps; ++i) {
-        for (int64_t j = 0; j < h.taps; ++j) {
-          for (int64_t q = 0; q < w_taps; ++q, to += width) {
-            for (int64_t r = 0; r < width; ++r) {
-              const int64_t row = b.row0 + r;
-              if (r >= b.valid) {
-                to[r] = 0;
-                continue;
-              }
-              const int64_t co = inner_ ? row % p_.co : row / f_, f = inner_ ? row / p_.co : row % f_;
-              const Phase& l = axes_[2].phases[static_cast<size_t>(c.w + f)];
-              to[r] =
-                  read(g, ci, co, d.t0 + i * axes_[0].t_step, h.t0 + j * axes_[1].t_step, l.t0 + q * axes_[2].t_step);
-              fine &= std::isfinite(to[r]);
-            }
-          }
-        }
-      }
+    int64_t row[kMaxVectors * kMaxLanes];
+    for (int64_t r = 0; r < b.valid; ++r) {
+      const int64_t at = b.row0 + r;
+      const int64_t co = inner_ ? at % p_.co : at / f_, f = inner_ ? at / p_.co : at % f_;
+      const Phase& l = axes_[2].phases[static_cast<size_t>(c.w + f)];
+      row[r] = g * p_.w.g + co * p_.w.co + d.t0 * tap[0] + h.t0 * tap[1] + l.t0 * tap[2];
     }
+    const bool fine = pack_rows<T>(p_, w, row, b.valid, b.vectors * simd_.lanes, w_taps_.data() + c.w_tap, c.taps,
+                                   out + g * group_weights_ + c.weight + p_.ci * c.taps * b.row0);
     if (!fine) finite.store(false, std::memory_order_relaxed);
   });
   if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");

@@ -25,13 +25,12 @@ PlaneGrid plane_grid(const std::array<AxisPhases, 3>& axes, int64_t slack, int64
   g.stride[1] = g.axis[2].pitch;
   g.stride[0] = g.axis[1].pitch * g.stride[1];
   g.positions = 1;
-  int64_t last = 0;
   for (size_t a = 0; a < 3; ++a) {
     g.positions += (axes[a].un - 1) * g.stride[a];
-    last += axes[a].v_max * g.stride[a];
+    g.last += axes[a].v_max * g.stride[a];
   }
   // An odd number of vectors between planes: equal positions of neighbouring channels fall into different cache sets.
-  const int64_t vectors = ceil_div(g.positions + last + slack, lanes);
+  const int64_t vectors = ceil_div(g.positions + g.last + slack, lanes);
   g.plane = (vectors | 1) * lanes;
   return g;
 }

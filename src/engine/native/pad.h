@@ -26,6 +26,7 @@ struct PlaneGrid {
   std::array<PlaneAxis, 3> axis;
   std::array<int64_t, 3> stride{};  // of one step of u along d, h, w
   int64_t positions = 0;            // flattened u positions
+  int64_t last = 0;                 // the largest tap offset
   int64_t plane = 0;                // elements of one channel plane, slack for whole vectors included
 };
 

@@ -14,7 +14,7 @@ std::string PositionsKernel<T>::form() const {
   return std::string("positions, ") + simd_.name + (in_place_ ? ", x in place" : ", padded planes") + ", " +
          std::to_string(units_.size()) + " units of up to " + std::to_string(max_rows_) + " rows, " +
          std::to_string(tiles_) + " tiles of " + std::to_string(strips_per_tile_) + " strips" +
-         (store_.stream ? ", streaming stores" : "");
+         (store_.stream() ? ", streaming stores" : "");
 }
 
 template <class T>
@@ -66,36 +66,61 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
 
   const int64_t strip_end = std::min(strips_, (tile + 1) * strips_per_tile_);
   for (int64_t s = tile * strips_per_tile_; s < strip_end; ++s) {
-    const int64_t v0 = vectors_ * s / strips_, v1 = vectors_ * (s + 1) / strips_;
-    const int64_t j0 = v0 * lanes;
+    const int64_t slab = s / slab_strips_, own = s % slab_strips_;
+    const int64_t v0 = slab_vectors_ * own / slab_strips_, v1 = slab_vectors_ * (own + 1) / slab_strips_;
+    const int64_t j0 = v0 * lanes, width = (v1 - v0) * lanes, count = std::min(width, slab_positions_ - j0);
     const T* from;
-    int64_t x_ci;
+    int64_t x_ci, ahead = 0;
     if (in_place_) {
       from = x + (n0 + n) * p_.x.n + g * p_.ci * p_.x.c + j0;
       x_ci = p_.x.c;
-      const int64_t count = std::min((v1 - v0) * lanes, grid_.positions - j0);
-      if (count < (v1 - v0) * lanes || pack_panel_) {
-        x_ci = (v1 - v0) * lanes;
+      if (count < width || pack_panel_) {
         for (int64_t c = 0; c < p_.ci; ++c) {
-          std::memcpy(panel + c * x_ci, from + c * p_.x.c, static_cast<size_t>(count) * sizeof(T));
+          simd_.load(from + c * p_.x.c, 1, p_.dtype, count, panel + c * width);
+          for (int64_t line = 0; line < count; line += 64 / static_cast<int64_t>(sizeof(T))) {
+            __builtin_prefetch(from + c * p_.x.c + count + line);
+          }
         }
         from = panel;
+        x_ci = width;
       }
     } else {
-      from = x + (n * p_.groups + g) * p_.ci * grid_.plane + j0;
+      from = x + (n * p_.groups + g) * p_.ci * grid_.plane + slab * slab_step_ + j0;
       x_ci = grid_.plane;
+      ahead = grid_.last + width;
     }
+    Piece pieces[kMaxVectors * kMaxLanes + 1];
+    const int64_t found = pieces_of(slab, j0, count, pieces);
     for (int64_t u = unit0; u < unit1; ++u) {
-      strip(m, from, x_ci, bias, n0 + n, g, units_[static_cast<size_t>(u)], j0, static_cast<int>(v1 - v0), rows);
+      const Unit& unit = units_[static_cast<size_t>(u)];
+      multiply(m, from, x_ci, u == unit0 ? ahead : 0, bias, g, slab, unit, static_cast<int>(v1 - v0), rows);
+      finish(m, n0 + n, g, unit, pieces, found, rows, rows + row_elements_);
     }
   }
-  if (store_.stream) simd_.fence();
+  if (store_.stream()) simd_.fence();
 }
 
-// All rows of one unit for one strip of positions, then out.
+// Where positions j0 .. j0+count of a slab lie in the u grid.
 template <class T>
-void PositionsKernel<T>::strip(const CallMemory& m, const T* x, int64_t x_ci, const T* bias, int64_t n, int64_t g,
-                               const Unit& u, int64_t j0, int vectors, T* rows) const {
+int64_t PositionsKernel<T>::pieces_of(int64_t slab, int64_t j0, int64_t count, Piece* pieces) const {
+  int64_t found = 0;
+  for (int64_t j = j0; j < j0 + count;) {
+    const int64_t ud = slabs_ > 1 ? slab : j / grid_.stride[0];
+    const int64_t uh = (slabs_ > 1 ? j : j % grid_.stride[0]) / grid_.stride[1], uw = j % grid_.stride[1];
+    const int64_t next = std::min(j0 + count, j - uw + grid_.stride[1]);  // the next row of the grid
+    const int64_t end = std::min(uw + next - j, axes_[2].un);
+    if (uw < end && uh < axes_[1].un) {
+      pieces[found++] = {ud + axes_[0].u0, uh + axes_[1].u0, uw + axes_[2].u0, end + axes_[2].u0, j - j0};
+    }
+    j = next;
+  }
+  return found;
+}
+
+// All rows of one unit for one strip of positions.
+template <class T>
+void PositionsKernel<T>::multiply(const CallMemory& m, const T* x, int64_t x_ci, int64_t ahead, const T* bias,
+                                  int64_t g, int64_t slab, const Unit& u, int vectors, T* rows) const {
   const T* packed = static_cast<const T*>(m.packed) + g * group_weights_;
   const int64_t lanes = simd_.lanes;
   PositionsArgs<T> a;
@@ -105,11 +130,19 @@ void PositionsKernel<T>::strip(const CallMemory& m, const T* x, int64_t x_ci, co
   for (int32_t b = u.block0; b < u.block1; ++b) {
     const Block& block = blocks_[static_cast<size_t>(b)];
     const TapList& list = lists_[static_cast<size_t>(block.list)];
-    a.x_tap = list.x_tap.data();
-    a.taps = static_cast<int64_t>(list.x_tap.size());
-    a.w = packed + block.weight;
+    int64_t first = 0, last = list.d_taps;  // along d, the taps that meet the input in this slab
+    if (slabs_ > 1) {
+      const int64_t at = slab + axes_[0].u0 - list.d_v0;
+      first = std::clamp<int64_t>(floor_div(at - axes_[0].i, axes_[0].v_step) + 1, 0, list.d_taps);
+      last = std::clamp<int64_t>(floor_div(at, axes_[0].v_step) + 1, first, list.d_taps);
+    }
+    a.x_tap = list.x_tap.data() + first * list.hw_taps;
+    a.taps = (last - first) * list.hw_taps;
+    a.w = packed + block.weight + first * list.hw_taps * block.rows;
+    a.w_ci = static_cast<int64_t>(list.x_tap.size()) * block.rows;
     a.row = rows_.data() + block.row;
     a.row_c = row_c_.data() + block.row;
+    a.x_ahead = b == u.block0 ? ahead : 0;
     const int most = std::min(kMaxVectors, simd_.accumulators / block.rows);
     const int pieces = (vectors + most - 1) / most;
     for (int i = 0; i < pieces; ++i) {
@@ -119,42 +152,36 @@ void PositionsKernel<T>::strip(const CallMemory& m, const T* x, int64_t x_ci, co
       simd_.positions[block.rows - 1][v1 - v0 - 1](a);
     }
   }
-  const int64_t unit_rows = u.channels * (u.d1 - u.d0) * (u.h1 - u.h0) * static_cast<int64_t>(axes_[2].phases.size());
-  const int64_t width = kMaxVectors * lanes;
-  if (p_.act.kind != Epilogue::kNone) simd_.activate(p_.act, rows, unit_rows * width);
-  finish(m, n, g, u, j0, std::min(vectors * lanes, grid_.positions - j0), rows, rows + max_rows_ * width);
+  if (p_.act.kind != Epilogue::kNone) {
+    const int64_t unit_rows = u.channels * (u.d1 - u.d0) * (u.h1 - u.h0) * static_cast<int64_t>(axes_[2].phases.size());
+    for (int64_t r = 0; r < unit_rows; ++r) simd_.activate(p_.act, rows + r * kMaxVectors * lanes, vectors * lanes);
+  }
 }
 
-// Positions j0 .. j0+count, cut into rows of the u grid and stored phase by phase.
+// Channel by channel in the order of y, so that rows which follow each other there are stored as one run.
 template <class T>
-void PositionsKernel<T>::finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, int64_t j0, int64_t count,
-                                const T* rows, T* stage) const {
+void PositionsKernel<T>::finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces,
+                                int64_t count, const T* rows, T* stage) const {
   const int64_t width = kMaxVectors * simd_.lanes, bytes = static_cast<int64_t>(size_of(p_.dtype));
   char* y = static_cast<char*>(m.y) + (n * p_.y.n + (g * p_.co + u.c0) * p_.y.c) * bytes;
-  const int64_t c_step = channels_inner_ ? u.channels : 1;
-  for (int64_t j = j0; j < j0 + count;) {
-    const int64_t ud = j / grid_.stride[0], uh = j % grid_.stride[0] / grid_.stride[1], uw = j % grid_.stride[1];
-    const int64_t next = std::min(j0 + count, j - uw + grid_.stride[1]);  // the next row of the grid
-    const int64_t end = std::min(uw + next - j, axes_[2].un);
-    if (uw < end && uh < axes_[1].un) {
-      for (int64_t d = u.d0; d < u.d1; ++d) {
-        const Phase& pd = axes_[0].phases[static_cast<size_t>(d)];
-        const int64_t at_d = ud + axes_[0].u0;
-        if (at_d < pd.u_begin || at_d >= pd.u_end) continue;
+  typename RowStore<T>::Run run{stage};
+  for (int64_t c = 0; c < u.channels; c += channels_inner_ ? u.channels : 1) {
+    for (int64_t d = u.d0; d < u.d1; ++d) {
+      const Phase& pd = axes_[0].phases[static_cast<size_t>(d)];
+      for (int64_t k = 0; k < count; ++k) {
+        const Piece& at = pieces[k];
+        if (at.ud < pd.u_begin || at.ud >= pd.u_end) continue;
+        char* plane = y + (axes_[0].out(at.ud, pd) * p_.y.axis[0] + c * p_.y.c) * bytes;
         for (int64_t h = u.h0; h < u.h1; ++h) {
           const Phase& ph = axes_[1].phases[static_cast<size_t>(h)];
-          const int64_t at_h = uh + axes_[1].u0;
-          if (at_h < ph.u_begin || at_h >= ph.u_end) continue;
-          char* row = y + (axes_[0].out(at_d, pd) * p_.y.axis[0] + axes_[1].out(at_h, ph) * p_.y.axis[1]) * bytes;
-          for (int64_t c = 0; c < u.channels; c += c_step) {
-            store_(rows + row_of(u, c, d, h, 0) * width + (j - j0), width, uw + axes_[2].u0, end + axes_[2].u0,
-                   row + c * p_.y.c * bytes, stage);
-          }
+          if (at.uh < ph.u_begin || at.uh >= ph.u_end) continue;
+          store_(rows + row_of(u, c, d, h, 0) * width + at.at, width, at.begin, at.end,
+                 plane + axes_[1].out(at.uh, ph) * p_.y.axis[1] * bytes, run);
         }
       }
     }
-    j = next;
   }
+  store_.flush(run);
 }
 
 template <class T>

@@ -33,7 +33,8 @@ class PositionsKernel final : public Kernel {
 
  private:
   struct TapList {  // one per combination of the axes' tap lists
-    std::vector<int64_t> x_tap;
+    int64_t d_taps = 1, d_v0 = 0, hw_taps = 1;
+    std::vector<int64_t> x_tap, w_tap;  // places in the planes and in the raw weight
   };
   struct Block {
     int32_t list = 0, rows = 0;
@@ -48,18 +49,22 @@ class PositionsKernel final : public Kernel {
   struct RowOf {  // what the packed row computes
     int32_t c, d, h, w;
   };
-  struct Worker;
+  struct Piece {  // part of one row of the u grid inside a strip
+    int64_t ud, uh, begin, end, at;
+  };
 
   void make_lists();
   void make_units();
+  void make_slabs();
   void make_tasks(const PlanContext& context);
   void estimate(const PlanContext& context);
   int64_t row_of(const Unit& u, int64_t c, int64_t d, int64_t h, int64_t w) const;
+  int64_t pieces_of(int64_t slab, int64_t j0, int64_t count, Piece* pieces) const;
   void task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t index, T* scratch) const;
-  void strip(const CallMemory& m, const T* x, int64_t x_ci, const T* bias, int64_t n, int64_t g, const Unit& u,
-             int64_t j0, int vectors, T* rows) const;
-  void finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, int64_t j0, int64_t count, const T* rows,
-              T* stage) const;
+  void multiply(const CallMemory& m, const T* x, int64_t x_ci, int64_t ahead, const T* bias, int64_t g, int64_t slab,
+                const Unit& u, int vectors, T* rows) const;
+  void finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces, int64_t count,
+              const T* rows, T* stage) const;
 
   Problem p_;
   Simd<T> simd_;
@@ -76,10 +81,13 @@ class PositionsKernel final : public Kernel {
   std::vector<RowOf> row_of_;
   int64_t group_weights_ = 0;  // packed elements per group
   int64_t max_rows_ = 0;       // rows of the largest unit
-  int64_t vectors_ = 0, strips_ = 0, strips_per_tile_ = 1, tiles_ = 1, unit_groups_ = 1;
+  // Positions are cut into slabs: the whole grid, or one row of d each with the taps that are real there.
+  int64_t slabs_ = 1, slab_step_ = 0, slab_positions_ = 0, slab_vectors_ = 0, slab_strips_ = 0;
+  int64_t strips_ = 0, strips_per_tile_ = 1, tiles_ = 1, unit_groups_ = 1;
   int64_t images_ = 1;  // copied at once
-  int64_t worker_elements_ = 0;
+  int64_t row_elements_ = 0, worker_elements_ = 0;
   int32_t threads_ = 1;
+  double slab_ratio_ = 1;  // share of the taps that is left
   double seconds_ = 0;
 };
 

@@ -1,10 +1,9 @@
 // Planning and packing the form "positions". in: Problem, limits; out: units, blocks, tasks, packed weights. See
 // positions.h.
 #include <algorithm>
-#include <cmath>
+#include <atomic>
 
 #include "src/base/checked.h"
-#include "src/base/half.h"
 #include "src/engine/native/costs.h"
 #include "src/engine/native/pack.h"
 #include "src/engine/native/positions.h"
@@ -41,7 +40,14 @@ std::unique_ptr<PositionsKernel<T>> PositionsKernel<T>::plan(const Problem& p, c
   const bool stream = static_cast<double>(p.out_elements()) * size_of(p.dtype) > kStreamBytes;
   k->make_lists();
   k->make_units();
-  k->store_.prepare(k->simd_, k->axes_[2], p.dtype, p.y.axis[2], k->channels_inner_ ? p.co : 1, stream);
+  k->make_slabs();
+  const int64_t row = kMaxVectors * lanes * k->axes_[2].s * (k->channels_inner_ ? p.co : 1);
+  const int64_t room = !k->axes_[2].complete() ? 0 : stream ? std::max<int64_t>(row, 4096) : row;
+  k->store_.prepare(k->simd_, k->axes_[2], p.dtype, p.y.axis[2], k->channels_inner_ ? p.co : 1, stream, room);
+  k->row_elements_ = (k->max_rows_ + 1) * kMaxVectors * lanes;
+  k->worker_elements_ =
+      (k->in_place_ ? p.ci * kMaxVectors * lanes : 0) + k->row_elements_ + RowStore<T>::stage_elements(room);
+  k->worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(k->worker_elements_), 16)) + 16;
   k->make_tasks(context);
   k->estimate(context);
   return k;
@@ -59,12 +65,17 @@ void PositionsKernel<T>::make_lists() {
     for (const Phase* h : sample[1]) {
       for (const Phase* w : sample[2]) {
         TapList list;
+        list.d_taps = d->taps;
+        list.d_v0 = d->v0;
+        list.hw_taps = h->taps * w->taps;
         for (int64_t i = 0; i < d->taps; ++i) {
           for (int64_t j = 0; j < h->taps; ++j) {
             for (int64_t l = 0; l < w->taps; ++l) {
               list.x_tap.push_back((axes_[0].v_max - d->v0 - i * axes_[0].v_step) * grid_.stride[0] +
                                    (axes_[1].v_max - h->v0 - j * axes_[1].v_step) * grid_.stride[1] +
                                    (axes_[2].v_max - w->v0 - l * axes_[2].v_step) * grid_.stride[2]);
+              list.w_tap.push_back(i * axes_[0].t_step * p_.w.tap[0] + j * axes_[1].t_step * p_.w.tap[1] +
+                                   l * axes_[2].t_step * p_.w.tap[2]);
             }
           }
         }
@@ -144,11 +155,36 @@ void PositionsKernel<T>::make_units() {
   }
 }
 
+// One slab per row of d saves the taps and positions that only touch padding, where the rows are long enough.
+template <class T>
+void PositionsKernel<T>::make_slabs() {
+  const int64_t lanes = simd_.lanes;
+  slab_positions_ = grid_.positions;
+  if (!in_place_ && axes_[0].un > 1) {
+    const int64_t rows = (axes_[1].un - 1) * grid_.stride[1] + axes_[2].un;
+    double real = 0, all = 0;
+    for (const Phase& p : axes_[0].phases) {
+      all += static_cast<double>(p.taps * axes_[0].un);
+      for (const Stretch& s : stretches_of(axes_[0], p, axes_[0].u0, axes_[0].u0 + axes_[0].un)) {
+        real += static_cast<double>((s.u_end - s.u_begin) * (s.j_end - s.j_begin));
+      }
+    }
+    const double ratio = all > 0 ? real / all : 1;
+    if (ratio * static_cast<double>(ceil_div(rows, lanes) * axes_[0].un) <
+        static_cast<double>(ceil_div(grid_.positions, lanes))) {
+      slabs_ = axes_[0].un;
+      slab_step_ = grid_.stride[0];
+      slab_positions_ = rows;
+      slab_ratio_ = ratio;
+    }
+  }
+  slab_vectors_ = ceil_div(slab_positions_, lanes);
+  slab_strips_ = ceil_div(slab_vectors_, kMaxVectors);
+  strips_ = slabs_ * slab_strips_;
+}
+
 template <class T>
 void PositionsKernel<T>::make_tasks(const PlanContext& context) {
-  const int64_t lanes = simd_.lanes;
-  vectors_ = ceil_div(grid_.positions, lanes);
-  strips_ = ceil_div(vectors_, kMaxVectors);
   int64_t total_rows = 0;
   for (const Block& b : blocks_) total_rows += b.rows;
   pack_panel_ = in_place_ && total_rows > 16;
@@ -160,7 +196,7 @@ void PositionsKernel<T>::make_tasks(const PlanContext& context) {
         static_cast<double>(b.rows) *
         static_cast<double>(p_.ci * static_cast<int64_t>(lists_[static_cast<size_t>(b.list)].x_tap.size()) + 8);
   }
-  const double strip_cycles = vector_fma * static_cast<double>(vectors_) / static_cast<double>(strips_);
+  const double strip_cycles = vector_fma * static_cast<double>(slab_vectors_) / static_cast<double>(slab_strips_);
   const double shares = static_cast<double>(p_.n * p_.groups * strips_);
   const double wanted = std::clamp(strip_cycles * shares / kTaskCycles, 1.0, 16.0 * threads_);
   strips_per_tile_ = std::clamp<int64_t>(static_cast<int64_t>(shares / wanted), 1, strips_);
@@ -174,11 +210,6 @@ void PositionsKernel<T>::make_tasks(const PlanContext& context) {
   const double image = static_cast<double>(p_.groups * p_.ci * grid_.plane) * sizeof(T);
   const double limit = std::min(kCopyBytes, static_cast<double>(context.workspace_limit) / 2);
   images_ = in_place_ ? p_.n : std::clamp<int64_t>(static_cast<int64_t>(limit / image), 1, p_.n);
-
-  const int64_t width = kMaxVectors * lanes;
-  const int64_t stage = 2 * width * axes_[2].s * (channels_inner_ ? p_.co : 1);
-  worker_elements_ = (in_place_ ? p_.ci * width : 0) + max_rows_ * width + (axes_[2].complete() ? stage : 0);
-  worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(worker_elements_), 16)) + 16;
 }
 
 template <class T>
@@ -187,19 +218,19 @@ void PositionsKernel<T>::estimate(const PlanContext&) {
   double cycles = 0;  // of one vector of positions, all rows
   for (const Block& b : blocks_) {
     const int most = std::min(kMaxVectors, simd_.accumulators / b.rows);
-    const double v = static_cast<double>(
-        ceil_div(std::min<int64_t>(kMaxVectors, vectors_), ceil_div(std::min<int64_t>(kMaxVectors, vectors_), most)));
+    const double v = static_cast<double>(ceil_div(std::min<int64_t>(kMaxVectors, slab_vectors_),
+                                                  ceil_div(std::min<int64_t>(kMaxVectors, slab_vectors_), most)));
     const double k =
         static_cast<double>(p_.ci * static_cast<int64_t>(lists_[static_cast<size_t>(b.list)].x_tap.size()));
     const double step = std::max(b.rows * v, 2 * v + b.rows);
-    cycles += (k * step * kFmaCycles + kCallCycles) / v + b.rows * kPositionsStoreCycles;
+    cycles += (k * slab_ratio_ * step * kFmaCycles + kCallCycles) / v + b.rows * kPositionsStoreCycles;
   }
-  cycles *= static_cast<double>(vectors_ * p_.n * p_.groups);
+  cycles *= static_cast<double>(slabs_ * slab_vectors_ * p_.n * p_.groups);
   if (!in_place_) {
     cycles += static_cast<double>(p_.n * p_.groups * p_.ci * grid_.plane) / lanes * kPlaneCycles *
               (p_.x.c == 1 && p_.ci * p_.groups > 1 ? 4 : 1);
   }
-  if (!store_.contiguous) cycles += static_cast<double>(p_.out_elements()) * kScatterCycles;
+  if (!store_.contiguous()) cycles += static_cast<double>(p_.out_elements()) * kScatterCycles;
   const double parallel = std::min<double>(threads_, static_cast<double>(p_.n * p_.groups * tiles_ * unit_groups_));
   seconds_ = std::max(cycles / parallel / kHertz, moved_bytes(p_) / kBytesPerSecond) + kCallSeconds;
 }
@@ -226,34 +257,23 @@ std::string PositionsKernel<T>::packing() const {
 template <class T>
 Result<bool> PositionsKernel<T>::pack(const void* w, void* packed, const Runner& runner) const {
   T* out = static_cast<T*>(packed);
-  const WeightReader<T> read(p_, w);
   std::atomic<bool> finite{true};
   const int64_t blocks = static_cast<int64_t>(blocks_.size());
   const bool ok = runner(p_.groups * blocks, [&](int64_t index, int32_t) {
     const int64_t g = index / blocks;
     const Block& b = blocks_[static_cast<size_t>(index % blocks)];
-    bool fine = true;
+    int64_t row[kMaxRows];
     for (int32_t m = 0; m < b.rows; ++m) {
       const RowOf& r = row_of_[static_cast<size_t>(b.row + m)];
-      const Phase& d = axes_[0].phases[static_cast<size_t>(r.d)];
-      const Phase& h = axes_[1].phases[static_cast<size_t>(r.h)];
-      const Phase& l = axes_[2].phases[static_cast<size_t>(r.w)];
-      T* to = out + g * group_weights_ + b.weight + m;
-      for (int64_t c = 0; c < p_.ci; ++c) {
-        for (int64_t i = 0; i < d.taps; ++i) {
-          for (int64_t j = 0; j < h.taps; ++j) {
-            for (int64_t q = 0; q < l.taps; ++q) {
-              const T value =
-                  read(g, c, r.c, d.t0 + i * axes_[0].t_step, h.t0 + j * axes_[1].t_step, l.t0 + q * axes_[2].t_step);
-              fine &= std::isfinite(value);
-              *to = value;
-              to += b.rows;
-            }
-          }
-        }
-      }
+      row[m] = g * p_.w.g + r.c * p_.w.co + axes_[0].phases[static_cast<size_t>(r.d)].t0 * p_.w.tap[0] +
+               axes_[1].phases[static_cast<size_t>(r.h)].t0 * p_.w.tap[1] +
+               axes_[2].phases[static_cast<size_t>(r.w)].t0 * p_.w.tap[2];
     }
-    if (!fine) finite.store(false, std::memory_order_relaxed);
+    const TapList& list = lists_[static_cast<size_t>(b.list)];
+    if (!pack_rows<T>(p_, w, row, b.rows, b.rows, list.w_tap.data(), static_cast<int64_t>(list.w_tap.size()),
+                      out + g * group_weights_ + b.weight)) {
+      finite.store(false, std::memory_order_relaxed);
+    }
   });
   if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
   return finite.load();

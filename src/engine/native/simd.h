@@ -16,6 +16,7 @@ namespace ctconv::native {
 
 inline constexpr int kMaxRows = 12;    // M: rows of one block of accumulators
 inline constexpr int kMaxVectors = 6;  // V: vectors of one row
+inline constexpr int kMaxLanes = 16;   // N
 
 // Lanes over positions. out[row[m]][q] = sum over c, t (in this order) of w[c][t][m] * x[c*x_ci + x_tap[t] + q], +
 // bias[row_c[m]]
@@ -25,7 +26,9 @@ struct PositionsArgs {
   int64_t x_ci, ci;
   const int64_t* x_tap;
   int64_t taps;
-  const T* w;  // [ci][taps][M]
+  int64_t x_ahead;  // where the next strip will read, to be fetched ahead; 0: nowhere
+  const T* w;       // [ci][taps][M], ci apart by w_ci
+  int64_t w_ci;
   const T* bias;
   const int32_t* row;    // M offsets into out
   const int32_t* row_c;  // M channels: which bias
@@ -79,7 +82,8 @@ struct Simd {
   void (*load)(const void* src, int64_t stride, Dtype dtype, int64_t count, T* dst);
   // dst[k*stride] = narrowed src[k]; stream: whole cache lines past the cache (stride 1 only).
   void (*store)(const T* src, int64_t count, Dtype dtype, void* dst, int64_t stride, bool stream);
-  // dst[q*rows + f] = src[f*src_stride + q]; spare: room for rows*count values.
+  // dst[q*rows + f] = src[f*src_stride + q]; reads whole vectors of each row; spare: room for rows*count values and
+  // one more vector a row.
   void (*interleave)(const T* src, int64_t src_stride, int64_t rows, int64_t count, T* dst, T* spare);
   // dst[j*dst_stride + i] = src[i*src_stride + j], i < rows, j < columns.
   void (*transpose)(const T* src, int64_t src_stride, int64_t rows, int64_t columns, T* dst, int64_t dst_stride);

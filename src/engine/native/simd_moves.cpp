@@ -24,12 +24,23 @@ namespace hn = hwy::HWY_NAMESPACE;
 inline float widen(uint16_t h, Dtype dtype) { return dtype == Dtype::kBf16 ? bf16_to_f32(h) : f16_to_f32(h); }
 inline uint16_t narrow(float f, Dtype dtype) { return dtype == Dtype::kBf16 ? f32_to_bf16(f) : f32_to_f16(f); }
 
+// Vectors, then a masked rest: a call of memcpy costs more than most of these rows.
+template <class T>
+HWY_INLINE void Copy(const T* src, int64_t count, T* dst) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  int64_t k = 0;
+  for (; k + n <= count; k += n) hn::StoreU(hn::LoadU(d, src + k), d, dst + k);
+  if (k < count)
+    hn::StoreN(hn::LoadN(d, src + k, static_cast<size_t>(count - k)), d, dst + k, static_cast<size_t>(count - k));
+}
+
 template <class T>
 void Load(const void* src, int64_t stride, Dtype dtype, int64_t count, T* dst) {
   if (size_of(dtype) == sizeof(T)) {
     const T* s = static_cast<const T*>(src);
     if (stride == 1) {
-      std::memcpy(dst, s, static_cast<size_t>(count) * sizeof(T));
+      Copy(s, count, dst);
     } else {
       for (int64_t k = 0; k < count; ++k) dst[k] = s[k * stride];
     }
@@ -61,18 +72,16 @@ void StoreSame(const T* src, int64_t count, T* dst, int64_t stride, bool stream)
     for (int64_t k = 0; k < count; ++k) dst[k * stride] = src[k];
     return;
   }
-  if (!stream) {
-    std::memcpy(dst, src, static_cast<size_t>(count) * sizeof(T));
-    return;
-  }
+  if (!stream) return Copy(src, count, dst);
   const hn::ScalableTag<T> d;
-  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-  int64_t k = 0;
-  while (k < count && reinterpret_cast<uintptr_t>(dst + k) % 64 != 0) dst[k] = src[k], ++k;
-  for (const int64_t line = 64 / static_cast<int64_t>(sizeof(T)); k + line <= count; k += line) {
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d)), line = 64 / static_cast<int64_t>(sizeof(T));
+  int64_t k = -static_cast<int64_t>(reinterpret_cast<uintptr_t>(dst) / sizeof(T)) & (line - 1);
+  if (k > count) k = count;
+  Copy(src, k, dst);
+  for (; k + line <= count; k += line) {
     for (int64_t j = 0; j < line; j += n) hn::Stream(hn::LoadU(d, src + k + j), d, dst + k + j);
   }
-  for (; k < count; ++k) dst[k] = src[k];
+  Copy(src + k, count - k, dst + k);
 }
 
 template <class T>
@@ -105,28 +114,33 @@ void Store(const T* src, int64_t count, Dtype dtype, void* dst, int64_t stride, 
   }
 }
 
-// R rows of count values each become groups of R.
+// Rows of vectors a, b, ... become groups of R in dst.
+template <class T, int R, class D>
+HWY_INLINE void InterleaveOne(D d, const T* s, int64_t stride, T* dst) {
+  const auto a = hn::LoadU(d, s), b = hn::LoadU(d, s + stride);
+  if constexpr (R == 2) {
+    hn::StoreInterleaved2(a, b, d, dst);
+  } else {
+    const auto c = hn::LoadU(d, s + 2 * stride);
+    if constexpr (R == 3) {
+      hn::StoreInterleaved3(a, b, c, d, dst);
+    } else {
+      hn::StoreInterleaved4(a, b, c, hn::LoadU(d, s + 3 * stride), d, dst);
+    }
+  }
+}
+
+// R rows of count values each become groups of R. Reads whole vectors.
 template <class T, int R>
 void InterleaveFew(const T* s, int64_t stride, int64_t count, T* dst) {
   const hn::ScalableTag<T> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   int64_t q = 0;
-  for (; q + n <= count; q += n) {
-    const auto a = hn::LoadU(d, s + q);
-    const auto b = hn::LoadU(d, s + stride + q);
-    if constexpr (R == 2) {
-      hn::StoreInterleaved2(a, b, d, dst + 2 * q);
-    } else {
-      const auto c = hn::LoadU(d, s + 2 * stride + q);
-      if constexpr (R == 3) {
-        hn::StoreInterleaved3(a, b, c, d, dst + 3 * q);
-      } else {
-        hn::StoreInterleaved4(a, b, c, hn::LoadU(d, s + 3 * stride + q), d, dst + 4 * q);
-      }
-    }
-  }
-  for (; q < count; ++q) {
-    for (int f = 0; f < R; ++f) dst[R * q + f] = s[f * stride + q];
+  for (; q + n <= count; q += n) InterleaveOne<T, R>(d, s + q, stride, dst + R * q);
+  if (q < count) {
+    HWY_ALIGN T rest[R * hn::MaxLanes(d)];
+    InterleaveOne<T, R>(d, s + q, stride, rest);
+    Copy(rest, R * (count - q), dst + R * q);
   }
 }
 
@@ -159,8 +173,7 @@ template <class T>
 void Interleave(const T* src, int64_t stride, int64_t rows, int64_t count, T* dst, T* spare) {
   switch (rows) {
     case 1:
-      std::memcpy(dst, src, static_cast<size_t>(count) * sizeof(T));
-      return;
+      return Copy(src, count, dst);
     case 2:
       return InterleaveFew<T, 2>(src, stride, count, dst);
     case 3:
@@ -168,12 +181,15 @@ void Interleave(const T* src, int64_t stride, int64_t rows, int64_t count, T* ds
     case 4:
       return InterleaveFew<T, 4>(src, stride, count, dst);
     case 6:
-    case 8:  // rows f and f + rows/2 first, then half as many rows of twice the length
+    case 8: {  // rows f and f + rows/2 first, then half as many rows of twice the length
+      const int64_t n = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+      const int64_t whole = (count + n - 1) / n * n;
       for (int64_t f = 0; f < rows / 2; ++f) {
-        InterleaveFew<T, 2>(src + f * stride, rows / 2 * stride, count, spare + f * 2 * count);
+        InterleaveFew<T, 2>(src + f * stride, rows / 2 * stride, whole, spare + f * 2 * whole);
       }
-      return rows == 6 ? InterleaveFew<T, 3>(spare, 2 * count, 2 * count, dst)
-                       : InterleaveFew<T, 4>(spare, 2 * count, 2 * count, dst);
+      return rows == 6 ? InterleaveFew<T, 3>(spare, 2 * whole, 2 * count, dst)
+                       : InterleaveFew<T, 4>(spare, 2 * whole, 2 * count, dst);
+    }
     default:
       return Transpose(src, stride, rows, count, dst, rows);
   }

@@ -6,6 +6,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/engine/native/simd_positions.cpp"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "src/engine/native/simd_tables.h"
@@ -28,9 +29,14 @@ void Positions(const PositionsArgs<T>& a) {
 #pragma GCC unroll 6
     for (int v = 0; v < V; ++v) acc[m][v] = hn::Zero(d);
   }
-  const T* w = a.w;
+  const T* wc = a.w;
   const T* xc = a.x;
-  for (int64_t c = 0; c < a.ci; ++c, xc += a.x_ci) {
+  for (int64_t c = 0; c < a.ci; ++c, xc += a.x_ci, wc += a.w_ci) {
+    if (a.x_ahead != 0) {
+#pragma GCC unroll 6
+      for (int v = 0; v < V; ++v) hwy::Prefetch(xc + a.x_ahead + v * n);
+    }
+    const T* w = wc;
     for (int64_t t = 0; t < a.taps; ++t, w += M) {
       const T* x = xc + a.x_tap[t];
       Vec xv[V];
