@@ -46,7 +46,7 @@ def main():
     ap.add_argument("which", choices=["quick", "full"], help="the 22 starter layers, or all of bench/layers.json")
     ap.add_argument("--layout", choices=["first", "last", "both"], default="both", help="of x and y alike (default: both, one run each)")
     ap.add_argument("--threads", default="all", help="numbers or `all`, separated by commas (default: all)")
-    ap.add_argument("--budget", type=float, default=None, help="seconds of timed calls per layer and run (default: quick 4.5, full 5)")
+    ap.add_argument("--budget", type=float, default=None, help="seconds of timed calls per layer and run (default: quick 3.5, full 4.5)")
     ap.add_argument("--layers", help="only layers whose id begins with one of these, separated by commas")
     ap.add_argument("--peers", help="only these of onednn,pytorch,ort,ov; empty: none")
     ap.add_argument("--engines", help="engines of ours to time apart from auto, where auto took another (default: native,onednn); empty: none")
@@ -58,7 +58,7 @@ def main():
     except ValueError:
         ap.error("--threads: numbers or `all`, separated by commas")
     build, box, day = build_folder(a.build), machine.slug(machine.describe()), datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-    budget = a.budget or (4.5 if a.which == "quick" else 5.0)
+    budget = a.budget or (3.5 if a.which == "quick" else 4.5)
     tail = "-part" if a.layers or a.peers is not None else "-quick" if a.which == "quick" else ""
     for threads in counts:
         for layout in ("first", "last") if a.layout == "both" else (a.layout,):
