@@ -6,17 +6,13 @@ The library is CTCONV_LIBRARY, else the newest build/*/libctconv.so; bench_onedn
 """
 import argparse
 import datetime
+import importlib.util
 import os
 import pathlib
 import subprocess
 import sys
 
 import machine
-
-try:
-    import numpy  # noqa: F401
-except ImportError:
-    sys.exit("bench: this Python has no numpy; make the environment that bench/run --help names, or set CTCONV_BENCH_PYTHON")
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -53,6 +49,8 @@ def main():
     ap.add_argument("--build", help="folder of bench_peaks, bench_onednn and libctconv.so (default: the newest in build/)")
     ap.add_argument("--out", type=pathlib.Path, default=HERE / "results", help="folder of the JSON files (default: bench/results)")
     a = ap.parse_args()
+    if importlib.util.find_spec("numpy") is None:
+        sys.exit("bench: this Python has no numpy; make the environment that bench/run --help names, or set CTCONV_BENCH_PYTHON")
     try:
         counts = list(dict.fromkeys(machine.cores() if t == "all" else int(t) for t in a.threads.split(",")))
     except ValueError:
