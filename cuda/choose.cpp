@@ -77,16 +77,20 @@ Result<std::unique_ptr<DevicePlan>> choose(const Request& request) {
     return Status(Code::UNSUPPORTED_ENGINE, "no kernel of the CUDA module can run this problem (" + reasons + ")");
   }
   size_t best = 0;
+  bool measured = false;
   if (request.options.tuning && all.size() > 1) {
     std::vector<double> seconds;
-    Result<size_t> measured = measure(request, all, &seconds);
-    if (!measured.ok()) return measured.take_status();
-    best = *measured;
-  } else {
-    for (size_t e = 1; e < all.size(); ++e) {
-      // cuDNN's plans come in its own order of preference: only its first competes by estimate
-      if (all[e]->seconds() < all[best]->seconds() && std::strcmp(all[e]->row(), all[best]->row()) != 0) best = e;
+    Result<size_t> fastest = measure(request, all, &seconds);
+    measured = fastest.ok();
+    if (measured) {
+      best = *fastest;
+    } else if (fastest.status().code() != Code::UNSUPPORTED_ENGINE && fastest.status().code() != Code::NO_MEMORY) {
+      return fastest.take_status();  // without scratch memory the estimate decides
     }
+  }
+  for (size_t e = 1; e < all.size() && !measured; ++e) {
+    // cuDNN's plans come in its own order of preference: only its first competes by estimate
+    if (all[e]->seconds() < all[best]->seconds() && std::strcmp(all[e]->row(), all[best]->row()) != 0) best = e;
   }
   return std::move(all[best]);
 }

@@ -5,6 +5,7 @@
 //   code.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
