@@ -109,6 +109,7 @@ struct Descriptor {
   std::vector<int64_t> output_size;    // given with the arguments (functional dialects, onnx); empty: not
   bool output_size_in_call = false;    // the call takes output_size
   bool output_size_takes_int = false;  // an int stands for all axes
+  bool output_size_excludes_padding = false;  // output_padding was given: the call's output_size is refused
   bool output_size_leading = false;    // leading batch and channel entries are accepted and ignored (torch)
   bool auto_pads = false;              // onnx SAME_*: pads from keff and stride once the kernel is known (pads like output_size_rule says)
 

@@ -14,6 +14,12 @@ RequestedSize read_output_size(const Descriptor& desc, const Value& value, int x
   if (value.is_none()) return out;
   out.given = true;
   const std::string& name = desc.spelling.output_size;
+  if (desc.output_size_excludes_padding) {
+    out.fault = argument_error(Code::VALUE_OUTPUT_SIZE_AND_OUTPUT_PADDING, name, value.show(),
+                               "None, or " + desc.spelling.output_padding + " 0",
+                               "was given although " + desc.spelling.output_padding + " is not 0");
+    return out;
+  }
   const size_t rank = static_cast<size_t>(desc.rank);
   const size_t leading = desc.output_size_leading ? (x_ndim == desc.rank + 1 ? 1 : 2) : 0;
   const auto legal = [&] {  // only a fault needs words: a legal call takes no memory
@@ -32,18 +38,26 @@ RequestedSize read_output_size(const Descriptor& desc, const Value& value, int x
                                legal(), "is " + value.type_name());
     return out;
   }
-  for (size_t n = 0; n < value.items.size(); ++n) {
-    if (value.items[n].tag == Value::kInt) continue;
-    out.fault = argument_error(Code::TYPE_OUTPUT_SIZE, name, value.items[n].show(), "an int (a bool is not an int)",
-                               "entry is " + value.items[n].type_name(), static_cast<int32_t>(n));
-    return out;
-  }
+  const auto length = [&]() -> Status {
+    const size_t count = value.items.size();
+    if (count == rank || (leading && count == rank + leading)) return {};
+    return argument_error(Code::VALUE_OUTPUT_SIZE_LENGTH, name, value.show(), legal(),
+                          "has " + std::to_string(count) + " entries");
+  };
+  const auto entries = [&]() -> Status {
+    for (size_t n = 0; n < value.items.size(); ++n) {
+      if (value.items[n].tag == Value::kInt) continue;
+      return argument_error(Code::TYPE_OUTPUT_SIZE, name, value.items[n].show(), "an int (a bool is not an int)",
+                            "entry is " + value.items[n].type_name(), static_cast<int32_t>(n));
+    }
+    return {};
+  };
+  // torch asks for types first, paddle for the length: a wrong entry is a TypeError only inside a sequence of the right
+  // length.
+  out.fault = desc.output_size_takes_int ? length() : entries();
+  if (out.fault.ok()) out.fault = desc.output_size_takes_int ? entries() : length();
+  if (!out.fault.ok()) return out;
   const size_t count = value.items.size();
-  if (count != rank && !(leading && count == rank + leading)) {
-    out.fault = argument_error(Code::VALUE_OUTPUT_SIZE_LENGTH, name, value.show(), legal(),
-                               "has " + std::to_string(count) + " entries");
-    return out;
-  }
   for (size_t n = 0; n < rank; ++n) out.sizes[n] = value.items[count - rank + n].i;
   return out;
 }

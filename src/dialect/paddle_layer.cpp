@@ -85,6 +85,8 @@ Result<Descriptor> interpret_layer(const Dialect& self, const Arguments& args, s
   paddle::lower_padding(padding, &d);
   d.output_padding = extra.get();
   d.output_size_in_call = true;
+  // The 1-D layer alone hands both to the functional, whose test is `output_padding != 0`: (0,) counts as given too.
+  d.output_size_excludes_padding = kRank == 1 && !(extra.value().tag == Value::kInt && extra.value().i == 0);
   d.output_padding_limit = Descriptor::PaddingLimit::kUnlessOutputSize;
   d.order = {Check::kInputRank,          Check::kWeightRank,  Check::kGroupsDivideInput,
              Check::kOutputSizeForm,     Check::kInputType,   Check::kTypesAgree,
