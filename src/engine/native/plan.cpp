@@ -1,5 +1,6 @@
 // Choosing the form. in: Problem, PlanContext; out: the cheapest of the forms that serve it, or a refusal. See
 // native.h.
+#include <algorithm>
 #include <vector>
 
 #include "src/engine/native/channels.h"
@@ -10,9 +11,19 @@ namespace ctconv {
 namespace native {
 namespace {
 
-// Plans hold tables with an entry a tap of an input channel and an entry an output channel. Beyond this a plan alone
-// would take gigabytes (an extent may be 2^60), while no layer comes near.
-constexpr int64_t kMostEntries = int64_t{1} << 24;
+// Plans hold tables with an entry a phase, a tap of an input channel, an output channel, and scratch for a padded input.
+// Legal sizes reach 2^60, where a plan alone would take all memory; no layer comes near these limits.
+bool beyond_tables(const Problem& p) {
+  constexpr int64_t kMostStep = (int64_t{1} << 31) - 1, kMostPhases = int64_t{1} << 15, kMostEntries = int64_t{1} << 24;
+  constexpr double kMostPadded = 0x1p42;
+  double padded = static_cast<double>(p.ci);
+  for (const Axis& a : p.axis) {
+    if (std::max({a.k, a.s, a.d, a.lo, a.d * (a.k - 1)}) > kMostStep) return true;
+    if ((a.i == 1 ? a.o : std::min(a.s, a.o)) > kMostPhases) return true;
+    padded *= static_cast<double>(a.i) + static_cast<double>(a.lo + a.o + a.d * (a.k - 1)) / static_cast<double>(a.s) + 4;
+  }
+  return padded > kMostPadded || p.taps() * p.ci > kMostEntries || p.groups * p.ci > kMostEntries || p.groups * p.co > kMostEntries;
+}
 
 template <class T>
 Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context, const char* form) {
@@ -38,9 +49,7 @@ Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& con
 Result<std::unique_ptr<Kernel>> plan_form(const Problem& p, const PlanContext& context, const char* form) {
   if (p.empty()) return refuse("native: the output is empty");
   if (!context.weights_finite) return refuse("native: a weight is infinite or not a number");
-  if (p.taps() * p.ci > kMostEntries || p.groups * p.ci > kMostEntries || p.groups * p.co > kMostEntries) {
-    return refuse("native: more taps or channels than its tables hold");
-  }
+  if (beyond_tables(p)) return refuse("native: more phases, taps, channels or padding than its tables hold");
   return p.dtype == Dtype::kF64 ? plan_as<double>(p, context, form) : plan_as<float>(p, context, form);
 }
 
