@@ -17,14 +17,34 @@
 namespace ctconv {
 namespace {
 
-constexpr ArgumentRow kArguments[] = {
+constexpr ArgumentRow kArguments2d[] = {
     {"filters", "", true},
     {"kernel_size", "", true},
-    {"strides", "1 per axis", false},
+    {"strides", "(1, 1)", false},
     {"padding", "'valid'", false},
     {"output_padding", "None", false},
     {"data_format", "None", false},
-    {"dilation_rate", "1 per axis", false},
+    {"dilation_rate", "(1, 1)", false},
+    {"activation", "None", false},
+    {"use_bias", "True", false},
+    {"kernel_initializer", "'glorot_uniform'", false},
+    {"bias_initializer", "'zeros'", false},
+    {"kernel_regularizer", "None", false},
+    {"bias_regularizer", "None", false},
+    {"activity_regularizer", "None", false},
+    {"kernel_constraint", "None", false},
+    {"bias_constraint", "None", false},
+};
+
+// The 3-D page has data_format before output_padding.
+constexpr ArgumentRow kArguments3d[] = {
+    {"filters", "", true},
+    {"kernel_size", "", true},
+    {"strides", "(1, 1, 1)", false},
+    {"padding", "'valid'", false},
+    {"data_format", "None", false},
+    {"output_padding", "None", false},
+    {"dilation_rate", "(1, 1, 1)", false},
     {"activation", "None", false},
     {"use_bias", "True", false},
     {"kernel_initializer", "'glorot_uniform'", false},
@@ -166,8 +186,8 @@ Result<Descriptor> interpret_keras(const Dialect& self, const Arguments& args, s
 }  // namespace
 
 const Dialect kKeras2d = {"keras.layers.Conv2DTranspose", "Keras keras.layers.Conv2DTranspose, keras 3.15.1",
-                          kArguments, interpret_keras<2>};
+                          kArguments2d, interpret_keras<2>};
 const Dialect kKeras3d = {"keras.layers.Conv3DTranspose", "Keras keras.layers.Conv3DTranspose, keras 3.15.1",
-                          kArguments, interpret_keras<3>};
+                          kArguments3d, interpret_keras<3>};
 
 }  // namespace ctconv

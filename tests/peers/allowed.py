@@ -91,6 +91,8 @@ PYTHON_SLIPS = ("unsupported operand type(s) for", "not supported between instan
 
 @rule("two faults: a wrong type breaks the package's own arithmetic on its way to the documented check of the other one (section 7's order)", "paddle.", what="kind")
 def _(case, mine, theirs):
+    if says(theirs, "modulo by zero") and not decode_all(case["args"]).get("groups", 1):
+        return True
     return says(theirs, *PYTHON_SLIPS) and any("name" in second and second["kind"] in kinds_of(theirs) for _, second in following(case, mine))
 
 
@@ -99,9 +101,17 @@ def _(case, mine, theirs):
     return mine["kind"] < 3 and any("name" in second and second["name"].startswith("VALUE_PADDING") and says(theirs, "padding") for _, second in following(case, mine))
 
 
-@rule("two faults: kernel_size below 1 is told before the group in the package's 1-D layer, after it in section 5's order", "mindspore.nn.Conv1d", what="kind")
+@rule("two faults: an argument or entry of a wrong type has its place in section 7's order; the package trips over it after its own checks", "paddle.", what="kind")
 def _(case, mine, theirs):
-    return "GROUPS" in mine["name"] and says(theirs, "kernel_size") and any(second.get("name") == "VALUE_KERNEL_SIZE" for _, second in following(case, mine))
+    return mine["kind"] == 1 and any("name" in second and second["kind"] == 2 and second["kind"] in kinds_of(theirs) for _, second in following(case, mine))
+
+
+@rule("two faults: sizes below 1 are told before channels and group in the package's 1-D layer, after them in section 5's order", "mindspore.nn.Conv1d", what="kind")
+def _(case, mine, theirs):
+    if not mine["name"].endswith(("CHANNELS", "GROUPS")):
+        return False
+    sizes = ("VALUE_KERNEL_SIZE", "VALUE_STRIDE", "VALUE_DILATION")
+    return says(theirs, "kernel_size", "stride", "dilation") and any(second.get("name") in sizes for _, second in following(case, mine))
 
 
 @rule("two faults: output_padding's range is judged with the arguments; the package looks at it in the call (section 5)", "mindspore.nn.Conv2d", what="kind")
@@ -115,6 +125,13 @@ def _(case, mine, theirs):
 @rule("core 0: torch answers an empty tensor through oneDNN and refuses through its own kernels; SHAPE_OUTPUT_EMPTY here (section 1)", "torch.", what="we refuse")
 def _(case, mine, theirs):
     return mine["name"] == "SHAPE_OUTPUT_EMPTY" and 0 in theirs["shape"]
+
+
+@rule("a sequence of one stands for all axes (section 6); the package's output_size arithmetic runs past its end", "torch.", what="they refuse")
+def _(case, mine, theirs):
+    args = decode_all(case["args"])
+    short = any(isinstance(args.get(n), (tuple, list)) and len(args[n]) == 1 for n in ("stride", "padding", "dilation", "output_padding"))
+    return theirs["raised"][0] == "IndexError" and short and "output_size" in case["call"]
 
 
 @rule("in_channels or out_channels not an int: TypeError, the divisibility test is skipped (section 6)", "torch.", what="kind")
@@ -137,9 +154,9 @@ def _(case, mine, theirs):
     return mine["name"] == "TYPE_OUTPUT_SIZE"
 
 
-@rule("an empty batch hides the element types from the package; they are judged all the same (section 6)", "torch.", "paddle.", what="we refuse")
+@rule("an empty batch hides element types and output_padding's limit from the package; they are judged all the same (section 6)", "torch.", "paddle.", what="we refuse")
 def _(case, mine, theirs):
-    return mine["name"] in ("TYPE_INPUT_DTYPE", "TYPE_DTYPE_MISMATCH") and 0 in theirs["shape"]
+    return mine["name"] in ("TYPE_INPUT_DTYPE", "TYPE_DTYPE_MISMATCH", "VALUE_OUTPUT_PADDING_RANGE") and 0 in theirs["shape"]
 
 
 # ---- mindspore
@@ -172,7 +189,13 @@ def _(case, mine, theirs):
 
 @rule("weight dim 1 other than out_channel/group: silently used by the package (section 3)", "mindspore.ops", what="we refuse")
 def _(case, mine, theirs):
-    return mine["name"] == "VALUE_WEIGHT_SHAPE" and case["w_shape"][1] != case["clean"]["w_shape"][1]
+    args = decode_all(case["args"])
+    return mine["name"] == "VALUE_WEIGHT_SHAPE" and case["w_shape"][1] != args["out_channel"] // args.get("group", 1)
+
+
+@rule("x and weight must have in_channel channels (section 3); the package compares them with each other only", "mindspore.ops", what="we refuse")
+def _(case, mine, theirs):
+    return mine["name"] in ("VALUE_INPUT_CHANNELS", "VALUE_WEIGHT_SHAPE") and case["w_shape"][0] == case["x_shape"][1] != decode_all(case["args"])["in_channel"]
 
 
 @rule("in_channel not divisible by group is refused by the parameter text (section 3)", "mindspore.ops", what="we refuse")
@@ -196,11 +219,11 @@ def _(case, mine, theirs):
     return mine["name"] in ("TYPE_IN_CHANNELS", "TYPE_OUT_CHANNELS", "TYPE_GROUPS") and says(theirs, "should be divisible", "ZeroDivision", "modulo by zero")
 
 
-@rule("two faults: channels or group of a wrong type break the package's division, which is its first step; here their own place (section 4)",
+@rule("two faults: the package's first step divides by group and trips over channels or a group of a wrong type; here they have their own place (section 4)",
       "mindspore.nn.Conv3d", what="kind")
 def _(case, mine, theirs):
-    return says(theirs, "unsupported operand type(s) for %") and any(
-        not isinstance(decode_all(case["args"]).get(n, 1), int) for n in ("in_channels", "out_channels", "group"))
+    slips = ("unsupported operand type(s) for %", "not all arguments converted", "should be divisible", "modulo by zero")
+    return says(theirs, *slips) and any(type(decode_all(case["args"]).get(n, 1)) is not int for n in ("in_channels", "out_channels", "group"))
 
 
 # ---- paddle
@@ -260,6 +283,16 @@ def _(case, mine, theirs):
 @rule("a bias of one element is broadcast by the package; its shape is (Cout) (section 7)", "paddle.nn.functional", what="we refuse")
 def _(case, mine, theirs):
     return mine["name"] == "SHAPE_BIAS_SHAPE" and case["bias"] == 1
+
+
+@rule("a parameter name may be used once in a process of the package", "paddle.", what="they refuse")
+def _(case, mine, theirs):
+    return says(theirs, "parameter name [")
+
+
+@rule("output_padding with the call's output_size: the layer drops it (section 7); the 1-D layer of the package refuses", "paddle.nn.Conv1D", what="they refuse, kind")
+def _(case, mine, theirs):
+    return says(theirs, "mutually exclusive with output_size") and "output_padding" in case["args"]
 
 
 @rule("an empty sequence as bias_attr is false in Python; no attribute, so TYPE_BIAS (section 7)", "paddle.", what="we refuse")

@@ -25,7 +25,7 @@ from wire import decode_all
 
 HERE = pathlib.Path(__file__).resolve().parent
 PEERS = {"torch": "CTCONV_PEER_TORCH", "paddle": "CTCONV_PEER_PADDLE", "mindspore": "CTCONV_PEER_MINDSPORE", "onnx": "CTCONV_PEER_ONNX"}
-PATIENCE = 120  # seconds for one answer
+PATIENCE = 20  # seconds for one answer
 
 
 class Peer:

@@ -96,10 +96,10 @@ class Layer:
         desc = Descriptor(dialect, args)
         w = None if weight is None else view(weight, "weight")
         b = None if bias is None else view(bias, "bias")
-        handle = ctypes.c_void_p()
-        desc.done(lib.ctconv_create(desc.handle, w and w.pointer, b and b.pointer, options, handle, desc.error))
+        handle, self._runner = ctypes.c_void_p(), runner
+        self._done(lib.ctconv_create(desc.handle, w and w.pointer, b and b.pointer, options, handle, desc.error), desc.error)
         self._op = _Op(handle, (w, b, runner) if borrow_weights else (runner,))
-        self._element, self._runner, self._slots = None if w is None else w.element, runner, {}
+        self._element, self._slots = None if w is None else w.element, {}
         self._host = not (device or "cpu").startswith("cuda")
 
     def __repr__(self):
@@ -158,11 +158,7 @@ class Layer:
             status = _execute(*slot.arguments)
         if workspace is not None and workspace[1] <= _WORKSPACE_HELD:
             _workspaces.append(workspace)
-        if status:
-            error = raised(status, slot.error)
-            if status == _MISUSE_RUNNER and self._runner is not None:
-                raise error from self._runner.take_error()
-            raise error
+        self._done(status, slot.error)
 
     def _prepare_call(self, x, output_size, weight, bias, out, stream):
         """A new slot, everything judged and the plan built; and y."""
@@ -208,10 +204,11 @@ class Layer:
         self._done(lib.ctconv_prepare(self._op.handle, call, needed, error), error)
         return needed.value
 
-    @staticmethod
-    def _done(status, error):
+    def _done(self, status, record):
+        if status == _MISUSE_RUNNER and self._runner is not None:
+            raise raised(status, record) from self._runner.take_error()
         if status:
-            raise raised(status, error)
+            raise raised(status, record)
 
     def _shape_call(self, x_shape, output_size, weight, bias):
         """A call record for a question about shapes; x in the weight's element type."""
