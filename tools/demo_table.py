@@ -63,7 +63,7 @@ def show(program, dialect, args, x, weight, wanted, extra=()):
     for extent in wanted:
         size *= extent
     small = size <= BIG
-    answer = ctconv(program, *layer, "-x", x, "--repeat", "5" if small else "1", *(["--check"] if small else []))
+    answer = ctconv(program, *layer, "-x", x, "--repeat", "20" if small else "1", *(["--check"] if small else []))
     check = answer.get("check")
     if check is None:
         first = x.split(":")[0] + ":1," + x.split(":")[1].split(",", 1)[1]

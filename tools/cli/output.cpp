@@ -26,7 +26,8 @@ std::string message_of(const ctconv::error& e) {
 std::string similar_dialects(const std::string& name) {
   const auto core = [](const std::string& s) {
     std::string out;
-    for (const char c : s.substr(s.rfind('.') == std::string::npos ? 0 : s.rfind('.') + 1, s.find('@')))
+    const std::string name = s.substr(0, s.find('@'));     // without the version
+    for (const char c : name.substr(name.rfind('.') + 1))  // npos + 1 is 0: no package in front
       if (std::isalnum(static_cast<unsigned char>(c)))
         out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     return out;
