@@ -86,12 +86,12 @@ def _(case, mine, theirs):
 # ---- two faults in one call: which is told first
 
 
-PYTHON_SLIPS = ("unsupported operand type(s) for", "not supported between instances", "cast to ParamAttr", "unhashable type", "modulo by zero", "but got bool at pos")
+PYTHON_SLIPS = ("unsupported operand type(s) for", "not supported between instances", "cast to ParamAttr", "unhashable type", "modulo by zero", "must be list of int, but got")
 
 
 @rule("two faults: a wrong type breaks the package's own arithmetic on its way to the documented check of the other one (section 7's order)", "paddle.", what="kind")
 def _(case, mine, theirs):
-    if says(theirs, "modulo by zero") and not decode_all(case["args"]).get("groups", 1):
+    if says(theirs, "modulo by zero", "should not be zero") and not decode_all(case["args"]).get("groups", 1):
         return True
     return says(theirs, *PYTHON_SLIPS) and any("name" in second and second["kind"] in kinds_of(theirs) for _, second in following(case, mine))
 
@@ -154,9 +154,9 @@ def _(case, mine, theirs):
     return mine["name"] == "TYPE_OUTPUT_SIZE"
 
 
-@rule("an empty batch hides element types and output_padding's limit from the package; they are judged all the same (section 6)", "torch.", "paddle.", what="we refuse")
+@rule("an empty batch or input hides element types and output_padding's limit from the package; they are judged all the same (section 6)", "torch.", "paddle.", what="we refuse")
 def _(case, mine, theirs):
-    return mine["name"] in ("TYPE_INPUT_DTYPE", "TYPE_DTYPE_MISMATCH", "VALUE_OUTPUT_PADDING_RANGE") and 0 in theirs["shape"]
+    return mine["name"] in ("TYPE_INPUT_DTYPE", "TYPE_DTYPE_MISMATCH", "VALUE_OUTPUT_PADDING_RANGE") and 0 in [*theirs["shape"], *case["x_shape"]]
 
 
 # ---- mindspore
@@ -270,14 +270,19 @@ def _(case, mine, theirs):
     return mine["name"] in ("VALUE_STRIDE", "VALUE_DILATION", "VALUE_OUTPUT_PADDING") and mine["value"].startswith('"') and "TypeError" in theirs["raised"]
 
 
-@rule("a bool in padding is no int, so an unknown form (section 7); the package passes it on to its kernel", "paddle.", what="kind")
+@rule("a bool in padding is no int, so an unknown form (section 7); the package passes it on to its kernel", "paddle.", what="kind, we refuse")
 def _(case, mine, theirs):
     return mine["name"] == "VALUE_PADDING_LENGTH" and has_bool(mine)
 
 
-@rule("groups not an int: TYPE_GROUPS (section 7); the package divides by it first", "paddle.", what="kind")
+@rule("groups or num_filters not an int: TYPE_ (section 7); the package divides first", "paddle.", what="kind")
 def _(case, mine, theirs):
-    return mine["name"] == "TYPE_GROUPS" and says(theirs, "must be divisible by groups")
+    return mine["name"] in ("TYPE_GROUPS", "TYPE_OUT_CHANNELS") and says(theirs, "must be divisible by groups", "must be divisible by Attr(groups)")
+
+
+@rule("input channels not divisible by groups: row 1 of the document; the static function builds a weight for them all the same", "paddle.static", what="we refuse")
+def _(case, mine, theirs):
+    return mine["name"] == "VALUE_IN_CHANNELS_GROUPS"
 
 
 @rule("a bias of one element is broadcast by the package; its shape is (Cout) (section 7)", "paddle.nn.functional", what="we refuse")
@@ -288,11 +293,6 @@ def _(case, mine, theirs):
 @rule("a parameter name may be used once in a process of the package", "paddle.", what="they refuse")
 def _(case, mine, theirs):
     return says(theirs, "parameter name [")
-
-
-@rule("output_padding with the call's output_size: the layer drops it (section 7); the 1-D layer of the package refuses", "paddle.nn.Conv1D", what="they refuse, kind")
-def _(case, mine, theirs):
-    return says(theirs, "mutually exclusive with output_size") and "output_padding" in case["args"]
 
 
 @rule("an empty sequence as bias_attr is false in Python; no attribute, so TYPE_BIAS (section 7)", "paddle.", what="we refuse")
@@ -327,7 +327,7 @@ def _(case, mine, theirs):
 
 @rule("an entry of padding that is not an int is an unknown form (section 7); the static function trips over it later", "paddle.static", what="kind")
 def _(case, mine, theirs):
-    return mine["name"] == "VALUE_PADDING_LENGTH" and "." in mine["value"] and "TypeError" in theirs["raised"]
+    return mine["name"] == "VALUE_PADDING_LENGTH" and any(c in mine["value"] for c in ".\"") and "TypeError" in theirs["raised"]
 
 
 # ---- onnx

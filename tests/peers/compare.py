@@ -15,8 +15,9 @@ KINDS = {"TypeError": {1}, "NotImplementedError": {1}, "ValueError": {2, 3}, "Ze
 def ours(case):
     args, call = decode_all(case["args"]), decode_all(case["call"])
     try:
-        w_shape = case["w_shape"] or ctconv.weight_shape(case["dialect"], args, x_shape=case["x_shape"])
-        b_shape = [case["bias"]] if case["bias"] else None if case["w_shape"] else ctconv.bias_shape(case["dialect"], args, x_shape=case["x_shape"])
+        x_type = case["x_dtype"] if ".static." in case["dialect"] else "float32"  # only a static graph's parameters follow x
+        w_shape = case["w_shape"] or ctconv.weight_shape(case["dialect"], args, case["x_shape"], x_type)
+        b_shape = [case["bias"]] if case["bias"] else None if case["w_shape"] else ctconv.bias_shape(case["dialect"], args, case["x_shape"], x_type)
         dtype = case["x_dtype"] if ".static." in case["dialect"] else case["w_dtype"]  # a static graph makes its parameters like x
         bias = None if b_shape is None else make_bias(b_shape, dtype)
         weight, x = make_weight(w_shape, dtype), make_x(case["x_shape"], case["x_dtype"])

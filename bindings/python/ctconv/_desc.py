@@ -76,14 +76,14 @@ def check(dialect, args):
     Descriptor(dialect, args).validate()
 
 
-def weight_shape(dialect, args, x_shape=None):
+def weight_shape(dialect, args, x_shape=None, x_dtype="float32"):
     """The weight's shape in the dialect's axis order; x_shape where the kernel or the channels are derived from the input."""
-    return shape_of(Descriptor(dialect, args).specs(x_shape)[0])
+    return shape_of(Descriptor(dialect, args).specs(x_shape, element_of(np.dtype(x_dtype)))[0])
 
 
-def bias_shape(dialect, args, x_shape=None):
+def bias_shape(dialect, args, x_shape=None, x_dtype="float32"):
     """The bias's shape, or None where the arguments say there is none."""
-    spec = Descriptor(dialect, args).specs(x_shape)[1]
+    spec = Descriptor(dialect, args).specs(x_shape, element_of(np.dtype(x_dtype)))[1]
     return shape_of(spec) if spec.ndim else None
 
 
