@@ -4,6 +4,7 @@
 //   The shares of peak in the estimates are guesses until a GPU run replaces them (docs/cuda.md says which have been
 //   measured).
 #include <algorithm>
+#include <numeric>
 
 #include "cuda/engine.h"
 #include "cuda/geometry.h"
@@ -26,11 +27,19 @@ void point(P& p, const DeviceCall& call) {
   p.x = call.x, p.w = call.w, p.bias = call.bias, p.y = call.y;
 }
 
+// A thread's chain of dependent loads: about 60 cycles each where too few threads hide them.
+double chain_seconds(const ctconv_cuda_problem& p) {
+  double steps = static_cast<double>(p.ci);
+  for (const ctconv_cuda_axis& a : p.axis) steps *= static_cast<double>((a.k * std::gcd(a.s, a.d) + a.s - 1) / a.s);
+  return 35e-9 * steps;
+}
+
 class DirectPlan final : public DevicePlan {
  public:
   DirectPlan(const Request& r, DirectParams params) : problem_(r.problem), params_(params) {
     const double peak = problem_.dtype == CTCONV_CUDA_F64 ? r.device.f64 : r.device.f32;
-    seconds_ = estimate(r.device, moved_bytes(problem_), 0.3, useful_flop(problem_), peak, 0.03, 1);
+    seconds_ =
+        estimate(r.device, moved_bytes(problem_), 0.3, useful_flop(problem_), peak, 0.03, 1) + chain_seconds(problem_);
   }
   const char* row() const override { return "direct"; }
   std::string form() const override { return "one thread an element, any strides"; }
@@ -84,7 +93,8 @@ class PixelPlan final : public DevicePlan {
   PixelPlan(const Request& r, bool vector, PixelParams params) : problem_(r.problem), vector_(vector), params_(params) {
     const double peak = problem_.dtype == CTCONV_CUDA_F64 ? r.device.f64 : r.device.f32;
     seconds_ = estimate(r.device, moved_bytes(problem_), vector ? 0.7 : 0.3, useful_flop(problem_), peak,
-                        vector ? 0.25 : 0.06, has_tail(problem_) ? 2 : 1);
+                        vector ? 0.25 : 0.06, has_tail(problem_) ? 2 : 1) +
+               chain_seconds(problem_);
   }
   const char* row() const override { return "pixel"; }
   std::string form() const override { return vector_ ? "16 bytes of channels a thread" : "one channel a thread"; }

@@ -1,0 +1,98 @@
+// The table of kernels without a device: forced names, refusals, reference bits, estimates, cuDNN's words without a
+// driver.
+#include <dlfcn.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstring>
+
+#include "cuda/cudnn_handles.h"
+#include "cuda/engine.h"
+#include "tests/cuda/layers.h"
+
+namespace ctconv::cuda::testing {
+namespace {
+
+const DeviceModel kH200 = model_of(90, 132, 1.98e9, 4.8e12);
+
+Result<std::unique_ptr<DevicePlan>> choose_for(const ctconv_cuda_problem& p, const char* kernel,
+                                               int32_t reproducible = 0, size_t limit = SIZE_MAX) {
+  ctconv_cuda_options o{};
+  o.kernel = kernel, o.reproducible = reproducible, o.workspace_limit = limit;
+  return choose({p, o, kH200, limit, {}, 1});
+}
+
+}  // namespace
+
+TEST_CASE("every row answers for itself over all layers", "[cuda][choose]") {
+  const auto layers = read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json");
+  int ran[5] = {};
+  for (const Layer& layer : layers) {
+    for (const int32_t dtype : {CTCONV_CUDA_F32, CTCONV_CUDA_F16, CTCONV_CUDA_F64}) {
+      for (const bool last : {false, true}) {
+        const ctconv_cuda_problem p = problem_of(layer, dtype, last);
+        const char* names[5] = {"cell", "pixel", "shuffle", "shuffle-tensor", "direct"};
+        for (int k = 0; k < 5; ++k) {
+          const auto plan = choose_for(p, names[k]);
+          if (plan.ok()) {
+            ++ran[k];
+            CHECK(std::strcmp((*plan.value()).row(), names[k]) == 0);
+            CHECK(plan.value()->seconds() > 2e-6);
+            CHECK(plan.value()->workspace() == 0);
+          } else {
+            CHECK(plan.status().code() == Code::UNSUPPORTED_ENGINE);
+            CHECK_FALSE(plan.status().detail().message.empty());
+          }
+        }
+        // reference bits: never cuDNN, never tensor cores; always some kernel
+        const auto exact = choose_for(p, nullptr, CTCONV_CUDA_REFERENCE_BITS);
+        REQUIRE(exact.ok());
+        CHECK(std::strcmp(exact.value()->row(), "cudnn") != 0);
+        CHECK(std::strcmp(exact.value()->row(), "shuffle-tensor") != 0);
+      }
+    }
+  }
+  CHECK(ran[4] == 101 * 6);
+  WARN("of " << 101 * 6 << " problems: cell " << ran[0] << ", pixel " << ran[1] << ", shuffle " << ran[2]
+             << ", shuffle-tensor " << ran[3] << ", direct " << ran[4]);
+}
+
+TEST_CASE("estimates put memory-bound layers on the kernels written for them", "[cuda][choose]") {
+  for (const Layer& layer : read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json")) {
+    const auto chosen = [&](int32_t dtype, bool last) {
+      return std::string(
+          choose_for(problem_of(layer, dtype, last), nullptr, CTCONV_CUDA_REFERENCE_BITS).value()->row());
+    };
+    if (layer.id == "fcn8s.dw" || layer.id == "dw.k4s2" || layer.id == "mednext.dw3d") {
+      CHECK(chosen(CTCONV_CUDA_F32, false) == "cell");
+      CHECK(chosen(CTCONV_CUDA_F32, true) == "pixel");
+    }
+    if (layer.id == "unet3d.k2s2.wide") CHECK(chosen(CTCONV_CUDA_F32, false) == "shuffle");
+    if (layer.id == "seed1.ex") CHECK(chosen(CTCONV_CUDA_F32, false) == "cell");
+  }
+}
+
+TEST_CASE("unknown and unfit kernels are statuses", "[cuda][choose]") {
+  const auto layers = read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json");
+  const ctconv_cuda_problem p = problem_of(layers[0], CTCONV_CUDA_F32, false);
+  CHECK(choose_for(p, "nonsense").status().code() == Code::MISUSE_ENGINE);
+  const auto unfit = choose_for(p, "shuffle");
+  REQUIRE(unfit.status().code() == Code::UNSUPPORTED_ENGINE);
+  CHECK(unfit.status().detail().message == "kernel and stride differ");
+  CHECK(choose_for(p, "cudnn", CTCONV_CUDA_REFERENCE_BITS).status().code() == Code::UNSUPPORTED_ENGINE);
+  ctconv_cuda_problem tf = problem_of(layers[4], CTCONV_CUDA_F32, false);
+  CHECK(choose_for(tf, "shuffle-tensor").status().detail().message == "TF32, which is not allowed");
+}
+
+TEST_CASE("cuDNN's own words come through where there is no driver", "[cuda][choose]") {
+  if (dlopen("libcuda.so.1", RTLD_NOW)) SKIP("a driver is here");
+  CudnnApi api;
+  if (!open_cudnn(CTCONV_TEST_CUDNN_HINT, "", false, true, &api).ok()) SKIP("SKIPPED, NOT TESTED: no libcudnn");
+  HandleLease lease(api, 0, nullptr);
+  const Status status = lease.take_status();
+  REQUIRE(status.code() == Code::DEVICE_CUDNN);
+  CHECK(status.detail().message.find("cudnnCreate: CUDNN_STATUS_NOT_INITIALIZED") != std::string::npos);
+  CHECK(status.detail().native_code / 1000 == 1);
+  WARN(status.detail().message);
+}
+
+}  // namespace ctconv::cuda::testing
