@@ -10,6 +10,7 @@ namespace {
 constexpr int64_t kHuge[] = {(int64_t{1} << 31) - 1, int64_t{1} << 31, int64_t{1} << 32, int64_t{1} << 53, int64_t{1} << 61, int64_t{1} << 62, INT64_MAX - 1, INT64_MAX};
 
 // A shape without memory behind it.
+ctconv_tensor shape_only(Shape&&) = delete;
 ctconv_tensor shape_only(const Shape& shape, Dtype type = Dtype::kF32) {
   const auto e = ctconv::element_type(type);
   return {nullptr, CTCONV_DEVICE_CPU, 0, static_cast<int32_t>(shape.size()), e.code, e.bits, e.lanes, shape.data(), nullptr, 0};
@@ -137,7 +138,8 @@ TEST_CASE("huge: an extent that does not fit is SHAPE_OUTPUT_OVERFLOW", "[capi][
 TEST_CASE("huge: in the call's output_size", "[capi][huge]") {
   Desc desc = torch();
   Op op = create(desc, nullptr, nullptr);
-  const ctconv_tensor x = shape_only({1, 2, 4, 4});
+  const Shape x_shape = {1, 2, 4, 4};
+  const ctconv_tensor x = shape_only(x_shape);
   for (int64_t huge : {INT64_MIN, INT64_MIN + 1, int64_t{-1}, int64_t{1} << 62, INT64_MAX}) {
     ctconv_value items[2] = {}, size = {};
     items[0].tag = items[1].tag = CTCONV_VALUE_INT;

@@ -270,8 +270,8 @@ std::string Life::use() {
   // Executed where everything is small.
   const auto count = [](const int64_t* shape, int32_t ndim) {
     double n = 1;
-    for (int32_t a = 0; a < ndim; ++a) n *= static_cast<double>(shape[a]);
-    return n;
+    for (int32_t a = 0; a < ndim; ++a) n *= static_cast<double>(shape[a] > 0 ? shape[a] : 0);
+    return n;  // an extent below 0 is refused before anybody looks at the data
   };
   const double x_count = count(x.shape, x.ndim), w_count = count(w.shape, w.ndim), y_count = count(y_spec.shape, y_spec.ndim);
   if (x_count * w_count > 1e6 || y_count > 1e5 || x_count > 1e5 || w_count > 1e5 || bytes > (1 << 24)) return "";
