@@ -134,8 +134,7 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
   work.x_pos = work.w_tap + max_taps_;
   work.out_pos = work.x_pos + tile_positions_;
   T* sums = static_cast<T*>(align_up(work.out_pos + tile_positions_));
-  const int64_t in_bundle = static_cast<int64_t>(bundles_[bundle][1] - bundles_[bundle][0]);
-  T* spare = sums + in_bundle * tile_positions_ * width;
+  T* spare = sums + spare_at_;
 
   const T* packed = static_cast<const T*>(m.packed) + g * group_weights_;
   const bool direct = direct_ && block.valid == width;
@@ -246,7 +245,9 @@ void ChannelsKernel<T>::finish(const CallMemory& m, int64_t n0, int64_t g, size_
       finish_runs(m, n0, g, combos_[c], block, tile, own);
     } else {
       simd_.transpose(own, width, positions, block.valid,
-                      spare + static_cast<int64_t>(c - first) * tile_positions_ * width, tile_positions_);
+                      spare + kMaxLanes + static_cast<int64_t>(c - first) * (tile_positions_ * width + kMaxLanes) -
+                          (combos_[c].w >= axes_[2].wrap ? 1 : 0),
+                      tile_positions_);
     }
   }
   if (runs_) return;
@@ -254,15 +255,16 @@ void ChannelsKernel<T>::finish(const CallMemory& m, int64_t n0, int64_t g, size_
   // spare: [combo][lane][position]; each lane is a channel, the combos are its w phases.
   const Combo& combo = combos_[first];
   const Phase &pd = axes_[0].phases[static_cast<size_t>(combo.d)], &ph = axes_[1].phases[static_cast<size_t>(combo.h)];
+  const auto span = store_.span(tile[3].begin - axes_[2].u0, tile[3].end - axes_[2].u0);
   typename RowStore<T>::Run run{sums};  // the sums are no longer needed
   for (int64_t c = 0; c < block.valid; ++c) {
-    const T* src = spare + c * tile_positions_;
+    const T* src = spare + kMaxLanes + c * tile_positions_;
     for (int64_t n = tile[0].begin; n < tile[0].end; ++n) {
       char* y = static_cast<char*>(m.y) + ((n0 + n) * p_.y.n + (g * p_.co + block.row0 + c) * p_.y.c) * bytes;
       for (int64_t d = tile[1].begin; d < tile[1].end; ++d) {
         for (int64_t h = tile[2].begin; h < tile[2].end; ++h, src += tile[3].size()) {
           if (d < pd.u_begin || d >= pd.u_end || h < ph.u_begin || h >= ph.u_end) continue;
-          store_(src, tile_positions_ * width, tile[3].begin, tile[3].end,
+          store_(src, tile_positions_ * width + kMaxLanes, span,
                  y + (axes_[0].out(d, pd) * p_.y.axis[0] + axes_[1].out(h, ph) * p_.y.axis[1]) * bytes, run);
         }
       }
@@ -286,7 +288,7 @@ void ChannelsKernel<T>::finish_runs(const CallMemory& m, int64_t n0, int64_t g, 
     // Positions at which the whole run is inside the output.
     int64_t u_begin = tile[3].begin, u_end = tile[3].end;
     for (int64_t k = 0; k < (inner_ ? 1 : count); ++k) {
-      const Phase& pw = axes_[2].phases[static_cast<size_t>(f + k)];
+      const Phase& pw = w_phase(f + k);
       u_begin = std::max(u_begin, pw.u_begin);
       u_end = std::min(u_end, pw.u_end);
     }
@@ -302,7 +304,7 @@ void ChannelsKernel<T>::finish_runs(const CallMemory& m, int64_t n0, int64_t g, 
                                             bytes;
           for (int64_t u = tile[3].begin; u < tile[3].end; ++u) {
             const T* s = src + (u - tile[3].begin) * width;
-            char* to = y + axes_[2].out(u, axes_[2].phases[static_cast<size_t>(f)]) * p_.y.axis[2] * bytes;
+            char* to = y + axes_[2].out(u, w_phase(f)) * p_.y.axis[2] * bytes;
             if (u >= u_begin && u < u_end) {
               if (size_of(p_.dtype) == sizeof(T)) {
                 copy_run(s, count, reinterpret_cast<T*>(to));
@@ -311,7 +313,7 @@ void ChannelsKernel<T>::finish_runs(const CallMemory& m, int64_t n0, int64_t g, 
               }
             } else if (!inner_) {
               for (int64_t k = 0; k < count; ++k) {
-                const Phase& pw = axes_[2].phases[static_cast<size_t>(f + k)];
+                const Phase& pw = w_phase(f + k);
                 if (u >= pw.u_begin && u < pw.u_end)
                   simd_.store(s + k, 1, p_.dtype, to + k * p_.y.axis[2] * bytes, 1, false);
               }

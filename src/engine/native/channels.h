@@ -50,6 +50,8 @@ class ChannelsKernel final : public Kernel {
   using Box = std::array<Range, 4>;  // n (within the images at hand), u along d, h, w
   struct Work;                       // one worker's memory
 
+  // In lanes the phases lie by remainder, else they are numbered as the axis does.
+  const Phase& w_phase(int64_t i) const { return merged_ ? axes_[2].by_f(i) : axes_[2].phases[static_cast<size_t>(i)]; }
   void make_combos();
   void make_blocks();
   void make_tasks(const PlanContext& context);
@@ -85,7 +87,7 @@ class ChannelsKernel final : public Kernel {
   std::array<int64_t, 4> step_{}, count_{};                     // tile size and number of tiles along n, d, h, w
   int64_t tile_positions_ = 1;
   int64_t images_ = 1;
-  int64_t room_ = 0, worker_elements_ = 0;
+  int64_t room_ = 0, spare_at_ = 0, worker_elements_ = 0;
   int64_t max_taps_ = 1;
   int32_t threads_ = 1;
   double seconds_ = 0;

@@ -147,7 +147,8 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   const int64_t sums = in_bundle * tile_positions_ * widest;
   room_ = axes_[2].complete() && !runs_ ? (step_[3] + simd_.lanes) * axes_[2].s : 0;
   const int64_t stage = RowStore<T>::stage_elements(room_);
-  worker_elements_ = tables + std::max(sums, stage) + (runs_ ? 0 : sums + kMaxLanes) + 64;
+  spare_at_ = std::max(sums, stage);
+  worker_elements_ = tables + spare_at_ + (runs_ ? 0 : sums + (in_bundle + 2) * kMaxLanes) + 64;
   worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(worker_elements_), 16));
 }
 
@@ -217,7 +218,7 @@ Result<bool> ChannelsKernel<T>::pack(const void* w, void* packed, const Runner& 
     for (int64_t r = 0; r < b.valid; ++r) {
       const int64_t at = b.row0 + r;
       const int64_t co = inner_ ? at % p_.co : at / f_, f = inner_ ? at / p_.co : at % f_;
-      const Phase& l = axes_[2].phases[static_cast<size_t>(c.w + f)];
+      const Phase& l = w_phase(c.w + f);
       row[r] = g * p_.w.g + co * p_.w.co + d.t0 * tap[0] + h.t0 * tap[1] + l.t0 * tap[2];
     }
     const bool fine = pack_rows<T>(p_, w, row, b.valid, b.vectors * simd_.lanes, w_taps_.data() + c.w_tap, c.taps,

@@ -37,7 +37,6 @@ AxisPhases phases_of(const Axis& axis) {
       p.v0 = floor_div(t * axis.d, a.s);
     }
   }
-  std::sort(a.phases.begin(), a.phases.end(), [](const Phase& x, const Phase& y) { return x.f < y.f; });
 
   a.u0 = a.phases[0].u_begin;
   int64_t u_end = a.phases[0].u_end;
@@ -54,6 +53,9 @@ AxisPhases phases_of(const Axis& axis) {
   }
   a.lists = static_cast<int32_t>(lists.size());
   a.un = u_end - a.u0;
+  a.first_f = a.phases[0].f;
+  a.wrap = 0;
+  while (a.wrap < count && a.phases[static_cast<size_t>(a.wrap)].u_begin == a.u0) ++a.wrap;
   return a;
 }
 

@@ -26,9 +26,15 @@ struct AxisPhases {
   int64_t u0 = 0, un = 1;     // hull of the phases' u ranges
   int64_t v_max = 0;          // largest v of any tap that a phase uses
   int32_t lists = 1;          // number of different tap lists
-  std::vector<Phase> phases;  // ascending f, only those with outputs
+  int64_t first_f = 0;        // remainder of output row 0
+  int64_t wrap = 1;           // phases [wrap, s) begin one u later than the first ones
+  std::vector<Phase> phases;  // only those with outputs, in the order of their first output row: o = q*s + index
 
   bool complete() const { return static_cast<int64_t>(phases.size()) == s; }
+  // The phase of remainder f, where all are present.
+  const Phase& by_f(int64_t f) const {
+    return phases[static_cast<size_t>(f >= first_f ? f - first_f : f - first_f + s)];
+  }
   int64_t out(int64_t u, const Phase& p) const { return u * s + p.f - lo; }
 };
 

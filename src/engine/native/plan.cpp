@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "src/engine/native/channels.h"
+#include "src/engine/native/depthwise.h"
 #include "src/engine/native/native.h"
 #include "src/engine/native/positions.h"
 
@@ -11,8 +12,8 @@ namespace ctconv {
 namespace native {
 namespace {
 
-// Plans hold tables with an entry a phase, a tap of an input channel, an output channel, and scratch for a padded input.
-// Legal sizes reach 2^60, where a plan alone would take all memory; no layer comes near these limits.
+// Plans hold tables with an entry a phase, a tap of an input channel, an output channel, and scratch for a padded
+// input. Legal sizes reach 2^60, where a plan alone would take all memory; no layer comes near these limits.
 bool beyond_tables(const Problem& p) {
   constexpr int64_t kMostStep = (int64_t{1} << 31) - 1, kMostPhases = int64_t{1} << 15, kMostEntries = int64_t{1} << 24;
   constexpr double kMostPadded = 0x1p42;
@@ -20,9 +21,11 @@ bool beyond_tables(const Problem& p) {
   for (const Axis& a : p.axis) {
     if (std::max({a.k, a.s, a.d, a.lo, a.d * (a.k - 1)}) > kMostStep) return true;
     if ((a.i == 1 ? a.o : std::min(a.s, a.o)) > kMostPhases) return true;
-    padded *= static_cast<double>(a.i) + static_cast<double>(a.lo + a.o + a.d * (a.k - 1)) / static_cast<double>(a.s) + 4;
+    padded *=
+        static_cast<double>(a.i) + static_cast<double>(a.lo + a.o + a.d * (a.k - 1)) / static_cast<double>(a.s) + 4;
   }
-  return padded > kMostPadded || p.taps() * p.ci > kMostEntries || p.groups * p.ci > kMostEntries || p.groups * p.co > kMostEntries;
+  return padded > kMostPadded || p.taps() * p.ci > kMostEntries || p.groups * p.ci > kMostEntries ||
+         p.groups * p.co > kMostEntries;
 }
 
 template <class T>
@@ -34,6 +37,7 @@ Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& con
   for (bool merge : {false, true}) {
     if (auto k = ChannelsKernel<T>::plan(p, context, s, merge)) forms.push_back(std::move(k));
   }
+  if (auto k = DepthwiseKernel<T>::plan(p, context, s)) forms.push_back(std::move(k));
   std::unique_ptr<Kernel> best;
   for (auto& k : forms) {
     if (k->scratch_bytes() > context.workspace_limit) continue;

@@ -13,7 +13,7 @@ template <class T>
 std::string PositionsKernel<T>::form() const {
   return std::string("positions, ") + simd_.name + (in_place_ ? ", x in place" : ", padded planes") + ", " +
          std::to_string(units_.size()) + " units of up to " + std::to_string(max_rows_) + " rows, " +
-         std::to_string(tiles_) + " tiles of " + std::to_string(strips_per_tile_) + " strips" +
+         std::to_string(tiles_) + " tiles of " + std::to_string(groups_per_tile_ * group_strips_) + " strips" +
          (store_.stream() ? ", streaming stores" : "");
 }
 
@@ -61,40 +61,44 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
   const int64_t units = static_cast<int64_t>(units_.size());
   const int64_t unit0 = units * share / unit_groups_, unit1 = units * (share + 1) / unit_groups_;
   const int64_t lanes = simd_.lanes;
-  T* panel = scratch;  // [ci][6 vectors], only where x is read in place
-  T* rows = scratch + (in_place_ ? p_.ci * kMaxVectors * lanes : 0);
+  T* panel = scratch;  // [ci][group of strips], only where x is read in place
+  T* rows = scratch + (in_place_ ? p_.ci * (width_ - kMaxLanes) : 0);
+  T* stage = rows + row_elements_;
+  Piece* pieces = reinterpret_cast<Piece*>(stage + stage_elements_);
 
-  const int64_t strip_end = std::min(strips_, (tile + 1) * strips_per_tile_);
-  for (int64_t s = tile * strips_per_tile_; s < strip_end; ++s) {
-    const int64_t slab = s / slab_strips_, own = s % slab_strips_;
-    const int64_t v0 = slab_vectors_ * own / slab_strips_, v1 = slab_vectors_ * (own + 1) / slab_strips_;
-    const int64_t j0 = v0 * lanes, width = (v1 - v0) * lanes, count = std::min(width, slab_positions_ - j0);
+  const int64_t group_end = std::min(groups_, (tile + 1) * groups_per_tile_);
+  for (int64_t k = tile * groups_per_tile_; k < group_end; ++k) {
+    const int64_t slab = k / slab_groups_, own = k % slab_groups_;
+    const int64_t s0 = slab_strips_ * own / slab_groups_, s1 = slab_strips_ * (own + 1) / slab_groups_;
+    const int64_t j0 = slab_vectors_ * s0 / slab_strips_ * lanes,
+                  width = slab_vectors_ * s1 / slab_strips_ * lanes - j0;
+    const int64_t count = std::min(width, slab_positions_ - j0);
     const T* from;
     int64_t x_ci, ahead = 0;
     if (in_place_) {
       from = x + (n0 + n) * p_.x.n + g * p_.ci * p_.x.c + j0;
       x_ci = p_.x.c;
       if (count < width || pack_panel_) {
-        for (int64_t c = 0; c < p_.ci; ++c) {
-          simd_.load(from + c * p_.x.c, 1, p_.dtype, count, panel + c * width);
-          for (int64_t line = 0; line < count; line += 64 / static_cast<int64_t>(sizeof(T))) {
-            __builtin_prefetch(from + c * p_.x.c + count + line);
-          }
-        }
+        for (int64_t c = 0; c < p_.ci; ++c) simd_.load(from + c * p_.x.c, 1, p_.dtype, count, panel + c * width);
         from = panel;
         x_ci = width;
       }
     } else {
       from = x + (n * p_.groups + g) * p_.ci * grid_.plane + slab * slab_step_ + j0;
       x_ci = grid_.plane;
-      ahead = grid_.last + width;
+      ahead = grid_.last;
     }
-    Piece pieces[kMaxVectors * kMaxLanes + 1];
     const int64_t found = pieces_of(slab, j0, count, pieces);
     for (int64_t u = unit0; u < unit1; ++u) {
       const Unit& unit = units_[static_cast<size_t>(u)];
-      multiply(m, from, x_ci, u == unit0 ? ahead : 0, bias, g, slab, unit, static_cast<int>(v1 - v0), rows);
-      finish(m, n0 + n, g, unit, pieces, found, rows, rows + row_elements_);
+      for (int64_t s = s0; s < s1; ++s) {
+        const int64_t v0 = slab_vectors_ * s / slab_strips_, v1 = slab_vectors_ * (s + 1) / slab_strips_;
+        const int64_t at = v0 * lanes - j0;
+        multiply(m, from + at, x_ci, u == unit0 && ahead ? ahead + (v1 - v0) * lanes : 0, bias, g, slab, unit,
+                 static_cast<int>(v1 - v0), rows + kMaxLanes + at);
+      }
+      if (p_.act.kind != Epilogue::kNone) activate(unit, width, rows);
+      finish(m, n0 + n, g, unit, pieces, found, rows + kMaxLanes, stage);
     }
   }
   if (store_.stream()) simd_.fence();
@@ -110,7 +114,7 @@ int64_t PositionsKernel<T>::pieces_of(int64_t slab, int64_t j0, int64_t count, P
     const int64_t next = std::min(j0 + count, j - uw + grid_.stride[1]);  // the next row of the grid
     const int64_t end = std::min(uw + next - j, axes_[2].un);
     if (uw < end && uh < axes_[1].un) {
-      pieces[found++] = {ud + axes_[0].u0, uh + axes_[1].u0, uw + axes_[2].u0, end + axes_[2].u0, j - j0};
+      pieces[found++] = {ud + axes_[0].u0, uh + axes_[1].u0, j - j0, store_.span(uw, end)};
     }
     j = next;
   }
@@ -152,18 +156,21 @@ void PositionsKernel<T>::multiply(const CallMemory& m, const T* x, int64_t x_ci,
       simd_.positions[block.rows - 1][v1 - v0 - 1](a);
     }
   }
-  if (p_.act.kind != Epilogue::kNone) {
-    const int64_t unit_rows = u.channels * (u.d1 - u.d0) * (u.h1 - u.h0) * static_cast<int64_t>(axes_[2].phases.size());
-    for (int64_t r = 0; r < unit_rows; ++r) simd_.activate(p_.act, rows + r * kMaxVectors * lanes, vectors * lanes);
-  }
+}
+
+template <class T>
+void PositionsKernel<T>::activate(const Unit& u, int64_t count, T* rows) const {
+  const int64_t unit_rows = u.channels * (u.d1 - u.d0) * (u.h1 - u.h0) * static_cast<int64_t>(axes_[2].phases.size());
+  for (int64_t r = 0; r < unit_rows; ++r) simd_.activate(p_.act, rows + r * width_, count + kMaxLanes);
 }
 
 // Channel by channel in the order of y, so that rows which follow each other there are stored as one run.
 template <class T>
 void PositionsKernel<T>::finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces,
                                 int64_t count, const T* rows, T* stage) const {
-  const int64_t width = kMaxVectors * simd_.lanes, bytes = static_cast<int64_t>(size_of(p_.dtype));
+  const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype));
   char* y = static_cast<char*>(m.y) + (n * p_.y.n + (g * p_.co + u.c0) * p_.y.c) * bytes;
+  const int64_t hs = u.h1 - u.h0;
   typename RowStore<T>::Run run{stage};
   for (int64_t c = 0; c < u.channels; c += channels_inner_ ? u.channels : 1) {
     for (int64_t d = u.d0; d < u.d1; ++d) {
@@ -172,10 +179,11 @@ void PositionsKernel<T>::finish(const CallMemory& m, int64_t n, int64_t g, const
         const Piece& at = pieces[k];
         if (at.ud < pd.u_begin || at.ud >= pd.u_end) continue;
         char* plane = y + (axes_[0].out(at.ud, pd) * p_.y.axis[0] + c * p_.y.c) * bytes;
-        for (int64_t h = u.h0; h < u.h1; ++h) {
+        for (int64_t i = 0; i < hs; ++i) {  // late phases of a position come before the others in y
+          const int64_t h = u.h0 + (hs > 1 ? (i + axes_[1].wrap) % hs : 0);
           const Phase& ph = axes_[1].phases[static_cast<size_t>(h)];
           if (at.uh < ph.u_begin || at.uh >= ph.u_end) continue;
-          store_(rows + row_of(u, c, d, h, 0) * width + at.at, width, at.begin, at.end,
+          store_(rows + row_of(u, c, d, h, 0) * width_ + at.at, width_, at.span,
                  plane + axes_[1].out(at.uh, ph) * p_.y.axis[1] * bytes, run);
         }
       }

@@ -49,12 +49,13 @@ class PositionsKernel final : public Kernel {
   struct RowOf {  // what the packed row computes
     int32_t c, d, h, w;
   };
-  struct Piece {  // part of one row of the u grid inside a strip
-    int64_t ud, uh, begin, end, at;
+  struct Piece {  // part of one row of the u grid inside a group of strips
+    int64_t ud, uh, at;
+    typename RowStore<T>::Span span;
   };
 
   void make_lists();
-  void make_units();
+  void make_units(bool stream);
   void make_slabs();
   void make_tasks(const PlanContext& context);
   void estimate(const PlanContext& context);
@@ -63,6 +64,7 @@ class PositionsKernel final : public Kernel {
   void task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t index, T* scratch) const;
   void multiply(const CallMemory& m, const T* x, int64_t x_ci, int64_t ahead, const T* bias, int64_t g, int64_t slab,
                 const Unit& u, int vectors, T* rows) const;
+  void activate(const Unit& u, int64_t count, T* rows) const;
   void finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces, int64_t count,
               const T* rows, T* stage) const;
 
@@ -82,10 +84,12 @@ class PositionsKernel final : public Kernel {
   int64_t group_weights_ = 0;  // packed elements per group
   int64_t max_rows_ = 0;       // rows of the largest unit
   // Positions are cut into slabs: the whole grid, or one row of d each with the taps that are real there.
-  int64_t slabs_ = 1, slab_step_ = 0, slab_positions_ = 0, slab_vectors_ = 0, slab_strips_ = 0;
-  int64_t strips_ = 0, strips_per_tile_ = 1, tiles_ = 1, unit_groups_ = 1;
+  int64_t slabs_ = 1, slab_step_ = 0, slab_positions_ = 0, slab_vectors_ = 0, slab_strips_ = 0, slab_groups_ = 0;
+  // A group of strips is finished together: rows of `width_` positions behind kMaxLanes spare ones.
+  int64_t group_strips_ = 1, width_ = 0;
+  int64_t groups_ = 0, groups_per_tile_ = 1, tiles_ = 1, unit_groups_ = 1;
   int64_t images_ = 1;  // copied at once
-  int64_t row_elements_ = 0, worker_elements_ = 0;
+  int64_t row_elements_ = 0, stage_elements_ = 0, worker_elements_ = 0;
   int32_t threads_ = 1;
   double slab_ratio_ = 1;  // share of the taps that is left
   double seconds_ = 0;

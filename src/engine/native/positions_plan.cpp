@@ -39,14 +39,16 @@ std::unique_ptr<PositionsKernel<T>> PositionsKernel<T>::plan(const Problem& p, c
   k->channels_inner_ = p.groups == 1 && p.co > 1 && p.co <= 32 && p.y.c == 1 && p.y.axis[2] == p.co;
   const bool stream = static_cast<double>(p.out_elements()) * size_of(p.dtype) > kStreamBytes;
   k->make_lists();
-  k->make_units();
   k->make_slabs();
-  const int64_t row = kMaxVectors * lanes * k->axes_[2].s * (k->channels_inner_ ? p.co : 1);
+  k->make_units(stream);
+  const int64_t row = k->width_ * k->axes_[2].s * (k->channels_inner_ ? p.co : 1);
   const int64_t room = !k->axes_[2].complete() ? 0 : stream ? std::max<int64_t>(row, 4096) : row;
   k->store_.prepare(k->simd_, k->axes_[2], p.dtype, p.y.axis[2], k->channels_inner_ ? p.co : 1, stream, room);
-  k->row_elements_ = (k->max_rows_ + 1) * kMaxVectors * lanes;
-  k->worker_elements_ =
-      (k->in_place_ ? p.ci * kMaxVectors * lanes : 0) + k->row_elements_ + RowStore<T>::stage_elements(room);
+  const int64_t cut = static_cast<int64_t>(kAlignment / sizeof(T));
+  k->row_elements_ = k->max_rows_ * k->width_ + cut;
+  k->stage_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(RowStore<T>::stage_elements(room)), 16));
+  k->worker_elements_ = (k->in_place_ ? p.ci * (k->width_ - kMaxLanes) : 0) + k->row_elements_ + k->stage_elements_ +
+                        (k->width_ + 1) * static_cast<int64_t>(sizeof(Piece) / sizeof(T));
   k->worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(k->worker_elements_), 16)) + 16;
   k->make_tasks(context);
   k->estimate(context);
@@ -86,14 +88,15 @@ void PositionsKernel<T>::make_lists() {
 }
 
 template <class T>
-void PositionsKernel<T>::make_units() {
+void PositionsKernel<T>::make_units(bool stream) {
   const int64_t ds = static_cast<int64_t>(axes_[0].phases.size()), hs = static_cast<int64_t>(axes_[1].phases.size());
   const int64_t ws = static_cast<int64_t>(axes_[2].phases.size());
   const int64_t width = kMaxVectors * simd_.lanes;
   const int64_t best_rows = simd_.accumulators >= 24 ? 8 : 6;  // the tallest block that still gets three (two) vectors
 
   // All phases in one unit while its rows stay in the first-level cache; else one (d, h) phase at a time.
-  const bool whole = ds * hs * ws * width * static_cast<int64_t>(sizeof(T)) <= 24 * 1024 || (ds == 1 && hs == 1);
+  const bool whole =
+      (ws < best_rows && ds * hs * ws * width * static_cast<int64_t>(sizeof(T)) <= 24 * 1024) || (ds == 1 && hs == 1);
   const int64_t unit_phases = whole ? ds * hs * ws : ws;
   const int64_t unit_lists = whole ? static_cast<int64_t>(lists_.size()) : axes_[2].lists;
   const int64_t per_list = std::max<int64_t>(1, unit_phases / unit_lists);  // rows one channel adds to a block
@@ -140,7 +143,7 @@ void PositionsKernel<T>::make_units() {
             group_weights_ += b.rows * p_.ci * static_cast<int64_t>(lists_[list].x_tap.size());
             for (int64_t r = r0; r < r1; ++r) {
               const RowOf& o = of_list[list][static_cast<size_t>(r)];
-              rows_.push_back(static_cast<int32_t>(row_of(u, o.c, o.d, o.h, o.w) * width));
+              rows_.push_back(static_cast<int32_t>(row_of(u, o.c, o.d, o.h, o.w)));
               row_c_.push_back(u.c0 + o.c);
               row_of_.push_back({u.c0 + o.c, o.d, o.h, o.w});
             }
@@ -152,6 +155,18 @@ void PositionsKernel<T>::make_units() {
         units_.push_back(u);
       }
     }
+  }
+  // As many strips in a group as keep a unit's rows in the first-level cache.
+  // Streamed rows pay for every broken cache line: there, runs of y are longer and the rows stay in the second level.
+  group_strips_ = std::clamp<int64_t>(
+      (stream ? kStreamGroupBytes : kGroupBytes) / (max_rows_ * width * static_cast<int64_t>(sizeof(T))), 1,
+      stream ? 12 : 8);
+  group_strips_ = std::min(group_strips_, slab_strips_);
+  slab_groups_ = ceil_div(slab_strips_, group_strips_);
+  groups_ = slabs_ * slab_groups_;
+  width_ = group_strips_ * width + kMaxLanes;
+  for (size_t r = 0; r < rows_.size(); ++r) {  // later phases one place earlier, see store.h
+    rows_[r] = static_cast<int32_t>(rows_[r] * width_ - (row_of_[r].w >= axes_[2].wrap ? 1 : 0));
   }
 }
 
@@ -180,7 +195,6 @@ void PositionsKernel<T>::make_slabs() {
   }
   slab_vectors_ = ceil_div(slab_positions_, lanes);
   slab_strips_ = ceil_div(slab_vectors_, kMaxVectors);
-  strips_ = slabs_ * slab_strips_;
 }
 
 template <class T>
@@ -196,11 +210,11 @@ void PositionsKernel<T>::make_tasks(const PlanContext& context) {
         static_cast<double>(b.rows) *
         static_cast<double>(p_.ci * static_cast<int64_t>(lists_[static_cast<size_t>(b.list)].x_tap.size()) + 8);
   }
-  const double strip_cycles = vector_fma * static_cast<double>(slab_vectors_) / static_cast<double>(slab_strips_);
-  const double shares = static_cast<double>(p_.n * p_.groups * strips_);
-  const double wanted = std::clamp(strip_cycles * shares / kTaskCycles, 1.0, 16.0 * threads_);
-  strips_per_tile_ = std::clamp<int64_t>(static_cast<int64_t>(shares / wanted), 1, strips_);
-  tiles_ = ceil_div(strips_, strips_per_tile_);
+  const double group_cycles = vector_fma * static_cast<double>(slab_vectors_) / static_cast<double>(slab_groups_);
+  const double shares = static_cast<double>(p_.n * p_.groups * groups_);
+  const double wanted = std::clamp(group_cycles * shares / kTaskCycles, 1.0, 16.0 * threads_);
+  groups_per_tile_ = std::clamp<int64_t>(static_cast<int64_t>(shares / wanted), 1, groups_);
+  tiles_ = ceil_div(groups_, groups_per_tile_);
   const int64_t tasks = p_.n * p_.groups * tiles_;
   unit_groups_ =
       threads_ == 1 ? 1

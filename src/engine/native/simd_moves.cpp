@@ -3,6 +3,11 @@
 //   in, out: see Simd (simd.h);   bf16 and f16 convert to the same bits as src/base/half.h
 #include "src/engine/native/targets.h"
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize( \
+    "no-tree-loop-distribute-patterns")  // short loops of vector copies must not become calls of memcpy
+#endif
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/engine/native/simd_moves.cpp"
 #include <cstring>
@@ -24,15 +29,17 @@ namespace hn = hwy::HWY_NAMESPACE;
 inline float widen(uint16_t h, Dtype dtype) { return dtype == Dtype::kBf16 ? bf16_to_f32(h) : f16_to_f32(h); }
 inline uint16_t narrow(float f, Dtype dtype) { return dtype == Dtype::kBf16 ? f32_to_bf16(f) : f32_to_f16(f); }
 
-// Vectors, then a masked rest: a call of memcpy costs more than most of these rows.
+// Whole vectors, then halves, quarters, ...: masked stores and calls of memcpy cost more than most of these rows.
 template <class T>
 HWY_INLINE void Copy(const T* src, int64_t count, T* dst) {
   const hn::ScalableTag<T> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   int64_t k = 0;
   for (; k + n <= count; k += n) hn::StoreU(hn::LoadU(d, src + k), d, dst + k);
-  if (k < count)
-    hn::StoreN(hn::LoadN(d, src + k, static_cast<size_t>(count - k)), d, dst + k, static_cast<size_t>(count - k));
+  if (count & 8 & (n - 1)) std::memcpy(dst + k, src + k, 8 * sizeof(T)), k += 8;
+  if (count & 4 & (n - 1)) std::memcpy(dst + k, src + k, 4 * sizeof(T)), k += 4;
+  if (count & 2 & (n - 1)) std::memcpy(dst + k, src + k, 2 * sizeof(T)), k += 2;
+  if (count & 1) std::memcpy(dst + k, src + k, sizeof(T));
 }
 
 template <class T>

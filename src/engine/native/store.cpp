@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "src/base/checked.h"
+
 namespace ctconv::native {
 
 template <class T>
@@ -14,43 +16,50 @@ void RowStore<T>::prepare(const Simd<T>& simd, const AxisPhases& w, Dtype dtype,
   y_w_ = y_stride;
   channels_ = channels;
   room_ = room;
-  u_lo_ = w.u0;
-  u_hi_ = w.u0 + w.un;
-  for (const Phase& p : w.phases) {
-    u_lo_ = std::max(u_lo_, p.u_begin);
-    u_hi_ = std::min(u_hi_, p.u_end);
-  }
-  u_hi_ = std::max(u_lo_, u_hi_);
   contiguous_ = w.complete() && y_w_ == channels_;
   stream_ = stream && contiguous_;
 }
 
 template <class T>
-void RowStore<T>::operator()(const T* src, int64_t src_stride, int64_t u_begin, int64_t u_end, char* y,
-                             Run& run) const {
-  if (!contiguous_) return scattered(src, src_stride, u_begin, u_end, y);
-  const int64_t bytes = static_cast<int64_t>(size_of(dtype_));
-  const int64_t first = std::max<int64_t>(0, u_begin * w_.s - w_.lo), last = std::min(w_.o, u_end * w_.s - w_.lo);
-  if (first >= last) return;
-  const int64_t values = (last - first) * channels_;
-  y += first * y_w_ * bytes;
-  const bool direct = bytes == static_cast<int64_t>(sizeof(T)) && !stream_;
+typename RowStore<T>::Span RowStore<T>::span(int64_t begin, int64_t end) const {
+  // Phases before wrap have q = begin .. end, the later ones q = begin-1 .. end-1.
+  const bool late = w_.wrap < static_cast<int64_t>(w_.phases.size());
+  Span s;
+  s.begin = begin;
+  s.end = end;
+  s.first = late && begin > 0 ? (begin - 1) * w_.s + w_.wrap : begin * w_.s;
+  s.first = std::min(s.first, w_.o);
+  const int64_t last = std::clamp(late ? (end - 1) * w_.s + w_.wrap : end * w_.s, s.first, w_.o);
+  s.values = last - s.first;
+  s.q0 = ceil_div(s.first, w_.s);
+  s.q1 = std::max(s.q0, last / w_.s);
+  s.front = std::min(s.q0 * w_.s - s.first, s.values);
+  return s;
+}
+
+template <class T>
+void RowStore<T>::operator()(const T* src, int64_t src_stride, const Span& span, char* y, Run& run) const {
+  if (!contiguous_) return scattered(src, src_stride, span, y);
+  if (span.values == 0) return;
+  const int64_t bytes = static_cast<int64_t>(size_of(dtype_)), values = span.values * channels_;
+  y += span.first * channels_ * bytes;
   T* to = reinterpret_cast<T*>(y);
   T* spare = run.stage;
-  if (!direct) {
+  if (stream_ || bytes != static_cast<int64_t>(sizeof(T))) {
     if (run.filled != 0 && (run.y + run.filled * bytes != y || run.filled + values > room_)) flush(run);
     if (run.filled == 0) run.y = y;
     to = run.stage + run.filled;
     spare = run.stage + room_;
     run.filled += values;
   }
-  const int64_t a = std::clamp(u_lo_, u_begin, u_end), b = std::clamp(u_hi_, a, u_end);
-  if (u_begin < a) to += edge(src, src_stride, u_begin, u_begin, a, to);
-  if (a < b) {
-    simd_.interleave(src + (a - u_begin), src_stride, w_.s * channels_, b - a, to, spare);
-    to += (b - a) * w_.s * channels_;
+  const int64_t last = span.first + span.values;
+  if (span.front != 0) loose(src, src_stride, span.begin, span.first, span.first + span.front, to);
+  if (span.q0 < span.q1) {
+    simd_.interleave(src + (span.q0 - span.begin), src_stride, w_.s * channels_, span.q1 - span.q0,
+                     to + (span.q0 * w_.s - span.first) * channels_, spare);
   }
-  if (b < u_end) edge(src, src_stride, u_begin, b, u_end, to);
+  const int64_t rest = std::max(span.q1 * w_.s, span.first + span.front);
+  if (rest < last) loose(src, src_stride, span.begin, rest, last, to + (rest - span.first) * channels_);
 }
 
 template <class T>
@@ -59,34 +68,30 @@ void RowStore<T>::flush(Run& run) const {
   run.filled = 0;
 }
 
-// Positions at which only some phases are inside the output; what is inside is still consecutive.
+// Output values from .. to, one by one.
 template <class T>
-int64_t RowStore<T>::edge(const T* src, int64_t src_stride, int64_t u_begin, int64_t a, int64_t b, T* to) const {
-  const T* const begin = to;
-  for (int64_t u = a; u < b; ++u) {
-    const T* from = src + (u - u_begin);
-    for (const Phase& p : w_.phases) {
-      if (u >= p.u_begin && u < p.u_end) {
-        for (int64_t c = 0; c < channels_; ++c) *to++ = from[c * src_stride];
-      }
-      from += channels_ * src_stride;
-    }
+void RowStore<T>::loose(const T* src, int64_t src_stride, int64_t begin, int64_t from, int64_t to, T* out) const {
+  int64_t q = from / w_.s, r = from % w_.s;
+  for (int64_t o = from; o < to; ++o) {
+    const T* value = src + r * channels_ * src_stride + (q - begin);
+    for (int64_t c = 0; c < channels_; ++c) *out++ = value[c * src_stride];
+    if (++r == w_.s) r = 0, ++q;
   }
-  return to - begin;
 }
 
 template <class T>
-void RowStore<T>::scattered(const T* src, int64_t src_stride, int64_t u_begin, int64_t u_end, char* y) const {
-  const int64_t bytes = static_cast<int64_t>(size_of(dtype_));
-  for (const Phase& p : w_.phases) {
-    const int64_t from = std::max(u_begin, p.u_begin), to = std::min(u_end, p.u_end);
+void RowStore<T>::scattered(const T* src, int64_t src_stride, const Span& span, char* y) const {
+  const int64_t bytes = static_cast<int64_t>(size_of(dtype_)), phases = static_cast<int64_t>(w_.phases.size());
+  for (int64_t r = 0; r < phases; ++r) {
+    const bool late = r >= w_.wrap;
+    const int64_t from = late ? std::max<int64_t>(0, span.begin - 1) : span.begin;
+    const int64_t to = std::min(late ? span.end - 1 : span.end, ceil_div(w_.o - r, w_.s));
     if (from < to) {
       for (int64_t c = 0; c < channels_; ++c) {
-        simd_.store(src + c * src_stride + (from - u_begin), to - from, dtype_,
-                    y + (w_.out(from, p) * y_w_ + c) * bytes, w_.s * y_w_, false);
+        simd_.store(src + (r * channels_ + c) * src_stride + (from - span.begin), to - from, dtype_,
+                    y + ((from * w_.s + r) * y_w_ + c) * bytes, w_.s * y_w_, false);
       }
     }
-    src += channels_ * src_stride;
   }
 }
 

@@ -1,8 +1,9 @@
 // The last step of a tile: rows of finished sums, one per phase, become interleaved rows of y.
 //
-//   in:  sums of one (d, h) output row: phase p of the w axis, channel c at src + (p*channels + c)*src_stride,
-//        positions u_begin .. u_end
-//   out: y[u*s + f - lo] for every phase and position inside the output; nothing else is written
+//   in:  sums of one (d, h) output row in the order of output: value q of phase r becomes y[q*s + r]; phase r, channel
+//   c
+//        at src + (r*channels + c)*src_stride. (The phases that begin one u later were written one place earlier.)
+//   out: the output values which positions begin .. end of the row give; nothing else is written
 //   Unit stride and all phases present: interleaved in registers, straight into y or, where y is narrower or streamed
 //   past the cache, into a stage that grows while rows follow each other in y. Otherwise element by element with y's
 //   stride.
@@ -26,8 +27,14 @@ class RowStore {
   // channels > 1: these lie innermost in y with stride 1. room: values a run may hold, at least one call's.
   void prepare(const Simd<T>& simd, const AxisPhases& w, Dtype dtype, int64_t y_stride, int64_t channels, bool stream,
                int64_t room);
-  // y: address of output index 0 of this row.
-  void operator()(const T* src, int64_t src_stride, int64_t u_begin, int64_t u_end, char* y, Run& run) const;
+  // What positions begin .. end (counted from the hull's first) give: whole groups q0 .. q1 of s values, and loose
+  // values in front and behind where a row was cut or ends inside a group.
+  struct Span {
+    int64_t begin = 0, end = 0, q0 = 0, q1 = 0, first = 0, front = 0, values = 0;
+  };
+  Span span(int64_t begin, int64_t end) const;
+  // src: where position span.begin lies; y: address of output index 0 of this row.
+  void operator()(const T* src, int64_t src_stride, const Span& span, char* y, Run& run) const;
   void flush(Run& run) const;
 
   bool contiguous() const { return contiguous_; }
@@ -36,14 +43,13 @@ class RowStore {
   static int64_t stage_elements(int64_t room) { return 2 * room; }
 
  private:
-  int64_t edge(const T* src, int64_t src_stride, int64_t u_begin, int64_t a, int64_t b, T* to) const;
-  void scattered(const T* src, int64_t src_stride, int64_t u_begin, int64_t u_end, char* y) const;
+  void loose(const T* src, int64_t src_stride, int64_t begin, int64_t from, int64_t to, T* out) const;
+  void scattered(const T* src, int64_t src_stride, const Span& span, char* y) const;
 
   Simd<T> simd_{};
   AxisPhases w_;
   Dtype dtype_ = Dtype::kF32;
   int64_t y_w_ = 1, channels_ = 1, room_ = 0;
-  int64_t u_lo_ = 0, u_hi_ = 0;  // positions at which every phase is inside the output
   bool stream_ = false, contiguous_ = false;
 };
 
