@@ -57,7 +57,7 @@ TEST_CASE("native: every instruction set gives the same bits") {
     INFO(hwy::TargetName(target));
     sweep(kPositions, 6, 300, 300);
     sweep(kChannels, 7, 300, 250);
-    // DW sweep(kDepthwise, 8, 3000, 10);
+    sweep(kDepthwise, 8, 3000, 10);
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().DeInit();

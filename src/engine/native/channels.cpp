@@ -56,7 +56,7 @@ std::string ChannelsKernel<T>::form() const {
 
 template <class T>
 size_t ChannelsKernel<T>::scratch_bytes() const {
-  const int64_t copy = in_place_ ? 0 : images_ * p_.groups * p_.ci * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;
+  const int64_t copy = in_place_ ? 0 : images_ * p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;
   return static_cast<size_t>(round_up(static_cast<size_t>(p_.groups * padded_rows_), 16) +
                              round_up(static_cast<size_t>(copy), 16) +
                              static_cast<size_t>(threads_ * worker_elements_)) *
@@ -83,7 +83,8 @@ Status ChannelsKernel<T>::run(const CallMemory& m, const Runner& given) const {
     const int64_t images = std::min(images_, p_.n - n0);
     bool ok = true;
     if (!in_place_) {
-      ok = runner(channel_tasks<T>(p_, images), [&](int64_t i, int32_t) { channel_task(simd_, p_, x, n0, i, copy); });
+      ok = runner(channel_tasks<T>(p_, images),
+                  [&](int64_t i, int32_t) { channel_task(simd_, p_, x, n0, i, pitch_, copy); });
     }
     const T* from = in_place_ ? static_cast<const T*>(m.x) + n0 * p_.x.n : copy;
     const int64_t tasks =
@@ -138,6 +139,7 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
 
   const T* packed = static_cast<const T*>(m.packed) + g * group_weights_;
   const bool direct = direct_ && block.valid == width;
+  const bool stream = direct && stream_ && reinterpret_cast<uintptr_t>(m.y) % kAlignment == 0;
   int64_t most_taps = 1;
   for (size_t c = bundles_[bundle][0]; c < bundles_[bundle][1]; ++c) most_taps = std::max(most_taps, combos_[c].taps);
   const int64_t slab = std::max<int64_t>(8, kSlabBytes / (most_taps * width * static_cast<int64_t>(sizeof(T))));
@@ -213,11 +215,21 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
             a.w = w + c0 * a.w_ci;
             a.bias = bias + g * padded_rows_ + block.row0;
             a.out = out;
+            a.stream = direct && stream;
             a.first = s == 0;
             a.last = s + 1 == slabs;
             const int most = channel_rows(simd_, block.vectors);
             const int64_t pieces = ceil_div(at, most);
+            // While this slab is multiplied the next one comes in, evenly spread over the blocks of positions.
+            a.w_next = s + 1 < slabs ? w + c1 * a.w_ci : nullptr;
+            const int64_t next_bytes = (p_.ci * (s + 2) / slabs - c1) * a.w_ci * static_cast<int64_t>(sizeof(T));
+            a.w_next_step = ceil_div(ceil_div(next_bytes, pieces), std::max<int64_t>(1, a.ci) * 64) * 64;
+            const T* const next = a.w_next;
             for (int64_t i = 0; i < pieces; ++i) {
+              if (next) {
+                const int64_t skip = i * a.w_next_step * a.ci;
+                a.w_next = skip < next_bytes ? next + skip / static_cast<int64_t>(sizeof(T)) : nullptr;
+              }
               const int64_t q0 = at * i / pieces, q1 = at * (i + 1) / pieces;
               a.x_pos = work.x_pos + q0;
               a.out_pos = work.out_pos + q0;
@@ -228,6 +240,7 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
       }
     }
   }
+  if (stream) simd_.fence();
   if (!direct) finish(m, n0, g, bundle, block, tile, sums, spare);
 }
 

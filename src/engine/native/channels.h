@@ -74,9 +74,11 @@ class ChannelsKernel final : public Kernel {
   bool inner_ = false;   // y's channels innermost: lanes are (f, c)
   bool runs_ = false;    // lanes lie in y as runs; otherwise tiles are transposed and stored as rows
   bool direct_ = false;  // blocks write y themselves
+  bool stream_ = false;  // y is too large for the cache and made of whole lines
   int64_t f_ = 1;        // w phases per combo
   int64_t rows_ = 1;     // co * f
   int64_t padded_rows_ = 1;
+  int64_t pitch_ = 1;                  // from one position of the copy to the next
   std::array<int64_t, 5> x_stride_{};  // n, g, d, h, w of what the kernels read
   std::vector<Combo> combos_;
   std::vector<int64_t> w_taps_;  // places of the taps in the raw weight, per combo

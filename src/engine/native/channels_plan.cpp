@@ -10,6 +10,20 @@
 
 namespace ctconv::native {
 
+namespace {
+
+// Streaming needs every position's channels to begin and end with a cache line.
+template <class T>
+bool whole_lines(const ActivationLayout& y) {
+  const int64_t line = static_cast<int64_t>(kAlignment / sizeof(T));
+  return y.n % line == 0 && y.axis[0] % line == 0 && y.axis[1] % line == 0 && y.axis[2] % line == 0;
+}
+
+// Positions a multiple of 2 kB apart would share two sets of the first-level cache.
+bool aliases(int64_t elements, size_t size) { return elements * static_cast<int64_t>(size) % 2048 == 0; }
+
+}  // namespace
+
 template <class T>
 std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, const PlanContext& context,
                                                            const Simd<T>& simd, bool merge) {
@@ -30,14 +44,19 @@ std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, con
   if (static_cast<int64_t>(w.phases.size()) > 64 && !k->runs_) return nullptr;
 
   k->in_place_ = size_of(p.dtype) == sizeof(T) && (p.x.c == 1 || p.ci == 1);
+  // A copy with another pitch is cheap where each input is used often.
+  if (k->in_place_ && aliases(p.x.axis[2], sizeof(T)) && p.taps() > 4 && p.co >= 64) k->in_place_ = false;
+  k->pitch_ = aliases(p.ci, sizeof(T)) ? p.ci + 16 : p.ci;
   if (k->in_place_) {
     k->x_stride_ = {p.x.n, p.ci * p.x.c, p.x.axis[0], p.x.axis[1], p.x.axis[2]};
   } else {
-    const int64_t sw = p.ci, sh = sw * p.axis[2].i, sd = sh * p.axis[1].i, sg = sd * p.axis[0].i;
+    const int64_t sw = k->pitch_, sh = sw * p.axis[2].i, sd = sh * p.axis[1].i, sg = sd * p.axis[0].i;
     k->x_stride_ = {sg * p.groups, sg, sd, sh, sw};
   }
   k->make_combos();
   k->make_blocks();
+  k->stream_ = k->direct_ && k->inner_ && whole_lines<T>(p.y) && (p.groups == 1 || p.co % 16 == 0) &&
+               static_cast<double>(p.out_elements()) * sizeof(T) > kStreamBytes;
   k->make_tasks(context);
   k->store_.prepare(k->simd_, w, p.dtype, p.y.axis[2], 1, false, k->room_);
   k->estimate();
@@ -112,7 +131,7 @@ void ChannelsKernel<T>::make_blocks() {
 
 template <class T>
 void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
-  const double image = static_cast<double>(p_.groups * p_.ci * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i) * sizeof(T);
+  const double image = static_cast<double>(p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i) * sizeof(T);
   const double limit = std::min(kCopyBytes, static_cast<double>(context.workspace_limit) / 2);
   images_ = in_place_ ? p_.n : std::clamp<int64_t>(static_cast<int64_t>(limit / image), 1, p_.n);
 

@@ -98,7 +98,7 @@ Status DepthwiseKernel<T>::run(const CallMemory& m, const Runner& given) const {
   bool ok = true;
   if (!in_place_) {
     const Problem q = as_one_group(p_);
-    ok = runner(channel_tasks<T>(q, p_.n), [&](int64_t i, int32_t) { channel_task(simd_, q, x, 0, i, copy); });
+    ok = runner(channel_tasks<T>(q, p_.n), [&](int64_t i, int32_t) { channel_task(simd_, q, x, 0, i, q.ci, copy); });
   }
   const T* from = in_place_ ? static_cast<const T*>(m.x) : copy;
   ok = ok && runner(p_.n * p_.axis[0].o * p_.axis[1].o * chunks_,

@@ -134,7 +134,8 @@ int64_t channel_tasks(const Problem& p, int64_t images) {
 }
 
 template <class T>
-void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t n0, int64_t task, T* out) {
+void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t n0, int64_t task, int64_t pitch,
+                  T* out) {
   const int64_t width = run_width(p), positions = p.axis[0].i * p.axis[1].i * p.axis[2].i;
   const int64_t blocks = ceil_div(width, kColumns), runs = positions / width;
   const int64_t block = task % blocks, run = task / blocks % runs, n = task / blocks / runs;
@@ -145,12 +146,12 @@ void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t 
   const char* src = x + ((n0 + n) * p.x.n + d * p.x.axis[0] + h * p.x.axis[1] + from * p.x.axis[2]) * bytes;
 
   for (int64_t g = 0; g < p.groups; ++g) {
-    T* dst = out + ((n * p.groups + g) * positions + first + from) * p.ci;
+    T* dst = out + ((n * p.groups + g) * positions + first + from) * pitch;
     const char* s = src + g * p.ci * p.x.c * bytes;
     if (p.x.c == 1 && p.ci > 1) {
-      for (int64_t q = 0; q < count; ++q) simd.load(s + q * p.x.axis[2] * bytes, 1, p.dtype, p.ci, dst + q * p.ci);
+      for (int64_t q = 0; q < count; ++q) simd.load(s + q * p.x.axis[2] * bytes, 1, p.dtype, p.ci, dst + q * pitch);
     } else if (p.x.axis[2] == 1 && bytes == static_cast<int64_t>(sizeof(T))) {
-      simd.transpose(reinterpret_cast<const T*>(s), p.x.c, p.ci, count, dst, p.ci);
+      simd.transpose(reinterpret_cast<const T*>(s), p.x.c, p.ci, count, dst, pitch);
     } else {
       alignas(64) T wide[kChannels * kColumns];
       for (int64_t c = 0; c < p.ci; c += kChannels) {
@@ -158,7 +159,7 @@ void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t 
         for (int64_t k = 0; k < some; ++k) {
           simd.load(s + (c + k) * p.x.c * bytes, p.x.axis[2], p.dtype, count, wide + k * kColumns);
         }
-        simd.transpose(wide, kColumns, some, count, dst + c, p.ci);
+        simd.transpose(wide, kColumns, some, count, dst + c, pitch);
       }
     }
   }
@@ -172,7 +173,8 @@ template void plane_task<double>(const Simd<double>&, const Problem&, const Plan
                                  int32_t, int64_t, double*);
 template int64_t channel_tasks<float>(const Problem&, int64_t);
 template int64_t channel_tasks<double>(const Problem&, int64_t);
-template void channel_task<float>(const Simd<float>&, const Problem&, const char*, int64_t, int64_t, float*);
-template void channel_task<double>(const Simd<double>&, const Problem&, const char*, int64_t, int64_t, double*);
+template void channel_task<float>(const Simd<float>&, const Problem&, const char*, int64_t, int64_t, int64_t, float*);
+template void channel_task<double>(const Simd<double>&, const Problem&, const char*, int64_t, int64_t, int64_t,
+                                   double*);
 
 }  // namespace ctconv::native

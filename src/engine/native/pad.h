@@ -43,6 +43,7 @@ void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& grid, co
 template <class T>
 int64_t channel_tasks(const Problem& p, int64_t images);
 template <class T>
-void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t n0, int64_t task, T* out);
+void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t n0, int64_t task, int64_t pitch,
+                  T* out);
 
 }  // namespace ctconv::native

@@ -44,9 +44,8 @@ Status PositionsKernel<T>::run(const CallMemory& m, const Runner& given) const {
       ok = runner(plane_tasks<T>(p_, images, threads_),
                   [&](int64_t i, int32_t) { plane_task(simd_, p_, grid_, x, n0, images, threads_, i, planes); });
     }
-    ok = ok && runner(images * p_.groups * tiles_ * unit_groups_, [&](int64_t i, int32_t w) {
-           task(m, in_place_ ? static_cast<const T*>(m.x) : planes, bias, n0, i, workers + w * worker_elements_);
-         });
+    ok = ok && runner(images * p_.groups * tiles_ * unit_groups_,
+                      [&](int64_t i, int32_t w) { task(m, planes, bias, n0, i, workers + w * worker_elements_); });
     if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
   }
   return {};
@@ -76,10 +75,19 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
     const T* from;
     int64_t x_ci, ahead = 0;
     if (in_place_) {
-      from = x + (n0 + n) * p_.x.n + g * p_.ci * p_.x.c + j0;
+      const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype));
+      const char* source =
+          static_cast<const char*>(m.x) + ((n0 + n) * p_.x.n + g * p_.ci * p_.x.c + j0 * p_.x.axis[2]) * bytes;
+      from = reinterpret_cast<const T*>(source);
       x_ci = p_.x.c;
       if (count < width || pack_panel_) {
-        for (int64_t c = 0; c < p_.ci; ++c) simd_.load(from + c * p_.x.c, 1, p_.dtype, count, panel + c * width);
+        if (p_.x.c == 1 && p_.x.axis[2] != 1 && bytes == static_cast<int64_t>(sizeof(T))) {
+          simd_.transpose(from, p_.x.axis[2], count, p_.ci, panel, width);
+        } else {
+          for (int64_t c = 0; c < p_.ci; ++c) {
+            simd_.load(source + c * p_.x.c * bytes, p_.x.axis[2], p_.dtype, count, panel + c * width);
+          }
+        }
         from = panel;
         x_ci = width;
       }

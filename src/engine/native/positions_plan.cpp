@@ -11,16 +11,16 @@
 namespace ctconv::native {
 namespace {
 
-bool in_place(const Problem& p, const std::array<AxisPhases, 3>& axes, size_t computing) {
-  if (size_of(p.dtype) != computing) return false;
-  int64_t stride = 1;
+// No tap leaves the input and positions lie evenly: strips of x are read where they are, or copied to a panel each.
+bool in_place(const Problem& p, const std::array<AxisPhases, 3>& axes) {
+  int64_t stride = p.x.axis[2];
   for (int a = 2; a >= 0; --a) {
     const size_t k = static_cast<size_t>(a);
     if (axes[k].v_max != 0 || axes[k].u0 != 0 || axes[k].un != p.axis[k].i) return false;
     if (p.axis[k].i > 1 && p.x.axis[k] != stride) return false;
     stride *= p.axis[k].i;
   }
-  return true;
+  return p.axis[2].i > 1;
 }
 
 }  // namespace
@@ -35,7 +35,7 @@ std::unique_ptr<PositionsKernel<T>> PositionsKernel<T>::plan(const Problem& p, c
   for (size_t a = 0; a < 3; ++a) k->axes_[a] = phases_of(p.axis[a]);
   const int64_t lanes = simd.lanes;
   k->grid_ = plane_grid(k->axes_, kMaxVectors * lanes, lanes);
-  k->in_place_ = in_place(p, k->axes_, sizeof(T));
+  k->in_place_ = in_place(p, k->axes_);
   k->channels_inner_ = p.groups == 1 && p.co > 1 && p.co <= 32 && p.y.c == 1 && p.y.axis[2] == p.co;
   const bool stream = static_cast<double>(p.out_elements()) * size_of(p.dtype) > kStreamBytes;
   k->make_lists();
@@ -201,7 +201,7 @@ template <class T>
 void PositionsKernel<T>::make_tasks(const PlanContext& context) {
   int64_t total_rows = 0;
   for (const Block& b : blocks_) total_rows += b.rows;
-  pack_panel_ = in_place_ && total_rows > 16;
+  pack_panel_ = in_place_ && (total_rows > 16 || p_.x.axis[2] != 1 || size_of(p_.dtype) != sizeof(T));
 
   // Enough tasks that a disturbed thread costs little, none shorter than some microseconds.
   double vector_fma = 0;
@@ -244,6 +244,8 @@ void PositionsKernel<T>::estimate(const PlanContext&) {
     cycles += static_cast<double>(p_.n * p_.groups * p_.ci * grid_.plane) / lanes * kPlaneCycles *
               (p_.x.c == 1 && p_.ci * p_.groups > 1 ? 4 : 1);
   }
+  if (in_place_ && p_.x.axis[2] != 1) cycles += static_cast<double>(p_.in_elements()) * kTransposeCycles;
+  cycles += static_cast<double>(p_.out_elements()) / static_cast<double>(axes_[2].o) * kRowCycles;
   if (!store_.contiguous()) cycles += static_cast<double>(p_.out_elements()) * kScatterCycles;
   const double parallel = std::min<double>(threads_, static_cast<double>(p_.n * p_.groups * tiles_ * unit_groups_));
   seconds_ = std::max(cycles / parallel / kHertz, moved_bytes(p_) / kBytesPerSecond) + kCallSeconds;

@@ -50,7 +50,10 @@ struct ChannelsArgs {
   const T* bias;  // V*N values
   T* out;
   const int64_t* out_pos;  // M
-  bool first, last;        // start from +0; add the bias
+  const T* w_next;         // weights of the next slab, fetched ahead: so many bytes per input channel; null: none
+  int64_t w_next_step;
+  bool first, last;  // start from +0; add the bias
+  bool stream;       // store past the cache: out is aligned to whole vectors and lines
 };
 
 // Depthwise, lanes over channels: out[m*out_step + r] = bias[r] + sum over t of x[m*x_step + x_tap[t] + r] * w[t*w_step

@@ -7,6 +7,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/engine/native/simd_channels.cpp"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "src/engine/native/simd_tables.h"
@@ -39,7 +40,12 @@ void Channels(const ChannelsArgs<T>& a) {
     }
   }
   const T* w = a.w;
+  const char* next = reinterpret_cast<const char*>(a.w_next);
   for (int64_t c = 0; c < a.ci; ++c, w += a.w_ci) {
+    if (next != nullptr) {
+      for (int64_t k = 0; k < a.w_next_step; k += 64) hwy::Prefetch(next + k);
+      next += a.w_next_step;
+    }
     for (int64_t t = 0; t < a.taps; ++t) {
       const T* wt = w + a.w_tap[t];
       const int64_t xo = a.x_tap[t] + c;
@@ -61,6 +67,15 @@ void Channels(const ChannelsArgs<T>& a) {
 #pragma GCC unroll 12
       for (int m = 0; m < M; ++m) acc[m][v] = hn::Add(acc[m][v], b);
     }
+  }
+  if (a.stream) {
+#pragma GCC unroll 12
+    for (int m = 0; m < M; ++m) {
+      T* out = a.out + a.out_pos[m];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) hn::Stream(acc[m][v], d, out + v * n);
+    }
+    return;
   }
 #pragma GCC unroll 12
   for (int m = 0; m < M; ++m) {
