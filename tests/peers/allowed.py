@@ -320,9 +320,14 @@ def _(case, mine, theirs):
     return mine["name"] == "VALUE_PADDING_NEGATIVE"
 
 
-@rule("output_size of a wrong type is a ValueError (section 7); where the kernel is derived from it the static function trips first", "paddle.static", what="kind")
+@rule("output_size of a wrong type or length is a ValueError (section 7); where the kernel is derived from it the static function trips first", "paddle.static", what="kind")
 def _(case, mine, theirs):
-    return mine["name"] == "VALUE_OUTPUT_SIZE_TYPE" and says(theirs, "not subscriptable", "unsupported operand")
+    return mine["name"] in ("VALUE_OUTPUT_SIZE_TYPE", "VALUE_OUTPUT_SIZE_LENGTH") and says(theirs, "not subscriptable", "unsupported operand")
+
+
+@rule("two faults: output_size is refused when the weight's shape is asked, before any tensor's element type is judged (section 2)", "paddle.static", what="kind")
+def _(case, mine, theirs):
+    return mine["name"] in ("VALUE_OUTPUT_SIZE_RANGE", "VALUE_KERNEL_SIZE") and case["x_dtype"] not in ("float32", "float64") and 1 in kinds_of(theirs)
 
 
 @rule("an entry of padding that is not an int is an unknown form (section 7); the static function trips over it later", "paddle.static", what="kind")
