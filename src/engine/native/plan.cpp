@@ -15,12 +15,15 @@ namespace {
 // Plans hold tables with an entry a phase, a tap of an input channel, an output channel, and scratch for a padded
 // input. Legal sizes reach 2^60, where a plan alone would take all memory; no layer comes near these limits.
 bool beyond_tables(const Problem& p) {
-  constexpr int64_t kMostStep = (int64_t{1} << 31) - 1, kMostPhases = int64_t{1} << 15, kMostEntries = int64_t{1} << 24;
+  constexpr int64_t kMostStep = (int64_t{1} << 31) - 1, kMostPhases = int64_t{1} << 16, kMostEntries = int64_t{1} << 24;
   constexpr double kMostPadded = 0x1p42;
   double padded = static_cast<double>(p.ci);
+  int64_t phases = 1;  // all three axes together: stride 256 on three of them would be 2^24
   for (const Axis& a : p.axis) {
     if (std::max({a.k, a.s, a.d, a.lo, a.d * (a.k - 1)}) > kMostStep) return true;
-    if ((a.i == 1 ? a.o : std::min(a.s, a.o)) > kMostPhases) return true;
+    const int64_t own = a.i == 1 ? a.o : std::min(a.s, a.o);
+    if (own > kMostPhases / phases) return true;
+    phases *= own;
     padded *=
         static_cast<double>(a.i) + static_cast<double>(a.lo + a.o + a.d * (a.k - 1)) / static_cast<double>(a.s) + 4;
   }
