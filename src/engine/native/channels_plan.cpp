@@ -192,8 +192,10 @@ void ChannelsKernel<T>::estimate() {
       cycles += images * (steps * static_cast<double>(p_.ci) * step + positions * (kCallCycles + 10)) / m;
       cycles += images * positions * b.vectors * (direct_ ? 2 : 4);
     }
-    if (!runs_)
-      cycles += images * positions * static_cast<double>(rows_) * kTransposeCycles * (store_.contiguous() ? 1 : 4);
+    if (!runs_) {
+      cycles += images * positions * static_cast<double>(rows_) *
+                (kTransposeCycles * (store_.contiguous() ? 1 : 4) + kRowCycles / static_cast<double>(axes_[2].o));
+    }
     if (runs_ && !inner_)
       cycles += images * positions * static_cast<double>(rows_) * (f_ >= 16 ? 0.2 : 4.0 / static_cast<double>(f_));
   }

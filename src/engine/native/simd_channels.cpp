@@ -19,8 +19,12 @@ namespace {  // several files define these names
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_NATIVE_FMA
-template <class T, int M, int V>
+// kAhead: a variant of its own, because the pointers it needs would cost the usual one registers.
+template <class T, int M, int V, bool kAhead = false>
 void Channels(const ChannelsArgs<T>& a) {
+  if constexpr (!kAhead) {
+    if (a.w_next != nullptr) return Channels<T, M, V, true>(a);
+  }
   const hn::ScalableTag<T> d;
   using Vec = hn::Vec<decltype(d)>;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
@@ -40,9 +44,9 @@ void Channels(const ChannelsArgs<T>& a) {
     }
   }
   const T* w = a.w;
-  const char* next = reinterpret_cast<const char*>(a.w_next);
+  [[maybe_unused]] const char* next = reinterpret_cast<const char*>(a.w_next);
   for (int64_t c = 0; c < a.ci; ++c, w += a.w_ci) {
-    if (next != nullptr) {
+    if constexpr (kAhead) {
       for (int64_t k = 0; k < a.w_next_step; k += 64) hwy::Prefetch(next + k);
       next += a.w_next_step;
     }

@@ -18,8 +18,12 @@ namespace {  // several files define these names
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_NATIVE_FMA
-template <class T, int M, int V>
+// kAhead: a variant of its own, because the pointers it needs would cost the usual one registers.
+template <class T, int M, int V, bool kAhead = false>
 void Positions(const PositionsArgs<T>& a) {
+  if constexpr (!kAhead) {
+    if (a.x_ahead != 0) return Positions<T, M, V, true>(a);
+  }
   const hn::ScalableTag<T> d;
   using Vec = hn::Vec<decltype(d)>;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
@@ -32,7 +36,7 @@ void Positions(const PositionsArgs<T>& a) {
   const T* wc = a.w;
   const T* xc = a.x;
   for (int64_t c = 0; c < a.ci; ++c, xc += a.x_ci, wc += a.w_ci) {
-    if (a.x_ahead != 0) {
+    if constexpr (kAhead) {
 #pragma GCC unroll 6
       for (int v = 0; v < V; ++v) hwy::Prefetch(xc + a.x_ahead + v * n);
     }
