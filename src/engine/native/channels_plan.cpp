@@ -194,7 +194,7 @@ void ChannelsKernel<T>::estimate() {
     }
     if (!runs_) {
       cycles += images * positions * static_cast<double>(rows_) *
-                (kTransposeCycles * (store_.contiguous() ? 1 : 4) + kRowCycles / static_cast<double>(axes_[2].o));
+                (kTransposeCycles * (store_.contiguous() ? 1 : 4) + kTileRowCycles / static_cast<double>(axes_[2].o));
     }
     if (runs_ && !inner_)
       cycles += images * positions * static_cast<double>(rows_) * (f_ >= 16 ? 0.2 : 4.0 / static_cast<double>(f_));
