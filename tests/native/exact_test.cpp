@@ -10,10 +10,10 @@ namespace ctconv::native_test {
 namespace {
 
 Result<std::unique_ptr<Kernel>> positions(const Problem& p, const PlanContext& c) {
-  return native::plan_form(p, c, "positions");
+  return native::plan_form(p, c, "positions,");
 }
 Result<std::unique_ptr<Kernel>> channels(const Problem& p, const PlanContext& c) {
-  return native::plan_form(p, c, "channels");
+  return native::plan_form(p, c, "channels,");
 }
 Result<std::unique_ptr<Kernel>> merged(const Problem& p, const PlanContext& c) {
   return native::plan_form(p, c, "phases in lanes");

@@ -197,7 +197,8 @@ void ChannelsKernel<T>::estimate() {
                 (kTransposeCycles * (store_.contiguous() ? 1 : 4) + kTileRowCycles / static_cast<double>(axes_[2].o));
     }
     if (runs_ && !inner_)
-      cycles += images * positions * static_cast<double>(rows_) * (f_ >= 16 ? 0.2 : 4.0 / static_cast<double>(f_));
+      cycles +=
+          images * positions * static_cast<double>(p_.co) * (kRunCycles + static_cast<double>(f_) / simd_.lanes * 2);
   }
   cycles *= static_cast<double>(p_.groups);
   if (!in_place_) cycles += static_cast<double>(p_.in_elements()) * kTransposeCycles * 1.5;

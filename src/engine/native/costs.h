@@ -20,6 +20,7 @@ inline constexpr double kScatterCycles = 2;         // per element stored alone
 inline constexpr double kTransposeCycles = 1.0;     // per element transposed
 inline constexpr double kRowCycles = 40;            // per row of y stored, whatever its length
 inline constexpr double kTileRowCycles = 120;       // the same out of a transposed tile, phase by phase
+inline constexpr double kRunCycles = 18;            // per run of lanes copied to y from a tile
 inline constexpr double kTaskCycles = 60e3;         // shortest worthwhile task
 inline constexpr double kStreamBytes = 24e6;        // outputs beyond this leave the cache anyway: stream them
 inline constexpr double kCopyBytes = 8e6;           // padded input held at once, at least one image
