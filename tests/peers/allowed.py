@@ -134,6 +134,16 @@ def _(case, mine, theirs):
     return theirs["raised"][0] == "IndexError" and short and "output_size" in case["call"]
 
 
+@rule("two faults: channels of a wrong type skip the divisibility test (section 6), so the other channels' fault is told; the package trips over them", "torch.", what="kind")
+def _(case, mine, theirs):
+    return mine["name"].endswith("CHANNELS_GROUPS") and says(theirs, "unsupported operand type(s) for %")
+
+
+@rule("two faults: a wrong entry is told with the arguments; the package's output_size arithmetic first runs past a short kernel_size", "torch.", what="kind")
+def _(case, mine, theirs):
+    return theirs["raised"][0] == "IndexError" and "output_size" in case["call"] and any(second.get("name") == "VALUE_KERNEL_SIZE_LENGTH" for _, second in following(case, mine))
+
+
 @rule("in_channels or out_channels not an int: TypeError, the divisibility test is skipped (section 6)", "torch.", what="kind")
 def _(case, mine, theirs):
     return mine["name"] in ("TYPE_IN_CHANNELS", "TYPE_OUT_CHANNELS") and says(theirs, "must be divisible by groups")
@@ -265,9 +275,9 @@ def _(case, mine, theirs):
     return mine["kind"] == 1 and says(theirs, "including element") and mine["value"].startswith(("(", "["))
 
 
-@rule("a string as stride, dilation or output_padding is a ValueError (section 7); the 1-D functions trip over it with a TypeError", "paddle.nn.Conv1D", "paddle.nn.functional.conv1d", what="kind")
+@rule("a string as kernel_size, stride, dilation or output_padding is a ValueError (section 7); the 1-D functions trip over it with a TypeError", "paddle.nn.Conv1D", "paddle.nn.functional.conv1d", what="kind")
 def _(case, mine, theirs):
-    return mine["name"] in ("VALUE_STRIDE", "VALUE_DILATION", "VALUE_OUTPUT_PADDING") and mine["value"].startswith('"') and "TypeError" in theirs["raised"]
+    return mine["name"] in ("VALUE_KERNEL_SIZE", "VALUE_STRIDE", "VALUE_DILATION", "VALUE_OUTPUT_PADDING") and mine["value"].startswith('"') and "TypeError" in theirs["raised"]
 
 
 @rule("a bool in padding is no int, so an unknown form (section 7); the package passes it on to its kernel", "paddle.", what="kind, we refuse")
