@@ -1,7 +1,7 @@
 // What oneDNN is asked, and which layout it works in.
 //
-//   refuses: reproducible; f64; weights that hold an Inf or NaN; an empty problem; extents above 2^31 - 1, or a
-//   tensor image of 2 GiB and more (32-bit offsets inside); output_padding >= stride (oneDNN rejects the shape); a
+//   refuses: reproducible; f64; weights that hold an Inf or NaN; an empty problem; extents above 2^31 - 1, a
+//   tensor of 2^31 elements or an image of 2 GiB and more (32-bit numbers inside); output_padding >= stride (oneDNN rejects the shape); a
 //   caller's own runner with more than one worker (threads.h says why); what kernel.cpp refuses
 //   layout:  the primitive always works channels-last, sides that lie otherwise are reordered; channels-first only
 //   where channels-last is refused. Never `any` for x and y: it often picks something slower.
@@ -43,6 +43,10 @@ Status judge(const Problem& p, const PlanContext& context) {
     if (a.lo < 0 || a.o + a.lo - (a.i - 1) * a.s - a.d * (a.k - 1) - 1 >= a.s) {
       return refuse("onednn: output_padding reaches the stride");
     }
+  }
+  // Extents are int inside, products of them too: a batch of 2^32 became 0 and divided there.
+  if (p.n > kMost || p.in_elements() > kMost || p.out_elements() > kMost || p.weight_elements() > kMost) {
+    return refuse("onednn: 2^31 elements or more");
   }
   const auto bytes = static_cast<int64_t>(size_of(p.dtype));
   if (p.out_elements() / p.n > kMost / bytes || p.in_elements() / p.n > kMost / bytes ||
