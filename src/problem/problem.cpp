@@ -60,7 +60,8 @@ double moved_bytes(const Problem& p) {
 
 Order order_of(const ActivationLayout& l, const Problem& p, bool output) {
   std::array<int64_t, 3> extent;
-  for (size_t a = 0; a < 3; ++a) extent[a] = output ? p.axis[a].o + p.axis[a].tail : p.axis[a].i;
+  // An extent of 0 counts as 1, as in every dense stride of ours.
+  for (size_t a = 0; a < 3; ++a) extent[a] = std::max<int64_t>(output ? p.axis[a].o + p.axis[a].tail : p.axis[a].i, 1);
   const int64_t channels = p.groups * (output ? p.co : p.ci);
   // A stride matters only where its extent exceeds 1.
   const auto dense = [&](int64_t channel_step, int64_t pixel_step) {
@@ -72,8 +73,8 @@ Order order_of(const ActivationLayout& l, const Problem& p, bool output) {
     return channels == 1 || l.c == channel_step;
   };
   const int64_t points = extent[0] * extent[1] * extent[2];
-  if (dense(points, 1) && (p.n == 1 || l.n == points * channels)) return Order::kChannelsFirst;
-  if (dense(1, channels) && (p.n == 1 || l.n == points * channels)) return Order::kChannelsLast;
+  if (dense(points, 1) && (p.n <= 1 || l.n == points * channels)) return Order::kChannelsFirst;
+  if (dense(1, channels) && (p.n <= 1 || l.n == points * channels)) return Order::kChannelsLast;
   return Order::kOther;
 }
 
