@@ -96,7 +96,8 @@ int64_t Judge::weight_dim(WeightDim which, int axis) const {
 }
 
 int64_t Judge::kernel(int axis) const {
-  if (!d_.kernel.empty()) return d_.kernel[static_cast<size_t>(axis)];
+  // A list of the wrong length is judged at its own place (kArgumentLengths); until then its missing entries are unknown.
+  if (!d_.kernel.empty()) return static_cast<size_t>(axis) < d_.kernel.size() ? d_.kernel[static_cast<size_t>(axis)] : 0;
   if (d_.kernel_source == KernelSource::kOutputSize) {
     return size(axis) ? derived_kernel(d_, static_cast<size_t>(axis), x_extent(axis), *size(axis)).value_or(0) : 0;
   }
