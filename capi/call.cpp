@@ -7,12 +7,10 @@
 namespace ctconv {
 namespace {
 
-bool cpu_device(const TensorView& t) { return t.device_type == CTCONV_DEVICE_CPU || t.device_type == CTCONV_DEVICE_CUDA_HOST; }
-
 Status check_device(const ctconv_op& op, const TensorView& t, const char* name) {
   const bool fits = op.options.cuda ? (t.device_type == CTCONV_DEVICE_CUDA || t.device_type == CTCONV_DEVICE_CUDA_MANAGED) &&
                                           (t.device_type == CTCONV_DEVICE_CUDA_MANAGED || t.device_id == op.options.ordinal)
-                                    : cpu_device(t);
+                                    : on_host(t);
   if (fits) return {};
   return argument_error(Code::MISUSE_TENSOR_DEVICE, name, "device type " + std::to_string(t.device_type) + ", id " + std::to_string(t.device_id),
                         op.options.device, "lies on another device than the op");

@@ -64,7 +64,7 @@ Status initialise_into(const ctconv_desc* desc, uint64_t seed, const ctconv_tens
   if (out == nullptr) return null_argument("out");
   TensorView view;
   CTCONV_RETURN_IF_ERROR(read_tensor(*out, "out", true, &view));
-  if (view.device_type != CTCONV_DEVICE_CPU && view.device_type != CTCONV_DEVICE_CUDA_HOST) {
+  if (!on_host(view)) {
     return argument_error(Code::MISUSE_TENSOR_DEVICE, "out", std::to_string(view.device_type), "host memory", "lies on a device");
   }
   Span span;

@@ -12,13 +12,6 @@ GpuCall gpu_call(const ctconv_op& op, const Call& call) {
           .workspace_bytes = call.workspace_bytes, .stream = call.stream};
 }
 
-int64_t bias_stride(const TensorView& bias) {
-  for (int a = 0; a < bias.ndim; ++a) {
-    if (bias.shape[static_cast<size_t>(a)] > 1) return bias.strides[static_cast<size_t>(a)];
-  }
-  return 1;
-}
-
 Status execute(const ctconv_op& op, const ctconv_call* given) {
   Call call;
   CTCONV_RETURN_IF_ERROR(read_call(op, given, Stage::kExecute, &call));
@@ -40,7 +33,7 @@ Status execute(const ctconv_op& op, const ctconv_call* given) {
   const RunMemory memory{.x = call.x.data,
                          .w = call.has_weight ? call.weight.data : op.weight.view.data,
                          .bias = call.has_bias ? call.bias.data : op.bias.there ? op.bias_values.data() : nullptr,
-                         .bias_stride = call.has_bias ? bias_stride(call.bias) : 1,
+                         .bias_stride = call.has_bias ? vector_stride(call.bias) : 1,
                          .y = call.y.data,
                          .workspace = call.workspace != nullptr ? call.workspace : own.data()};
   return run_plan(p, memory, op.runner);

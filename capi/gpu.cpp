@@ -136,7 +136,7 @@ class ModuleGpuOp final : public GpuOp {
     made->weight_per_call = call.weight_per_call;
     made->bias_per_call = call.bias_per_call;
     const ctconv_cuda_problem problem = cuda_problem(call.problem, call.problem.bias ? CTCONV_CUDA_BIAS_ELEMENT : CTCONV_CUDA_BIAS_NONE,
-                                                     bias_stride(call.bias_per_call ? call.bias : bias_));
+                                                     vector_stride(call.bias_per_call ? call.bias : bias_));
     ctconv_cuda_options options = {};
     options.allow_tf32 = options_.allow_tf32;
     options.reproducible = options_.reproducible ? CTCONV_CUDA_REFERENCE_BITS : CTCONV_CUDA_DETERMINISTIC;
@@ -164,13 +164,6 @@ class ModuleGpuOp final : public GpuOp {
     }
     plans_.push_back(made);
     return std::shared_ptr<const GpuPlan>(made);
-  }
-
-  static int64_t bias_stride(const TensorView& bias) {
-    for (int a = 0; a < bias.ndim; ++a) {
-      if (bias.shape[static_cast<size_t>(a)] > 1) return bias.strides[static_cast<size_t>(a)];
-    }
-    return 1;
   }
 
   const CudaModule& module_;

@@ -16,8 +16,6 @@ ctconv_op::~ctconv_op() = default;
 
 namespace {
 
-bool on_host(const TensorView& t) { return t.device_type == CTCONV_DEVICE_CPU || t.device_type == CTCONV_DEVICE_CUDA_HOST; }
-
 Status check_host(const TensorView& t, const char* name) {
   if (on_host(t)) return {};
   return argument_error(Code::MISUSE_TENSOR_DEVICE, name, "device type " + std::to_string(t.device_type), "host memory (1, or 3 pinned)",
@@ -38,12 +36,7 @@ Status keep(const TensorView& given, const char* name, const Options& options, O
   own->copy = Buffer(options.allocator, static_cast<size_t>(bytes.value()));
   if (!own->copy.ok()) return Status(Code::NO_MEMORY, std::string(name) + ": could not allocate " + std::to_string(bytes.value()) + " bytes");
   copy_dense(given, own->copy.data());
-  own->view.data = own->copy.data();
-  int64_t step = 1;
-  for (int a = given.ndim; a-- > 0;) {
-    own->view.strides[static_cast<size_t>(a)] = step;
-    step *= std::max<int64_t>(given.shape[static_cast<size_t>(a)], 1);
-  }
+  lie_dense(&own->view, own->copy.data());
   return {};
 }
 
@@ -52,13 +45,9 @@ Status keep_bias(ctconv_op* op) {
   Dtype dtype;
   if (!to_dtype(op->bias.view.type, &dtype)) return Status(Code::INTERNAL, "bias element type slipped through");
   const int64_t count = count_of(op->bias.view);
-  int64_t stride = 1;
-  for (int a = 0; a < op->bias.view.ndim; ++a) {
-    if (op->bias.view.shape[static_cast<size_t>(a)] > 1) stride = op->bias.view.strides[static_cast<size_t>(a)];
-  }
   op->bias_values = Buffer(op->options.allocator, static_cast<size_t>(count) * size_of(accumulator_of(dtype)));
   if (!op->bias_values.ok()) return Status(Code::NO_MEMORY, "bias: no memory for " + std::to_string(count) + " values");
-  convert_bias(dtype, op->bias.view.data, stride, count, op->bias_values.data());
+  convert_bias(dtype, op->bias.view.data, vector_stride(op->bias.view), count, op->bias_values.data());
   return {};
 }
 

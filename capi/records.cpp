@@ -69,6 +69,23 @@ Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, T
   return {};
 }
 
+void lie_dense(TensorView* t, void* data) {
+  t->data = data;
+  int64_t step = 1;
+  for (int a = t->ndim; a-- > 0;) {
+    t->strides[static_cast<size_t>(a)] = step;
+    step *= std::max<int64_t>(t->shape[static_cast<size_t>(a)], 1);
+  }
+}
+
+int64_t vector_stride(const TensorView& t) {
+  int64_t stride = 1;
+  for (int a = 0; a < t.ndim; ++a) {
+    if (t.shape[static_cast<size_t>(a)] > 1) stride = t.strides[static_cast<size_t>(a)];
+  }
+  return stride;
+}
+
 int64_t count_of(const TensorView& t) {
   Checked n(1);
   for (int64_t extent : t.dims()) {
@@ -169,7 +186,7 @@ Status read_value(const ctconv_value& in, const char* name, Value* out, int dept
       v.tag = Value::kTensor;
       TensorView t;
       CTCONV_RETURN_IF_ERROR(read_tensor(*in.tensor, name, true, &t));
-      if (t.device_type != CTCONV_DEVICE_CPU && t.device_type != CTCONV_DEVICE_CUDA_HOST) {
+      if (!on_host(t)) {
         return bad_value(name, "device type " + std::to_string(t.device_type), "host memory (1, or 3 pinned)", "is a tensor outside host memory");
       }
       Span span;
@@ -178,13 +195,8 @@ Status read_value(const ctconv_value& in, const char* name, Value* out, int dept
       if (!bytes.ok()) return bad_value(name, show_shape(t), "below 2^63 bytes", "is a tensor beyond 63 bits");
       v.bytes.resize(static_cast<size_t>(bytes.value()));
       copy_dense(t, v.bytes.data());
-      int64_t step = 1;
-      for (int a = t.ndim; a-- > 0;) {
-        t.strides[static_cast<size_t>(a)] = step;
-        step *= std::max<int64_t>(t.shape[static_cast<size_t>(a)], 1);
-      }
+      lie_dense(&t, nullptr);  // the values are in bytes, wherever this Value moves
       v.tensor = t;
-      v.tensor.data = nullptr;  // the values are in bytes, wherever this Value moves
       break;
     }
     default: return bad_value(name, std::to_string(in.tag), "0 to 8", "has an unknown tag");

@@ -36,6 +36,15 @@ Status read_record(const T* in, const char* name, T* out, size_t least = sizeof(
 // instead of overflowing: the judges refuse such shapes before anybody walks them.
 Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, TensorView* out);
 
+// Pinned host memory counts as CPU.
+inline bool on_host(const TensorView& t) { return t.device_type == CTCONV_DEVICE_CPU || t.device_type == CTCONV_DEVICE_CUDA_HOST; }
+
+// The view of a dense row-major copy: strides replaced, `data` its memory.
+void lie_dense(TensorView* t, void* data);
+
+// Elements between two entries of a tensor with at most one axis above 1 (a bias in any dialect's shape).
+int64_t vector_stride(const TensorView& t);
+
 // Elements; saturates at INT64_MAX.
 int64_t count_of(const TensorView& t);
 
