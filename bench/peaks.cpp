@@ -19,12 +19,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 
 // `count` rounds of 12 independent FMAs: enough to hide a latency of 4 to 6 cycles on two ports, and to stay in
-// registers. Returns the number of flops, and hands a sum out so that nothing is optimised away.
+// registers. The sums start apart: equal ones a compiler keeps as one. Returns the number of flops, and hands a sum out
+// so that nothing is optimised away.
 double fma_loop(size_t count, float* sink) {
   const D d;
   const auto a = hn::Set(d, 0.999f + 1e-9f * static_cast<float>(count & 1)), b = hn::Set(d, 1e-3f);
-  auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0, s8 = s0, s9 = s0, sa = s0,
-       sb = s0;
+  const auto start = [&](int k) { return hn::Set(d, 0.125f * static_cast<float>(k)); };
+  auto s0 = start(0), s1 = start(1), s2 = start(2), s3 = start(3), s4 = start(4), s5 = start(5), s6 = start(6),
+       s7 = start(7), s8 = start(8), s9 = start(9), sa = start(10), sb = start(11);
   for (size_t i = 0; i < count; ++i) {
     s0 = hn::MulAdd(s0, a, b), s1 = hn::MulAdd(s1, a, b), s2 = hn::MulAdd(s2, a, b), s3 = hn::MulAdd(s3, a, b);
     s4 = hn::MulAdd(s4, a, b), s5 = hn::MulAdd(s5, a, b), s6 = hn::MulAdd(s6, a, b), s7 = hn::MulAdd(s7, a, b);

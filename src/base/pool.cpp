@@ -27,6 +27,7 @@ namespace ctconv {
 namespace {
 
 constexpr int32_t kMaxThreads = 1024;
+constexpr size_t kMostSteered = 15;
 constexpr auto kSpin = std::chrono::microseconds(100);     // idle worker: then it sleeps
 constexpr auto kWaitSpin = std::chrono::microseconds(50);  // caller at the end of a call: then it yields its core
 
@@ -95,6 +96,7 @@ class Pool {
     }
     const auto wanted = static_cast<int32_t>(std::min<int64_t>(limit, count)) - 1;
     if (started_.load(std::memory_order_relaxed) < wanted) start(wanted);
+    if (const int cpu = sched_getcpu(); cpu != caller_cpu_) keep_off(cpu);
     task_ = task;
     data_ = data;
     count_ = count;
@@ -128,6 +130,8 @@ class Pool {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
       threads_.reserve(static_cast<size_t>(wanted));
+      if (threads_.empty() && sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
+      caller_cpu_ = -1;  // the new ones know nothing of it
       while (started_.load() < wanted) {
         pthread_t thread;
         if (pthread_create(&thread, nullptr, thread_main, this) != 0) {
@@ -141,6 +145,23 @@ class Pool {
       start_failed_ = true;
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  // Workers stay off the caller's core: a scheduler that sees no shared cache wakes a thread on the core of whoever woke
+  // it, where it waits for milliseconds behind the very call it should help. Few workers only: the caller pays for each
+  // when it has changed its core.
+  void keep_off(int cpu) {
+    caller_cpu_ = cpu;
+    std::unique_lock lock(life_, std::try_to_lock);
+    if (!lock.owns_lock() || threads_.size() > kMostSteered) return;
+    for (pthread_t thread : threads_) steer(thread);
+  }
+
+  // Under life_.
+  void steer(pthread_t thread) {
+    cpu_set_t cores = allowed_;
+    if (caller_cpu_ >= 0 && caller_cpu_ < CPU_SETSIZE) CPU_CLR(static_cast<size_t>(caller_cpu_), &cores);
+    if (CPU_COUNT(&cores) > 0) pthread_setaffinity_np(thread, sizeof cores, &cores);  // refused: it stays where it may
   }
 
   void wake(int32_t wanted) {
@@ -209,7 +230,8 @@ class Pool {
   std::atomic<int32_t> started_{0};
   std::atomic<bool> stop_{false};
   bool start_failed_ = false;  // under life_
-  std::mutex life_;            // holders, starting and ending threads
+  std::mutex life_;            // holders, starting, steering and ending threads
+  cpu_set_t allowed_{};        // cores of the thread that started the workers; empty where there are too many to name
   std::mutex sleep_;
   std::condition_variable wake_;
   std::vector<pthread_t> threads_;
@@ -219,6 +241,7 @@ class Pool {
   void* data_ = nullptr;
   int64_t count_ = 0;
   uint64_t epoch_ = 0;
+  int caller_cpu_ = -1;  // the core the workers keep off; written by the caller that holds busy_
 
   alignas(64) std::atomic<bool> busy_{false};
   alignas(64) std::atomic<uint64_t> gate_{0};

@@ -21,11 +21,15 @@ Result<std::unique_ptr<Kernel>> merged(const Problem& p, const PlanContext& c) {
 Result<std::unique_ptr<Kernel>> depthwise(const Problem& p, const PlanContext& c) {
   return native::plan_form(p, c, "depthwise");
 }
+Result<std::unique_ptr<Kernel>> rows(const Problem& p, const PlanContext& c) {
+  return native::plan_form(p, c, "rows of y");
+}
 
 const Engine kPositions{"positions", true, &positions};
 const Engine kChannels{"channels", true, &channels};
 const Engine kMerged{"merged", true, &merged};
 const Engine kDepthwise{"depthwise", true, &depthwise};
+const Engine kRows{"rows", true, &rows};
 
 void sweep(const Engine& engine, uint64_t seed, int count, int least_run) {
   int run = 0;
@@ -47,6 +51,7 @@ TEST_CASE("native: lanes over positions equals the reference") { sweep(kPosition
 TEST_CASE("native: lanes over channels equals the reference") { sweep(kChannels, 3, 1500, 1400); }
 TEST_CASE("native: phases merged into lanes equals the reference") { sweep(kMerged, 4, 4000, 500); }
 TEST_CASE("native: depthwise with lanes over channels equals the reference") { sweep(kDepthwise, 5, 12000, 100); }
+TEST_CASE("native: depthwise by rows of y equals the reference") { sweep(kRows, 9, 12000, 100); }
 
 TEST_CASE("native: every instruction set gives the same bits") {
   const int64_t all = hwy::SupportedTargets();
@@ -58,6 +63,7 @@ TEST_CASE("native: every instruction set gives the same bits") {
     sweep(kPositions, 6, 300, 300);
     sweep(kChannels, 7, 300, 250);
     sweep(kDepthwise, 8, 3000, 10);
+    sweep(kRows, 10, 3000, 10);
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().DeInit();

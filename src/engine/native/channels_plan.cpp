@@ -205,7 +205,7 @@ void ChannelsKernel<T>::estimate() {
   const double tasks = static_cast<double>(ceil_div(p_.n, step_[0]) * count_[1] * count_[2] * count_[3] * p_.groups) *
                        static_cast<double>(bundles_.size() * blocks_.size());
   seconds_ =
-      std::max(cycles / std::min<double>(threads_, tasks) / kHertz, moved_bytes(p_) / kBytesPerSecond) + kCallSeconds;
+      overlapped(cycles / std::min<double>(threads_, tasks) / kHertz, moved_bytes(p_) / kBytesPerSecond) + kCallSeconds;
 }
 
 template <class T>

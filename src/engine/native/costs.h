@@ -5,12 +5,18 @@
 //   call.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace ctconv::native {
 
+// Computing and moving overlap, but not quite.
+inline double overlapped(double computing, double moving) {
+  return std::max(computing, moving) + 0.15 * std::min(computing, moving);
+}
+
 inline constexpr double kHertz = 3.65e9;
-inline constexpr double kBytesPerSecond = 22e9;     // two threads, far from any cache
+inline constexpr double kBytesPerSecond = 25e9;     // two threads, far from any cache
 inline constexpr double kCallSeconds = 3e-6;        // waking the workers twice
 inline constexpr double kFmaCycles = 1.04;          // per vector multiply-add inside a full block
 inline constexpr double kCallCycles = 30;           // per block: its prologue and epilogue
@@ -20,6 +26,8 @@ inline constexpr double kScatterCycles = 2;         // per element stored alone
 inline constexpr double kTransposeCycles = 1.0;     // per element transposed
 inline constexpr double kRowCycles = 40;            // per row of y stored, whatever its length
 inline constexpr double kTileRowCycles = 120;       // the same out of a transposed tile, phase by phase
+inline constexpr double kRowTapCycles = 1.6;          // form rows: per vector and tap
+inline constexpr double kRowStoreCycles = 4;          // form rows: per vector interleaved and stored
 inline constexpr double kRunCycles = 18;            // per run of lanes copied to y from a tile
 inline constexpr double kTaskCycles = 60e3;         // shortest worthwhile task
 inline constexpr double kStreamBytes = 24e6;        // outputs beyond this leave the cache anyway: stream them

@@ -64,7 +64,7 @@ std::unique_ptr<DepthwiseKernel<T>> DepthwiseKernel<T>::plan(const Problem& p, c
   const double lanes = simd.lanes;
   double cycles = static_cast<double>(p.out_elements()) / lanes * 4 + useful_flop(p) / 2 / lanes * 1.6;
   if (!k->in_place_) cycles += static_cast<double>(p.in_elements() + p.out_elements()) / lanes * kPlaneCycles;
-  k->seconds_ = std::max(cycles / k->threads_ / kHertz, moved_bytes(p) / kBytesPerSecond) + kCallSeconds;
+  k->seconds_ = overlapped(cycles / k->threads_ / kHertz, moved_bytes(p) / kBytesPerSecond) + kCallSeconds;
   return k;
 }
 

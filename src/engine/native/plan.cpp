@@ -7,6 +7,7 @@
 #include "src/engine/native/depthwise.h"
 #include "src/engine/native/native.h"
 #include "src/engine/native/positions.h"
+#include "src/engine/native/rows.h"
 
 namespace ctconv {
 namespace native {
@@ -41,6 +42,7 @@ Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& con
     if (auto k = ChannelsKernel<T>::plan(p, context, s, merge)) forms.push_back(std::move(k));
   }
   if (auto k = DepthwiseKernel<T>::plan(p, context, s)) forms.push_back(std::move(k));
+  if (auto k = RowsKernel<T>::plan(p, context, s)) forms.push_back(std::move(k));
   std::unique_ptr<Kernel> best;
   for (auto& k : forms) {
     if (k->scratch_bytes() > context.workspace_limit) continue;

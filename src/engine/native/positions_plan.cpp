@@ -248,7 +248,7 @@ void PositionsKernel<T>::estimate(const PlanContext&) {
   cycles += static_cast<double>(p_.out_elements()) / static_cast<double>(axes_[2].o) * kRowCycles;
   if (!store_.contiguous()) cycles += static_cast<double>(p_.out_elements()) * kScatterCycles;
   const double parallel = std::min<double>(threads_, static_cast<double>(p_.n * p_.groups * tiles_ * unit_groups_));
-  seconds_ = std::max(cycles / parallel / kHertz, moved_bytes(p_) / kBytesPerSecond) + kCallSeconds;
+  seconds_ = overlapped(cycles / parallel / kHertz, moved_bytes(p_) / kBytesPerSecond) + kCallSeconds;
 }
 
 template <class T>

@@ -13,6 +13,7 @@ Simd<T> simd() {
   fill_positions(s);
   fill_channels(s);
   fill_depthwise(s);
+  fill_rows(s);
   fill_activations(s);
   return s;
 }

@@ -17,6 +17,7 @@ namespace ctconv::native {
 inline constexpr int kMaxRows = 12;    // M: rows of one block of accumulators
 inline constexpr int kMaxVectors = 6;  // V: vectors of one row
 inline constexpr int kMaxLanes = 16;   // N
+inline constexpr int kMaxRowPhases = 8;  // S of a row that is interleaved in registers
 
 // Lanes over positions. out[row[m]][q] = sum over c, t (in this order) of w[c][t][m] * x[c*x_ci + x_tap[t] + q], +
 // bias[row_c[m]]
@@ -72,6 +73,19 @@ struct DepthwiseArgs {
   int64_t count;  // positions
 };
 
+// Depthwise, lanes over positions: y[q*S + r] = bias + sum over t of w[t] * x[x_tap[t] + q], t of phase r in begin[r] ..
+// begin[r+1], for q*S + r < values
+template <class T>
+struct RowsArgs {
+  const T* x;
+  const int64_t* x_tap;
+  const T* w;
+  const int32_t* begin;  // S + 1
+  T bias;
+  T* y;
+  int64_t values;
+};
+
 template <class T>
 struct Simd {
   const char* name;
@@ -80,6 +94,7 @@ struct Simd {
   void (*positions[kMaxRows][kMaxVectors])(const PositionsArgs<T>&);  // [M-1][V-1], null where M*V is too large
   void (*channels[kMaxRows][kMaxVectors])(const ChannelsArgs<T>&);
   void (*depthwise)(const DepthwiseArgs<T>&);
+  void (*rows[kMaxRowPhases + 1])(const RowsArgs<T>&);  // [S], null where S phases have no interleaving store
 
   // dst[k] = widened src[k*stride], stride in elements of dtype, any sign.
   void (*load)(const void* src, int64_t stride, Dtype dtype, int64_t count, T* dst);

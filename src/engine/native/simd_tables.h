@@ -11,6 +11,8 @@ void fill_channels(Simd<float>&);
 void fill_channels(Simd<double>&);
 void fill_depthwise(Simd<float>&);
 void fill_depthwise(Simd<double>&);
+void fill_rows(Simd<float>&);
+void fill_rows(Simd<double>&);
 void fill_moves(Simd<float>&);
 void fill_moves(Simd<double>&);
 void fill_activations(Simd<float>&);

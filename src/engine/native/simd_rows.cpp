@@ -1,0 +1,111 @@
+// Depthwise micro-kernel with lanes over positions: one output row, its S phases interleaved in registers.
+//
+//   in:  RowsArgs;   out: one row of y, every value written once;   refuses: S without an interleaving store (null entry)
+//   Per tap: V loads of positions, one broadcast weight, V fused multiply-adds.
+#include "src/engine/native/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "src/engine/native/simd_rows.cpp"
+#include <cstring>
+
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "src/engine/native/simd_tables.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ctconv::native {
+namespace HWY_NAMESPACE {
+namespace {  // several files define these names
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_NATIVE_FMA
+// dst[q*S + r] = a[r][q]
+template <int S, class D, class V>
+HWY_INLINE void StorePhases(D d, const V* a, hn::TFromD<D>* dst) {
+  if constexpr (S == 1) {
+    hn::StoreU(a[0], d, dst);
+  } else if constexpr (S == 2) {
+    hn::StoreInterleaved2(a[0], a[1], d, dst);
+  } else if constexpr (S == 3) {
+    hn::StoreInterleaved3(a[0], a[1], a[2], d, dst);
+  } else if constexpr (S == 4) {
+    hn::StoreInterleaved4(a[0], a[1], a[2], a[3], d, dst);
+  } else {  // pairs (r, r + 4) first, then four rows of twice the length
+    static_assert(S == 8);
+    hn::StoreInterleaved4(hn::InterleaveWholeLower(d, a[0], a[4]), hn::InterleaveWholeLower(d, a[1], a[5]),
+                          hn::InterleaveWholeLower(d, a[2], a[6]), hn::InterleaveWholeLower(d, a[3], a[7]), d, dst);
+    hn::StoreInterleaved4(hn::InterleaveWholeUpper(d, a[0], a[4]), hn::InterleaveWholeUpper(d, a[1], a[5]),
+                          hn::InterleaveWholeUpper(d, a[2], a[6]), hn::InterleaveWholeUpper(d, a[3], a[7]), d,
+                          dst + 4 * hn::Lanes(d));
+  }
+}
+
+// V vectors of positions from q on, into dst.
+template <class T, int S, int V>
+HWY_INLINE void Strip(const RowsArgs<T>& a, int64_t q, T* dst) {
+  const hn::ScalableTag<T> d;
+  using Vec = hn::Vec<decltype(d)>;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  const Vec bias = hn::Set(d, a.bias);
+  Vec acc[V][S];
+#pragma GCC unroll 8
+  for (int r = 0; r < S; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) acc[v][r] = hn::Zero(d);
+    for (int32_t t = a.begin[r]; t < a.begin[r + 1]; ++t) {
+      const T* x = a.x + a.x_tap[t] + q;
+      const Vec w = hn::Set(d, a.w[t]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) acc[v][r] = hn::MulAdd(w, hn::LoadU(d, x + v * n), acc[v][r]);
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) acc[v][r] = hn::Add(acc[v][r], bias);
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) StorePhases<S>(d, acc[v], dst + v * n * S);
+}
+
+template <class T, int S>
+void Rows(const RowsArgs<T>& a) {
+  constexpr int kWide = S <= 2 ? 4 : 2;
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  int64_t q = 0;
+  for (; (q + kWide * n) * S <= a.values; q += kWide * n) Strip<T, S, kWide>(a, q, a.y + q * S);
+  for (; (q + n) * S <= a.values; q += n) Strip<T, S, 1>(a, q, a.y + q * S);
+  if (q * S < a.values) {
+    HWY_ALIGN T rest[S * hn::MaxLanes(d)];
+    Strip<T, S, 1>(a, q, rest);
+    std::memcpy(a.y + q * S, rest, static_cast<size_t>(a.values - q * S) * sizeof(T));
+  }
+}
+
+template <class T>
+void Fill(Simd<T>& s) {
+  s.rows[1] = &Rows<T, 1>;
+  s.rows[2] = &Rows<T, 2>;
+  s.rows[3] = &Rows<T, 3>;
+  s.rows[4] = &Rows<T, 4>;
+  s.rows[8] = &Rows<T, 8>;
+}
+#else
+template <class T>
+void Fill(Simd<T>&) {}
+#endif
+
+void FillF32(Simd<float>& s) { Fill(s); }
+void FillF64(Simd<double>& s) { Fill(s); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace ctconv::native
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ctconv::native {
+HWY_EXPORT(FillF32);
+HWY_EXPORT(FillF64);
+void fill_rows(Simd<float>& s) { HWY_DYNAMIC_DISPATCH(FillF32)(s); }
+void fill_rows(Simd<double>& s) { HWY_DYNAMIC_DISPATCH(FillF64)(s); }
+}  // namespace ctconv::native
+#endif
