@@ -27,7 +27,8 @@ Status execute(const ctconv_op& op, const ctconv_call* given) {
   }
   Buffer own;
   if (call.workspace == nullptr && need > 0) {
-    own = Buffer(op.options.allocator, need);
+    own = op.spare.take(need);
+    if (own.data() == nullptr) own = Buffer(op.options.allocator, need);
     if (!own.ok()) return Status(Code::NO_MEMORY, "workspace: could not allocate " + std::to_string(need) + " bytes");
   }
   const RunMemory memory{.x = call.x.data,
@@ -36,7 +37,9 @@ Status execute(const ctconv_op& op, const ctconv_call* given) {
                          .bias_stride = call.has_bias ? vector_stride(call.bias) : 1,
                          .y = call.y.data,
                          .workspace = call.workspace != nullptr ? call.workspace : own.data()};
-  return run_plan(p, memory, op.runner);
+  Status status = run_plan(p, memory, op.runner);
+  op.spare.give(std::move(own));
+  return status;
 }
 
 }  // namespace

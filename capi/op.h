@@ -2,7 +2,7 @@
 //
 //   ctconv_desc  a dialect and its Arguments, unjudged; a failed set is remembered
 //   ctconv_op    a valid Descriptor, the op's own weights, the caller's hooks, and the plans built so far
-//   An op is immutable but for its plan cache and packed store, which lock themselves (never while a hook runs).
+//   An op is immutable but for its plan cache, packed store and spare workspace, which lock themselves (never while a hook runs).
 #pragma once
 
 #include <memory>
@@ -13,6 +13,7 @@
 #include "src/args/arguments.h"
 #include "src/base/memory.h"
 #include "src/base/pool.h"
+#include "src/base/spare.h"
 #include "src/dialect/dialect.h"
 #include "src/plan/cache.h"
 
@@ -66,5 +67,6 @@ struct ctconv_op {
   ctconv::Buffer bias_values;              // of the op's own bias, as engines want it
   mutable ctconv::PackedStore packed;
   mutable ctconv::PlanCache plans;
+  mutable ctconv::SpareBuffer spare;       // the workspace of the last call that brought none
   std::unique_ptr<ctconv::GpuOp> gpu;      // device "cuda" only
 };

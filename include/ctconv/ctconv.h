@@ -169,7 +169,7 @@ typedef struct ctconv_call {
   const ctconv_tensor *weight;
   const ctconv_tensor *bias;
   const ctconv_value *output_size; /* NULL: not given. The dialect's own call argument; TYPE_ARGUMENT_NAME where it has none */
-  void *workspace;                 /* any address; NULL: the op's allocator is asked, per call */
+  void *workspace;                 /* any address; NULL: the op's allocator is asked; the op keeps the largest for its next call */
   size_t workspace_bytes;
   void *stream;                    /* CUDA: a cudaStream_t, NULL the legacy default stream. CPU: must be NULL */
 } ctconv_call;

@@ -2,9 +2,9 @@
 //
 //   publish  the caller takes the pool (busy, or another way out), writes the job, opens the gate with a new epoch
 //   enter    a worker that sees an open gate of an epoch it has not served takes the next worker id out of the gate
-//   word work     everybody, caller included, draws indices from `next` close    the caller, out of indices, closes the
-//   gate: who has not entered by now never will leave    the caller waits for those who entered, nobody else: a
-//   sleeping or missing worker delays no call
+//   work     everybody, caller included, draws indices: first from a range of its own, then from the others'
+//   close    the caller, out of indices, closes the gate: who has not entered by now never will
+//   leave    the caller waits for those who entered, nobody else: a sleeping or missing worker delays no call
 //
 // The gate is one 64-bit word (epoch, workers wanted, workers entered, open), so that entering is one compare-exchange
 // and the job's fields are read only by those who entered.
@@ -99,8 +99,13 @@ class Pool {
     if (const int cpu = sched_getcpu(); cpu != caller_cpu_) keep_off(cpu);
     task_ = task;
     data_ = data;
-    count_ = count;
-    next_.store(0, std::memory_order_relaxed);
+    // Each worker begins with a range of its own, the same in every call of this shape: what it wrote last time lies in
+    // its own cache. Then it helps the others.
+    parts_ = std::min<int64_t>(wanted + 1, kParts);
+    for (int64_t w = 0; w < parts_; ++w) {
+      part_[static_cast<size_t>(w)].next.store(part_begin(w, count), std::memory_order_relaxed);
+      part_[static_cast<size_t>(w)].end = part_begin(w + 1, count);
+    }
     left_.store(0, std::memory_order_relaxed);
     epoch_ += 1;
     gate_.store(epoch_ * kEpoch + static_cast<uint64_t>(wanted) * kWanted +
@@ -174,11 +179,15 @@ class Pool {
   }
 
   void work(int32_t worker) {
-    for (;;) {
-      const int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
-      if (i >= count_) return;
-      task_(data_, i, worker);
+    for (int64_t k = 0; k < parts_; ++k) {
+      Part& part = part_[static_cast<size_t>((worker + k) % parts_)];
+      for (int64_t i; (i = part.next.fetch_add(1, std::memory_order_relaxed)) < part.end;) task_(data_, i, worker);
     }
+  }
+
+  // count may be near 2^63: quotient and remainder apart.
+  int64_t part_begin(int64_t w, int64_t count) const {
+    return count / parts_ * w + std::min(w, count % parts_);
   }
 
   // True with *worker set where this thread entered the open job.
@@ -239,14 +248,19 @@ class Pool {
   // The job: written by the caller that holds busy_, read by those who entered.
   Runner::Task task_ = nullptr;
   void* data_ = nullptr;
-  int64_t count_ = 0;
   uint64_t epoch_ = 0;
   int caller_cpu_ = -1;  // the core the workers keep off; written by the caller that holds busy_
 
   alignas(64) std::atomic<bool> busy_{false};
   alignas(64) std::atomic<uint64_t> gate_{0};
   std::atomic<int32_t> sleepers_{0};
-  alignas(64) std::atomic<int64_t> next_{0};
+  struct alignas(64) Part {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  static constexpr int64_t kParts = 64;
+  Part part_[kParts];
+  int64_t parts_ = 1;
   alignas(64) std::atomic<int32_t> left_{0};
 };
 

@@ -18,12 +18,12 @@ inline double overlapped(double computing, double moving) {
 inline constexpr double kHertz = 3.65e9;
 inline constexpr double kBytesPerSecond = 25e9;     // two threads, far from any cache
 inline constexpr double kCallSeconds = 3e-6;        // waking the workers twice
-inline constexpr double kFmaCycles = 1.04;          // per vector multiply-add inside a full block
+inline constexpr double kFmaCycles = 1.12;          // per vector multiply-add inside a full block
 inline constexpr double kCallCycles = 30;           // per block: its prologue and epilogue
-inline constexpr double kPositionsStoreCycles = 6;  // per vector of sums: to the tile, interleaved, to y
+inline constexpr double kPositionsStoreCycles = 7;  // per vector of sums: to the tile, interleaved, to y
 inline constexpr double kPlaneCycles = 4;           // per vector copied into planes
 inline constexpr double kScatterCycles = 2;         // per element stored alone
-inline constexpr double kTransposeCycles = 1.0;     // per element transposed
+inline constexpr double kTransposeCycles = 1.2;     // per element transposed
 inline constexpr double kRowCycles = 40;            // per row of y stored, whatever its length
 inline constexpr double kTileRowCycles = 120;       // the same out of a transposed tile, phase by phase
 inline constexpr double kRowTapCycles = 1.6;          // form rows: per vector and tap

@@ -53,8 +53,8 @@ double estimated_seconds(const Problem& p, const std::string& implementation, in
   }
   const double lanes = std::min<double>(threads, 4);  // threads that memory can feed
   const double y_bytes = static_cast<double>(p.out_elements()) * static_cast<double>(size_of(p.dtype));
-  const double moved = (moved_bytes(p) + (passes - 1) * y_bytes) / (10e9 * lanes);
-  const double reorders = reorder_bytes > 0 ? 4e-6 + reorder_bytes / (14e9 * lanes) : 0;
+  const double moved = (moved_bytes(p) + (passes - 1) * y_bytes) / (13e9 * lanes);
+  const double reorders = reorder_bytes > 0 ? 4e-6 + reorder_bytes / (20e9 * lanes) : 0;
   return 6e-6 + useful_flop(p) / rate + moved + reorders;
 }
 
