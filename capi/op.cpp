@@ -3,6 +3,8 @@
 //   order: records and pointers, the dialect's arguments, weight and bias, then device, threads and memory
 #include "capi/op.h"
 
+#include <cstring>
+
 #include "capi/engines.h"
 #include "capi/gpu.h"
 #include "src/base/checked.h"
@@ -22,8 +24,10 @@ Status check_host(const TensorView& t, const char* name) {
                         "lies on another device than the op");
 }
 
+constexpr int64_t kCopyPiece = int64_t{1} << 20;
+
 // A dense row-major copy, or the view itself where the caller lends it.
-Status keep(const TensorView& given, const char* name, const Options& options, OwnTensor* own) {
+Status keep(const TensorView& given, const char* name, const Options& options, const Runner& runner, OwnTensor* own) {
   const Checked bytes = Checked(count_of(given)) * bytes_of(given.type);
   Span span;
   CTCONV_RETURN_IF_ERROR(span_of(given, name, &span));
@@ -35,8 +39,17 @@ Status keep(const TensorView& given, const char* name, const Options& options, O
   if (options.borrow_weights) return {};
   own->copy = Buffer(options.allocator, static_cast<size_t>(bytes.value()));
   if (!own->copy.ok()) return Status(Code::NO_MEMORY, std::string(name) + ": could not allocate " + std::to_string(bytes.value()) + " bytes");
-  copy_dense(given, own->copy.data());
   lie_dense(&own->view, own->copy.data());
+  const int64_t size = bytes.value(), pieces = size / kCopyPiece;
+  if (pieces > 1 && given.strides == own->view.strides) {  // large and dense: most of the time goes into fresh pages
+    const bool ok = runner(pieces, [&](int64_t i, int32_t) {
+      const int64_t from = i * kCopyPiece, to = i + 1 == pieces ? size : from + kCopyPiece;
+      std::memcpy(static_cast<char*>(own->copy.data()) + from, static_cast<const char*>(given.data) + from,
+                  static_cast<size_t>(to - from));
+    });
+    if (ok) return {};
+  }
+  copy_dense(given, own->copy.data());
   return {};
 }
 
@@ -91,9 +104,6 @@ Status create(const ctconv_desc* desc, const ctconv_tensor* weight, const ctconv
     *out = op.release();
     return {};
   }
-  if (weight != nullptr) CTCONV_RETURN_IF_ERROR(keep(w, "weight", op->options, &op->weight));
-  if (bias != nullptr) CTCONV_RETURN_IF_ERROR(keep(b, "bias", op->options, &op->bias));
-  CTCONV_RETURN_IF_ERROR(keep_bias(op.get()));
   const int32_t threads = op->options.threads;
   if (op->options.runner) {
     const ctconv_runner& r = *op->options.runner;
@@ -103,6 +113,10 @@ Status create(const ctconv_desc* desc, const ctconv_tensor* weight, const ctconv
     if (count > 1) op->pool = std::make_unique<PoolHold>();
     op->runner = pool_runner(count);
   }
+  const Runner copier = op->pool ? op->runner : Runner();  // a caller's hook is not called before it has to be
+  if (weight != nullptr) CTCONV_RETURN_IF_ERROR(keep(w, "weight", op->options, copier, &op->weight));
+  if (bias != nullptr) CTCONV_RETURN_IF_ERROR(keep(b, "bias", op->options, copier, &op->bias));
+  CTCONV_RETURN_IF_ERROR(keep_bias(op.get()));
   *out = op.release();
   return {};
 }

@@ -205,26 +205,22 @@ Status read_value(const ctconv_value& in, const char* name, Value* out, int dept
 }
 
 void copy_dense(const TensorView& t, void* out) {
-  const auto element = static_cast<size_t>(bytes_of(t.type));
-  const int64_t count = count_of(t);
+  const int64_t element = bytes_of(t.type), count = count_of(t);
   if (count == 0) return;
-  const int64_t run = t.ndim > 0 ? t.shape[static_cast<size_t>(t.ndim - 1)] : 1;
-  const int64_t step = t.ndim > 0 ? t.strides[static_cast<size_t>(t.ndim - 1)] : 1;
+  // The innermost axes that lie as one are one run.
+  int64_t run = 1;
+  int outer = t.ndim;
+  while (outer > 0 && (t.strides[static_cast<size_t>(outer - 1)] == run || t.shape[static_cast<size_t>(outer - 1)] == 1)) {
+    run *= t.shape[static_cast<size_t>(--outer)];
+  }
   std::array<int64_t, kMaxNdim> index{};
   auto* to = static_cast<char*>(out);
   for (int64_t done = 0; done < count; done += run) {
     int64_t offset = 0;
-    for (int a = 0; a + 1 < t.ndim; ++a) offset += index[static_cast<size_t>(a)] * t.strides[static_cast<size_t>(a)];
-    const char* from = static_cast<const char*>(t.data) + offset * static_cast<int64_t>(element);
-    if (step == 1) {
-      std::memcpy(to, from, element * static_cast<size_t>(run));
-    } else {
-      for (int64_t i = 0; i < run; ++i) {
-        std::memcpy(to + static_cast<size_t>(i) * element, from + i * step * static_cast<int64_t>(element), element);
-      }
-    }
-    to += element * static_cast<size_t>(run);
-    for (int a = t.ndim - 2; a >= 0; --a) {
+    for (int a = 0; a < outer; ++a) offset += index[static_cast<size_t>(a)] * t.strides[static_cast<size_t>(a)];
+    std::memcpy(to, static_cast<const char*>(t.data) + offset * element, static_cast<size_t>(run * element));
+    to += run * element;
+    for (int a = outer - 1; a >= 0; --a) {
       if (++index[static_cast<size_t>(a)] < t.shape[static_cast<size_t>(a)]) break;
       index[static_cast<size_t>(a)] = 0;
     }

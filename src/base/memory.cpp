@@ -3,7 +3,28 @@
 
 #include <cstdlib>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace ctconv {
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+
+// Large buffers in huge pages where the system lends them: fewer faults when packed, fewer misses of the page table.
+void* heap(size_t bytes) {
+#if defined(__linux__)
+  if (bytes >= 4 * kHugePage && bytes <= SIZE_MAX - kHugePage) {
+    void* p = std::aligned_alloc(kHugePage, round_up(bytes, kHugePage));
+    if (p != nullptr) madvise(p, round_up(bytes, kHugePage), MADV_HUGEPAGE);  // advice: refused, nothing is lost
+    return p;
+  }
+#endif
+  return std::aligned_alloc(kAlignment, round_up(bytes));
+}
+
+}  // namespace
 
 void* Allocator::allocate(size_t bytes) const {
   if (bytes > SIZE_MAX - kAlignment) return nullptr;
@@ -15,7 +36,7 @@ void* Allocator::allocate(size_t bytes) const {
     }
     return p;
   }
-  return std::aligned_alloc(kAlignment, round_up(bytes));
+  return heap(bytes);
 }
 
 void Allocator::deallocate(void* p, size_t bytes) const {

@@ -4,6 +4,7 @@
 //   One ordered table of engines lives in capi/engines.cpp. An engine knows no other engine.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,7 @@ struct PlanContext {
   bool weights_finite = true;             // false: known to hold an Inf or NaN (unknown counts as true)
   bool weights_per_call = false;          // packing happens inside every execute
   size_t workspace_limit = SIZE_MAX;      // scratch() must not exceed it
+  double beat_seconds = std::numeric_limits<double>::infinity();  // an engine that cannot be faster may refuse early
 };
 
 // Memory of one call. Engines read x, w, bias and write the core of y; nothing else.

@@ -1,6 +1,7 @@
 // Asks the engines, picks one, packs the weight; and runs what was picked. See plan.h.
 #include "src/plan/plan.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -55,6 +56,7 @@ Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const Plan
   plan->weight_per_call = request.weight == nullptr;
   std::vector<Candidate> candidates;
   const bool automatic = request.engine == "auto";
+  PlanContext context = request.context;
   const Engine* reference = request.engines.back();  // last in the table, refuses nothing
 
   for (const Engine* engine : request.engines) {
@@ -66,7 +68,7 @@ Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const Plan
     }
     // Slow beyond use where another engine can run: never a candidate that gets measured or packed.
     if (automatic && engine == reference && !candidates.empty()) continue;
-    auto kernel = engine->plan(problem, request.context);
+    auto kernel = engine->plan(problem, context);
     if (!kernel.ok()) {
       if (kernel.status().code() == Code::NO_MEMORY) return kernel.take_status();
       refused(kernel.status().detail().message);
@@ -78,6 +80,9 @@ Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const Plan
       continue;
     }
     candidates.push_back({engine, std::move(*kernel), nullptr});
+    if (automatic && !request.measure) {
+      context.beat_seconds = std::min(context.beat_seconds, candidates.back().kernel->estimated_seconds());
+    }
   }
 
   // Fastest first: by measurement where asked for, else by the engines' own models.

@@ -121,12 +121,16 @@ typename ChannelsKernel<T>::Range ChannelsKernel<T>::range_of(const Combo& c, si
 template <class T>
 void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t images, int64_t index,
                              T* scratch) const {
+  // What is larger stays put while the smaller goes round: the weights of a block, or a tile of x.
+  const int64_t tiles = ceil_div(images, step_[0]) * count_[1] * count_[2] * count_[3];
+  const int64_t inner = weights_outer_ ? tiles : p_.groups * static_cast<int64_t>(bundles_.size() * blocks_.size());
+  const int64_t tile_index = weights_outer_ ? index % inner : index / inner;
+  index = weights_outer_ ? index / inner : index % inner;
   const size_t block_index = static_cast<size_t>(index) % blocks_.size();
   index /= static_cast<int64_t>(blocks_.size());
   const size_t bundle = static_cast<size_t>(index) % bundles_.size();
-  index /= static_cast<int64_t>(bundles_.size());
-  const int64_t g = index % p_.groups;
-  const Box tile = box_of(index / p_.groups, images);
+  const int64_t g = index / static_cast<int64_t>(bundles_.size());
+  const Box tile = box_of(tile_index, images);
   const Block& block = blocks_[block_index];
   const int64_t width = block.vectors * simd_.lanes;
   Work work;
@@ -220,9 +224,11 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
             a.last = s + 1 == slabs;
             const int most = channel_rows(simd_, block.vectors);
             const int64_t pieces = ceil_div(at, most);
-            // While this slab is multiplied the next one comes in, evenly spread over the blocks of positions.
-            a.w_next = s + 1 < slabs ? w + c1 * a.w_ci : nullptr;
-            const int64_t next_bytes = (p_.ci * (s + 2) / slabs - c1) * a.w_ci * static_cast<int64_t>(sizeof(T));
+            // While this slab is multiplied the next one comes in, evenly spread over the blocks of positions. Behind the
+            // last one lie the weights of the next task that needs others.
+            a.w_next = s + 1 < slabs || (weights_outer_ && tile_index + 1 == tiles) ? w + c1 * a.w_ci : nullptr;
+            const int64_t next_bytes =
+                (s + 1 < slabs ? p_.ci * (s + 2) / slabs - c1 : c1 - c0) * a.w_ci * static_cast<int64_t>(sizeof(T));
             a.w_next_step = ceil_div(ceil_div(next_bytes, pieces), std::max<int64_t>(1, a.ci) * 64) * 64;
             const T* const next = a.w_next;
             for (int64_t i = 0; i < pieces; ++i) {

@@ -74,6 +74,7 @@ class ChannelsKernel final : public Kernel {
   bool inner_ = false;   // y's channels innermost: lanes are (f, c)
   bool runs_ = false;    // lanes lie in y as runs; otherwise tiles are transposed and stored as rows
   bool direct_ = false;  // blocks write y themselves
+  bool weights_outer_ = false;  // a task's neighbour has the same weights, not the same x
   bool stream_ = false;  // y is too large for the cache and made of whole lines
   int64_t f_ = 1;        // w phases per combo
   int64_t rows_ = 1;     // co * f

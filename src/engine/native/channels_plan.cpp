@@ -149,9 +149,14 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
       static_cast<double>(positions * widest / simd_.lanes) *
       static_cast<double>(p_.ci * (group_weights_ / (p_.ci * padded_rows_)) / static_cast<int64_t>(bundles_.size()) +
                           16);
-  const double wanted =
-      threads_ == 1 ? 1 : std::clamp(cycles * static_cast<double>(others) / kTaskCycles, 1.0, 12.0 * threads_);
-  while (most > 24 && static_cast<double>(others * ceil_div(positions, most)) < wanted) most = (most + 1) / 2;
+  // A few tasks for every thread, each some microseconds at least; fewer where they come out even.
+  const auto enough = [&](int64_t tasks) {
+    const int64_t rounds = ceil_div(tasks, threads_);
+    return threads_ == 1 || tasks >= 12 * threads_ || (tasks >= 4 * threads_ && tasks * 20 >= rounds * threads_ * 19) ||
+           static_cast<double>(tasks) * kTaskCycles >= cycles * static_cast<double>(others);
+  };
+  while (most > 24 && !enough(others * ceil_div(positions, most))) most = (most + 1) / 2;
+  weights_outer_ = p_.groups * group_weights_ > p_.n * p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;
 
   int64_t left = most;
   for (int a = 3; a >= 0; --a) {
@@ -229,23 +234,31 @@ template <class T>
 Result<bool> ChannelsKernel<T>::pack(const void* w, void* packed, const Runner& runner) const {
   T* out = static_cast<T*>(packed);
   std::atomic<bool> finite{true};
-  const int64_t combos = static_cast<int64_t>(combos_.size()), blocks = static_cast<int64_t>(blocks_.size());
+  const int64_t blocks = static_cast<int64_t>(blocks_.size());
   const auto& tap = p_.w.tap;
-  const bool ok = runner(p_.groups * combos * blocks, [&](int64_t index, int32_t) {
-    const Block& b = blocks_[static_cast<size_t>(index % blocks)];
-    const Combo& c = combos_[static_cast<size_t>(index / blocks % combos)];
-    const int64_t g = index / blocks / combos;
-    const Phase &d = axes_[0].phases[static_cast<size_t>(c.d)], &h = axes_[1].phases[static_cast<size_t>(c.h)];
+  // A few input channels for all phases: raw weights of one row's taps share cache lines.
+  const int64_t step = std::clamp<int64_t>(32768 / (blocks_[0].vectors * simd_.lanes * p_.taps()), 1, 8);
+  const int64_t pieces = ceil_div(p_.ci, step);
+  const bool ok = runner(p_.groups * blocks * pieces, [&](int64_t index, int32_t) {
+    const int64_t c0 = index % pieces * step;
+    const Block& b = blocks_[static_cast<size_t>(index / pieces % blocks)];
+    const int64_t g = index / pieces / blocks;
     int64_t row[kMaxVectors * kMaxLanes];
     for (int64_t r = 0; r < b.valid; ++r) {
       const int64_t at = b.row0 + r;
       const int64_t co = inner_ ? at % p_.co : at / f_, f = inner_ ? at / p_.co : at % f_;
-      const Phase& l = w_phase(c.w + f);
-      row[r] = g * p_.w.g + co * p_.w.co + d.t0 * tap[0] + h.t0 * tap[1] + l.t0 * tap[2];
+      row[r] = co * p_.w.co + (merged_ ? w_phase(f).t0 * tap[2] : 0);
     }
-    const bool fine = pack_rows<T>(p_, w, row, b.valid, b.vectors * simd_.lanes, w_taps_.data() + c.w_tap, c.taps,
-                                   out + g * group_weights_ + c.weight + p_.ci * c.taps * b.row0);
-    if (!fine) finite.store(false, std::memory_order_relaxed);
+    for (const Combo& c : combos_) {
+      const int64_t base = g * p_.w.g + axes_[0].phases[static_cast<size_t>(c.d)].t0 * tap[0] +
+                           axes_[1].phases[static_cast<size_t>(c.h)].t0 * tap[1] +
+                           (merged_ ? 0 : w_phase(c.w).t0 * tap[2]);
+      const RowPack rows{c0,    std::min(c0 + step, p_.ci),      base,  row, b.valid, b.vectors * simd_.lanes,
+                         w_taps_.data() + c.w_tap, c.taps};
+      if (!pack_rows<T>(p_, w, rows, out + g * group_weights_ + c.weight + p_.ci * c.taps * b.row0)) {
+        finite.store(false, std::memory_order_relaxed);
+      }
+    }
   });
   if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
   return finite.load();

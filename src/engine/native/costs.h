@@ -35,7 +35,7 @@ inline constexpr double kCopyBytes = 8e6;           // padded input held at once
 
 inline constexpr int64_t kSlabBytes =
     192 * 1024;  // packed weights of one slab of input channels, in the second-level cache
-inline constexpr int64_t kGroupBytes = 20 * 1024;         // rows of sums finished together, in the first-level cache
+inline constexpr int64_t kGroupBytes = 48 * 1024;         // rows of sums finished together, in the first-level cache
 inline constexpr int64_t kStreamGroupBytes = 256 * 1024;  // the same where y is streamed
 inline constexpr int64_t kTileBytes = 128 * 1024;         // sums of one tile
 

@@ -1,7 +1,7 @@
 // Packing weights: rows of a block side by side, widened.
 //
-//   in:  the raw weight, Problem::w, offsets of the rows and of the taps (a weight's place is their sum: both are
-//   affine) out: out[(c*taps + t)*width + r] = w[c*w.ci + tap[t] + row[r]], zero for valid <= r < width
+//   in:  the raw weight, Problem::w, and offsets in it: a weight's place is base + input channel + row + tap
+//   out: out[(c*taps + t)*width + r] = w[base + c*w.ci + tap[t] + row[r]] for c0 <= c < c1, zero for valid <= r < width
 //        false where one of them is infinite or not a number
 #pragma once
 
@@ -11,8 +11,16 @@
 
 namespace ctconv::native {
 
+struct RowPack {
+  int64_t c0, c1;
+  int64_t base;
+  const int64_t* row;
+  int64_t valid, width;
+  const int64_t* tap;
+  int64_t taps;
+};
+
 template <class T>
-bool pack_rows(const Problem& p, const void* w, const int64_t* row, int64_t valid, int64_t width, const int64_t* tap,
-               int64_t taps, T* out);
+bool pack_rows(const Problem& p, const void* w, const RowPack& rows, T* out);
 
 }  // namespace ctconv::native

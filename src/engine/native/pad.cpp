@@ -57,58 +57,68 @@ bool channels_innermost(const Problem& p) {
   return p.ci * p.groups > 1 && p.axis[2].i > 1 && c < w;
 }
 
-int64_t row_chunks(const Problem& p, int64_t images, int32_t threads) {
-  const int64_t rows = p.axis[0].i * p.axis[1].i;
+// How the copy is cut: positions first, in the order of the tiles that will read them, so that a worker mostly reads
+// what it wrote itself; then blocks of channels, all of them where they lie innermost.
+struct Cut {
+  int64_t chunks, channels, blocks;
+};
+Cut cut_of(const Problem& p, int32_t threads) {
+  const int64_t positions = p.axis[0].i * p.axis[1].i * p.axis[2].i;
   if (channels_innermost(p)) {
-    const int64_t row_elements = p.axis[2].i * p.ci * p.groups;
-    return std::clamp<int64_t>(rows * row_elements / 16384, 1, rows);
+    const int64_t channels = p.ci * p.groups;
+    return {std::clamp<int64_t>(positions * channels / 16384, 1, std::max<int64_t>(1, positions / 32)), channels, 1};
   }
-  const int64_t planes = images * p.groups * p.ci;
-  if (planes >= 4 * threads || rows * p.axis[2].i < 8192) return 1;
-  return std::clamp<int64_t>(4 * threads / planes, 1, rows);
+  const int64_t chunks = threads == 1 ? 1 : std::clamp<int64_t>(positions / 64, 1, 2 * threads);
+  const int64_t channels = std::clamp<int64_t>(4096 / std::max<int64_t>(1, positions / chunks), 1, p.ci);
+  return {chunks, channels, ceil_div(p.ci, channels)};
 }
 
 }  // namespace
 
 template <class T>
 int64_t plane_tasks(const Problem& p, int64_t images, int32_t threads) {
-  const int64_t chunks = row_chunks(p, images, threads);
-  if (channels_innermost(p)) return images * chunks;
-  return images * p.groups * p.ci * chunks;
+  const Cut cut = cut_of(p, threads);
+  return images * (channels_innermost(p) ? 1 : p.groups) * cut.chunks * cut.blocks;
 }
 
 template <class T>
-void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const char* x, int64_t n0, int64_t images,
-                int32_t threads, int64_t task, T* out) {
-  const int64_t chunks = row_chunks(p, images, threads);
-  const int64_t chunk = task % chunks;
-  const int64_t rows = g.axis[2].count ? g.axis[0].count * g.axis[1].count : 0;
-  const int64_t from = rows * chunk / chunks, to = rows * (chunk + 1) / chunks;
-  const int64_t width = g.axis[2].count, bytes = static_cast<int64_t>(size_of(p.dtype));
+void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const char* x, int64_t n0, int32_t threads,
+                int64_t task, T* out) {
   const bool inner = channels_innermost(p);
+  const Cut cut = cut_of(p, threads);
+  const int64_t chunk = task / cut.blocks % cut.chunks;
+  const int64_t width = g.axis[2].count, bytes = static_cast<int64_t>(size_of(p.dtype));
+  const int64_t positions = g.axis[0].count * g.axis[1].count * width;
+  const int64_t from = positions * chunk / cut.chunks, to = positions * (chunk + 1) / cut.chunks;
   const int64_t channels = p.groups * p.ci;
-  const int64_t n = inner ? task / chunks : task / chunks / channels;
-  const int64_t c_begin = inner ? 0 : task / chunks % channels, c_end = inner ? channels : c_begin + 1;
+  const int64_t outer = task / cut.blocks / cut.chunks;  // image, or image and group
+  const int64_t n = inner ? outer : outer / p.groups;
+  const int64_t first = inner ? 0 : outer % p.groups * p.ci, block = task % cut.blocks * cut.channels;
+  const int64_t c_begin = first + block, c_end = inner ? channels : first + std::min(block + cut.channels, p.ci);
   T* planes = out + n * channels * g.plane;
   const char* image = x + (n0 + n) * p.x.n * bytes;
 
-  int64_t cursor = from == 0 ? 0 : row_at(g, from - 1).begin + width;
-  for (int64_t r = from; r < to; ++r) {
-    const RowAt at = row_at(g, r);
-    const char* row =
-        image + (at.source_d * p.x.axis[0] + at.source_h * p.x.axis[1] + g.axis[2].first * p.x.axis[2]) * bytes;
-    if (inner && p.x.c == 1 && bytes == static_cast<int64_t>(sizeof(T))) {
-      simd.transpose(reinterpret_cast<const T*>(row), p.x.axis[2], width, channels, planes + at.begin, g.plane);
+  const bool transposed = inner && p.x.c == 1 && bytes == static_cast<int64_t>(sizeof(T));
+  int64_t cursor = from == 0 ? 0 : row_at(g, (from - 1) / width).begin + (from - 1) % width + 1;
+  for (int64_t at = from; at < to;) {
+    const int64_t w = at % width, count = std::min(width - w, to - at);
+    const RowAt row = row_at(g, at / width);
+    const int64_t begin = row.begin + w;
+    const char* source = image + (row.source_d * p.x.axis[0] + row.source_h * p.x.axis[1] +
+                                  (g.axis[2].first + w) * p.x.axis[2]) *
+                                     bytes;
+    if (transposed) {
+      simd.transpose(reinterpret_cast<const T*>(source), p.x.axis[2], count, channels, planes + begin, g.plane);
     }
     for (int64_t c = c_begin; c < c_end; ++c) {
       T* plane = planes + c * g.plane;
-      zero(plane + cursor, plane + at.begin);
-      if (inner && p.x.c == 1 && bytes == static_cast<int64_t>(sizeof(T))) continue;
-      simd.load(row + c * p.x.c * bytes, p.x.axis[2], p.dtype, width, plane + at.begin);
+      zero(plane + cursor, plane + begin);
+      if (!transposed) simd.load(source + c * p.x.c * bytes, p.x.axis[2], p.dtype, count, plane + begin);
     }
-    cursor = at.begin + width;
+    cursor = begin + count;
+    at += count;
   }
-  if (chunk + 1 < chunks) return;
+  if (chunk + 1 < cut.chunks) return;
   for (int64_t c = c_begin; c < c_end; ++c) zero(planes + c * g.plane + cursor, planes + (c + 1) * g.plane);
 }
 
@@ -167,10 +177,10 @@ void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t 
 
 template int64_t plane_tasks<float>(const Problem&, int64_t, int32_t);
 template int64_t plane_tasks<double>(const Problem&, int64_t, int32_t);
-template void plane_task<float>(const Simd<float>&, const Problem&, const PlaneGrid&, const char*, int64_t, int64_t,
-                                int32_t, int64_t, float*);
-template void plane_task<double>(const Simd<double>&, const Problem&, const PlaneGrid&, const char*, int64_t, int64_t,
-                                 int32_t, int64_t, double*);
+template void plane_task<float>(const Simd<float>&, const Problem&, const PlaneGrid&, const char*, int64_t, int32_t,
+                                int64_t, float*);
+template void plane_task<double>(const Simd<double>&, const Problem&, const PlaneGrid&, const char*, int64_t, int32_t,
+                                 int64_t, double*);
 template int64_t channel_tasks<float>(const Problem&, int64_t);
 template int64_t channel_tasks<double>(const Problem&, int64_t);
 template void channel_task<float>(const Simd<float>&, const Problem&, const char*, int64_t, int64_t, int64_t, float*);

@@ -42,7 +42,7 @@ Status PositionsKernel<T>::run(const CallMemory& m, const Runner& given) const {
     bool ok = true;
     if (!in_place_) {
       ok = runner(plane_tasks<T>(p_, images, threads_),
-                  [&](int64_t i, int32_t) { plane_task(simd_, p_, grid_, x, n0, images, threads_, i, planes); });
+                  [&](int64_t i, int32_t) { plane_task(simd_, p_, grid_, x, n0, threads_, i, planes); });
     }
     ok = ok && runner(images * p_.groups * tiles_ * unit_groups_,
                       [&](int64_t i, int32_t w) { task(m, planes, bias, n0, i, workers + w * worker_elements_); });
@@ -72,8 +72,8 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
     const int64_t j0 = slab_vectors_ * s0 / slab_strips_ * lanes,
                   width = slab_vectors_ * s1 / slab_strips_ * lanes - j0;
     const int64_t count = std::min(width, slab_positions_ - j0);
-    const T* from;
-    int64_t x_ci, ahead = 0;
+    const T *from, *ahead = nullptr;  // ahead: what the next group will read where this one reads `from`
+    int64_t x_ci, ahead_ci = 0;
     if (in_place_) {
       const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype));
       const char* source =
@@ -88,13 +88,17 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
             simd_.load(source + c * p_.x.c * bytes, p_.x.axis[2], p_.dtype, count, panel + c * width);
           }
         }
+        if (k + 1 < group_end && p_.x.axis[2] == 1 && bytes == static_cast<int64_t>(sizeof(T))) {
+          ahead = from + width;
+          ahead_ci = p_.x.c;
+        }
         from = panel;
         x_ci = width;
       }
     } else {
       from = x + (n * p_.groups + g) * p_.ci * grid_.plane + slab * slab_step_ + j0;
-      x_ci = grid_.plane;
-      ahead = grid_.last;
+      x_ci = ahead_ci = grid_.plane;
+      if (grid_.last != 0) ahead = from + grid_.last + width;
     }
     const int64_t found = pieces_of(slab, j0, count, pieces);
     for (int64_t u = unit0; u < unit1; ++u) {
@@ -102,7 +106,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
       for (int64_t s = s0; s < s1; ++s) {
         const int64_t v0 = slab_vectors_ * s / slab_strips_, v1 = slab_vectors_ * (s + 1) / slab_strips_;
         const int64_t at = v0 * lanes - j0;
-        multiply(m, from + at, x_ci, u == unit0 && ahead ? ahead + (v1 - v0) * lanes : 0, bias, g, slab, unit,
+        multiply(m, from + at, x_ci, u == unit0 && ahead ? ahead + at : nullptr, ahead_ci, bias, g, slab, unit,
                  static_cast<int>(v1 - v0), rows + kMaxLanes + at);
       }
       if (p_.act.kind != Epilogue::kNone) activate(unit, width, rows);
@@ -131,8 +135,8 @@ int64_t PositionsKernel<T>::pieces_of(int64_t slab, int64_t j0, int64_t count, P
 
 // All rows of one unit for one strip of positions.
 template <class T>
-void PositionsKernel<T>::multiply(const CallMemory& m, const T* x, int64_t x_ci, int64_t ahead, const T* bias,
-                                  int64_t g, int64_t slab, const Unit& u, int vectors, T* rows) const {
+void PositionsKernel<T>::multiply(const CallMemory& m, const T* x, int64_t x_ci, const T* ahead, int64_t ahead_ci,
+                                  const T* bias, int64_t g, int64_t slab, const Unit& u, int vectors, T* rows) const {
   const T* packed = static_cast<const T*>(m.packed) + g * group_weights_;
   const int64_t lanes = simd_.lanes;
   PositionsArgs<T> a;
@@ -154,12 +158,14 @@ void PositionsKernel<T>::multiply(const CallMemory& m, const T* x, int64_t x_ci,
     a.w_ci = static_cast<int64_t>(list.x_tap.size()) * block.rows;
     a.row = rows_.data() + block.row;
     a.row_c = row_c_.data() + block.row;
-    a.x_ahead = b == u.block0 ? ahead : 0;
+    const bool fetch = ahead != nullptr && b == u.block0;
+    a.x_ahead_ci = ahead_ci;
     const int most = std::min(kMaxVectors, simd_.accumulators / block.rows);
     const int pieces = (vectors + most - 1) / most;
     for (int i = 0; i < pieces; ++i) {
       const int v0 = vectors * i / pieces, v1 = vectors * (i + 1) / pieces;
       a.x = x + v0 * lanes;
+      a.x_ahead = fetch ? ahead + v0 * lanes : nullptr;
       a.out = rows + v0 * lanes;
       simd_.positions[block.rows - 1][v1 - v0 - 1](a);
     }

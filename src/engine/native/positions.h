@@ -62,8 +62,8 @@ class PositionsKernel final : public Kernel {
   int64_t row_of(const Unit& u, int64_t c, int64_t d, int64_t h, int64_t w) const;
   int64_t pieces_of(int64_t slab, int64_t j0, int64_t count, Piece* pieces) const;
   void task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t index, T* scratch) const;
-  void multiply(const CallMemory& m, const T* x, int64_t x_ci, int64_t ahead, const T* bias, int64_t g, int64_t slab,
-                const Unit& u, int vectors, T* rows) const;
+  void multiply(const CallMemory& m, const T* x, int64_t x_ci, const T* ahead, int64_t ahead_ci, const T* bias,
+                int64_t g, int64_t slab, const Unit& u, int vectors, T* rows) const;
   void activate(const Unit& u, int64_t count, T* rows) const;
   void finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces, int64_t count,
               const T* rows, T* stage) const;

@@ -286,8 +286,8 @@ Result<bool> PositionsKernel<T>::pack(const void* w, void* packed, const Runner&
                axes_[2].phases[static_cast<size_t>(r.w)].t0 * p_.w.tap[2];
     }
     const TapList& list = lists_[static_cast<size_t>(b.list)];
-    if (!pack_rows<T>(p_, w, row, b.rows, b.rows, list.w_tap.data(), static_cast<int64_t>(list.w_tap.size()),
-                      out + g * group_weights_ + b.weight)) {
+    const RowPack rows{0, p_.ci, 0, row, b.rows, b.rows, list.w_tap.data(), static_cast<int64_t>(list.w_tap.size())};
+    if (!pack_rows<T>(p_, w, rows, out + g * group_weights_ + b.weight)) {
       finite.store(false, std::memory_order_relaxed);
     }
   });

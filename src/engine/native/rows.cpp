@@ -92,7 +92,7 @@ void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const 
   const int64_t n = index / p_.groups, g = index % p_.groups, bytes = static_cast<int64_t>(sizeof(T));
   const char* x = static_cast<const char*>(m.x) + (n * p_.x.n + g * p_.x.c) * bytes;
   const int64_t copies = plane_tasks<T>(one_, 1, 1);
-  for (int64_t i = 0; i < copies; ++i) plane_task(simd_, one_, grid_, x, 0, 1, 1, i, plane);
+  for (int64_t i = 0; i < copies; ++i) plane_task(simd_, one_, grid_, x, 0, 1, i, plane);
 
   const AxisPhases &D = axes_[0], &H = axes_[1], &W = axes_[2];
   T* y = static_cast<T*>(m.y) + n * p_.y.n + g * p_.y.c;
@@ -154,8 +154,8 @@ Result<bool> RowsKernel<T>::pack(const void* w, void* packed, const Runner& runn
     const int64_t row = g * p_.w.g;
     bool fine = true;
     for (const Combo& c : combos_) {
-      fine &= pack_rows<T>(p_, w, &row, 1, 1, c.w_tap.data(), static_cast<int64_t>(c.w_tap.size()),
-                           static_cast<T*>(packed) + g * weights_ + c.weight);
+      const RowPack rows{0, 1, 0, &row, 1, 1, c.w_tap.data(), static_cast<int64_t>(c.w_tap.size())};
+      fine &= pack_rows<T>(p_, w, rows, static_cast<T*>(packed) + g * weights_ + c.weight);
     }
     if (!fine) finite.store(false, std::memory_order_relaxed);
   });

@@ -27,7 +27,8 @@ struct PositionsArgs {
   int64_t x_ci, ci;
   const int64_t* x_tap;
   int64_t taps;
-  int64_t x_ahead;  // where the next strip will read, to be fetched ahead; 0: nowhere
+  const T* x_ahead;  // what will be read soon, to be fetched ahead: V vectors per ci; null: nothing
+  int64_t x_ahead_ci;
   const T* w;       // [ci][taps][M], ci apart by w_ci
   int64_t w_ci;
   const T* bias;

@@ -29,10 +29,18 @@ void Channels(const ChannelsArgs<T>& a) {
   using Vec = hn::Vec<decltype(d)>;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   Vec acc[M][V];
-  const T* p[M];
+  // Six addresses fit the registers beside the loop's own. The others are read from the stack in every step: a compiler
+  // left alone parks them in vector registers, whose moves compete with the multiply-adds.
+  constexpr int kHeld = M < 5 ? M : 5;
+  const T* p[kHeld];
+  const T* volatile parked[M > kHeld ? M - kHeld : 1];
 #pragma GCC unroll 12
   for (int m = 0; m < M; ++m) {
-    p[m] = a.x + a.x_pos[m];
+    if (m < kHeld) {
+      p[m < kHeld ? m : 0] = a.x + a.x_pos[m];
+    } else {
+      parked[m - kHeld] = a.x + a.x_pos[m];
+    }
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) acc[m][v] = hn::Zero(d);
   }
@@ -47,7 +55,7 @@ void Channels(const ChannelsArgs<T>& a) {
   [[maybe_unused]] const char* next = reinterpret_cast<const char*>(a.w_next);
   for (int64_t c = 0; c < a.ci; ++c, w += a.w_ci) {
     if constexpr (kAhead) {
-      for (int64_t k = 0; k < a.w_next_step; k += 64) hwy::Prefetch(next + k);
+      for (int64_t k = 0; k < a.w_next_step; k += 64) __builtin_prefetch(next + k, 0, 2);
       next += a.w_next_step;
     }
     for (int64_t t = 0; t < a.taps; ++t) {
@@ -58,7 +66,8 @@ void Channels(const ChannelsArgs<T>& a) {
       for (int v = 0; v < V; ++v) wv[v] = hn::LoadU(d, wt + v * n);
 #pragma GCC unroll 12
       for (int m = 0; m < M; ++m) {
-        const Vec b = hn::Set(d, p[m][xo]);
+        const T* from = m < kHeld ? p[m < kHeld ? m : 0] : parked[m < kHeld ? 0 : m - kHeld];
+        const Vec b = hn::Set(d, from[xo]);
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) acc[m][v] = hn::MulAdd(b, wv[v], acc[m][v]);
       }

@@ -22,7 +22,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class T, int M, int V, bool kAhead = false>
 void Positions(const PositionsArgs<T>& a) {
   if constexpr (!kAhead) {
-    if (a.x_ahead != 0) return Positions<T, M, V, true>(a);
+    if (a.x_ahead != nullptr) return Positions<T, M, V, true>(a);
   }
   const hn::ScalableTag<T> d;
   using Vec = hn::Vec<decltype(d)>;
@@ -35,10 +35,12 @@ void Positions(const PositionsArgs<T>& a) {
   }
   const T* wc = a.w;
   const T* xc = a.x;
+  [[maybe_unused]] const T* ahead = a.x_ahead;
   for (int64_t c = 0; c < a.ci; ++c, xc += a.x_ci, wc += a.w_ci) {
     if constexpr (kAhead) {
 #pragma GCC unroll 6
-      for (int v = 0; v < V; ++v) hwy::Prefetch(xc + a.x_ahead + v * n);
+      for (int v = 0; v < V; ++v) hwy::Prefetch(ahead + v * n);
+      ahead += a.x_ahead_ci;
     }
     const T* w = wc;
     for (int64_t t = 0; t < a.taps; ++t, w += M) {

@@ -26,7 +26,22 @@ double filled(int64_t channels) {
   return static_cast<double>(channels) / static_cast<double>((channels + 15) / 16 * 16);
 }
 
+constexpr double kBestShare = 0.97;  // of the peak
+
+// Reading x and w, `passes` times y, and the reorders.
+double moving_seconds(const Problem& p, int32_t threads, double passes, double reorder_bytes) {
+  const double lanes = std::min<double>(threads, 4);  // threads that memory can feed
+  const double y_bytes = static_cast<double>(p.out_elements()) * static_cast<double>(size_of(p.dtype));
+  const double reorders = reorder_bytes > 0 ? 4e-6 + reorder_bytes / (20e9 * lanes) : 0;
+  return 6e-6 + (moved_bytes(p) + (passes - 1) * y_bytes) / (13e9 * lanes) + reorders;
+}
+
 }  // namespace
+
+double least_seconds(const Problem& p, int32_t threads, double reorder_bytes) {
+  const double rate = kBestShare * core_peak() * threads * (size_of(p.dtype) == 2 ? 2 : 1);
+  return moving_seconds(p, threads, 1, reorder_bytes) + useful_flop(p) / rate;
+}
 
 double estimated_seconds(const Problem& p, const std::string& implementation, int32_t threads, double reorder_bytes) {
   const double peak = core_peak() * threads;
@@ -39,7 +54,7 @@ double estimated_seconds(const Problem& p, const std::string& implementation, in
   } else if (has(implementation, "dw")) {
     rate = 0.35 * peak;
   } else if (has(implementation, "brg")) {
-    rate = 0.97 * peak * filled(p.co) * std::min(1.0, 0.6 + 0.4 * static_cast<double>(p.ci) / 16);
+    rate = kBestShare * peak * filled(p.co) * std::min(1.0, 0.6 + 0.4 * static_cast<double>(p.ci) / 16);
     if (depthwise) rate = peak / 16;
     // Along w it multiplies padding too: o*k/s taps instead of i*k.
     rate /= std::max(1.0, static_cast<double>(w.o) / (static_cast<double>(w.s) * static_cast<double>(w.i)));
@@ -51,11 +66,7 @@ double estimated_seconds(const Problem& p, const std::string& implementation, in
     const bool act = p.act.kind != Epilogue::kNone;
     passes += p.dtype == Dtype::kF32 ? (p.bias || act ? 2 : 0) : (p.bias ? 12 : 0) + (act ? 60 : 0);
   }
-  const double lanes = std::min<double>(threads, 4);  // threads that memory can feed
-  const double y_bytes = static_cast<double>(p.out_elements()) * static_cast<double>(size_of(p.dtype));
-  const double moved = (moved_bytes(p) + (passes - 1) * y_bytes) / (13e9 * lanes);
-  const double reorders = reorder_bytes > 0 ? 4e-6 + reorder_bytes / (20e9 * lanes) : 0;
-  return 6e-6 + useful_flop(p) / rate + moved + reorders;
+  return moving_seconds(p, threads, passes, reorder_bytes) + useful_flop(p) / rate;
 }
 
 }  // namespace ctconv::onednn

@@ -10,6 +10,9 @@
 
 namespace ctconv::onednn {
 
+// What no implementation stays below: asked before any is generated.
+double least_seconds(const Problem& p, int32_t threads, double reorder_bytes);
+
 double estimated_seconds(const Problem& p, const std::string& implementation, int32_t threads, double reorder_bytes);
 
 }  // namespace ctconv::onednn

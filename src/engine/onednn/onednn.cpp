@@ -12,9 +12,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 
+#include "src/engine/onednn/cost.h"
 #include "src/engine/onednn/descriptors.h"
 #include "src/engine/onednn/failure.h"
 #include "src/engine/onednn/kernel.h"
@@ -56,6 +58,20 @@ Status judge(const Problem& p, const PlanContext& context) {
   return {};
 }
 
+// Generating a primitive takes longer than many layers: not where another engine is faster than the best of them.
+Status worth_it(const Problem& p, const PlanContext& context) {
+  const auto bytes = static_cast<double>(size_of(p.dtype));
+  double reordered = 0;
+  if (!onednn::input_of(p).channels_last) reordered += 2 * bytes * static_cast<double>(p.in_elements());
+  if (!onednn::output_of(p).channels_last) reordered += 2 * bytes * static_cast<double>(p.out_elements());
+  const double least = onednn::least_seconds(p, std::max(1, context.threads), reordered);
+  if (least < context.beat_seconds) return {};
+  char text[96];
+  std::snprintf(text, sizeof text, "onednn: %.3g ms at least, another engine is expected to take %.3g ms", least * 1e3,
+                context.beat_seconds * 1e3);
+  return refuse(text);
+}
+
 // oneDNN prints its errors to stdout unless told otherwise; a library that answers with a status prints nothing.
 bool silence() {
   if (std::getenv("ONEDNN_VERBOSE") == nullptr && std::getenv("DNNL_VERBOSE") == nullptr) dnnl_set_verbose(0);
@@ -67,6 +83,7 @@ Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& contex
   (void)silent;
   try {
     CTCONV_RETURN_IF_ERROR(judge(p, context));
+    CTCONV_RETURN_IF_ERROR(worth_it(p, context));
     auto last = onednn::make_kernel(p, context, Route::kLast);
     if (last.ok() || last.status().code() == Code::NO_MEMORY) return last;
     if (!onednn::input_of(p).channels_first || !onednn::output_of(p).channels_first) return last;
