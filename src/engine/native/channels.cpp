@@ -222,6 +222,7 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
             a.stream = direct && stream;
             a.first = s == 0;
             a.last = s + 1 == slabs;
+            a.act = direct && p_.act.kind != Epilogue::kNone ? &p_.act : nullptr;
             const int most = channel_rows(simd_, block.vectors);
             const int64_t pieces = ceil_div(at, most);
             // While this slab is multiplied the next one comes in, evenly spread over the blocks of positions. Behind the

@@ -117,7 +117,8 @@ void ChannelsKernel<T>::make_blocks() {
   }
   // Whole blocks go straight to y where each is one run there, every position counts and one slab holds all input
   // channels.
-  direct_ = runs_ && size_of(p_.dtype) == sizeof(T) && p_.act.kind == Epilogue::kNone &&
+  const bool exp = p_.act.kind == Epilogue::kTanh || p_.act.kind == Epilogue::kSigmoid;
+  direct_ = runs_ && size_of(p_.dtype) == sizeof(T) && !exp &&
             p_.ci * max_taps_ * blocks_[0].vectors * simd_.lanes * static_cast<int64_t>(sizeof(T)) <= 2 * kSlabBytes;
   for (const Block& b : blocks_) {
     const int64_t width = b.vectors * simd_.lanes, length = inner_ ? p_.co : f_;

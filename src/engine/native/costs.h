@@ -29,7 +29,7 @@ inline constexpr double kTileRowCycles = 120;       // the same out of a transpo
 inline constexpr double kRowTapCycles = 1.6;          // form rows: per vector and tap
 inline constexpr double kRowStoreCycles = 4;          // form rows: per vector interleaved and stored
 inline constexpr double kRunCycles = 18;            // per run of lanes copied to y from a tile
-inline constexpr double kTaskCycles = 60e3;         // shortest worthwhile task
+inline constexpr double kTaskCycles = 12e3;         // shortest worthwhile task
 inline constexpr double kStreamBytes = 24e6;        // outputs beyond this leave the cache anyway: stream them
 inline constexpr double kCopyBytes = 8e6;           // padded input held at once, at least one image
 

@@ -98,25 +98,39 @@ void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const
   T* planes = out + n * channels * g.plane;
   const char* image = x + (n0 + n) * p.x.n * bytes;
 
-  const bool transposed = inner && p.x.c == 1 && bytes == static_cast<int64_t>(sizeof(T));
+  const bool same = bytes == static_cast<int64_t>(sizeof(T)), transposed = inner && p.x.c == 1 && same;
+  constexpr int64_t kBatch = 32;
+  RowPart parts[kBatch];
+
+  // A batch of rows for all channels: a row lies alike in every plane.
   int64_t cursor = from == 0 ? 0 : row_at(g, (from - 1) / width).begin + (from - 1) % width + 1;
   for (int64_t at = from; at < to;) {
-    const int64_t w = at % width, count = std::min(width - w, to - at);
-    const RowAt row = row_at(g, at / width);
-    const int64_t begin = row.begin + w;
-    const char* source = image + (row.source_d * p.x.axis[0] + row.source_h * p.x.axis[1] +
-                                  (g.axis[2].first + w) * p.x.axis[2]) *
-                                     bytes;
-    if (transposed) {
-      simd.transpose(reinterpret_cast<const T*>(source), p.x.axis[2], count, channels, planes + begin, g.plane);
+    int64_t found = 0;
+    for (; found < kBatch && at < to; ++found) {
+      const int64_t w = at % width, count = std::min(width - w, to - at);
+      const RowAt row = row_at(g, at / width);
+      parts[found] = {row.source_d * p.x.axis[0] + row.source_h * p.x.axis[1] + (g.axis[2].first + w) * p.x.axis[2],
+                      row.begin + w, count, row.begin + w - cursor};
+      cursor = row.begin + w + count;
+      at += count;
+    }
+    for (int64_t k = 0; transposed && k < found; ++k) {
+      simd.transpose(reinterpret_cast<const T*>(image) + parts[k].from, p.x.axis[2], parts[k].count, channels,
+                     planes + parts[k].to, g.plane);
     }
     for (int64_t c = c_begin; c < c_end; ++c) {
       T* plane = planes + c * g.plane;
-      zero(plane + cursor, plane + begin);
-      if (!transposed) simd.load(source + c * p.x.c * bytes, p.x.axis[2], p.dtype, count, plane + begin);
+      if (same && p.x.axis[2] == 1) {
+        simd.copy(reinterpret_cast<const T*>(image) + c * p.x.c, parts, found, plane);
+        continue;
+      }
+      for (int64_t k = 0; k < found; ++k) {
+        zero(plane + parts[k].to - parts[k].gap, plane + parts[k].to);
+        if (transposed) continue;
+        simd.load(image + (c * p.x.c + parts[k].from) * bytes, p.x.axis[2], p.dtype, parts[k].count,
+                  plane + parts[k].to);
+      }
     }
-    cursor = begin + count;
-    at += count;
   }
   if (chunk + 1 < cut.chunks) return;
   for (int64_t c = c_begin; c < c_end; ++c) zero(planes + c * g.plane + cursor, planes + (c + 1) * g.plane);

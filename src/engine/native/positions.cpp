@@ -64,6 +64,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
   T* rows = scratch + (in_place_ ? p_.ci * (width_ - kMaxLanes) : 0);
   T* stage = rows + row_elements_;
   Piece* pieces = reinterpret_cast<Piece*>(stage + stage_elements_);
+  RowPart* parts = reinterpret_cast<RowPart*>(pieces + width_ + 1);
 
   const int64_t group_end = std::min(groups_, (tile + 1) * groups_per_tile_);
   for (int64_t k = tile * groups_per_tile_; k < group_end; ++k) {
@@ -110,7 +111,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
                  static_cast<int>(v1 - v0), rows + kMaxLanes + at);
       }
       if (p_.act.kind != Epilogue::kNone) activate(unit, width, rows);
-      finish(m, n0 + n, g, unit, pieces, found, rows + kMaxLanes, stage);
+      finish(m, n0 + n, g, unit, pieces, found, width, rows + kMaxLanes, stage, parts);
     }
   }
   if (store_.stream()) simd_.fence();
@@ -178,12 +179,14 @@ void PositionsKernel<T>::activate(const Unit& u, int64_t count, T* rows) const {
   for (int64_t r = 0; r < unit_rows; ++r) simd_.activate(p_.act, rows + r * width_, count + kMaxLanes);
 }
 
-// Channel by channel in the order of y, so that rows which follow each other there are stored as one run.
+// Channel by channel in the order of y, so that rows which follow each other there are stored as one run; short rows
+// of a plain y all together.
 template <class T>
 void PositionsKernel<T>::finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces,
-                                int64_t count, const T* rows, T* stage) const {
+                                int64_t count, int64_t width, const T* rows, T* stage, RowPart* parts) const {
   const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype));
   char* y = static_cast<char*>(m.y) + (n * p_.y.n + (g * p_.co + u.c0) * p_.y.c) * bytes;
+  if (count > 1 && store_.plain()) return finish_short(u, pieces, count, width, rows, y, stage, parts);
   const int64_t hs = u.h1 - u.h0;
   typename RowStore<T>::Run run{stage};
   for (int64_t c = 0; c < u.channels; c += channels_inner_ ? u.channels : 1) {
@@ -204,6 +207,29 @@ void PositionsKernel<T>::finish(const CallMemory& m, int64_t n, int64_t g, const
     }
   }
   store_.flush(run);
+}
+
+template <class T>
+void PositionsKernel<T>::finish_short(const Unit& u, const Piece* pieces, int64_t count, int64_t width, const T* rows,
+                                      char* y, T* stage, RowPart* parts) const {
+  for (int64_t d = u.d0; d < u.d1; ++d) {
+    const Phase& pd = axes_[0].phases[static_cast<size_t>(d)];
+    for (int64_t h = u.h0; h < u.h1; ++h) {
+      const Phase& ph = axes_[1].phases[static_cast<size_t>(h)];
+      int64_t found = 0;
+      for (int64_t k = 0; k < count; ++k) {
+        const Piece& at = pieces[k];
+        if (at.ud < pd.u_begin || at.ud >= pd.u_end || at.uh < ph.u_begin || at.uh >= ph.u_end) continue;
+        parts[found] = store_.part(at.span, at.at);
+        parts[found++].to += axes_[0].out(at.ud, pd) * p_.y.axis[0] + axes_[1].out(at.uh, ph) * p_.y.axis[1];
+      }
+      if (found == 0) continue;
+      for (int64_t c = 0; c < u.channels; c += channels_inner_ ? u.channels : 1) {
+        store_.many(rows + row_of(u, c, d, h, 0) * width_, width_, width, parts, found,
+                    y + c * p_.y.c * static_cast<int64_t>(sizeof(T)), stage);
+      }
+    }
+  }
 }
 
 template <class T>

@@ -66,7 +66,9 @@ class PositionsKernel final : public Kernel {
                 int64_t g, int64_t slab, const Unit& u, int vectors, T* rows) const;
   void activate(const Unit& u, int64_t count, T* rows) const;
   void finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces, int64_t count,
-              const T* rows, T* stage) const;
+              int64_t width, const T* rows, T* stage, RowPart* parts) const;
+  void finish_short(const Unit& u, const Piece* pieces, int64_t count, int64_t width, const T* rows, char* y, T* stage,
+                    RowPart* parts) const;
 
   Problem p_;
   Simd<T> simd_;

@@ -48,7 +48,7 @@ std::unique_ptr<PositionsKernel<T>> PositionsKernel<T>::plan(const Problem& p, c
   k->row_elements_ = k->max_rows_ * k->width_ + cut;
   k->stage_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(RowStore<T>::stage_elements(room)), 16));
   k->worker_elements_ = (k->in_place_ ? p.ci * (k->width_ - kMaxLanes) : 0) + k->row_elements_ + k->stage_elements_ +
-                        (k->width_ + 1) * static_cast<int64_t>(sizeof(Piece) / sizeof(T));
+                        (k->width_ + 1) * static_cast<int64_t>((sizeof(Piece) + sizeof(RowPart)) / sizeof(T));
   k->worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(k->worker_elements_), 16)) + 16;
   k->make_tasks(context);
   k->estimate(context);

@@ -54,7 +54,8 @@ struct ChannelsArgs {
   const int64_t* out_pos;  // M
   const T* w_next;         // weights of the next slab, fetched ahead: so many bytes per input channel; null: none
   int64_t w_next_step;
-  bool first, last;  // start from +0; add the bias
+  bool first, last;      // start from +0; add the bias
+  const Epilogue* act;   // after the bias: relu, leaky relu or clip; null: none, or the caller's business
   bool stream;       // store past the cache: out is aligned to whole vectors and lines
 };
 
@@ -87,6 +88,11 @@ struct RowsArgs {
   int64_t values;
 };
 
+// Part of a row: elements from the source to the destination, there behind `gap` zeros.
+struct RowPart {
+  int64_t from, to, count, gap = 0;
+};
+
 template <class T>
 struct Simd {
   const char* name;
@@ -101,6 +107,8 @@ struct Simd {
   void (*load)(const void* src, int64_t stride, Dtype dtype, int64_t count, T* dst);
   // dst[k*stride] = narrowed src[k]; stream: whole cache lines past the cache (stride 1 only).
   void (*store)(const T* src, int64_t count, Dtype dtype, void* dst, int64_t stride, bool stream);
+  // dst[to ..] = src[from ..] for every part, dst[to - gap .. to] = 0.
+  void (*copy)(const T* src, const RowPart* parts, int64_t count, T* dst);
   // dst[q*rows + f] = src[f*src_stride + q]; reads whole vectors of each row; spare: room for rows*count values and
   // one more vector a row.
   void (*interleave)(const T* src, int64_t src_stride, int64_t rows, int64_t count, T* dst, T* spare);

@@ -8,6 +8,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "src/base/activation.h"
+#include "src/engine/native/simd_branches.h"
 #include "src/engine/native/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -79,26 +80,14 @@ HWY_INLINE void ForAll(T* values, int64_t count, F f) {
 
 template <class T>
 void Activate(const Epilogue& act, T* values, int64_t count) {
-  const T alpha = static_cast<T>(act.alpha), beta = static_cast<T>(act.beta);
+  if (WithBranch<T>(act, [=](auto f) HWY_ATTR { ForAll(values, count, f); })) return;
   switch (act.kind) {
-    case Epilogue::kNone:
-      return;
-    case Epilogue::kRelu:
-      return ForAll(values, count,
-                    [](auto d, auto x) HWY_ATTR { return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x); });
-    case Epilogue::kLeakyRelu:
-      return ForAll(values, count, [alpha](auto d, auto x) HWY_ATTR {
-        return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(hn::Set(d, alpha), x), x);
-      });
-    case Epilogue::kClip:
-      return ForAll(values, count, [alpha, beta](auto d, auto x) HWY_ATTR {
-        const auto lo = hn::Set(d, alpha), hi = hn::Set(d, beta);
-        return hn::IfThenElse(hn::Lt(x, lo), lo, hn::IfThenElse(hn::Gt(x, hi), hi, x));
-      });
     case Epilogue::kTanh:
       return ForAll(values, count, [](auto d, auto x) HWY_ATTR { return Tanh(d, x); });
     case Epilogue::kSigmoid:
       return ForAll(values, count, [](auto d, auto x) HWY_ATTR { return Sigmoid(d, x); });
+    default:
+      return;
   }
 }
 void FillF32(Simd<float>& s) { s.activate = &Activate<float>; }

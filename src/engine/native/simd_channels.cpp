@@ -10,6 +10,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "src/engine/native/simd_branches.h"
 #include "src/engine/native/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -79,6 +80,15 @@ void Channels(const ChannelsArgs<T>& a) {
       const Vec b = hn::LoadU(d, a.bias + v * n);
 #pragma GCC unroll 12
       for (int m = 0; m < M; ++m) acc[m][v] = hn::Add(acc[m][v], b);
+    }
+    if (a.act != nullptr) {
+      WithBranch<T>(*a.act, [&](auto f) HWY_ATTR {
+#pragma GCC unroll 12
+        for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+          for (int v = 0; v < V; ++v) acc[m][v] = f(d, acc[m][v]);
+        }
+      });
     }
   }
   if (a.stream) {

@@ -43,6 +43,19 @@ HWY_INLINE void Copy(const T* src, int64_t count, T* dst) {
 }
 
 template <class T>
+void CopyParts(const T* src, const RowPart* parts, int64_t count, T* dst) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  for (const RowPart* p = parts; p < parts + count; ++p) {
+    T* to = dst + p->to - p->gap;
+    int64_t gap = p->gap;
+    for (; gap >= n; gap -= n, to += n) hn::StoreU(hn::Zero(d), d, to);
+    for (; gap > 0; --gap) *to++ = 0;
+    Copy(src + p->from, p->count, to);
+  }
+}
+
+template <class T>
 void Load(const void* src, int64_t stride, Dtype dtype, int64_t count, T* dst) {
   if (size_of(dtype) == sizeof(T)) {
     const T* s = static_cast<const T*>(src);
@@ -211,6 +224,7 @@ void Fill(Simd<T>& s) {
   s.accumulators = HWY_MAX_BYTES >= 64 || HWY_ARCH_ARM_A64 ? 24 : 12;
   s.load = &Load<T>;
   s.store = &Store<T>;
+  s.copy = &CopyParts<T>;
   s.interleave = &Interleave<T>;
   s.transpose = &Transpose<T>;
   s.fence = &Fence;

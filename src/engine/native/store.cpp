@@ -23,7 +23,7 @@ void RowStore<T>::prepare(const Simd<T>& simd, const AxisPhases& w, Dtype dtype,
 template <class T>
 typename RowStore<T>::Span RowStore<T>::span(int64_t begin, int64_t end) const {
   // Phases before wrap have q = begin .. end, the later ones q = begin-1 .. end-1.
-  const bool late = w_.wrap < static_cast<int64_t>(w_.phases.size());
+  const bool late = lead() != 0;
   Span s;
   s.begin = begin;
   s.end = end;
@@ -60,6 +60,13 @@ void RowStore<T>::operator()(const T* src, int64_t src_stride, const Span& span,
   }
   const int64_t rest = std::max(span.q1 * w_.s, span.first + span.front);
   if (rest < last) loose(src, src_stride, span.begin, rest, last, to + (rest - span.first) * channels_);
+}
+
+template <class T>
+void RowStore<T>::many(const T* src, int64_t src_stride, int64_t count, const RowPart* parts, int64_t parts_count,
+                       char* y, T* stage) const {
+  simd_.interleave(src - lead(), src_stride, w_.s * channels_, count + lead(), stage, stage + room_);
+  simd_.copy(stage, parts, parts_count, reinterpret_cast<T*>(y));
 }
 
 template <class T>

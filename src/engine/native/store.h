@@ -37,12 +37,23 @@ class RowStore {
   void operator()(const T* src, int64_t src_stride, const Span& span, char* y, Run& run) const;
   void flush(Run& run) const;
 
+  // Many short rows at once, where plain(): all `count` positions interleaved into the stage, then cut up.
+  // src: the first position, one place earlier readable; part(span, at): what a row's values at position `at` become.
+  bool plain() const { return contiguous_ && !stream_ && size_of(dtype_) == sizeof(T); }
+  RowPart part(const Span& span, int64_t at) const {
+    return {((at - span.begin + lead()) * w_.s + span.first) * channels_, span.first * channels_,
+            span.values * channels_};
+  }
+  void many(const T* src, int64_t src_stride, int64_t count, const RowPart* parts, int64_t parts_count, char* y,
+            T* stage) const;
+
   bool contiguous() const { return contiguous_; }
   bool stream() const { return stream_; }
   // Elements of the stage behind Run: the run and what interleaving needs.
   static int64_t stage_elements(int64_t room) { return 2 * room; }
 
  private:
+  int64_t lead() const { return w_.wrap < static_cast<int64_t>(w_.phases.size()) ? 1 : 0; }
   void loose(const T* src, int64_t src_stride, int64_t begin, int64_t from, int64_t to, T* out) const;
   void scattered(const T* src, int64_t src_stride, const Span& span, char* y) const;
 
