@@ -130,7 +130,7 @@ void DepthwiseKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
   int64_t* x_tap = reinterpret_cast<int64_t*>(scratch);
   int64_t* w_tap = x_tap + max_taps_;
   T* wide = reinterpret_cast<T*>(w_tap + max_taps_);
-  const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype)), lanes = simd_.lanes;
+  const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype));
   char* y = static_cast<char*>(m.y) + (n * p_.y.n + od * p_.y.axis[0] + oh * p_.y.axis[1]) * bytes;
   const int64_t out_w = in_place_ ? p_.y.axis[2] : p_.groups;
   T* out = in_place_ ? reinterpret_cast<T*>(y) : wide;
@@ -160,14 +160,12 @@ void DepthwiseKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
                    weight_[static_cast<size_t>(((&pd - D.phases.data()) * hs + (&ph - H.phases.data())) * ws + f)];
       const T* from = x + n * x_stride_[0] + ud * x_stride_[1] + uh * x_stride_[2] + begin * x_stride_[3];
       T* to = out + W.out(begin, pw) * out_w;
-      for (int64_t c = 0; c < p_.groups; c += lanes) {
-        const int64_t at = std::min(c, p_.groups - lanes);  // the last block overlaps the one before
-        a.x = from + at;
-        a.w = w + at;
-        a.bias = bias + at;
-        a.out = to + at;
-        simd_.depthwise(a);
-      }
+      a.channels = p_.groups;
+      a.x = from;
+      a.w = w;
+      a.bias = bias;
+      a.out = to;
+      simd_.depthwise(a);
     }
   }
   if (in_place_ && p_.act.kind == Epilogue::kNone) return;

@@ -59,8 +59,8 @@ struct ChannelsArgs {
   bool stream;       // store past the cache: out is aligned to whole vectors and lines
 };
 
-// Depthwise, lanes over channels: out[m*out_step + r] = bias[r] + sum over t of x[m*x_step + x_tap[t] + r] * w[t*w_step
-// + r], r < N
+// Depthwise, lanes over channels: out[m*out_step + r] = bias[r] + sum over t of x[m*x_step + x_tap[t] + r] * w[w_tap[t]
+// + r], r < channels (N at least), m < count
 template <class T>
 struct DepthwiseArgs {
   const T* x;
@@ -72,7 +72,7 @@ struct DepthwiseArgs {
   const T* bias;
   T* out;
   int64_t out_step;
-  int64_t count;  // positions
+  int64_t count, channels;
 };
 
 // Depthwise, lanes over positions: y[q*S + r] = bias + sum over t of w[t] * x[x_tap[t] + q], t of phase r in begin[r] ..

@@ -17,30 +17,62 @@ namespace {  // several files define these names
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_NATIVE_FMA
-template <class T, int M>
-void Block(const DepthwiseArgs<T>& a, const T* x0, T* out) {
+template <class T, int M, int V>
+HWY_INLINE void Block(const DepthwiseArgs<T>& a, int64_t m0, int64_t c0) {
   const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   using Vec = hn::Vec<decltype(d)>;
-  Vec acc[M];
+  const T* x0 = a.x + m0 * a.x_step + c0;
+  const T* w0 = a.w + c0;
+  T* out = a.out + m0 * a.out_step + c0;
+  Vec acc[M][V];
 #pragma GCC unroll 8
-  for (int m = 0; m < M; ++m) acc[m] = hn::Zero(d);
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) acc[m][v] = hn::Zero(d);
+  }
   for (int64_t t = 0; t < a.taps; ++t) {
     const T* x = x0 + a.x_tap[t];
-    const Vec w = hn::LoadU(d, a.w + a.w_tap[t]);
+    const T* w = w0 + a.w_tap[t];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      const Vec wv = hn::LoadU(d, w + v * n);
 #pragma GCC unroll 8
-    for (int m = 0; m < M; ++m) acc[m] = hn::MulAdd(w, hn::LoadU(d, x + m * a.x_step), acc[m]);
+      for (int m = 0; m < M; ++m) acc[m][v] = hn::MulAdd(wv, hn::LoadU(d, x + m * a.x_step + v * n), acc[m][v]);
+    }
   }
-  const Vec b = hn::LoadU(d, a.bias);
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) {
+    const Vec b = hn::LoadU(d, a.bias + c0 + v * n);
 #pragma GCC unroll 8
-  for (int m = 0; m < M; ++m) hn::StoreU(hn::Add(acc[m], b), d, out + m * a.out_step);
+    for (int m = 0; m < M; ++m) hn::StoreU(hn::Add(acc[m][v], b), d, out + m * a.out_step + v * n);
+  }
+}
+
+// A few positions for all channels, then the next: what they read stays near. The last blocks overlap those before,
+// and the same values are stored twice.
+template <class T, int M>
+void Blocks(const DepthwiseArgs<T>& a) {
+  const int64_t n = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  constexpr int kWide = M <= 4 && HWY_MAX_BYTES >= 64 ? 4 : M <= 4 ? 2 : 1;
+  for (int64_t m = 0; m < a.count; m += M) {
+    const int64_t at = m + M <= a.count ? m : a.count - M;
+    int64_t c = 0;
+    if constexpr (kWide > 1) {
+      for (; c + kWide * n <= a.channels; c += kWide * n) Block<T, M, kWide>(a, at, c);
+    }
+    for (; c + n <= a.channels; c += n) Block<T, M, 1>(a, at, c);
+    if (c < a.channels) Block<T, M, 1>(a, at, a.channels - n);
+  }
 }
 
 template <class T>
 void Depthwise(const DepthwiseArgs<T>& a) {
-  int64_t m = 0;
-  for (; m + 8 <= a.count; m += 8) Block<T, 8>(a, a.x + m * a.x_step, a.out + m * a.out_step);
-  for (; m + 4 <= a.count; m += 4) Block<T, 4>(a, a.x + m * a.x_step, a.out + m * a.out_step);
-  for (; m < a.count; ++m) Block<T, 1>(a, a.x + m * a.x_step, a.out + m * a.out_step);
+  const int64_t n = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  if (a.count >= 8 && a.channels < 2 * n) return Blocks<T, 8>(a);
+  if (a.count >= 4) return Blocks<T, 4>(a);
+  if (a.count >= 2) return Blocks<T, 2>(a);
+  Blocks<T, 1>(a);
 }
 void FillF32(Simd<float>& s) { s.depthwise = &Depthwise<float>; }
 void FillF64(Simd<double>& s) { s.depthwise = &Depthwise<double>; }
