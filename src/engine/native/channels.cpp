@@ -142,7 +142,7 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
   T* spare = sums + spare_at_;
 
   const T* packed = static_cast<const T*>(m.packed) + g * group_weights_;
-  const bool direct = direct_ && block.valid == width;
+  const bool direct = direct_;
   const bool stream = direct && stream_ && reinterpret_cast<uintptr_t>(m.y) % kAlignment == 0;
   int64_t most_taps = 1;
   for (size_t c = bundles_[bundle][0]; c < bundles_[bundle][1]; ++c) most_taps = std::max(most_taps, combos_[c].taps);
@@ -220,6 +220,7 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
             a.bias = bias + g * padded_rows_ + block.row0;
             a.out = out;
             a.stream = direct && stream;
+            a.spare = direct ? width - block.valid : 0;
             a.first = s == 0;
             a.last = s + 1 == slabs;
             a.act = direct && p_.act.kind != Epilogue::kNone ? &p_.act : nullptr;
@@ -299,12 +300,12 @@ template <class T>
 void ChannelsKernel<T>::finish_runs(const CallMemory& m, int64_t n0, int64_t g, const Combo& combo, const Block& block,
                                     const Box& tile, const T* sums) const {
   const int64_t width = block.vectors * simd_.lanes, bytes = static_cast<int64_t>(size_of(p_.dtype));
-  const int64_t length = inner_ ? p_.co : f_;
+  const int64_t length = run_;
   const Phase &pd = axes_[0].phases[static_cast<size_t>(combo.d)], &ph = axes_[1].phases[static_cast<size_t>(combo.h)];
   for (int64_t r = block.row0; r < block.row0 + block.valid;) {
     const int64_t outer = r / length, from = r % length;
     const int64_t count = std::min(length - from, block.row0 + block.valid - r);
-    const int64_t c = inner_ ? from : outer, f = combo.w + (inner_ ? outer : from);
+    const int64_t c = inner_ ? from % p_.co : outer, f = combo.w + (inner_ ? outer + from / p_.co : from);
     // Positions at which the whole run is inside the output.
     int64_t u_begin = tile[3].begin, u_end = tile[3].end;
     for (int64_t k = 0; k < (inner_ ? 1 : count); ++k) {

@@ -78,6 +78,7 @@ class ChannelsKernel final : public Kernel {
   bool stream_ = false;  // y is too large for the cache and made of whole lines
   int64_t f_ = 1;        // w phases per combo
   int64_t rows_ = 1;     // co * f
+  int64_t run_ = 1;      // rows that follow each other in y
   int64_t padded_rows_ = 1;
   int64_t pitch_ = 1;                  // from one position of the copy to the next
   std::array<int64_t, 5> x_stride_{};  // n, g, d, h, w of what the kernels read

@@ -115,19 +115,17 @@ void ChannelsKernel<T>::make_blocks() {
     b.valid = static_cast<int32_t>(std::min(v1 * simd_.lanes, rows_) - b.row0);
     blocks_.push_back(b);
   }
-  // Whole blocks go straight to y where each is one run there, every position counts and one slab holds all input
-  // channels.
+  // A block goes straight to y where it is one run there, every position counts and one slab holds all input channels.
+  bool everywhere = true;  // no w phase misses a position
+  for (const Phase& p : axes_[2].phases) {
+    everywhere = everywhere && p.u_begin == axes_[2].u0 && p.u_end == axes_[2].u0 + axes_[2].un;
+  }
+  // With the phases in the lanes and nothing between the channels, they follow each other too.
+  run_ = !inner_ ? f_ : merged_ && everywhere && p_.y.axis[2] == p_.co ? rows_ : p_.co;
   const bool exp = p_.act.kind == Epilogue::kTanh || p_.act.kind == Epilogue::kSigmoid;
-  direct_ = runs_ && size_of(p_.dtype) == sizeof(T) && !exp &&
+  direct_ = runs_ && size_of(p_.dtype) == sizeof(T) && !exp && (!merged_ || everywhere) &&
             p_.ci * max_taps_ * blocks_[0].vectors * simd_.lanes * static_cast<int64_t>(sizeof(T)) <= 2 * kSlabBytes;
-  for (const Block& b : blocks_) {
-    const int64_t width = b.vectors * simd_.lanes, length = inner_ ? p_.co : f_;
-    if (b.valid == width && b.row0 / length != (b.row0 + width - 1) / length) direct_ = false;
-  }
-  if (merged_) {
-    for (const Phase& p : axes_[2].phases)
-      direct_ = direct_ && p.u_begin == axes_[2].u0 && p.u_end == axes_[2].u0 + axes_[2].un;
-  }
+  for (const Block& b : blocks_) direct_ = direct_ && b.row0 / run_ == (b.row0 + b.valid - 1) / run_;
 }
 
 template <class T>

@@ -18,7 +18,7 @@ inline double overlapped(double computing, double moving) {
 inline constexpr double kHertz = 3.65e9;
 inline constexpr double kBytesPerSecond = 25e9;     // two threads, far from any cache
 inline constexpr double kCallSeconds = 3e-6;        // waking the workers twice
-inline constexpr double kFmaCycles = 1.12;          // per vector multiply-add inside a full block
+inline constexpr double kFmaCycles = 1.03;          // per vector multiply-add inside a full block
 inline constexpr double kCallCycles = 30;           // per block: its prologue and epilogue
 inline constexpr double kPositionsStoreCycles = 7;  // per vector of sums: to the tile, interleaved, to y
 inline constexpr double kPlaneCycles = 4;           // per vector copied into planes
@@ -37,6 +37,7 @@ inline constexpr int64_t kSlabBytes =
     192 * 1024;  // packed weights of one slab of input channels, in the second-level cache
 inline constexpr int64_t kGroupBytes = 48 * 1024;         // rows of sums finished together, in the first-level cache
 inline constexpr int64_t kStreamGroupBytes = 256 * 1024;  // the same where y is streamed
+inline constexpr int64_t kPanelBytes = 320 * 1024;        // input of such rows, in the second-level cache
 inline constexpr int64_t kTileBytes = 128 * 1024;         // sums of one tile
 
 }  // namespace ctconv::native

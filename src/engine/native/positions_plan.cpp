@@ -161,6 +161,10 @@ void PositionsKernel<T>::make_units(bool stream) {
   group_strips_ = std::clamp<int64_t>(
       (stream ? kStreamGroupBytes : kGroupBytes) / (max_rows_ * width * static_cast<int64_t>(sizeof(T))), 1,
       stream ? 12 : 8);
+  // What they read, all input channels, stays in the second-level cache for every unit.
+  const int64_t h_reach = std::min(axes_[1].v_max * grid_.stride[1], axes_[1].v_max * group_strips_ * width);
+  const int64_t read = (group_strips_ * width + h_reach) * (axes_[0].v_max + 1) * p_.ci * static_cast<int64_t>(sizeof(T));
+  group_strips_ = std::max<int64_t>(1, std::min(group_strips_, group_strips_ * kPanelBytes / read));
   group_strips_ = std::min(group_strips_, slab_strips_);
   slab_groups_ = ceil_div(slab_strips_, group_strips_);
   groups_ = slabs_ * slab_groups_;

@@ -50,6 +50,7 @@ struct ChannelsArgs {
   const T* w;
   int64_t w_ci;
   const T* bias;  // V*N values
+  int64_t spare;  // lanes of the last vector that are not stored
   T* out;
   const int64_t* out_pos;  // M
   const T* w_next;         // weights of the next slab, fetched ahead: so many bytes per input channel; null: none

@@ -100,6 +100,17 @@ void Channels(const ChannelsArgs<T>& a) {
     }
     return;
   }
+  if (a.spare != 0) {
+    const size_t stored = static_cast<size_t>(n - a.spare);
+#pragma GCC unroll 12
+    for (int m = 0; m < M; ++m) {
+      T* out = a.out + a.out_pos[m];
+#pragma GCC unroll 4
+      for (int v = 0; v + 1 < V; ++v) hn::StoreU(acc[m][v], d, out + v * n);
+      hn::StoreN(acc[m][V - 1], d, out + (V - 1) * n, stored);
+    }
+    return;
+  }
 #pragma GCC unroll 12
   for (int m = 0; m < M; ++m) {
     T* out = a.out + a.out_pos[m];
