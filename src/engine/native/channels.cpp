@@ -305,10 +305,10 @@ void ChannelsKernel<T>::finish_runs(const CallMemory& m, int64_t n0, int64_t g, 
   for (int64_t r = block.row0; r < block.row0 + block.valid;) {
     const int64_t outer = r / length, from = r % length;
     const int64_t count = std::min(length - from, block.row0 + block.valid - r);
-    const int64_t c = inner_ ? from % p_.co : outer, f = combo.w + (inner_ ? outer + from / p_.co : from);
+    const int64_t c = inner_ ? from % p_.co : r / f_, f = combo.w + (inner_ ? outer + from / p_.co : r % f_);
     // Positions at which the whole run is inside the output.
     int64_t u_begin = tile[3].begin, u_end = tile[3].end;
-    for (int64_t k = 0; k < (inner_ ? 1 : count); ++k) {
+    for (int64_t k = 0; k < (inner_ || run_ != f_ ? 1 : count); ++k) {
       const Phase& pw = w_phase(f + k);
       u_begin = std::max(u_begin, pw.u_begin);
       u_end = std::min(u_end, pw.u_end);

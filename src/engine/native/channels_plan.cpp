@@ -120,8 +120,8 @@ void ChannelsKernel<T>::make_blocks() {
   for (const Phase& p : axes_[2].phases) {
     everywhere = everywhere && p.u_begin == axes_[2].u0 && p.u_end == axes_[2].u0 + axes_[2].un;
   }
-  // With the phases in the lanes and nothing between the channels, they follow each other too.
-  run_ = !inner_ ? f_ : merged_ && everywhere && p_.y.axis[2] == p_.co ? rows_ : p_.co;
+  // With the phases in the lanes and nothing between them and the channels, all rows follow each other.
+  run_ = !inner_ ? (everywhere && p_.y.c == f_ ? rows_ : f_) : merged_ && everywhere && p_.y.axis[2] == p_.co ? rows_ : p_.co;
   const bool exp = p_.act.kind == Epilogue::kTanh || p_.act.kind == Epilogue::kSigmoid;
   direct_ = runs_ && size_of(p_.dtype) == sizeof(T) && !exp && (!merged_ || everywhere) &&
             p_.ci * max_taps_ * blocks_[0].vectors * simd_.lanes * static_cast<int64_t>(sizeof(T)) <= 2 * kSlabBytes;
@@ -152,7 +152,7 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   const auto enough = [&](int64_t tasks) {
     const int64_t rounds = ceil_div(tasks, threads_);
     return threads_ == 1 || tasks >= 12 * threads_ || (tasks >= 4 * threads_ && tasks * 20 >= rounds * threads_ * 19) ||
-           static_cast<double>(tasks) * kTaskCycles >= cycles * static_cast<double>(others);
+           static_cast<double>(tasks) * 4 * kTaskCycles >= cycles * static_cast<double>(others);  // each makes its tables
   };
   while (most > 24 && !enough(others * ceil_div(positions, most))) most = (most + 1) / 2;
   weights_outer_ = p_.groups * group_weights_ > p_.n * p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;

@@ -37,15 +37,20 @@ PlaneGrid plane_grid(const std::array<AxisPhases, 3>& axes, int64_t slack, int64
 
 namespace {
 
-// Rows of the plane that hold input, in memory order; r counts (d, h) pairs.
+// Rows of the plane that hold input, in memory order.
 struct RowAt {
-  int64_t begin, source_d, source_h;
+  const PlaneGrid& g;
+  int64_t d, h;
+
+  RowAt(const PlaneGrid& grid, int64_t row)
+      : g(grid), d(row / std::max<int64_t>(1, grid.axis[1].count)), h(row % std::max<int64_t>(1, grid.axis[1].count)) {}
+  void next() {
+    if (++h == g.axis[1].count) h = 0, ++d;
+  }
+  int64_t begin() const {
+    return (g.axis[0].before + d) * g.stride[0] + (g.axis[1].before + h) * g.stride[1] + g.axis[2].before;
+  }
 };
-RowAt row_at(const PlaneGrid& g, int64_t r) {
-  const int64_t d = r / g.axis[1].count, h = r % g.axis[1].count;
-  return {(g.axis[0].before + d) * g.stride[0] + (g.axis[1].before + h) * g.stride[1] + g.axis[2].before,
-          g.axis[0].first + d, g.axis[1].first + h};
-}
 
 template <class T>
 void zero(T* begin, T* end) {
@@ -103,15 +108,17 @@ void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const
   RowPart parts[kBatch];
 
   // A batch of rows for all channels: a row lies alike in every plane.
-  int64_t cursor = from == 0 ? 0 : row_at(g, (from - 1) / width).begin + (from - 1) % width + 1;
+  int64_t cursor = from == 0 ? 0 : RowAt(g, (from - 1) / width).begin() + (from - 1) % width + 1;
+  RowAt row(g, width ? from / width : 0);
+  int64_t w = width ? from % width : 0;
   for (int64_t at = from; at < to;) {
     int64_t found = 0;
-    for (; found < kBatch && at < to; ++found) {
-      const int64_t w = at % width, count = std::min(width - w, to - at);
-      const RowAt row = row_at(g, at / width);
-      parts[found] = {row.source_d * p.x.axis[0] + row.source_h * p.x.axis[1] + (g.axis[2].first + w) * p.x.axis[2],
-                      row.begin + w, count, row.begin + w - cursor};
-      cursor = row.begin + w + count;
+    for (; found < kBatch && at < to; ++found, w = 0, row.next()) {
+      const int64_t count = std::min(width - w, to - at), begin = row.begin() + w;
+      parts[found] = {(g.axis[0].first + row.d) * p.x.axis[0] + (g.axis[1].first + row.h) * p.x.axis[1] +
+                          (g.axis[2].first + w) * p.x.axis[2],
+                      begin, count, begin - cursor};
+      cursor = begin + count;
       at += count;
     }
     for (int64_t k = 0; transposed && k < found; ++k) {

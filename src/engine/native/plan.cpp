@@ -32,6 +32,22 @@ bool beyond_tables(const Problem& p) {
          p.groups * p.co > kMostEntries;
 }
 
+// One input position and a whole kernel per axis, as in a generator's first layer: rows and planes of y are one axis.
+Problem folded(const Problem& p) {
+  Problem q = p;
+  const auto whole = [](const Axis& a) { return a.i == 1 && a.lo == 0 && a.d == 1 && a.o == a.k; };
+  Axis& w = q.axis[2];
+  for (size_t a : {size_t{1}, size_t{0}}) {
+    const Axis& outer = p.axis[a];
+    if (outer.i == 1 && outer.k == 1 && outer.o == 1) continue;
+    if (!whole(w) || !whole(outer) || p.y.axis[a] != w.o * p.y.axis[2] || p.w.tap[a] != w.k * p.w.tap[2]) break;
+    w.k *= outer.k;
+    w.o *= outer.o;
+    q.axis[a] = Axis{};
+  }
+  return q;
+}
+
 template <class T>
 Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context, const char* form) {
   const Simd<T> s = simd<T>();
@@ -59,7 +75,8 @@ Result<std::unique_ptr<Kernel>> plan_form(const Problem& p, const PlanContext& c
   if (p.empty()) return refuse("native: the output is empty");
   if (!context.weights_finite) return refuse("native: a weight is infinite or not a number");
   if (beyond_tables(p)) return refuse("native: more phases, taps, channels or padding than its tables hold");
-  return p.dtype == Dtype::kF64 ? plan_as<double>(p, context, form) : plan_as<float>(p, context, form);
+  const Problem q = folded(p);
+  return p.dtype == Dtype::kF64 ? plan_as<double>(q, context, form) : plan_as<float>(q, context, form);
 }
 
 namespace {

@@ -106,13 +106,14 @@ void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const 
   RowsArgs<T> a;
   a.bias = m.bias ? static_cast<const T*>(m.bias)[g] : T(0);
   a.values = p_.axis[2].o;
-  for (int64_t od = 0; od < D.o; ++od) {
-    const Phase& pd = D.phases[static_cast<size_t>(od % D.s)];
-    const int64_t ud = pd.u_begin + od / D.s - D.u0;
-    for (int64_t oh = 0; oh < H.o; ++oh) {
-      const Phase& ph = H.phases[static_cast<size_t>(oh % H.s)];
-      const int64_t uh = ph.u_begin + oh / H.s - H.u0;
-      const Combo& c = combos_[static_cast<size_t>(od % D.s) * H.phases.size() + static_cast<size_t>(oh % H.s)];
+  // Remainders and quotients by the stride are counted along: a division costs as much as a short row.
+  for (int64_t od = 0, fd = 0, qd = 0; od < D.o; ++od, fd = fd + 1 < D.s ? fd + 1 : 0, qd += fd == 0) {
+    const Phase& pd = D.phases[static_cast<size_t>(fd)];
+    const int64_t ud = pd.u_begin + qd - D.u0;
+    for (int64_t oh = 0, fh = 0, qh = 0; oh < H.o; ++oh, fh = fh + 1 < H.s ? fh + 1 : 0, qh += fh == 0) {
+      const Phase& ph = H.phases[static_cast<size_t>(fh)];
+      const int64_t uh = ph.u_begin + qh - H.u0;
+      const Combo& c = combos_[static_cast<size_t>(fd) * H.phases.size() + static_cast<size_t>(fh)];
       T* to = y + od * p_.y.axis[0] + oh * p_.y.axis[1];
       a.x = plane + ud * grid_.stride[0] + uh * grid_.stride[1];
       a.x_tap = c.x_tap.data();
