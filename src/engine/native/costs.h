@@ -38,6 +38,7 @@ inline constexpr int64_t kSlabBytes =
 inline constexpr int64_t kGroupBytes = 48 * 1024;         // rows of sums finished together, in the first-level cache
 inline constexpr int64_t kStreamGroupBytes = 256 * 1024;  // the same where y is streamed
 inline constexpr int64_t kPanelBytes = 320 * 1024;        // input of such rows, in the second-level cache
+inline constexpr int64_t kOwnPanelBytes = 1536 * 1024;    // the padded input of one tile
 inline constexpr int64_t kTileBytes = 128 * 1024;         // sums of one tile
 
 }  // namespace ctconv::native

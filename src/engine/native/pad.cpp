@@ -42,8 +42,7 @@ struct RowAt {
   const PlaneGrid& g;
   int64_t d, h;
 
-  RowAt(const PlaneGrid& grid, int64_t row)
-      : g(grid), d(row / std::max<int64_t>(1, grid.axis[1].count)), h(row % std::max<int64_t>(1, grid.axis[1].count)) {}
+  RowAt(const PlaneGrid& grid, int64_t row) : g(grid), d(row / grid.axis[1].count), h(row % grid.axis[1].count) {}
   void next() {
     if (++h == g.axis[1].count) h = 0, ++d;
   }
@@ -51,6 +50,20 @@ struct RowAt {
     return (g.axis[0].before + d) * g.stride[0] + (g.axis[1].before + h) * g.stride[1] + g.axis[2].before;
   }
 };
+
+// The first row that ends behind `place`; rows where there is none.
+int64_t row_behind(const PlaneGrid& g, int64_t rows, int64_t place) {
+  int64_t low = 0, high = rows;
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    if (RowAt(g, middle).begin() + g.axis[2].count > place) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
 
 template <class T>
 void zero(T* begin, T* end) {
@@ -62,7 +75,7 @@ bool channels_innermost(const Problem& p) {
   return p.ci * p.groups > 1 && p.axis[2].i > 1 && c < w;
 }
 
-// How the copy is cut: positions first, in the order of the tiles that will read them, so that a worker mostly reads
+// How all planes are cut: places first, in the order of the tiles that will read them, so that a worker mostly reads
 // what it wrote itself; then blocks of channels, all of them where they lie innermost.
 struct Cut {
   int64_t chunks, channels, blocks;
@@ -92,55 +105,57 @@ void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const
   const bool inner = channels_innermost(p);
   const Cut cut = cut_of(p, threads);
   const int64_t chunk = task / cut.blocks % cut.chunks;
-  const int64_t width = g.axis[2].count, bytes = static_cast<int64_t>(size_of(p.dtype));
-  const int64_t positions = g.axis[0].count * g.axis[1].count * width;
-  const int64_t from = positions * chunk / cut.chunks, to = positions * (chunk + 1) / cut.chunks;
-  const int64_t channels = p.groups * p.ci;
   const int64_t outer = task / cut.blocks / cut.chunks;  // image, or image and group
-  const int64_t n = inner ? outer : outer / p.groups;
+  const int64_t n = inner ? outer : outer / p.groups, channels = p.groups * p.ci;
   const int64_t first = inner ? 0 : outer % p.groups * p.ci, block = task % cut.blocks * cut.channels;
-  const int64_t c_begin = first + block, c_end = inner ? channels : first + std::min(block + cut.channels, p.ci);
-  T* planes = out + n * channels * g.plane;
-  const char* image = x + (n0 + n) * p.x.n * bytes;
+  const int64_t c0 = first + block, c1 = inner ? channels : first + std::min(block + cut.channels, p.ci);
+  const int64_t from = g.plane * chunk / cut.chunks, to = g.plane * (chunk + 1) / cut.chunks;
+  plane_part(simd, p, g, x + (n0 + n) * p.x.n * static_cast<int64_t>(size_of(p.dtype)), c0, c1, from, to, g.plane,
+             out + (n * channels + c0) * g.plane + from);
+}
 
-  const bool same = bytes == static_cast<int64_t>(sizeof(T)), transposed = inner && p.x.c == 1 && same;
+template <class T>
+void plane_part(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const char* x, int64_t c0, int64_t c1,
+                int64_t from, int64_t to, int64_t pitch, T* out) {
+  const int64_t width = g.axis[2].count, bytes = static_cast<int64_t>(size_of(p.dtype));
+  const bool same = bytes == static_cast<int64_t>(sizeof(T));
+  const bool transposed = channels_innermost(p) && p.x.c == 1 && same;
+  const int64_t rows = width ? g.axis[0].count * g.axis[1].count : 0, first = row_behind(g, rows, from);
   constexpr int64_t kBatch = 32;
   RowPart parts[kBatch];
 
   // A batch of rows for all channels: a row lies alike in every plane.
-  int64_t cursor = from == 0 ? 0 : RowAt(g, (from - 1) / width).begin() + (from - 1) % width + 1;
-  RowAt row(g, width ? from / width : 0);
-  int64_t w = width ? from % width : 0;
-  for (int64_t at = from; at < to;) {
-    int64_t found = 0;
-    for (; found < kBatch && at < to; ++found, w = 0, row.next()) {
-      const int64_t count = std::min(width - w, to - at), begin = row.begin() + w;
-      parts[found] = {(g.axis[0].first + row.d) * p.x.axis[0] + (g.axis[1].first + row.h) * p.x.axis[1] +
-                          (g.axis[2].first + w) * p.x.axis[2],
-                      begin, count, begin - cursor};
-      cursor = begin + count;
-      at += count;
-    }
-    for (int64_t k = 0; transposed && k < found; ++k) {
-      simd.transpose(reinterpret_cast<const T*>(image) + parts[k].from, p.x.axis[2], parts[k].count, channels,
-                     planes + parts[k].to, g.plane);
-    }
-    for (int64_t c = c_begin; c < c_end; ++c) {
-      T* plane = planes + c * g.plane;
-      if (same && p.x.axis[2] == 1) {
-        simd.copy(reinterpret_cast<const T*>(image) + c * p.x.c, parts, found, plane);
-        continue;
+  int64_t cursor = from;
+  if (first < rows) {
+    RowAt row(g, first);
+    for (int64_t r = first; r < rows && row.begin() < to;) {
+      int64_t found = 0;
+      for (; found < kBatch && r < rows && row.begin() < to; ++found, ++r, row.next()) {
+        const int64_t begin = std::max(row.begin(), from), end = std::min(row.begin() + width, to);
+        parts[found] = {(g.axis[0].first + row.d) * p.x.axis[0] + (g.axis[1].first + row.h) * p.x.axis[1] +
+                            (g.axis[2].first + begin - row.begin()) * p.x.axis[2],
+                        begin - from, end - begin, begin - cursor};
+        cursor = end;
       }
-      for (int64_t k = 0; k < found; ++k) {
-        zero(plane + parts[k].to - parts[k].gap, plane + parts[k].to);
-        if (transposed) continue;
-        simd.load(image + (c * p.x.c + parts[k].from) * bytes, p.x.axis[2], p.dtype, parts[k].count,
-                  plane + parts[k].to);
+      for (int64_t k = 0; transposed && k < found; ++k) {
+        simd.transpose(reinterpret_cast<const T*>(x) + c0 + parts[k].from, p.x.axis[2], parts[k].count, c1 - c0,
+                       out + parts[k].to, pitch);
+      }
+      for (int64_t c = c0; c < c1; ++c) {
+        T* plane = out + (c - c0) * pitch;
+        if (same && p.x.axis[2] == 1) {
+          simd.copy(reinterpret_cast<const T*>(x) + c * p.x.c, parts, found, plane);
+          continue;
+        }
+        for (int64_t k = 0; k < found; ++k) {
+          zero(plane + parts[k].to - parts[k].gap, plane + parts[k].to);
+          if (transposed) continue;
+          simd.load(x + (c * p.x.c + parts[k].from) * bytes, p.x.axis[2], p.dtype, parts[k].count, plane + parts[k].to);
+        }
       }
     }
   }
-  if (chunk + 1 < cut.chunks) return;
-  for (int64_t c = c_begin; c < c_end; ++c) zero(planes + c * g.plane + cursor, planes + (c + 1) * g.plane);
+  for (int64_t c = c0; c < c1; ++c) zero(out + (c - c0) * pitch + cursor - from, out + (c - c0) * pitch + to - from);
 }
 
 namespace {
@@ -202,6 +217,10 @@ template void plane_task<float>(const Simd<float>&, const Problem&, const PlaneG
                                 int64_t, float*);
 template void plane_task<double>(const Simd<double>&, const Problem&, const PlaneGrid&, const char*, int64_t, int32_t,
                                  int64_t, double*);
+template void plane_part<float>(const Simd<float>&, const Problem&, const PlaneGrid&, const char*, int64_t, int64_t,
+                                int64_t, int64_t, int64_t, float*);
+template void plane_part<double>(const Simd<double>&, const Problem&, const PlaneGrid&, const char*, int64_t, int64_t,
+                                 int64_t, int64_t, int64_t, double*);
 template int64_t channel_tasks<float>(const Problem&, int64_t);
 template int64_t channel_tasks<double>(const Problem&, int64_t);
 template void channel_task<float>(const Simd<float>&, const Problem&, const char*, int64_t, int64_t, int64_t, float*);

@@ -33,7 +33,13 @@ struct PlaneGrid {
 // slack: elements a micro-kernel may read past the last position.
 PlaneGrid plane_grid(const std::array<AxisPhases, 3>& axes, int64_t slack, int64_t lanes);
 
-// Number of tasks, and one task.
+// Places from .. to of one image's planes, channels c0 .. c1 of all groups; out: place `from` of c0, channels `pitch`
+// apart. x: the image.
+template <class T>
+void plane_part(const Simd<T>& simd, const Problem& p, const PlaneGrid& grid, const char* x, int64_t c0, int64_t c1,
+                int64_t from, int64_t to, int64_t pitch, T* out);
+
+// All planes of some images: number of tasks, and one task.
 template <class T>
 int64_t plane_tasks(const Problem& p, int64_t images, int32_t threads);
 template <class T>

@@ -11,7 +11,7 @@ namespace ctconv::native {
 
 template <class T>
 std::string PositionsKernel<T>::form() const {
-  return std::string("positions, ") + simd_.name + (in_place_ ? ", x in place" : ", padded planes") + ", " +
+  return std::string("positions, ") + simd_.name + (in_place_ ? ", x in place" : own_panel_ ? ", padded panels" : ", padded planes") + ", " +
          std::to_string(units_.size()) + " units of up to " + std::to_string(max_rows_) + " rows, " +
          std::to_string(tiles_) + " tiles of " + std::to_string(groups_per_tile_ * group_strips_) + " strips" +
          (store_.stream() ? ", streaming stores" : "");
@@ -19,7 +19,7 @@ std::string PositionsKernel<T>::form() const {
 
 template <class T>
 size_t PositionsKernel<T>::scratch_bytes() const {
-  const int64_t planes = in_place_ ? 0 : images_ * p_.groups * p_.ci * grid_.plane;
+  const int64_t planes = in_place_ || own_panel_ ? 0 : images_ * p_.groups * p_.ci * grid_.plane;
   const int64_t bias = static_cast<int64_t>(round_up(static_cast<size_t>(p_.groups * p_.co), 16));
   return static_cast<size_t>(planes + bias + threads_ * worker_elements_) * sizeof(T) + kAlignment;
 }
@@ -40,7 +40,7 @@ Status PositionsKernel<T>::run(const CallMemory& m, const Runner& given) const {
   for (int64_t n0 = 0; n0 < p_.n; n0 += images_) {
     const int64_t images = std::min(images_, p_.n - n0);
     bool ok = true;
-    if (!in_place_) {
+    if (!in_place_ && !own_panel_) {
       ok = runner(plane_tasks<T>(p_, images, threads_),
                   [&](int64_t i, int32_t) { plane_task(simd_, p_, grid_, x, n0, threads_, i, planes); });
     }
@@ -60,18 +60,22 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
   const int64_t units = static_cast<int64_t>(units_.size());
   const int64_t unit0 = units * share / unit_groups_, unit1 = units * (share + 1) / unit_groups_;
   const int64_t lanes = simd_.lanes;
-  T* panel = scratch;  // [ci][group of strips], only where x is read in place
-  T* rows = scratch + (in_place_ ? p_.ci * (width_ - kMaxLanes) : 0);
+  T* panel = scratch;  // [ci][group of strips] where x is read in place, [ci][places of the tile] where it is padded here
+  T* rows = scratch + panel_elements_;
   T* stage = rows + row_elements_;
   Piece* pieces = reinterpret_cast<Piece*>(stage + stage_elements_);
   RowPart* parts = reinterpret_cast<RowPart*>(pieces + width_ + 1);
 
   const int64_t group_end = std::min(groups_, (tile + 1) * groups_per_tile_);
+  const auto places = places_of(tile * groups_per_tile_, group_end);
+  if (own_panel_) {
+    const char* image = static_cast<const char*>(m.x) + (n0 + n) * p_.x.n * static_cast<int64_t>(size_of(p_.dtype));
+    plane_part(simd_, p_, grid_, image, g * p_.ci, (g + 1) * p_.ci, places[0], places[1], panel_pitch_, panel);
+  }
   for (int64_t k = tile * groups_per_tile_; k < group_end; ++k) {
     const int64_t slab = k / slab_groups_, own = k % slab_groups_;
     const int64_t s0 = slab_strips_ * own / slab_groups_, s1 = slab_strips_ * (own + 1) / slab_groups_;
-    const int64_t j0 = slab_vectors_ * s0 / slab_strips_ * lanes,
-                  width = slab_vectors_ * s1 / slab_strips_ * lanes - j0;
+    const int64_t j0 = start_of(own), width = start_of(own + 1) - j0;
     const int64_t count = std::min(width, slab_positions_ - j0);
     const T *from, *ahead = nullptr;  // ahead: what the next group will read where this one reads `from`
     int64_t x_ci, ahead_ci = 0;
@@ -96,6 +100,9 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
         from = panel;
         x_ci = width;
       }
+    } else if (own_panel_) {
+      from = panel + slab * slab_step_ + j0 - places[0];
+      x_ci = panel_pitch_;
     } else {
       from = x + (n * p_.groups + g) * p_.ci * grid_.plane + slab * slab_step_ + j0;
       x_ci = ahead_ci = grid_.plane;
@@ -115,6 +122,21 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
     }
   }
   if (store_.stream()) simd_.fence();
+}
+
+template <class T>
+int64_t PositionsKernel<T>::start_of(int64_t k) const {
+  return slab_vectors_ * (slab_strips_ * k / slab_groups_) / slab_strips_ * simd_.lanes;
+}
+
+template <class T>
+std::array<int64_t, 2> PositionsKernel<T>::places_of(int64_t k0, int64_t k1) const {
+  const auto end = [&](int64_t k) {
+    return k / slab_groups_ * slab_step_ + start_of(k % slab_groups_ + 1) + grid_.last;
+  };
+  const int64_t whole = (k1 - 1) / slab_groups_ * slab_groups_ - 1;  // the last group of the slab before
+  return {k0 / slab_groups_ * slab_step_ + start_of(k0 % slab_groups_),
+          std::max(end(k1 - 1), whole >= k0 ? end(whole) : 0)};
 }
 
 // Where positions j0 .. j0+count of a slab lie in the u grid.

@@ -58,8 +58,12 @@ class PositionsKernel final : public Kernel {
   void make_units(bool stream);
   void make_slabs();
   void make_tasks(const PlanContext& context);
+  void make_panels(double cycles);
   void estimate(const PlanContext& context);
   int64_t row_of(const Unit& u, int64_t c, int64_t d, int64_t h, int64_t w) const;
+  // Places of the planes that groups k0 .. k1 read.
+  std::array<int64_t, 2> places_of(int64_t k0, int64_t k1) const;
+  int64_t start_of(int64_t k) const;  // first position of a group in its slab
   int64_t pieces_of(int64_t slab, int64_t j0, int64_t count, Piece* pieces) const;
   void task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t index, T* scratch) const;
   void multiply(const CallMemory& m, const T* x, int64_t x_ci, const T* ahead, int64_t ahead_ci, const T* bias,
@@ -76,6 +80,7 @@ class PositionsKernel final : public Kernel {
   PlaneGrid grid_;
   RowStore<T> store_;
   bool in_place_ = false;        // x is read where it lies
+  bool own_panel_ = false;       // each tile pads what it reads itself, in its worker's memory
   bool pack_panel_ = false;      // in place, but each strip is copied to a dense panel: many rows read it
   bool channels_inner_ = false;  // y has its channels innermost: they are interleaved like phases
   std::vector<TapList> lists_;
@@ -90,7 +95,9 @@ class PositionsKernel final : public Kernel {
   // A group of strips is finished together: rows of `width_` positions behind kMaxLanes spare ones.
   int64_t group_strips_ = 1, width_ = 0;
   int64_t groups_ = 0, groups_per_tile_ = 1, tiles_ = 1, unit_groups_ = 1;
-  int64_t images_ = 1;  // copied at once
+  int64_t panel_pitch_ = 0, panel_elements_ = 0;  // of a worker's panel: from channel to channel, all of them
+  double copies_ = 1;                             // how often a place of the planes is written
+  int64_t images_ = 1;                            // copied at once
   int64_t row_elements_ = 0, stage_elements_ = 0, worker_elements_ = 0;
   int32_t threads_ = 1;
   double slab_ratio_ = 1;  // share of the taps that is left

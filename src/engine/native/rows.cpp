@@ -91,8 +91,7 @@ template <class T>
 void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const {
   const int64_t n = index / p_.groups, g = index % p_.groups, bytes = static_cast<int64_t>(sizeof(T));
   const char* x = static_cast<const char*>(m.x) + (n * p_.x.n + g * p_.x.c) * bytes;
-  const int64_t copies = plane_tasks<T>(one_, 1, 1);
-  for (int64_t i = 0; i < copies; ++i) plane_task(simd_, one_, grid_, x, 0, 1, i, plane);
+  plane_part(simd_, one_, grid_, x, 0, 1, 0, grid_.plane, grid_.plane, plane);
 
   const AxisPhases &D = axes_[0], &H = axes_[1], &W = axes_[2];
   T* y = static_cast<T*>(m.y) + n * p_.y.n + g * p_.y.c;
