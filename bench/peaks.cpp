@@ -2,7 +2,8 @@
 //
 //   out: one JSON object: per number of threads the peak of float32 fused multiply-adds (GFLOP/s, 2 per FMA and lane),
 //        and per working set (bytes of all threads together) the bandwidth in GB/s of
-//        read (sum), fill (ordinary stores), stream (stores past the cache), copy (bytes read + written)
+//        read (sum), fill (ordinary stores), stream (stores past the cache), copy (bytes read + written);
+//        handoff_ns: how long a cache line that one thread wrote takes to reach another (0 with one thread)
 //   Method: the widest vectors Highway finds here; each figure is the best of several runs of at least 10 ms
 //   (the roof is what the machine can do, so disturbance is left out); every thread has its own buffer, touched first
 //   by it.
@@ -77,6 +78,8 @@ HWY_AFTER_NAMESPACE();
 #include <hwy/aligned_allocator.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 
@@ -114,6 +117,26 @@ double best_seconds(Team& team, int tries, const Body& body) {
   return best;
 }
 
+// Two threads hand a line to and fro. Best of several runs, in nanoseconds for one way.
+double handoff(Team& team) {
+  constexpr int64_t kTurns = 20000;
+  alignas(128) std::atomic<int64_t> turn{0};
+  double best = 1e30;
+  for (int t = 0; t < 10; ++t) {
+    turn.store(0);
+    const double start = now();
+    team.run([&](int member, int) {
+      if (member > 1) return;
+      for (int64_t k = member; k < 2 * kTurns; k += 2) {
+        while (turn.load(std::memory_order_acquire) != k) continue;
+        turn.store(k + 1, std::memory_order_release);
+      }
+    });
+    best = std::min(best, (now() - start) / (2.0 * kTurns));
+  }
+  return best * 1e9;
+}
+
 void measure(int threads, bool last) {
   Team team(threads);
   std::vector<float> sinks(static_cast<size_t>(threads) * 16);
@@ -123,7 +146,8 @@ void measure(int threads, bool last) {
     const double f = HWY_DYNAMIC_DISPATCH(fma_loop)(kRounds, &sinks[static_cast<size_t>(m) * 16]);
     if (m == 0) flops = f;
   });
-  std::printf("    {\"threads\": %d, \"gflops\": %.2f, \"bandwidth\": [\n", threads, flops * threads / fma * 1e-9);
+  std::printf("    {\"threads\": %d, \"gflops\": %.2f, \"handoff_ns\": %.1f, \"bandwidth\": [\n", threads,
+              flops * threads / fma * 1e-9, threads > 1 ? handoff(team) : 0.0);
   constexpr size_t kLargest = size_t{256} << 20;
   std::vector<hwy::AlignedFreeUniquePtr<float[]>> buffers;
   for (int m = 0; m < threads; ++m) buffers.push_back(hwy::AllocateAligned<float>(kLargest / threads / 4));

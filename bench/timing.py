@@ -2,7 +2,7 @@
 
 Method. Rounds; in each round every contender has one turn, in an order shuffled anew.
 A turn: (1) wait, at least 8 ms, until this process uses no CPU time any more, because libraries let their threads spin after a
-call and those would disturb the next contender; (2) calls shorter than 20 ms: untimed calls for half a millisecond, at least one,
+call and those would disturb the next contender; (2) calls shorter than 20 ms: untimed calls for ten milliseconds, at least one,
 which wake the contender's own threads and bring back its data; (3) a batch of calls of about 3 ms (longer calls: one), timed
 together. A contender's time is the median over its turns. Rounds end when the layer's budget is spent, at ROUNDS_MOST at the
 latest; a contender whose single call takes more than a quarter of the budget is timed once and marked.
@@ -21,7 +21,7 @@ BATCH, WARM, SHORT, VISIT, WINDOW = 0.003, 0.010, 0.02, 0.3, 0.0085
 def quiet():
     """Waits until no thread of this process runs; at most a quarter of a second.
 
-    The kernel books a running thread's time at its clock ticks only (up to 10 ms apart), so a look must span one."""
+    The kernel books a running thread's time at its clock ticks only, so a look must span two of 4 ms."""
     for _ in range(20):
         before = time.process_time()
         time.sleep(WINDOW)

@@ -1,9 +1,12 @@
 """libctconv through its Python binding, dialect "ctconv": `auto` with a reused and with a new y, and every engine forced.
 
-`ctconv` writes into y given as out=; `ctconv.alloc` makes a new y in every call (numpy.empty), as PyTorch does. A forced engine
-is timed only where `auto` took another; it takes no part in the ratios.
+`ctconv` writes into y given as out=; `ctconv.alloc` makes a new y in every call (numpy.empty), as PyTorch does; `ctconv.c` calls the C function
+without Python's part, as oneDNN's program calls its primitive. A forced engine is timed only where `auto` took another; it takes
+no part in the ratios.
 """
 import ctconv
+import ctconv._layer
+import numpy as np
 
 from contenders.base import Contender, Refused, as_first
 
@@ -53,7 +56,27 @@ class Ours(Contender):
         self.op = self.x = self.w = self.y = None
 
 
+class FromC(Ours):
+    """ctconv_execute itself with records made before, as a C program calls it."""
+
+    def setup(self):
+        super().setup()
+        slot, _ = self.op._prepare_call(self.x, ctconv._layer._UNSET, None, None, self.y, None)
+        self.workspace = np.empty(slot.workspace_bytes + 64, np.uint8)
+        slot.call.workspace, slot.call.workspace_bytes = self.workspace.ctypes.data, slot.workspace_bytes
+        self.slot = slot
+
+    def once(self):
+        status = ctconv._layer._execute(*self.slot.arguments)
+        if status:
+            raise RuntimeError(f"ctconv_execute: status {status}")
+
+    def close(self):
+        self.slot = self.workspace = None
+        super().close()
+
+
 def make(layer, operands, setting):
-    out = [Ours("ctconv", layer, operands, setting), Ours("ctconv.alloc", layer, operands, setting, alloc=True)]
+    out = [Ours("ctconv", layer, operands, setting), Ours("ctconv.alloc", layer, operands, setting, alloc=True), FromC("ctconv.c", layer, operands, setting)]
     forced = setting.engines if setting.engines is not None else [e for e in ctconv.engines() if e not in ("reference", "cudnn")]
     return out + [Ours("ctconv." + engine, layer, operands, setting, engine) for engine in forced]

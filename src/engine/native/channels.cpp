@@ -56,7 +56,7 @@ std::string ChannelsKernel<T>::form() const {
 
 template <class T>
 size_t ChannelsKernel<T>::scratch_bytes() const {
-  const int64_t copy = in_place_ ? 0 : images_ * p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;
+  const int64_t copy = in_place_ || own_copy_ ? 0 : copy_elements_;
   return static_cast<size_t>(round_up(static_cast<size_t>(p_.groups * padded_rows_), 16) +
                              round_up(static_cast<size_t>(copy), 16) +
                              static_cast<size_t>(threads_ * worker_elements_)) *
@@ -82,7 +82,9 @@ Status ChannelsKernel<T>::run(const CallMemory& m, const Runner& given) const {
   for (int64_t n0 = 0; n0 < p_.n; n0 += images_) {
     const int64_t images = std::min(images_, p_.n - n0);
     bool ok = true;
-    if (!in_place_) {
+    if (own_copy_) {
+      for (int32_t w = 0; w < threads_; ++w) workers[w * worker_elements_ + copy_at_ - kMaxLanes] = 0;
+    } else if (!in_place_) {
       ok = runner(channel_tasks<T>(p_, images),
                   [&](int64_t i, int32_t) { channel_task(simd_, p_, x, n0, i, pitch_, copy); });
     }
@@ -90,11 +92,24 @@ Status ChannelsKernel<T>::run(const CallMemory& m, const Runner& given) const {
     const int64_t tasks =
         ceil_div(images, step_[0]) * tiles * p_.groups * static_cast<int64_t>(bundles_.size() * blocks_.size());
     ok = ok && runner(tasks, [&](int64_t i, int32_t w) {
-           task(m, from, bias, n0, images, i, workers + w * worker_elements_);
+           T* worker = workers + w * worker_elements_;
+           task(m, own_copy_ ? own_copy(m, worker) : from, bias, n0, images, i, worker);
          });
     if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
   }
   return {};
+}
+
+// A worker's copy of x, made by the first task it gets; the flag in front of it says whether it is there.
+template <class T>
+const T* ChannelsKernel<T>::own_copy(const CallMemory& m, T* worker) const {
+  T *copy = worker + copy_at_, *there = copy - kMaxLanes;
+  if (*there == 0) {
+    const int64_t tasks = channel_tasks<T>(p_, p_.n);
+    for (int64_t i = 0; i < tasks; ++i) channel_task(simd_, p_, static_cast<const char*>(m.x), 0, i, pitch_, copy);
+    *there = 1;
+  }
+  return copy;
 }
 
 template <class T>
@@ -126,12 +141,12 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
   const int64_t inner = weights_outer_ ? tiles : p_.groups * static_cast<int64_t>(bundles_.size() * blocks_.size());
   const int64_t tile_index = weights_outer_ ? index % inner : index / inner;
   index = weights_outer_ ? index / inner : index % inner;
-  const size_t block_index = static_cast<size_t>(index) % blocks_.size();
-  index /= static_cast<int64_t>(blocks_.size());
-  const size_t bundle = static_cast<size_t>(index) % bundles_.size();
-  const int64_t g = index / static_cast<int64_t>(bundles_.size());
+  // Phases inside channels: neighbouring rows of y share cache lines, neighbouring channels hardly do.
+  const size_t pair = static_cast<size_t>(index) % (bundles_.size() * blocks_.size());
+  const size_t bundle = pair % bundles_.size();
+  const int64_t g = index / static_cast<int64_t>(bundles_.size() * blocks_.size());
   const Box tile = box_of(tile_index, images);
-  const Block& block = blocks_[block_index];
+  const Block& block = blocks_[pair / bundles_.size()];
   const int64_t width = block.vectors * simd_.lanes;
   Work work;
   work.x_tap = reinterpret_cast<int64_t*>(scratch);
@@ -142,6 +157,12 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
   T* spare = sums + spare_at_;
 
   const T* packed = static_cast<const T*>(m.packed) + g * group_weights_;
+  // Weights that no neighbour has: those of the next task come in while this one ends.
+  const T* after = nullptr;
+  if (weights_outer_ && tile_index + 1 == tiles && pair + 1 < bundles_.size() * blocks_.size()) {
+    const Combo& next = combos_[bundles_[(pair + 1) % bundles_.size()][0]];
+    after = packed + next.weight + p_.ci * next.taps * blocks_[(pair + 1) / bundles_.size()].row0;
+  }
   const bool direct = direct_;
   const bool stream = direct && stream_ && reinterpret_cast<uintptr_t>(m.y) % kAlignment == 0;
   int64_t most_taps = 1;
@@ -226,9 +247,8 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
             a.act = direct && p_.act.kind != Epilogue::kNone ? &p_.act : nullptr;
             const int most = channel_rows(simd_, block.vectors);
             const int64_t pieces = ceil_div(at, most);
-            // While this slab is multiplied the next one comes in, evenly spread over the blocks of positions. Behind the
-            // last one lie the weights of the next task that needs others.
-            a.w_next = s + 1 < slabs || (weights_outer_ && tile_index + 1 == tiles) ? w + c1 * a.w_ci : nullptr;
+            // While this slab is multiplied the next one comes in, evenly spread over the blocks of positions.
+            a.w_next = s + 1 < slabs ? w + c1 * a.w_ci : after;
             const int64_t next_bytes =
                 (s + 1 < slabs ? p_.ci * (s + 2) / slabs - c1 : c1 - c0) * a.w_ci * static_cast<int64_t>(sizeof(T));
             a.w_next_step = ceil_div(ceil_div(next_bytes, pieces), std::max<int64_t>(1, a.ci) * 64) * 64;

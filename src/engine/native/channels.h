@@ -58,6 +58,7 @@ class ChannelsKernel final : public Kernel {
   void estimate();
   Box box_of(int64_t tile, int64_t images) const;
   Range range_of(const Combo& c, size_t axis) const;  // u range of a combo
+  const T* own_copy(const CallMemory& m, T* worker) const;
   void task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t images, int64_t index,
             T* scratch) const;
   void finish(const CallMemory& m, int64_t n0, int64_t g, size_t bundle, const Block& block, const Box& tile, T* sums,
@@ -74,6 +75,7 @@ class ChannelsKernel final : public Kernel {
   bool inner_ = false;   // y's channels innermost: lanes are (f, c)
   bool runs_ = false;    // lanes lie in y as runs; otherwise tiles are transposed and stored as rows
   bool direct_ = false;  // blocks write y themselves
+  bool own_copy_ = false;       // every worker copies x for itself: cheaper than reading what another core wrote
   bool weights_outer_ = false;  // a task's neighbour has the same weights, not the same x
   bool stream_ = false;  // y is too large for the cache and made of whole lines
   int64_t f_ = 1;        // w phases per combo
@@ -92,6 +94,7 @@ class ChannelsKernel final : public Kernel {
   int64_t tile_positions_ = 1;
   int64_t images_ = 1;
   int64_t room_ = 0, spare_at_ = 0, worker_elements_ = 0;
+  int64_t copy_elements_ = 0, copy_at_ = 0;  // copy_at_: of a worker's own copy in its memory, behind a line of flags
   int64_t max_taps_ = 1;
   int32_t threads_ = 1;
   double seconds_ = 0;

@@ -173,6 +173,15 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   spare_at_ = std::max(sums, stage);
   worker_elements_ = tables + spare_at_ + (runs_ ? 0 : sums + (in_bundle + 2) * kMaxLanes) + 64;
   worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(worker_elements_), 16));
+
+  copy_elements_ = images_ * p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;
+  own_copy_ = !in_place_ && weights_outer_ && threads_ > 1 && images_ == p_.n &&
+              static_cast<double>(threads_ * copy_elements_) * sizeof(T) <= kOwnCopies &&
+              static_cast<double>(copy_elements_) * kTransposeCycles * threads_ <= 0.02 * cycles * static_cast<double>(others);
+  if (own_copy_) {
+    copy_at_ = worker_elements_ + kMaxLanes;
+    worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(copy_at_ + copy_elements_), 16)) + kMaxLanes;
+  }
 }
 
 template <class T>

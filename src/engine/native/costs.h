@@ -23,7 +23,7 @@ inline constexpr double kCallCycles = 30;           // per block: its prologue a
 inline constexpr double kPositionsStoreCycles = 7;  // per vector of sums: to the tile, interleaved, to y
 inline constexpr double kPlaneCycles = 4;           // per vector copied into planes
 inline constexpr double kScatterCycles = 2;         // per element stored alone
-inline constexpr double kTransposeCycles = 1.2;     // per element transposed
+inline constexpr double kTransposeCycles = 1.0;     // per element transposed
 inline constexpr double kRowCycles = 40;            // per row of y stored, whatever its length
 inline constexpr double kTileRowCycles = 120;       // the same out of a transposed tile, phase by phase
 inline constexpr double kRowTapCycles = 1.6;          // form rows: per vector and tap
@@ -31,6 +31,7 @@ inline constexpr double kRowStoreCycles = 4;          // form rows: per vector i
 inline constexpr double kRunCycles = 18;            // per run of lanes copied to y from a tile
 inline constexpr double kTaskCycles = 12e3;         // shortest worthwhile task
 inline constexpr double kStreamBytes = 24e6;        // outputs beyond this leave the cache anyway: stream them
+inline constexpr double kOwnCopies = 6e6;           // copies of a whole input, one for each thread
 inline constexpr double kCopyBytes = 8e6;           // padded input held at once, at least one image
 
 inline constexpr int64_t kSlabBytes =

@@ -87,10 +87,10 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
       x_ci = p_.x.c;
       if (count < width || pack_panel_) {
         if (p_.x.c == 1 && p_.x.axis[2] != 1 && bytes == static_cast<int64_t>(sizeof(T))) {
-          simd_.transpose(from, p_.x.axis[2], count, p_.ci, panel, width);
+          simd_.transpose(from, p_.x.axis[2], count, p_.ci, panel, panel_pitch_);
         } else {
           for (int64_t c = 0; c < p_.ci; ++c) {
-            simd_.load(source + c * p_.x.c * bytes, p_.x.axis[2], p_.dtype, count, panel + c * width);
+            simd_.load(source + c * p_.x.c * bytes, p_.x.axis[2], p_.dtype, count, panel + c * panel_pitch_);
           }
         }
         if (k + 1 < group_end && p_.x.axis[2] == 1 && bytes == static_cast<int64_t>(sizeof(T))) {
@@ -98,7 +98,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
           ahead_ci = p_.x.c;
         }
         from = panel;
-        x_ci = width;
+        x_ci = panel_pitch_;
       }
     } else if (own_panel_) {
       from = panel + slab * slab_step_ + j0 - places[0];

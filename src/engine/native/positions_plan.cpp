@@ -36,7 +36,7 @@ std::unique_ptr<PositionsKernel<T>> PositionsKernel<T>::plan(const Problem& p, c
   const int64_t lanes = simd.lanes;
   k->grid_ = plane_grid(k->axes_, kMaxVectors * lanes, lanes);
   k->in_place_ = in_place(p, k->axes_);
-  k->channels_inner_ = p.groups == 1 && p.co > 1 && p.co <= 32 && p.y.c == 1 && p.y.axis[2] == p.co;
+  k->channels_inner_ = p.groups == 1 && p.co > 1 && p.co <= 64 && p.y.c == 1 && p.y.axis[2] == p.co;
   const bool stream = static_cast<double>(p.out_elements()) * size_of(p.dtype) > kStreamBytes;
   k->make_lists();
   k->make_slabs();
@@ -107,9 +107,10 @@ void PositionsKernel<T>::make_units(bool stream) {
     channels = ceil_div(p_.co, ceil_div(p_.co, channels));  // as even as possible
   }
 
-  for (int64_t d = 0; d < (whole ? 1 : ds); ++d) {
-    for (int64_t h = 0; h < (whole ? 1 : hs); ++h) {
-      for (int64_t c0 = 0; c0 < p_.co; c0 += channels) {
+  // Phases inside channels: threads that share the units then rarely write into the same line of y.
+  for (int64_t c0 = 0; c0 < p_.co; c0 += channels) {
+    for (int64_t d = 0; d < (whole ? 1 : ds); ++d) {
+      for (int64_t h = 0; h < (whole ? 1 : hs); ++h) {
         Unit u;
         u.c0 = static_cast<int32_t>(c0);
         u.channels = static_cast<int32_t>(std::min(channels, p_.co - c0));
@@ -237,7 +238,8 @@ void PositionsKernel<T>::make_tasks(const PlanContext& context) {
 template <class T>
 void PositionsKernel<T>::make_panels(double cycles) {
   if (in_place_) {
-    panel_elements_ = p_.ci * (width_ - kMaxLanes);
+    panel_pitch_ = ((width_ - kMaxLanes) / simd_.lanes | 1) * simd_.lanes;  // odd: see plane_grid
+    panel_elements_ = p_.ci * panel_pitch_;
     return;
   }
   const double once = static_cast<double>(p_.ci * grid_.plane) / simd_.lanes * kPlaneCycles;

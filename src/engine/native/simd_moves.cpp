@@ -164,21 +164,53 @@ void InterleaveFew(const T* s, int64_t stride, int64_t count, T* dst) {
   }
 }
 
-// Four rows at a time: interleaved to groups of four in registers, then each group goes to its own row.
+// A square of vectors: log2(N) rounds in which vector i meets vector i + N/2.
+template <int N, class D, class V>
+HWY_INLINE void TransposeSquare(D d, V (&a)[N]) {
+#pragma GCC unroll 4
+  for (int round = 1; round < N; round *= 2) {
+    V b[N];
+#pragma GCC unroll 16
+    for (int i = 0; i < N / 2; ++i) {
+      b[2 * i] = hn::InterleaveWholeLower(d, a[i], a[i + N / 2]);
+      b[2 * i + 1] = hn::InterleaveWholeUpper(d, a[i], a[i + N / 2]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) a[i] = b[i];
+  }
+}
+
 template <class T>
 void Transpose(const T* src, int64_t src_stride, int64_t rows, int64_t columns, T* dst, int64_t dst_stride) {
-  const hn::ScalableTag<T> d;
-  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-  HWY_ALIGN T group[4 * hn::MaxLanes(d)];
+  const hn::CappedTag<T, kMaxLanes> d;
+  constexpr int N = static_cast<int>(hn::MaxLanes(d));
+  using V = hn::Vec<decltype(d)>;
   int64_t i = 0;
+  for (; i + N <= rows; i += N) {
+    const T* s = src + i * src_stride;
+    T* out = dst + i;
+    int64_t j = 0;
+    for (; j + N <= columns; j += N) {
+      V a[N];
+#pragma GCC unroll 16
+      for (int r = 0; r < N; ++r) a[r] = hn::LoadU(d, s + r * src_stride + j);
+      TransposeSquare<N>(d, a);
+#pragma GCC unroll 16
+      for (int q = 0; q < N; ++q) hn::StoreU(a[q], d, out + (j + q) * dst_stride);
+    }
+    for (; j < columns; ++j) {
+      for (int64_t r = 0; r < N; ++r) out[j * dst_stride + r] = s[r * src_stride + j];
+    }
+  }
   for (; i + 4 <= rows; i += 4) {
     const T* s = src + i * src_stride;
+    HWY_ALIGN T group[4 * N];
     int64_t j = 0;
-    for (; j + n <= columns; j += n) {
+    for (; j + N <= columns; j += N) {
       hn::StoreInterleaved4(hn::LoadU(d, s + j), hn::LoadU(d, s + src_stride + j), hn::LoadU(d, s + 2 * src_stride + j),
                             hn::LoadU(d, s + 3 * src_stride + j), d, group);
       T* out = dst + j * dst_stride + i;
-      for (int64_t q = 0; q < n; ++q) std::memcpy(out + q * dst_stride, group + 4 * q, 4 * sizeof(T));
+      for (int64_t q = 0; q < N; ++q) std::memcpy(out + q * dst_stride, group + 4 * q, 4 * sizeof(T));
     }
     for (; j < columns; ++j) {
       for (int64_t r = 0; r < 4; ++r) dst[j * dst_stride + i + r] = s[r * src_stride + j];
