@@ -5,6 +5,7 @@ Out: a Contender whose time(calls) runs the layer `calls` times and returns the 
 Layout "first": x and y are dense (n, c, axes..); "last": dense (n, axes.., c). Both ends have the same layout for everyone;
 a library that must convert inside converts inside the timed call.
 """
+import math
 import pathlib
 import time
 from dataclasses import dataclass, field
@@ -68,6 +69,14 @@ def as_first(a):
     return np.moveaxis(a, -1, 1)
 
 
+def aligned(shape):
+    """A new float32 array that begins with a cache line, as the frameworks' own tensors do (numpy's large arrays begin 16 bytes behind one)."""
+    size = 4 * math.prod(shape)
+    memory = np.empty(size + 64, np.uint8)
+    at = -memory.ctypes.data % 64
+    return memory[at:at + size].view(np.float32).reshape(shape)
+
+
 class Operands:
     """One layer's memory, shared by the contenders of this process: w and b as the layer has them, x and y in the run's layout.
 
@@ -76,6 +85,10 @@ class Operands:
 
     def __init__(self, layer, layout):
         self.x_first, self.w, self.b = layer.operands()
-        self.x = self.x_first if layout == "first" else np.ascontiguousarray(np.moveaxis(self.x_first, 1, -1))
-        self.y = np.empty(layer.y_shape if layout == "first" else (layer.n, *layer.o, layer.cout), np.float32)
+        given = self.x_first if layout == "first" else np.moveaxis(self.x_first, 1, -1)
+        self.x = aligned(given.shape)
+        self.x[...] = given
+        if layout == "first":
+            self.x_first = self.x
+        self.y = aligned(layer.y_shape if layout == "first" else (layer.n, *layer.o, layer.cout))
         self.y.fill(0)

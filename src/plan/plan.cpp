@@ -18,6 +18,9 @@ struct Candidate {
   std::shared_ptr<const Buffer> packed;
 };
 
+// An engine whose bits depend on the machine must promise a tenth.
+double handicap(const Engine& engine) { return engine.reproducible ? 1.0 : 1.1; }
+
 std::string milliseconds(double seconds) {
   char text[48];
   std::snprintf(text, sizeof text, "%.3g ms", seconds * 1e3);
@@ -57,6 +60,7 @@ Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const Plan
   std::vector<Candidate> candidates;
   const bool automatic = request.engine == "auto";
   PlanContext context = request.context;
+  double best_so_far = std::numeric_limits<double>::infinity();
   const Engine* reference = request.engines.back();  // last in the table, refuses nothing
 
   for (const Engine* engine : request.engines) {
@@ -68,6 +72,7 @@ Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const Plan
     }
     // Slow beyond use where another engine can run: never a candidate that gets measured or packed.
     if (automatic && engine == reference && !candidates.empty()) continue;
+    if (automatic && !request.measure) context.beat_seconds = best_so_far / handicap(*engine);
     auto kernel = engine->plan(problem, context);
     if (!kernel.ok()) {
       if (kernel.status().code() == Code::NO_MEMORY) return kernel.take_status();
@@ -80,9 +85,7 @@ Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const Plan
       continue;
     }
     candidates.push_back({engine, std::move(*kernel), nullptr});
-    if (automatic && !request.measure) {
-      context.beat_seconds = std::min(context.beat_seconds, candidates.back().kernel->estimated_seconds());
-    }
+    best_so_far = std::min(best_so_far, candidates.back().kernel->estimated_seconds() * handicap(*engine));
   }
 
   // Fastest first: by measurement where asked for, else by the engines' own models.
@@ -94,8 +97,7 @@ Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const Plan
     for (const Candidate& c : candidates) list.push_back({c.engine->name, c.kernel.get()});
     if (measure(problem, list, request, &seconds)) basis = "measured";
   }
-  // An engine whose bits depend on the machine must be faster by more than a hair.
-  const auto weighed = [&](size_t n) { return seconds[n] * (candidates[n].engine->reproducible ? 1.0 : 1.03); };
+  const auto weighed = [&](size_t n) { return seconds[n] * handicap(*candidates[n].engine); };
   while (!candidates.empty()) {
     size_t best = 0;
     for (size_t n = 1; n < seconds.size(); ++n) best = weighed(n) < weighed(best) ? n : best;

@@ -53,6 +53,45 @@ TEST_CASE("native: phases merged into lanes equals the reference") { sweep(kMerg
 TEST_CASE("native: depthwise with lanes over channels equals the reference") { sweep(kDepthwise, 5, 12000, 100); }
 TEST_CASE("native: depthwise by rows of y equals the reference") { sweep(kRows, 9, 12000, 100); }
 
+// Sizes the random ones do not reach: axes folded into one, copies of workers, panels of tiles, streamed rows.
+TEST_CASE("native: layers of generators, decoders and vocoders equal the reference") {
+  struct Size {
+    int64_t n, ci, co;
+    std::array<Axis, 3> axis;  // o: worked out below
+    int64_t hi;
+  };
+  const Axis one;
+  const std::vector<Size> sizes = {
+      {5, 20, 21, {one, {.i = 1, .k = 4}, {.i = 1, .k = 4}}, 0},
+      {2, 9, 16, {{{.i = 1, .k = 2, .s = 2}, {.i = 1, .k = 3}, {.i = 1, .k = 5, .s = 3}}}, 0},
+      {1, 128, 70, {one, {.i = 6, .k = 4, .s = 2, .lo = 1}, {.i = 5, .k = 4, .s = 2, .lo = 1}}, 1},
+      {1, 96, 64, {one, one, {.i = 40, .k = 16, .s = 8, .lo = 4}}, 4},
+      {1, 5, 3, {one, one, {.i = 5000, .k = 8, .s = 4, .lo = 2}}, 2},
+      {2, 24, 2, {one, {.i = 60, .k = 5, .s = 2, .lo = 2}, {.i = 50, .k = 5, .s = 2, .lo = 2}}, 1},
+      {1, 16, 4, {{{.i = 9, .k = 4, .s = 2, .lo = 1}, {.i = 12, .k = 4, .s = 2, .lo = 1}, {.i = 17, .k = 4, .s = 2, .lo = 1}}}, 1},
+      {1, 3, 48, {one, {.i = 30, .k = 2, .s = 2}, {.i = 60, .k = 2, .s = 2}}, 0},
+      {1, 40, 33, {one, {.i = 21, .k = 3}, {.i = 35, .k = 3}}, 0},
+  };
+  std::mt19937_64 rng(11);
+  for (const Size& size : sizes) {
+    for (const bool last : {false, true}) {
+      for (const Engine& engine : {kNativeEngine, kPositions, kChannels, kMerged}) {
+        Problem p;
+        p.rank = 3, p.n = size.n, p.ci = size.ci, p.co = size.co, p.axis = size.axis;
+        for (Axis& a : p.axis) a.o = (a.i - 1) * a.s + a.k - a.lo - (a.k > 1 ? size.hi : 0);
+        p.bias = last;
+        p.act.kind = static_cast<Epilogue::Kind>(rng() % 6), p.act.alpha = -0.25, p.act.beta = 0.5;
+        p.x = layout(p, false, last, 0), p.y = layout(p, true, last, 0);
+        p.w = {p.taps() * p.co * p.ci, p.taps() * p.co, p.taps(), {p.axis[1].k * p.axis[2].k, p.axis[2].k, 1}};
+        const int workers = 1 + static_cast<int>(rng() % 5);
+        const Outcome o = compare(engine, p, rng, workers);
+        INFO(text(p) << "\n  " << o.form << "\n  " << o.why << ", workers " << workers);
+        CHECK((o.refused || o.same));
+      }
+    }
+  }
+}
+
 TEST_CASE("native: every instruction set gives the same bits") {
   const int64_t all = hwy::SupportedTargets();
   for (int64_t target : {HWY_AVX3, HWY_AVX2, HWY_NEON}) {

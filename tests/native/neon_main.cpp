@@ -21,6 +21,7 @@ Planned positions(const Problem& p, const PlanContext& c) { return native::plan_
 Planned channels(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "channels,"); }
 Planned merged(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "phases in lanes"); }
 Planned depthwise(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "depthwise"); }
+Planned rows(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "rows of y"); }
 
 // How many problems are drawn for one that the form serves (the others it refuses, which costs nothing).
 struct Form {
@@ -32,7 +33,8 @@ const Form kForms[] = {{kNativeEngine, 1, 1.0},
                        {{"positions", true, &positions}, 1, 1.0},
                        {{"channels", true, &channels}, 1, 0.9},
                        {{"merged", true, &merged}, 3, 0.1},
-                       {{"depthwise", true, &depthwise}, 12, 0.008}};
+                       {{"depthwise", true, &depthwise}, 12, 0.008},
+                       {{"rows of y", true, &rows}, 12, 0.008}};
 
 bool sweep(const Form& form, uint64_t seed, int count) {
   int run = 0;

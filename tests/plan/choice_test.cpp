@@ -1,5 +1,6 @@
 // Choosing: the fastest that can, the one asked for, and why the others were not taken; packing and the plan cache.
 #include <catch2/catch_test_macros.hpp>
+#include <cmath>
 
 #include "src/plan/cache.h"
 #include "tests/plan/fakes.h"
@@ -26,15 +27,25 @@ TEST_CASE("choice: auto takes the least estimated time; near a tie the engine wi
   CHECK(chosen(s) == "slow");
   slow_script.seconds = fast_script.seconds = 1;  // "slow" is the reproducible one
   CHECK(chosen(s) == "slow");
-  fast_script.seconds = 0.98;
+  fast_script.seconds = 0.92;
   CHECK(chosen(s) == "slow");
-  fast_script.seconds = 0.96;
+  fast_script.seconds = 0.9;
   CHECK(chosen(s) == "fast");
   // The reference is no candidate where another can run, however cheap it claims to be.
   reference_script.seconds = 1e-9;
   reference_script.planned = 0;
   CHECK(chosen(s) == "fast");
   CHECK(reference_script.planned == 0);
+}
+
+TEST_CASE("choice: an engine hears what it has to beat, unless it is asked by name or measured", "[plan]") {
+  Setup s;
+  REQUIRE(s.plan().ok());
+  CHECK(std::isinf(fast_script.beat));
+  CHECK(slow_script.beat == fast_script.seconds * 1.1);  // the fast one's bits are not the same everywhere
+  s.request.engine = "slow";
+  REQUIRE(s.plan().ok());
+  CHECK(std::isinf(slow_script.beat));
 }
 
 TEST_CASE("choice: refusals are told, the last resort is the reference", "[plan]") {

@@ -13,8 +13,9 @@ Status FakeKernel::run(const CallMemory&, const Runner&) const {
 }
 
 template <Script* script>
-Result<std::unique_ptr<Kernel>> fake_plan(const Problem&, const PlanContext&) {
+Result<std::unique_ptr<Kernel>> fake_plan(const Problem&, const PlanContext& context) {
   ++script->planned;
+  script->beat = context.beat_seconds;
   const char* name = script == &fast_script ? "fast" : script == &slow_script ? "slow" : "reference";
   if (script->refuses) return refuse(std::string(name) + ": does not like this problem");
   return std::unique_ptr<Kernel>(new FakeKernel(name, script));

@@ -18,6 +18,7 @@ struct Script {
   std::string packing = "rows";
   Result<bool> (*pack)() = nullptr;
   int planned = 0, packs = 0, runs = 0;
+  double beat = 0;  // seconds it was told to beat when planned last
 };
 
 class FakeKernel : public Kernel {

@@ -5,6 +5,7 @@ What depends only on the shapes (output shape, records, plan) is kept per shape 
 shape is two pointers and one C call. A slot and a workspace belong to one running call: threads take them off a list.
 """
 import ctypes
+from math import prod
 
 import numpy as np
 
@@ -25,7 +26,8 @@ _WORKSPACE_SIZE, _MISUSE_RUNNER = 5002, 7010
 
 _workspaces = []  # free (buffer, bytes, address) of all layers, one per call that ran at the same time
 
-_empty, _ndarray, _execute = np.empty, np.ndarray, lib.ctconv_execute
+_empty, _ndarray, _uint8, _execute = np.empty, np.ndarray, np.dtype(np.uint8), lib.ctconv_execute
+_LARGE = 1 << 18  # bytes
 
 
 class _Op:
@@ -61,9 +63,19 @@ def _take_workspace(needed):
     return buffer, needed, buffer.__array_interface__["data"][0]
 
 
+def _new(shape, dtype):
+    """An array as numpy makes it; a large one begins with a cache line, which numpy's own do not: whole lines can then be written past the cache."""
+    size = dtype.itemsize * prod(shape)
+    if size < _LARGE:
+        return _empty(shape, dtype)
+    memory = _empty(size + 64, _uint8)
+    at = -memory.__array_interface__["data"][0] % 64
+    return memory[at:at + size].view(dtype).reshape(shape)
+
+
 def _allocate(shape, dtype):
     try:
-        return _empty(shape, dtype)
+        return _new(shape, dtype)
     except (MemoryError, ValueError):  # ValueError: numpy's own limit on bytes
         raise refusal("NO_MEMORY", f"an array of shape {shape} and type {dtype} cannot be allocated", "y", shape) from None
 
@@ -127,7 +139,7 @@ class Layer:
             if address & slot.misaligned:
                 return self(np.array(x), out=out)
             if out is None:
-                y = _empty(slot.shape, slot.dtype)
+                y = _new(slot.shape, slot.dtype)
             elif out.flags.writeable:
                 y = out
             else:

@@ -176,7 +176,7 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
 
   copy_elements_ = images_ * p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;
   own_copy_ = !in_place_ && weights_outer_ && threads_ > 1 && images_ == p_.n &&
-              static_cast<double>(threads_ * copy_elements_) * sizeof(T) <= kOwnCopies &&
+              static_cast<double>(threads_ * copy_elements_) * sizeof(T) <= std::min(kOwnCopies, limit) &&
               static_cast<double>(copy_elements_) * kTransposeCycles * threads_ <= 0.02 * cycles * static_cast<double>(others);
   if (own_copy_) {
     copy_at_ = worker_elements_ + kMaxLanes;

@@ -58,7 +58,7 @@ class PositionsKernel final : public Kernel {
   void make_units(bool stream);
   void make_slabs();
   void make_tasks(const PlanContext& context);
-  void make_panels(double cycles);
+  void make_panels(double cycles, size_t limit);
   void estimate(const PlanContext& context);
   int64_t row_of(const Unit& u, int64_t c, int64_t d, int64_t h, int64_t w) const;
   // Places of the planes that groups k0 .. k1 read.

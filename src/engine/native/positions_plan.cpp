@@ -1,5 +1,5 @@
-// Planning and packing the form "positions". in: Problem, limits; out: units, blocks, tasks, packed weights. See
-// positions.h.
+// Planning and packing the form "positions". in: Problem, limits; out: tap lists, units, blocks, packed weights. See
+// positions.h, and positions_tasks.cpp for how the work is shared out.
 #include <algorithm>
 #include <atomic>
 
@@ -200,114 +200,6 @@ void PositionsKernel<T>::make_slabs() {
   }
   slab_vectors_ = ceil_div(slab_positions_, lanes);
   slab_strips_ = ceil_div(slab_vectors_, kMaxVectors);
-}
-
-template <class T>
-void PositionsKernel<T>::make_tasks(const PlanContext& context) {
-  int64_t total_rows = 0;
-  for (const Block& b : blocks_) total_rows += b.rows;
-  pack_panel_ = in_place_ && (total_rows > 16 || p_.x.axis[2] != 1 || size_of(p_.dtype) != sizeof(T));
-
-  // Enough tasks that a disturbed thread costs little, none shorter than some microseconds.
-  double vector_fma = 0;
-  for (const Block& b : blocks_) {
-    vector_fma +=
-        static_cast<double>(b.rows) *
-        static_cast<double>(p_.ci * static_cast<int64_t>(lists_[static_cast<size_t>(b.list)].x_tap.size()) + 8);
-  }
-  const double group_cycles = vector_fma * static_cast<double>(slab_vectors_) / static_cast<double>(slab_groups_);
-  const double shares = static_cast<double>(p_.n * p_.groups * groups_);
-  const double wanted = std::clamp(group_cycles * shares / kTaskCycles, 1.0, 16.0 * threads_);
-  groups_per_tile_ = std::clamp<int64_t>(static_cast<int64_t>(shares / wanted), 1, groups_);
-  tiles_ = ceil_div(groups_, groups_per_tile_);
-  const int64_t tasks = p_.n * p_.groups * tiles_;
-  unit_groups_ =
-      threads_ == 1 ? 1
-                    : std::clamp<int64_t>(static_cast<int64_t>(wanted) / tasks, 1, static_cast<int64_t>(units_.size()));
-
-  make_panels(group_cycles * static_cast<double>(groups_));
-  // Images copied at once: a few megabytes, so that the copy is still in the cache when it is read.
-  const double image = static_cast<double>(p_.groups * p_.ci * grid_.plane) * sizeof(T);
-  const double limit = std::min(kCopyBytes, static_cast<double>(context.workspace_limit) / 2);
-  images_ = in_place_ || own_panel_ ? p_.n : std::clamp<int64_t>(static_cast<int64_t>(limit / image), 1, p_.n);
-}
-
-// A panel per tile saves a pass over the planes and the wait for it, and no core reads what another wrote. Tiles that
-// overlap pad some places several times: they may grow fewer for that, and smaller for the cache and even threads as
-// long as it costs next to nothing. cycles: of all blocks for one group and image.
-template <class T>
-void PositionsKernel<T>::make_panels(double cycles) {
-  if (in_place_) {
-    panel_pitch_ = ((width_ - kMaxLanes) / simd_.lanes | 1) * simd_.lanes;  // odd: see plane_grid
-    panel_elements_ = p_.ci * panel_pitch_;
-    return;
-  }
-  const double once = static_cast<double>(p_.ci * grid_.plane) / simd_.lanes * kPlaneCycles;
-  const double bearable = std::max(1.5, 1 + 0.1 * cycles / once), negligible = std::max(1.1, 1 + 0.02 * cycles / once);
-  const int64_t outer = p_.n * p_.groups, units = static_cast<int64_t>(units_.size());
-  // Share of the threads' time that is work, with tiles of `per` groups whose units `shares` tasks take.
-  const auto busy = [&](int64_t per, int64_t tiles, int64_t shares) {
-    const int64_t rounds = ceil_div(outer * tiles * shares, threads_);
-    return static_cast<double>(outer * groups_ * units) /
-           static_cast<double>(threads_ * rounds * per * ceil_div(units, shares));
-  };
-  for (int64_t wanted = 1;; wanted *= 2) {
-    const int64_t per = ceil_div(groups_, std::min(wanted, groups_)), tiles = ceil_div(groups_, per);
-    if (tiles > 4096) return;  // far too many to look at; such planes are large
-    int64_t most = 0, all = 0;
-    for (int64_t t = 0; t < tiles; ++t) {
-      const auto places = places_of(t * per, std::min(groups_, (t + 1) * per));
-      most = std::max(most, places[1] - places[0]);
-      all += places[1] - places[0];
-    }
-    int64_t shares = 1;
-    while (shares < std::min<int64_t>(units, threads_) && outer * tiles * shares < 8 * threads_ &&
-           busy(per, tiles, shares) < 0.93) {
-      ++shares;
-    }
-    const double copies = static_cast<double>(all * shares) / static_cast<double>(grid_.plane);
-    if (static_cast<double>(all) > bearable * static_cast<double>(grid_.plane)) return;
-    const int64_t pitch = (ceil_div(most, static_cast<int64_t>(simd_.lanes)) | 1) * simd_.lanes;
-    const int64_t bytes = p_.ci * pitch * static_cast<int64_t>(sizeof(T)), tasks = outer * tiles * shares;
-    const bool even = tasks >= 8 * threads_ || busy(per, tiles, shares) >= 0.93;
-    if (even && bytes <= kOwnPanelBytes && copies <= (own_panel_ ? negligible : bearable)) {
-      own_panel_ = true;
-      groups_per_tile_ = per;
-      tiles_ = tiles;
-      unit_groups_ = shares;
-      panel_pitch_ = pitch;
-      panel_elements_ = p_.ci * pitch;
-      copies_ = copies;
-      const bool many = tasks >= 8 * threads_ || cycles * static_cast<double>(outer) < 4 * kTaskCycles * static_cast<double>(tasks);
-      if (many && bytes <= kPanelBytes) return;
-    }
-    if (per == 1) return;
-  }
-}
-
-template <class T>
-void PositionsKernel<T>::estimate(const PlanContext&) {
-  const double lanes = simd_.lanes;
-  double cycles = 0;  // of one vector of positions, all rows
-  for (const Block& b : blocks_) {
-    const int most = std::min(kMaxVectors, simd_.accumulators / b.rows);
-    const double v = static_cast<double>(ceil_div(std::min<int64_t>(kMaxVectors, slab_vectors_),
-                                                  ceil_div(std::min<int64_t>(kMaxVectors, slab_vectors_), most)));
-    const double k =
-        static_cast<double>(p_.ci * static_cast<int64_t>(lists_[static_cast<size_t>(b.list)].x_tap.size()));
-    const double step = std::max(b.rows * v, 2 * v + b.rows);
-    cycles += (k * slab_ratio_ * step * kFmaCycles + kCallCycles) / v + b.rows * kPositionsStoreCycles;
-  }
-  cycles *= static_cast<double>(slabs_ * slab_vectors_ * p_.n * p_.groups);
-  if (!in_place_) {
-    cycles += copies_ * static_cast<double>(p_.n * p_.groups * p_.ci * grid_.plane) / lanes * kPlaneCycles *
-              (p_.x.c == 1 && p_.ci * p_.groups > 1 ? 4 : 1);
-  }
-  if (in_place_ && p_.x.axis[2] != 1) cycles += static_cast<double>(p_.in_elements()) * kTransposeCycles;
-  cycles += static_cast<double>(p_.out_elements()) / static_cast<double>(axes_[2].o) * kRowCycles;
-  if (!store_.contiguous()) cycles += static_cast<double>(p_.out_elements()) * kScatterCycles;
-  const double parallel = std::min<double>(threads_, static_cast<double>(p_.n * p_.groups * tiles_ * unit_groups_));
-  seconds_ = overlapped(cycles / parallel / kHertz, moved_bytes(p_) / kBytesPerSecond) + kCallSeconds;
 }
 
 template <class T>

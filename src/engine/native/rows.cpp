@@ -68,7 +68,7 @@ std::unique_ptr<RowsKernel<T>> RowsKernel<T>::plan(const Problem& p, const PlanC
 template <class T>
 std::string RowsKernel<T>::form() const {
   return std::string("rows of y, ") + simd_.name + ", a padded plane per worker, " + std::to_string(combos_.size()) + " x " +
-         std::to_string(axes_[2].s) + " phases" + (room_ > p_.axis[2].o ? ", streaming stores" : "");
+         std::to_string(axes_[2].s) + " phases" + (streams() ? ", streaming stores" : "");
 }
 
 template <class T>
@@ -99,7 +99,7 @@ void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const 
   T* staged_at = nullptr;  // where the stage's values belong
   int64_t filled = 0;
   const auto flush = [&] {
-    if (filled != 0) simd_.store(stage, filled, p_.dtype, staged_at, 1, room_ > p_.axis[2].o);
+    if (filled != 0) simd_.store(stage, filled, p_.dtype, staged_at, 1, streams());
     filled = 0;
   };
   RowsArgs<T> a;
@@ -130,7 +130,7 @@ void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const 
     }
   }
   flush();
-  if (room_ > p_.axis[2].o) simd_.fence();
+  if (streams()) simd_.fence();
 }
 
 template <class T>

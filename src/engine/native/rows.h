@@ -29,6 +29,7 @@ class RowsKernel final : public Kernel {
   Status run(const CallMemory& memory, const Runner& runner) const override;
 
  private:
+  bool streams() const { return room_ > p_.axis[2].o; }  // the stage then holds several rows
   struct Combo {  // one (d, h) phase
     std::vector<int32_t> begin;
     std::vector<int64_t> x_tap, w_tap;  // places in the plane and in the raw weight

@@ -104,9 +104,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ctconv::native {
-HWY_EXPORT(FillF32);
-HWY_EXPORT(FillF64);
-void fill_activations(Simd<float>& s) { HWY_DYNAMIC_DISPATCH(FillF32)(s); }
-void fill_activations(Simd<double>& s) { HWY_DYNAMIC_DISPATCH(FillF64)(s); }
+CTCONV_SIMD_FILLS(fill_activations)
 }  // namespace ctconv::native
 #endif

@@ -88,9 +88,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ctconv::native {
-HWY_EXPORT(FillF32);
-HWY_EXPORT(FillF64);
-void fill_depthwise(Simd<float>& s) { HWY_DYNAMIC_DISPATCH(FillF32)(s); }
-void fill_depthwise(Simd<double>& s) { HWY_DYNAMIC_DISPATCH(FillF64)(s); }
+CTCONV_SIMD_FILLS(fill_depthwise)
 }  // namespace ctconv::native
 #endif

@@ -278,9 +278,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ctconv::native {
-HWY_EXPORT(FillF32);
-HWY_EXPORT(FillF64);
-void fill_moves(Simd<float>& s) { HWY_DYNAMIC_DISPATCH(FillF32)(s); }
-void fill_moves(Simd<double>& s) { HWY_DYNAMIC_DISPATCH(FillF64)(s); }
+CTCONV_SIMD_FILLS(fill_moves)
 }  // namespace ctconv::native
 #endif

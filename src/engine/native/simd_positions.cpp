@@ -95,9 +95,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ctconv::native {
-HWY_EXPORT(FillF32);
-HWY_EXPORT(FillF64);
-void fill_positions(Simd<float>& s) { HWY_DYNAMIC_DISPATCH(FillF32)(s); }
-void fill_positions(Simd<double>& s) { HWY_DYNAMIC_DISPATCH(FillF64)(s); }
+CTCONV_SIMD_FILLS(fill_positions)
 }  // namespace ctconv::native
 #endif

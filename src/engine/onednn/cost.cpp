@@ -26,7 +26,7 @@ double filled(int64_t channels) {
   return static_cast<double>(channels) / static_cast<double>((channels + 15) / 16 * 16);
 }
 
-constexpr double kBestShare = 0.97;  // of the peak
+constexpr double kBestShare = 0.95;  // of the peak
 
 // Reading x and w, `passes` times y, and the reorders.
 double moving_seconds(const Problem& p, int32_t threads, double passes, double reorder_bytes) {
