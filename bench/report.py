@@ -236,7 +236,8 @@ def main():
             import plots
         except ImportError as error:
             print(f"report: no pictures: {error}", file=sys.stderr)
-    text = ["# Performance", "", "Written by `bench/report.py` from `bench/results/`; do not edit.", "", *machine_lines(runs), *target_lines(runs), *own_lines(runs), METHOD]
+    text = ["# Performance", "", "Written by `bench/report.py` from `bench/results/`; do not edit. Which loops run, what was tried and what is left: "
+            "[decisions/native-forms.md](decisions/native-forms.md).", "", *machine_lines(runs), *target_lines(runs), *own_lines(runs), METHOD]
     for run in runs:
         tag = f"{run['layout']}-t{run['threads']}.png"
         text += [f"## {name(run)}", ""]

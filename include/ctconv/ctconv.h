@@ -258,7 +258,8 @@ CTCONV_API ctconv_status ctconv_output_spec(const ctconv_op *op, const ctconv_ca
 CTCONV_API ctconv_status ctconv_prepare(const ctconv_op *op, const ctconv_call *call, size_t *workspace_bytes, ctconv_error *error);
 
 /* Computes y. y: shape and element type of ctconv_output_spec, any strides that do not make it meet itself (a channel slice of a larger tensor is fine),
- * no byte shared with x, weight, bias or workspace. x, weight, bias may be any strided view (0 and negative strides too) and are never written.
+ * no byte shared with x, weight, bias or workspace. Aligned to its elements is enough; a large y that begins with a cache line (64 bytes) is written
+ * fastest. x, weight, bias may be any strided view (0 and negative strides too) and are never written.
  * The workspace's content is meaningless before and after. With the plan held, the weight given at create and a workspace, nothing is allocated.
  * CUDA: enqueues on call->stream and returns. After kinds 1xxx to 4xxx and 7xxx y is untouched (except MISUSE_RUNNER), after others unspecified.
  * Status as prepare, and WORKSPACE_SIZE, MISUSE_NULL, _TENSOR, _ALIGNMENT, _TENSOR_DEVICE, _WEIGHT_TWICE, _WEIGHT_MISSING, _Y_SHAPE, _Y_DTYPE,
