@@ -23,12 +23,11 @@ import numpy as np
 import layers
 import machine
 import timing
-from contenders import available, base, onednn
+from contenders import available, base, forced, onednn
 
 TOLERANCE = 1e-4
 LARGE = 2**29  # bytes of one layer's tensors from which contenders hold their memory one after another
 PEERS = ["torch", "onnxruntime", "openvino", "onednn", "onednn.e2e"]
-WAYS = ["ctconv.alloc", "ctconv.c"]  # other ways to call what `ctconv` calls
 HEADS = {"torch": "torch", "onnxruntime": "ORT", "openvino": "OpenVINO", "onednn": "oneDNN", "onednn.e2e": "1DNN e2e"}
 
 
@@ -158,7 +157,7 @@ def head(peers):
 def line(r, peers):
     ours, alloc = r["contenders"]["ctconv"], r["contenders"].get("ctconv.alloc", {})
 
-    forced = [f"{n[7:]} {c['ms'] / ours['ms']:.2f}" for n, c in r["contenders"].items() if n.startswith("ctconv.") and n not in WAYS and "ms" in c]
+    others = [f"{engine} {c['ms'] / ours['ms']:.2f}" for engine, c in forced(r["contenders"])]
 
     def ratio(peer):
         c = r["contenders"].get(peer, {"refused": ""})
@@ -166,7 +165,7 @@ def line(r, peers):
 
     return (f"{r['id']:20s} {ours['engine']:8s} {ours['ms']:9.3f} {alloc.get('ms', 0):9.3f} {r['gflops']:7.1f} {100 * r['roof_share']:4.0f}% |         " +
             "".join(f"{ratio(p):>10s}" for p in peers) + f" | {r['best_ratio'] or 0:6.2f} {ours['setup_ms']:9.2f} {ours['workspace_bytes'] / 1e6:7.2f} " +
-            (f"{100 * r['strangers']:5.0f}%" if r["strangers"] is not None else "     ?") + "  " + " ".join(forced))
+            (f"{100 * r['strangers']:5.0f}%" if r["strangers"] is not None else "     ?") + "  " + " ".join(others))
 
 
 def main():

@@ -12,6 +12,7 @@ import pathlib
 import sys
 
 import layers
+from contenders import forced
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "onednn": "oneDNN", "onednn.e2e": "oneDNN e2e"}
@@ -23,7 +24,6 @@ PROBED_PEAK = 234
 PROBES = {"seed1.ex": 96, "seed0.ex": 10.5, "fcn8s.dw": 0.63, "mednext.dw3d": 0.76, "gan3d.last": 2.1, "fsrcnn": 1.3, "dcgan.last": 0.051,
           "unet3d.k2s2.wide": 6.8, "hifigan.3": 3.1, "pose.256": 7.5, "s1.k3": 1.45}
 ROOF_MEDIAN, ROOF_WIDE, WIDE, MEMORY, SETUP, SCALING, ENGINES = 0.8, 0.9, 32, 8 * 2**20, 2, 1.8, 1.1
-WAYS = ["ctconv.alloc", "ctconv.c"]  # other ways to call what `ctconv` calls
 DISTURBED = 0.05
 
 
@@ -153,8 +153,7 @@ def own_lines(runs):
         slow = sorted((c["setup_ms"] / c["ms"], r["id"]) for r, s, c in rows)[::-1]
         text.append(verdict("creation and packing, in executes", run, SETUP, f"median {slow[len(slow) // 2][0]:.1f}",
                             [(f"{v:.1f}", i) for v, i in slow if v > SETUP], len(rows)))
-        lost = sorted((c["ms"] / e["ms"], r["id"]) for r, _, c in rows for n, e in r["contenders"].items()
-                      if n.startswith("ctconv.") and n not in WAYS and "ms" in e)[::-1]
+        lost = sorted((c["ms"] / e["ms"], r["id"]) for r, _, c in rows for _, e in forced(r["contenders"]))[::-1]
         if lost:
             text.append(verdict("`auto` over the best single engine", run, ENGINES, f"at most {max(1, lost[0][0]):.2f}",
                                 [(f"{v:.2f}", i) for v, i in lost if v > ENGINES], len(rows)))
@@ -197,9 +196,9 @@ def choice_lines(run):
     """Where another engine of ours was faster than the one `auto` took."""
     lost = []
     for r in run["layers"]:
-        for engine, c in r["contenders"].items():
-            if engine.startswith("ctconv.") and engine not in WAYS and "ms" in c and c["ms"] < 0.95 * r["contenders"]["ctconv"]["ms"]:
-                lost.append((c["ms"] / r["contenders"]["ctconv"]["ms"], f"{r['id']} ({engine[7:]} {c['ms']:.3g} ms, {r['contenders']['ctconv']['engine']} {r['contenders']['ctconv']['ms']:.3g} ms)"))
+        ours = r["contenders"]["ctconv"]
+        lost += [(c["ms"] / ours["ms"], f"{r['id']} ({engine} {c['ms']:.3g} ms, {ours['engine']} {ours['ms']:.3g} ms)")
+                 for engine, c in forced(r["contenders"]) if c["ms"] < 0.95 * ours["ms"]]
     if not lost:
         return ["No layer where another engine was more than 5 % faster than the one `auto` took.", ""]
     return [f"{len(lost)} layers where another engine was more than 5 % faster than the one `auto` took: " + "; ".join(t for _, t in sorted(lost)) + ".", ""]

@@ -1,6 +1,7 @@
 // Reading the caller's records; see records.h.
 #include "capi/records.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "src/base/checked.h"
@@ -213,13 +214,18 @@ void copy_dense(const TensorView& t, void* out) {
   while (outer > 0 && (t.strides[static_cast<size_t>(outer - 1)] == run || t.shape[static_cast<size_t>(outer - 1)] == 1)) {
     run *= t.shape[static_cast<size_t>(--outer)];
   }
+  // The next axis is walked by its step; only the axes outside it are looked up.
+  const int64_t runs = outer > 0 ? t.shape[static_cast<size_t>(outer - 1)] : 1;
+  const int64_t step = outer > 0 ? t.strides[static_cast<size_t>(outer - 1)] : 0;
+  outer = std::max(0, outer - 1);
+  const auto bytes = static_cast<size_t>(run * element);
   std::array<int64_t, kMaxNdim> index{};
   auto* to = static_cast<char*>(out);
-  for (int64_t done = 0; done < count; done += run) {
+  for (int64_t done = 0; done < count; done += runs * run) {
     int64_t offset = 0;
     for (int a = 0; a < outer; ++a) offset += index[static_cast<size_t>(a)] * t.strides[static_cast<size_t>(a)];
-    std::memcpy(to, static_cast<const char*>(t.data) + offset * element, static_cast<size_t>(run * element));
-    to += run * element;
+    const char* from = static_cast<const char*>(t.data) + offset * element;
+    for (int64_t i = 0; i < runs; ++i, to += bytes) std::memcpy(to, from + i * step * element, bytes);
     for (int a = outer - 1; a >= 0; --a) {
       if (++index[static_cast<size_t>(a)] < t.shape[static_cast<size_t>(a)]) break;
       index[static_cast<size_t>(a)] = 0;

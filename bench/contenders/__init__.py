@@ -1,6 +1,7 @@
 """The contenders, ours first. Each module holds one library; one that cannot be imported is skipped and named."""
 import importlib
 
+WAYS = ["ctconv.alloc", "ctconv.c"]  # other ways to call what `ctconv` calls
 MODULES = ["ours", "onednn", "pytorch", "ort", "ov"]
 
 
@@ -19,3 +20,9 @@ def available(setting):
                 raise
             skipped[name] = f"{type(error).__name__}: {error}"
     return found, skipped
+
+
+def forced(row):
+    """[(engine, its record)] of our engines that were timed apart from `auto`. row: {contender's name: record} of one layer."""
+    return [(name[len("ctconv."):], record) for name, record in row.items()
+            if name.startswith("ctconv.") and name not in WAYS and "ms" in record]

@@ -102,9 +102,11 @@ class Pool {
     // Each worker begins with a range of its own, the same in every call of this shape: what it wrote last time lies in
     // its own cache. Then it helps the others.
     parts_ = std::min<int64_t>(wanted + 1, kParts);
-    for (int64_t w = 0; w < parts_; ++w) {
-      part_[static_cast<size_t>(w)].next.store(part_begin(w, count), std::memory_order_relaxed);
-      part_[static_cast<size_t>(w)].end = part_begin(w + 1, count);
+    const int64_t each = count / parts_, longer = count % parts_;
+    for (int64_t w = 0, begin = 0; w < parts_; ++w) {
+      Part& part = part_[static_cast<size_t>(w)];
+      part.next.store(begin, std::memory_order_relaxed);
+      part.end = begin += each + (w < longer ? 1 : 0);
     }
     left_.store(0, std::memory_order_relaxed);
     epoch_ += 1;
@@ -183,11 +185,6 @@ class Pool {
       Part& part = part_[static_cast<size_t>((worker + k) % parts_)];
       for (int64_t i; (i = part.next.fetch_add(1, std::memory_order_relaxed)) < part.end;) task_(data_, i, worker);
     }
-  }
-
-  // count may be near 2^63: quotient and remainder apart.
-  int64_t part_begin(int64_t w, int64_t count) const {
-    return count / parts_ * w + std::min(w, count % parts_);
   }
 
   // True with *worker set where this thread entered the open job.

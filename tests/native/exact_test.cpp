@@ -3,33 +3,11 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "hwy/targets.h"
-#include "src/engine/native/native.h"
+#include "tests/native/forms.h"
 #include "tests/native/random_problem.h"
 
 namespace ctconv::native_test {
 namespace {
-
-Result<std::unique_ptr<Kernel>> positions(const Problem& p, const PlanContext& c) {
-  return native::plan_form(p, c, "positions,");
-}
-Result<std::unique_ptr<Kernel>> channels(const Problem& p, const PlanContext& c) {
-  return native::plan_form(p, c, "channels,");
-}
-Result<std::unique_ptr<Kernel>> merged(const Problem& p, const PlanContext& c) {
-  return native::plan_form(p, c, "phases in lanes");
-}
-Result<std::unique_ptr<Kernel>> depthwise(const Problem& p, const PlanContext& c) {
-  return native::plan_form(p, c, "depthwise");
-}
-Result<std::unique_ptr<Kernel>> rows(const Problem& p, const PlanContext& c) {
-  return native::plan_form(p, c, "rows of y");
-}
-
-const Engine kPositions{"positions", true, &positions};
-const Engine kChannels{"channels", true, &channels};
-const Engine kMerged{"merged", true, &merged};
-const Engine kDepthwise{"depthwise", true, &depthwise};
-const Engine kRows{"rows", true, &rows};
 
 void sweep(const Engine& engine, uint64_t seed, int count, int least_run) {
   int run = 0;

@@ -8,20 +8,12 @@
 #include <cstdlib>
 
 #include "hwy/targets.h"
-#include "src/engine/native/native.h"
 #include "src/engine/native/simd.h"
+#include "tests/native/forms.h"
 #include "tests/native/random_problem.h"
 
 namespace ctconv::native_test {
 namespace {
-
-using Planned = Result<std::unique_ptr<Kernel>>;
-
-Planned positions(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "positions,"); }
-Planned channels(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "channels,"); }
-Planned merged(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "phases in lanes"); }
-Planned depthwise(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "depthwise"); }
-Planned rows(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "rows of y"); }
 
 // How many problems are drawn for one that the form serves (the others it refuses, which costs nothing).
 struct Form {
@@ -29,12 +21,8 @@ struct Form {
   int drawn;
   double least_served;
 };
-const Form kForms[] = {{kNativeEngine, 1, 1.0},
-                       {{"positions", true, &positions}, 1, 1.0},
-                       {{"channels", true, &channels}, 1, 0.9},
-                       {{"merged", true, &merged}, 3, 0.1},
-                       {{"depthwise", true, &depthwise}, 12, 0.008},
-                       {{"rows of y", true, &rows}, 12, 0.008}};
+const Form kForms[] = {{kNativeEngine, 1, 1.0}, {kPositions, 1, 1.0},    {kChannels, 1, 0.9},
+                       {kMerged, 3, 0.1},       {kDepthwise, 12, 0.008}, {kRows, 12, 0.008}};
 
 bool sweep(const Form& form, uint64_t seed, int count) {
   int run = 0;

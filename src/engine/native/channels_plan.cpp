@@ -130,9 +130,9 @@ void ChannelsKernel<T>::make_blocks() {
 
 template <class T>
 void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
-  const double image = static_cast<double>(p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i) * sizeof(T);
+  const int64_t image = p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;  // of the copy of x
   const double limit = std::min(kCopyBytes, static_cast<double>(context.workspace_limit) / 2);
-  images_ = in_place_ ? p_.n : std::clamp<int64_t>(static_cast<int64_t>(limit / image), 1, p_.n);
+  images_ = in_place_ ? p_.n : std::clamp<int64_t>(static_cast<int64_t>(limit / (static_cast<double>(image) * sizeof(T))), 1, p_.n);
 
   const std::array<int64_t, 4> extent{images_, axes_[0].un, axes_[1].un, axes_[2].un};
   const int64_t positions = extent[0] * extent[1] * extent[2] * extent[3];
@@ -155,7 +155,7 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
            static_cast<double>(tasks) * 4 * kTaskCycles >= cycles * static_cast<double>(others);  // each makes its tables
   };
   while (most > 24 && !enough(others * ceil_div(positions, most))) most = (most + 1) / 2;
-  weights_outer_ = p_.groups * group_weights_ > p_.n * p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;
+  weights_outer_ = p_.groups * group_weights_ > p_.n * image;
 
   int64_t left = most;
   for (int a = 3; a >= 0; --a) {
@@ -174,7 +174,7 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   worker_elements_ = tables + spare_at_ + (runs_ ? 0 : sums + (in_bundle + 2) * kMaxLanes) + 64;
   worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(worker_elements_), 16));
 
-  copy_elements_ = images_ * p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;
+  copy_elements_ = images_ * image;
   own_copy_ = !in_place_ && weights_outer_ && threads_ > 1 && images_ == p_.n &&
               static_cast<double>(threads_ * copy_elements_) * sizeof(T) <= std::min(kOwnCopies, limit) &&
               static_cast<double>(copy_elements_) * kTransposeCycles * threads_ <= 0.02 * cycles * static_cast<double>(others);

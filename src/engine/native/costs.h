@@ -36,7 +36,7 @@ inline constexpr double kCopyBytes = 8e6;           // padded input held at once
 
 inline constexpr int64_t kSlabBytes =
     192 * 1024;  // packed weights of one slab of input channels, in the second-level cache
-inline constexpr int64_t kGroupBytes = 48 * 1024;         // rows of sums finished together, in the first-level cache
+inline constexpr int64_t kGroupBytes = 48 * 1024;         // rows of sums finished together, near the first-level cache
 inline constexpr int64_t kStreamGroupBytes = 256 * 1024;  // the same where y is streamed
 inline constexpr int64_t kPanelBytes = 320 * 1024;        // input of such rows, in the second-level cache
 inline constexpr int64_t kOwnPanelBytes = 1536 * 1024;    // the padded input of one tile

@@ -67,10 +67,12 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
   RowPart* parts = reinterpret_cast<RowPart*>(pieces + width_ + 1);
 
   const int64_t group_end = std::min(groups_, (tile + 1) * groups_per_tile_);
-  const auto places = places_of(tile * groups_per_tile_, group_end);
+  int64_t place = 0;  // of the panel's first column
   if (own_panel_) {
+    const auto [first, last] = places_of(tile * groups_per_tile_, group_end);
+    place = first;
     const char* image = static_cast<const char*>(m.x) + (n0 + n) * p_.x.n * static_cast<int64_t>(size_of(p_.dtype));
-    plane_part(simd_, p_, grid_, image, g * p_.ci, (g + 1) * p_.ci, places[0], places[1], panel_pitch_, panel);
+    plane_part(simd_, p_, grid_, image, g * p_.ci, (g + 1) * p_.ci, first, last, panel_pitch_, panel);
   }
   for (int64_t k = tile * groups_per_tile_; k < group_end; ++k) {
     const int64_t slab = k / slab_groups_, own = k % slab_groups_;
@@ -101,7 +103,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
         x_ci = panel_pitch_;
       }
     } else if (own_panel_) {
-      from = panel + slab * slab_step_ + j0 - places[0];
+      from = panel + slab * slab_step_ + j0 - place;
       x_ci = panel_pitch_;
     } else {
       from = x + (n * p_.groups + g) * p_.ci * grid_.plane + slab * slab_step_ + j0;

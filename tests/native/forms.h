@@ -1,0 +1,24 @@
+// The native engine with one of its forms forced, each as an engine of its own.
+#pragma once
+
+#include "src/engine/native/native.h"
+
+namespace ctconv::native_test {
+
+using Planned = Result<std::unique_ptr<Kernel>>;
+
+inline Planned plan_positions(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "positions,"); }
+inline Planned plan_channels(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "channels,"); }
+inline Planned plan_merged(const Problem& p, const PlanContext& c) {
+  return native::plan_form(p, c, "phases in lanes");
+}
+inline Planned plan_depthwise(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "depthwise"); }
+inline Planned plan_rows(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "rows of y"); }
+
+inline const Engine kPositions{"positions", true, &plan_positions};
+inline const Engine kChannels{"channels", true, &plan_channels};
+inline const Engine kMerged{"merged", true, &plan_merged};
+inline const Engine kDepthwise{"depthwise", true, &plan_depthwise};
+inline const Engine kRows{"rows of y", true, &plan_rows};
+
+}  // namespace ctconv::native_test
