@@ -2,7 +2,7 @@
 #include "capi/call.h"
 
 #include "capi/engines.h"
-#include "src/problem/show.h"
+#include "src/base/show.h"
 
 namespace ctconv {
 namespace {

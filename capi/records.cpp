@@ -2,10 +2,9 @@
 #include "capi/records.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "src/base/checked.h"
-#include "src/problem/show.h"
+#include "src/base/show.h"
 
 namespace ctconv {
 namespace {
@@ -70,89 +69,6 @@ Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, T
   return {};
 }
 
-void lie_dense(TensorView* t, void* data) {
-  t->data = data;
-  int64_t step = 1;
-  for (int a = t->ndim; a-- > 0;) {
-    t->strides[static_cast<size_t>(a)] = step;
-    step *= std::max<int64_t>(t->shape[static_cast<size_t>(a)], 1);
-  }
-}
-
-int64_t vector_stride(const TensorView& t) {
-  int64_t stride = 1;
-  for (int a = 0; a < t.ndim; ++a) {
-    if (t.shape[static_cast<size_t>(a)] > 1) stride = t.strides[static_cast<size_t>(a)];
-  }
-  return stride;
-}
-
-int64_t count_of(const TensorView& t) {
-  Checked n(1);
-  for (int64_t extent : t.dims()) {
-    if (extent == 0) return 0;
-    n = n * extent;
-  }
-  return n.ok() ? n.value() : INT64_MAX;
-}
-
-Status span_of(const TensorView& t, const char* name, Span* out) {
-  *out = {};
-  const int64_t count = count_of(t);
-  if (count == 0) return {};
-  Checked lo(0), hi(1);
-  for (int a = 0; a < t.ndim; ++a) {
-    const auto at = static_cast<size_t>(a);
-    const Checked reach = (Checked(t.shape[at]) - 1) * t.strides[at];
-    if (t.strides[at] < 0) lo = lo + reach; else hi = hi + reach;
-  }
-  const Checked elements = hi - lo;
-  lo = lo * bytes_of(t.type);
-  hi = hi * bytes_of(t.type);
-  if (!lo.ok() || !hi.ok() || !elements.ok()) {
-    return misuse(Code::MISUSE_TENSOR, name, show_shape(t), "offsets below 2^63 bytes", "shape and strides reach beyond 63 bits");
-  }
-  *out = {lo.value(), hi.value(), elements.value() == count};
-  return {};
-}
-
-Status self_overlap(const char* name, const TensorView& t) {
-  return misuse(Code::MISUSE_Y_OVERLAP, name, "strides " + show_shape(std::span(t.strides.data(), static_cast<size_t>(t.ndim))),
-                "strides that give each element memory of its own", "two of its elements share memory");
-}
-
-bool meets_itself(const TensorView& t) {
-  std::array<std::pair<int64_t, int64_t>, kMaxNdim> axes;  // |stride|, extent
-  size_t n = 0;
-  for (int a = 0; a < t.ndim; ++a) {
-    const auto at = static_cast<size_t>(a);
-    if (t.shape[at] == 0) return false;
-    if (t.shape[at] > 1) axes[n++] = {t.strides[at] < 0 ? -t.strides[at] : t.strides[at], t.shape[at]};
-  }
-  for (size_t a = 1; a < n; ++a) {  // at most 8: insertion by stride
-    for (size_t b = a; b > 0 && axes[b] < axes[b - 1]; --b) std::swap(axes[b], axes[b - 1]);
-  }
-  Checked reach(0);
-  bool nested = true;  // each stride steps over everything finer: the usual case
-  for (size_t a = 0; a < n; ++a) {
-    nested = nested && axes[a].first > reach.value();
-    reach = reach + (Checked(axes[a].second) - 1) * axes[a].first;
-  }
-  if (nested && reach.ok()) return false;
-  const int64_t count = count_of(t);
-  if (!reach.ok() || count > (1 << 22)) return true;  // interleaved beyond what is worth deciding: refused
-  std::vector<int64_t> offsets = {0};
-  offsets.reserve(static_cast<size_t>(count));
-  for (size_t a = 0; a < n; ++a) {
-    const size_t have = offsets.size();
-    for (int64_t i = 1; i < axes[a].second; ++i) {
-      for (size_t o = 0; o < have; ++o) offsets.push_back(offsets[o] + i * axes[a].first);
-    }
-  }
-  std::sort(offsets.begin(), offsets.end());
-  return std::adjacent_find(offsets.begin(), offsets.end()) != offsets.end();
-}
-
 Status read_value(const ctconv_value& in, const char* name, Value* out, int depth) {
   if (depth > kDeepest) return bad_value(name, "more than 8 levels", "at most 8 levels", "is nested too deep");
   if (in.reserved != 0) return unknown_field("ctconv_value");
@@ -203,34 +119,6 @@ Status read_value(const ctconv_value& in, const char* name, Value* out, int dept
     default: return bad_value(name, std::to_string(in.tag), "0 to 8", "has an unknown tag");
   }
   return {};
-}
-
-void copy_dense(const TensorView& t, void* out) {
-  const int64_t element = bytes_of(t.type), count = count_of(t);
-  if (count == 0) return;
-  // The innermost axes that lie as one are one run.
-  int64_t run = 1;
-  int outer = t.ndim;
-  while (outer > 0 && (t.strides[static_cast<size_t>(outer - 1)] == run || t.shape[static_cast<size_t>(outer - 1)] == 1)) {
-    run *= t.shape[static_cast<size_t>(--outer)];
-  }
-  // The next axis is walked by its step; only the axes outside it are looked up.
-  const int64_t runs = outer > 0 ? t.shape[static_cast<size_t>(outer - 1)] : 1;
-  const int64_t step = outer > 0 ? t.strides[static_cast<size_t>(outer - 1)] : 0;
-  outer = std::max(0, outer - 1);
-  const auto bytes = static_cast<size_t>(run * element);
-  std::array<int64_t, kMaxNdim> index{};
-  auto* to = static_cast<char*>(out);
-  for (int64_t done = 0; done < count; done += runs * run) {
-    int64_t offset = 0;
-    for (int a = 0; a < outer; ++a) offset += index[static_cast<size_t>(a)] * t.strides[static_cast<size_t>(a)];
-    const char* from = static_cast<const char*>(t.data) + offset * element;
-    for (int64_t i = 0; i < runs; ++i, to += bytes) std::memcpy(to, from + i * step * element, bytes);
-    for (int a = outer - 1; a >= 0; --a) {
-      if (++index[static_cast<size_t>(a)] < t.shape[static_cast<size_t>(a)]) break;
-      index[static_cast<size_t>(a)] = 0;
-    }
-  }
 }
 
 void write_spec(const TensorSpec& from, ctconv_spec* to) {

@@ -39,31 +39,8 @@ Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, T
 // Pinned host memory counts as CPU.
 inline bool on_host(const TensorView& t) { return t.device_type == CTCONV_DEVICE_CPU || t.device_type == CTCONV_DEVICE_CUDA_HOST; }
 
-// The view of a dense row-major copy: strides replaced, `data` its memory.
-void lie_dense(TensorView* t, void* data);
-
-// Elements between two entries of a tensor with at most one axis above 1 (a bias in any dialect's shape).
-int64_t vector_stride(const TensorView& t);
-
-// Elements; saturates at INT64_MAX.
-int64_t count_of(const TensorView& t);
-
-// The bytes a view reaches, relative to its data: [lo, hi). Empty tensors reach nothing.
-struct Span {
-  int64_t lo = 0, hi = 0;
-  bool dense = false;  // every byte in between belongs to the tensor
-};
-Status span_of(const TensorView& t, const char* name, Span* out);
-
-// True where two different indices share an element.
-bool meets_itself(const TensorView& t);
-Status self_overlap(const char* name, const TensorView& t);
-
 // Deep copy; TENSOR data too. MISUSE_VALUE where malformed.
 Status read_value(const ctconv_value& in, const char* name, Value* out, int depth = 0);
-
-// Row-major copy of a strided host tensor into `out`.
-void copy_dense(const TensorView& from, void* out);
 
 void write_spec(const TensorSpec& from, ctconv_spec* to);
 

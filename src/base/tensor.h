@@ -1,7 +1,8 @@
-// A borrowed, already checked view of a tensor: what capi makes of a ctconv_tensor.
+// A borrowed, already checked view of a tensor, and the algebra of such views.
 //
-//   in:  a record with ndim 0..kMaxNdim, shape, strides in elements
+//   in:  a record with ndim 0..kMaxNdim, shape, strides in elements (capi makes the view of a ctconv_tensor)
 //   out: the same as values, strides always filled; no ownership
+//   refuses: a view that reaches beyond 63 bits (span_of: MISUSE_TENSOR)
 #pragma once
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <span>
 
 #include "src/base/dtype.h"
+#include "src/base/status.h"
 
 namespace ctconv {
 
@@ -31,5 +33,28 @@ struct TensorSpec {
   int ndim = 0;
   std::array<int64_t, kMaxNdim> shape{};
 };
+
+// The view of a dense row-major copy: strides replaced, `data` its memory.
+void lie_dense(TensorView* t, void* data);
+
+// Elements between two entries of a tensor with at most one axis above 1 (a bias in any dialect's shape).
+int64_t vector_stride(const TensorView& t);
+
+// Elements; saturates at INT64_MAX.
+int64_t count_of(const TensorView& t);
+
+// The bytes a view reaches, relative to its data: [lo, hi). Empty tensors reach nothing.
+struct Span {
+  int64_t lo = 0, hi = 0;
+  bool dense = false;  // every byte in between belongs to the tensor
+};
+Status span_of(const TensorView& t, const char* name, Span* out);
+
+// True where two different indices share an element.
+bool meets_itself(const TensorView& t);
+Status self_overlap(const char* name, const TensorView& t);
+
+// Row-major copy of a strided host tensor into `out`.
+void copy_dense(const TensorView& from, void* out);
 
 }  // namespace ctconv

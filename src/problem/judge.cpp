@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "src/base/checked.h"
+#include "src/base/show.h"
 #include "src/problem/lowering.h"
-#include "src/problem/show.h"
 
 namespace ctconv {
 namespace {
