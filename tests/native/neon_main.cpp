@@ -1,8 +1,7 @@
-// The native engine on a CPU with NEON, as a program of its own: no test framework is needed where it is
-// cross-compiled.
+// The native engine on a CPU with NEON, as a program of its own: cross-compiled, it needs no test framework.
 //
-//   in:  [problems a form, 300 if left out]; which NEON variants run is what Highway was built for and this CPU has
-//   out: one line per variant and form, exit 0; the first problem whose bytes differ from the reference's, exit 1
+//   in:      [problems a form, 300 if left out]; which NEON variants run is what Highway was built for and this CPU has
+//   out:     one line per variant and form, exit 0; the first problem whose bytes differ from the reference's, exit 1
 //   refuses: a CPU, or a build, whose vectors are not NEON (exit 1)
 #include <cstdio>
 #include <cstdlib>

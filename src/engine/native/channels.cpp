@@ -1,4 +1,7 @@
-// Running the form "channels". in: x, packed weights, bias; out: the core of y. See channels.h.
+// Running the form "channels"; see channels.h.
+//
+//   in:  x, packed weights, bias
+//   out: the core of y
 #include "src/engine/native/channels.h"
 
 #include <algorithm>

@@ -1,11 +1,13 @@
 // Form "channels": vector lanes run over packed output channels, rows are output positions.
 //
 //   For many channels: any positions fill the rows, so narrow images, borders and batches of tiny images waste nothing.
-//   x (in place where its channels lie innermost, else copied so) -> M x V blocks in slabs of input channels -> tile ->
-//   y Only taps that meet a real input element are multiplied: positions are cut into boxes of equal tap sets, nothing
-//   is padded. Weights: [group][combo][block][ci][taps][V*N]; a combo is one (d, h) phase and one or all (merged) w
-//   phases. Lanes of a block: (c, f) or, with y's channels innermost, (f, c): runs of lanes are contiguous in y.
-//   Refuses: weights with Inf or NaN in lanes' padding cannot occur; none are refused.
+//   x (in place where its channels lie innermost, else copied so) -> M x V blocks in slabs of input channels -> tile
+//   -> y
+//   Only taps that meet a real input element are multiplied: positions are cut into boxes of equal tap sets.
+//   Nothing is padded.
+//   Weights: [group][combo][block][ci][taps][V*N]; a combo is one (d, h) phase and one or all (merged) w phases.
+//   Lanes of a block: (c, f) or, with y's channels innermost, (f, c): runs of lanes are contiguous in y.
+//   Refuses: weights with Inf or NaN (pack answers false), although padding cannot meet them here.
 #pragma once
 
 #include <array>

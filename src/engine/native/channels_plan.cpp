@@ -1,5 +1,7 @@
-// Planning and packing the form "channels". in: Problem, limits; out: combos, blocks, tiles, packed weights. See
-// channels.h.
+// Planning and packing the form "channels"; see channels.h.
+//
+//   in:  Problem, limits
+//   out: combos, blocks, tiles, packed weights
 #include <algorithm>
 #include <atomic>
 

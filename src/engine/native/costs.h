@@ -1,8 +1,8 @@
-// Measured constants of the cost model, AMD Zen 4 (EPYC 9004, 2 cores, 3.65 GHz), November 2026.
+// Measured constants of the cost model: AMD Zen 4 (EPYC 9004, 2 cores, 3.65 GHz), November 2026.
 //
-//   Only comparisons between forms and engines rest on them; no result does. A form's cost: vector multiply-adds over
-//   the rate of its blocks, plus moving values in and out, or the memory traffic where that is longer, plus a fixed
-//   call.
+//   Only comparisons between forms and engines rest on them; no result does.
+//   A form's cost: vector multiply-adds over the rate of its blocks, plus moving values in and out,
+//   or the memory traffic where that is longer, plus a fixed call.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,7 @@
-// in: x, weights, bias with channels innermost, one channel per group; out: the core of y. See depthwise.h.
+// Running the form "depthwise"; see depthwise.h.
+//
+//   in:  x, weights, bias with channels innermost, one channel per group
+//   out: the core of y
 #include "src/engine/native/depthwise.h"
 
 #include <algorithm>

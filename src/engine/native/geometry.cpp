@@ -1,4 +1,7 @@
-// in: Axis; out: AxisPhases and Stretches. See geometry.h for the formula.
+// Phases of one axis; see geometry.h for the formula.
+//
+//   in:  Axis
+//   out: AxisPhases and Stretches
 #include "src/engine/native/geometry.h"
 
 #include <algorithm>

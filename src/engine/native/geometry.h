@@ -1,9 +1,11 @@
 // The phases of a transposed convolution along one axis, and which taps each has.
 //
-//   o + lo = u*s + f,  t*d = v*s + f   =>   i = u - v:   outputs of one phase f are a dense, stride-1 correlation on
-//   the u grid in:  an Axis of the problem;   out: the phases that occur, their u range and their taps as an arithmetic
-//   progression An axis of one input row has no use for its stride: it is widened until every tap is a phase of its own
-//   (k = s).
+//   o + lo = u*s + f,  t*d = v*s + f   =>   i = u - v
+//   So the outputs of one phase f are a dense, stride-1 correlation on the u grid.
+//
+//   in:  an Axis of the problem
+//   out: the phases that occur, their u range, and their taps as an arithmetic progression
+//   An axis of one input row has no use for its stride: it is widened until every tap is a phase of its own (k = s).
 #pragma once
 
 #include <cstdint>

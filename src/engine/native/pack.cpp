@@ -1,4 +1,7 @@
-// in: raw weights; out: blocks as the micro-kernels read them. See pack.h.
+// Packing weights; see pack.h.
+//
+//   in:  raw weights
+//   out: blocks as the micro-kernels read them
 #include "src/engine/native/pack.h"
 
 #include <cstdint>

@@ -1,4 +1,7 @@
-// in: x with any strides; out: padded planes, or channel-innermost rows. See pad.h.
+// The copy of the input; see pad.h.
+//
+//   in:  x with any strides
+//   out: padded planes, or channel-innermost rows
 #include "src/engine/native/pad.h"
 
 #include <algorithm>

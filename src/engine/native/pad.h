@@ -1,11 +1,12 @@
 // The one copy of the input: widened, zero-padded, and laid out as the micro-kernels read it.
 //
-//   planes:    [n][channel][d][h][w] with zeros where a tap would leave the input; every tap of every rank is one
-//   offset.
-//              Rows share their padding with their neighbours, so a row is i + max(left, right) long instead of i +
-//              both.
-//   channels:  [n][group][d][h][w][channel], no padding: the lanes-over-channels form never touches a tap outside the
-//   input. in:  x with any strides;   refuses: nothing
+//   planes:    [n][channel][d][h][w] with zeros where a tap would leave the input.
+//              Every tap of every rank is one offset. Neighbouring rows share their padding:
+//              a row is i + max(left, right) long instead of i + both.
+//   channels:  [n][group][d][h][w][channel], no padding: the form "channels" never touches a tap outside the input.
+//
+//   in:      x with any strides
+//   refuses: nothing
 #pragma once
 
 #include <array>

@@ -1,5 +1,7 @@
-// Choosing the form. in: Problem, PlanContext; out: the cheapest of the forms that serve it, or a refusal. See
-// native.h.
+// Choosing the form; see native.h.
+//
+//   in:  Problem, PlanContext
+//   out: the cheapest of the forms that serve it, or a refusal
 #include <algorithm>
 #include <vector>
 

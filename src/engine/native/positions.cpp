@@ -1,4 +1,7 @@
-// Running the form "positions". in: x, packed weights, bias; out: the core of y. See positions.h.
+// Running the form "positions"; see positions.h.
+//
+//   in:  x, packed weights, bias
+//   out: the core of y
 #include "src/engine/native/positions.h"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 // Form "positions": vector lanes run over flattened output positions, rows are output channels and phases.
 //
-//   For layers with few products per output (few channels or taps) in channels-first order, and for few output
-//   channels. x -> padded planes (or in place where no tap can leave the input) -> M x V blocks -> rows of one unit ->
-//   y, once Unit: the rows finished together, `channels` output channels times all phases they are interleaved with.
+//   For channels-first layers with few products per output (few channels or taps), and for few output channels.
+//   x -> padded planes (or in place where no tap can leave the input) -> M x V blocks -> rows of one unit -> y, once
+//   Unit: the rows finished together, `channels` output channels times all phases they are interleaved with.
 //   Weights: [group][unit][block][ci][taps][M], zero-free: a block holds phases of one tap list only.
 //   Refuses: weights with Inf or NaN where padding could meet them (pack answers false).
 #pragma once

@@ -1,5 +1,7 @@
-// Planning and packing the form "positions". in: Problem, limits; out: tap lists, units, blocks, packed weights. See
-// positions.h, and positions_tasks.cpp for how the work is shared out.
+// Planning and packing the form "positions"; see positions.h. positions_tasks.cpp shares the work out.
+//
+//   in:  Problem, limits
+//   out: tap lists, units, blocks, packed weights
 #include <algorithm>
 #include <atomic>
 

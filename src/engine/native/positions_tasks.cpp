@@ -1,5 +1,7 @@
-// How the form "positions" is cut into tasks, and what it is expected to cost. in: units, slabs, groups of strips; out:
-// tiles, shares of units, panels or planes, seconds. See positions.h.
+// How the form "positions" is cut into tasks, and what it is expected to cost; see positions.h.
+//
+//   in:  units, slabs, groups of strips
+//   out: tiles, shares of units, panels or planes, seconds
 #include <algorithm>
 #include <cmath>
 

@@ -1,4 +1,7 @@
-// in: x, weights, bias with rows contiguous, one channel per group; out: the core of y. See rows.h.
+// Running the form "rows"; see rows.h.
+//
+//   in:  x, weights, bias with rows contiguous, one channel per group
+//   out: the core of y
 #include "src/engine/native/rows.h"
 
 #include <algorithm>

@@ -1,4 +1,7 @@
-// in: the instruction set Highway chose for this CPU; out: the tables of simd.h.
+// The tables of simd.h for this CPU.
+//
+//   in:  the instruction set Highway chose
+//   out: one table per computing type
 #include "src/engine/native/simd.h"
 
 #include "src/engine/native/simd_tables.h"

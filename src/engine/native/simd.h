@@ -1,9 +1,9 @@
-// The vector routines of the native engine, as tables of function pointers: one table per instruction set and element
-// type.
+// The vector routines of the native engine: tables of function pointers, one per instruction set and computing type.
 //
-//   in:  this CPU (Highway's run-time dispatch);   out: simd<float>() and simd<double>(), lanes 0 where vectors have no
-//   fma Every routine does the same sequence of correctly rounded operations per element on every instruction set. T is
-//   the computing type: float (also for f16 and bf16, widened when read and narrowed when stored) or double.
+//   in:  this CPU (Highway's run-time dispatch)
+//   out: simd<float>() and simd<double>(); lanes is 0 where vectors have no fused multiply-add
+//   Per element every routine does the same sequence of correctly rounded operations on every instruction set.
+//   T is the computing type: float (also for f16 and bf16, widened when read, narrowed when stored) or double.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ inline constexpr int kMaxVectors = 6;  // V: vectors of one row
 inline constexpr int kMaxLanes = 16;   // N
 inline constexpr int kMaxRowPhases = 8;  // S of a row that is interleaved in registers
 
-// Lanes over positions. out[row[m]][q] = sum over c, t (in this order) of w[c][t][m] * x[c*x_ci + x_tap[t] + q], +
-// bias[row_c[m]]
+// Lanes over positions.
+// out[row[m]][q] = sum over c, t (in this order) of w[c][t][m] * x[c*x_ci + x_tap[t] + q], + bias[row_c[m]]
 template <class T>
 struct PositionsArgs {
   const T* x;
@@ -37,8 +37,8 @@ struct PositionsArgs {
   T* out;
 };
 
-// Lanes over channels. out[out_pos[m]][r] (+)= sum over c, t of x[x_pos[m] + c + x_tap[t]] * w[c*w_ci + w_tap[t] + r],
-// r < V*N
+// Lanes over channels.
+// out[out_pos[m]][r] (+)= sum over c, t of x[x_pos[m] + c + x_tap[t]] * w[c*w_ci + w_tap[t] + r], r < V*N
 template <class T>
 struct ChannelsArgs {
   const T* x;

@@ -30,8 +30,8 @@ void Channels(const ChannelsArgs<T>& a) {
   using Vec = hn::Vec<decltype(d)>;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   Vec acc[M][V];
-  // Six addresses fit the registers beside the loop's own. The others are read from the stack in every step: a compiler
-  // left alone parks them in vector registers, whose moves compete with the multiply-adds.
+  // kHeld addresses fit the registers beside the loop's own. The others are read from the stack in every step: a
+  // compiler left alone parks them in vector registers, whose moves compete with the multiply-adds.
   constexpr int kHeld = M < 5 ? M : 5;
   const T* p[kHeld];
   const T* volatile parked[M > kHeld ? M - kHeld : 1];

@@ -1,4 +1,7 @@
-// in: rows of sums; out: rows of y. See store.h.
+// The last step of a tile; see store.h.
+//
+//   in:  rows of sums
+//   out: rows of y
 #include "src/engine/native/store.h"
 
 #include <algorithm>

@@ -1,12 +1,12 @@
 // The last step of a tile: rows of finished sums, one per phase, become interleaved rows of y.
 //
-//   in:  sums of one (d, h) output row in the order of output: value q of phase r becomes y[q*s + r]; phase r, channel
-//   c
-//        at src + (r*channels + c)*src_stride. (The phases that begin one u later were written one place earlier.)
+//   in:  sums of one (d, h) output row in the order of output: value q of phase r becomes y[q*s + r]
+//        phase r, channel c at src + (r*channels + c)*src_stride
+//        (Phases that begin one u later were written one place earlier.)
 //   out: the output values which positions begin .. end of the row give; nothing else is written
-//   Unit stride and all phases present: interleaved in registers, straight into y or, where y is narrower or streamed
-//   past the cache, into a stage that grows while rows follow each other in y. Otherwise element by element with y's
-//   stride.
+//
+//   Unit stride and all phases present: interleaved in registers, straight into y. Where y is narrower or streamed
+//   past the cache: into a stage that grows while rows follow each other in y. Otherwise: element by element.
 #pragma once
 
 #include "src/engine/native/geometry.h"
