@@ -1,8 +1,10 @@
 // ctconv: the canonical problem's own fields. Source: docs/semantics.md section 1.
 //
 //   in:  in_channels, out_channels, groups, kernel_size, stride, dilation, pad_begin, pad_end, output_padding,
-//   zero_tail, data_format, bias out: as given; the rank is the length of kernel_size (an int: 1-D) Judged in the order
-//   of that list, per argument type, length, range; then in % groups, out % groups. Input rank + 2 axes only.
+//        zero_tail, data_format, bias
+//   out: as given; the rank is the length of kernel_size (an int: 1-D)
+//   Judged in the order of that list, per argument type, length, range; then in % groups, out % groups.
+//   Input: rank + 2 axes only.
 #include "src/dialect/families.h"
 #include "src/dialect/rules.h"
 

@@ -1,7 +1,8 @@
 // Initialisers several dialects spell alike: a tensor that is used as it is.
 //
-//   in:  a tensor Value (a dense host copy);   out: its values as doubles;   refuses: a shape other than the
-//   parameter's, a non-numeric type
+//   in:      a tensor Value (a dense host copy)
+//   out:     its values as doubles
+//   refuses: a shape other than the parameter's, a non-numeric type
 #pragma once
 
 #include <string>

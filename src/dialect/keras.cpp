@@ -1,12 +1,11 @@
-// keras.layers.Conv2DTranspose and Conv3DTranspose. Source: Keras documentation of layers.Conv2DTranspose, keras 3.15.1
-// (TensorFlow 2.21.0); docs/semantics.md section 11.
+// keras.layers.Conv2DTranspose and Conv3DTranspose. Source: Keras documentation of layers.Conv2DTranspose,
+// keras 3.15.1 (TensorFlow 2.21.0); docs/semantics.md section 11.
 //
 //   in:  filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation, use_bias,
-//   kernel_initializer,
-//        bias_initializer (regularisers, constraints accepted and ignored)
+//        kernel_initializer, bias_initializer (regularisers, constraints accepted and ignored)
 //   out: pads from padding and output_padding, which do not depend on the input; weight (k..., filters, Cin);
-//   in_channels come from x Every fault of an argument is a ValueError. Order: the package's constructor.
-//   output_padding=0 differs from None.
+//        in_channels come from x
+//   Every fault of an argument is a ValueError. Order: the package's constructor. output_padding=0 differs from None.
 #include <algorithm>
 
 #include "src/base/checked.h"
@@ -86,8 +85,8 @@ Status read_activation(const Arguments& args, Activation* out) {
 // One axis of the table of section 11.
 //   valid: begin 0, tail max(s - keff, 0), or output_padding where given
 //   same:  None: total = max(keff - s, 0), begin = floor(total/2), tail max(s - keff, 0)
-//          given: full - E = 2*floor(keff/2) - output_padding; begin = floor(max(that, 0)/2), the rest cropped at the
-//          end or appended
+//          given: full - E = 2*floor(keff/2) - output_padding; begin = floor(max(that, 0)/2),
+//                 the rest cropped at the end or appended
 void lower(bool same, const int64_t* given, int64_t s, int64_t keff, int64_t* begin, int64_t* end, int64_t* extra) {
   int64_t cropped = 0;  // full - extent, before the tail
   if (given == nullptr) {

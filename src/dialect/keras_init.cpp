@@ -1,7 +1,8 @@
-// Initialisers by their Keras names, with the defaults of keras.initializers: snake_case and CamelCase are the same
-// name.
-//   variance scaling: uniform of width sqrt(3 * scale / fan), or a normal of sigma sqrt(scale / fan) / 0.8796..., cut
-//   at 2 sigma
+// Initialisers by their Keras names, with the defaults of keras.initializers.
+//
+//   snake_case and CamelCase are the same name.
+//   variance scaling: uniform of width sqrt(3 * scale / fan),
+//                     or a normal of sigma sqrt(scale / fan) / 0.8796..., cut at 2 sigma
 #include "src/dialect/keras_init.h"
 
 #include "src/dialect/init_names.h"

@@ -1,7 +1,8 @@
 // Initialisers by their Keras names.
 //
-//   in:  kernel_initializer / bias_initializer: None, a name or a tensor;   out: the Initialiser;   refuses: anything
-//   else, with one ValueError code
+//   in:      kernel_initializer / bias_initializer: None, a name or a tensor
+//   out:     the Initialiser
+//   refuses: anything else, with one ValueError code
 #pragma once
 
 #include "src/desc/descriptor.h"

@@ -2,10 +2,11 @@
 // the package's source (it was not run); docs/semantics.md section 8.
 //
 //   in:  in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias
-//   out: pad_begin = pad_end = padding, output_padding as given; grouped weights carry a group axis in front, the bias
-//   is (1, Cout, 1, ...) There is no Raises section: AssertionErrors of the source become VALUE_ (arguments) and SHAPE_
-//   (tensors). Library rules: a float is not cast to int; groups > 1 works; a negative output_padding is refused; 3-D
-//   also takes (C, D, H, W), as the page says.
+//   out: pad_begin = pad_end = padding, output_padding as given
+//        grouped weights carry a group axis in front, the bias is (1, Cout, 1, ...)
+//   There is no Raises section: AssertionErrors of the source become VALUE_ (arguments) and SHAPE_ (tensors).
+//   Library rules: a float is not cast to int; groups > 1 works; a negative output_padding is refused; 3-D also takes
+//   (C, D, H, W), as the page says.
 #include "src/dialect/families.h"
 #include "src/dialect/rules.h"
 

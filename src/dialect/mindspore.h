@@ -15,8 +15,8 @@ namespace ctconv::mindspore {
 enum class PadMode { kSame, kValid, kPad };  // in the order of kPadModes
 
 // Fills pad_begin, pad_end and output_padding from kernel, stride and dilation (which are already in the descriptor).
-//   valid: extra = max(s - keff, 0);   same: total = max(keff - s, 0), the odd element at the end, extra = max(s -
-//   keff, 0)
+//   valid: extra = max(s - keff, 0)
+//   same:  total = max(keff - s, 0), the odd element at the end, extra = max(s - keff, 0)
 // kPad leaves them alone. A keff beyond int64 leaves zeros: the call then answers SHAPE_OUTPUT_OVERFLOW.
 void lower_pad_mode(PadMode mode, Descriptor* d);
 

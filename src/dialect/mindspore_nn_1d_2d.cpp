@@ -2,13 +2,12 @@
 // mindspore 2.10.0; docs/semantics.md section 5.
 //
 //   in:  in_channels, out_channels, kernel_size, stride, pad_mode, padding, output_padding (2-D only), dilation, group,
-//   has_bias, weight_init,
-//        bias_init, dtype
+//        has_bias, weight_init, bias_init, dtype
 //   out: pads by pad_mode; output_padding becomes rows of zeros AFTER the bias (zero_tail), unlike every other dialect
-//   1-D: ints only, padding on both sides, weight (in, out/group, 1, k).
+//        1-D: ints only, padding on both sides, weight (in, out/group, 1, k)
 //   pad_mode is lower case only. A wrong-length tuple or a non-int entry of kernel_size, stride, dilation is a
-//   TypeError here. The package judges output_padding's range and conflict at the call; here they are the last step of
-//   the validator, range first.
+//   TypeError here. The package judges output_padding's range and conflict at the call; here they are the last step
+//   of the validator, range first.
 #include "src/dialect/families.h"
 #include "src/dialect/mindspore.h"
 

@@ -2,11 +2,9 @@
 // the 2.0 alpha page. docs/semantics.md section 4.
 //
 //   in:  in_channels, out_channels, kernel_size, stride, pad_mode, padding, dilation, group, output_padding, has_bias,
-//   weight_init, bias_init,
-//        data_format, dtype
+//        weight_init, bias_init, data_format, dtype
 //   out: pads by pad_mode; bias over the whole core; x must have the type of `dtype`
-//   The page calls a tuple of the wrong length a TypeError (padding apart, whose length has a ValueError row of its
-//   own).
+//   The page calls a tuple of the wrong length a TypeError. (Padding apart: its length has a ValueError row.)
 //   "@2.0": weight_init="normal", bias_init="zeros", no dtype (float16 and float32, whichever the weight has).
 #include "src/dialect/families.h"
 #include "src/dialect/mindspore.h"

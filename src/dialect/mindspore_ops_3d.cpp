@@ -2,9 +2,10 @@
 // docs/semantics.md section 3.
 //
 //   in:  in_channel, out_channel, kernel_size, mode, pad_mode, pad, stride, dilation, group, output_padding,
-//   data_format out: pads by pad_mode; a bias is refused; float16 and float32 Judged in the documented order (the
-//   page's Raises section, gaps filled by the package). A list is not a tuple. The package's own limits on depth
-//   dilation, kernel volume and depth stride are in no document and are not errors here.
+//        data_format
+//   out: pads by pad_mode; a bias is refused; float16 and float32
+//   Judged in the documented order (the page's Raises section, gaps filled by the package). A list is not a tuple.
+//   The package's own limits on depth dilation, kernel volume and depth stride are in no document and no errors here.
 #include "src/dialect/families.h"
 #include "src/dialect/mindspore.h"
 

@@ -2,10 +2,11 @@
 // section 10.
 //
 //   in:  auto_pad, dilations, group, kernel_shape, output_padding, output_shape, pads (all begins, then all ends),
-//   strides; all optional out: rank 0: everything per-axis gets its length from the tensors at the call; channels and
-//   kernel come from the weight Attributes are sequences of ints (an int is no sequence). The shape of the weight does
-//   not follow from the attributes. pads of odd length: the extra entry goes to pad_end, so that the length check finds
-//   it.
+//        strides; all optional
+//   out: rank 0: everything per-axis gets its length from the tensors at the call
+//        channels and kernel come from the weight, so its shape does not follow from the attributes
+//   Attributes are sequences of ints (an int is no sequence). output_shape holds spatial entries only.
+//   pads of odd length: the extra entry goes to pad_end, so that the length check finds it.
 #include "src/dialect/families.h"
 #include "src/dialect/rules.h"
 

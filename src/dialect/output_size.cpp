@@ -1,10 +1,11 @@
-// The call's output_size, by the descriptor's rules: kinds, bools, lengths. The window itself is judged where x is
-// known.
+// The call's output_size, by the descriptor's rules: kinds, bools, lengths. The window is judged where x is known.
 //
-//   in:  the Value as given, axes of x;   out: one size per axis, or the fault to deliver at its place in the dialect's
-//   order torch: a sequence of rank entries, or with the leading batch and channel entries, which are ignored; an int
-//   is a TypeError paddle: an int for all axes, or a sequence of rank entries; another type is a ValueError, a bool or
-//   a non-int entry a TypeError
+//   in:  the Value as given, axes of x
+//   out: one size per axis, or the fault to deliver at its place in the dialect's order
+//   torch:   a sequence of rank entries, or with the leading batch and channel entries, which are ignored;
+//            an int is a TypeError
+//   paddle:  an int for all axes, or a sequence of rank entries; another type is a ValueError, a bool or a non-int
+//            entry a TypeError
 #include "src/dialect/dialect.h"
 
 namespace ctconv {

@@ -1,6 +1,7 @@
 // What the paddle dialects share: forms of padding, data_format, size arguments, attributes, act.
 //
-//   in:  one argument;   out: Status of one step of the documented order, or fields of the Descriptor
+//   in:  one argument
+//   out: Status of one step of the documented order, or fields of the Descriptor
 //   A wrong type of a size argument is a ValueError (VALUE_<arg>), a bool or a non-int entry a TypeError (TYPE_<arg>).
 #pragma once
 

@@ -1,9 +1,10 @@
 // paddle.nn.functional.conv1d_transpose / conv2d_transpose / conv3d_transpose. Source: PaddlePaddle documentation of
 // paddle.nn.functional.conv3d_transpose, paddlepaddle 3.3.1; docs/semantics.md section 7.
 //
-//   in:  stride, padding, output_padding, groups, dilation, output_size, data_format, name; x, weight and bias are the
-//   call's tensors out: channels and kernel come from the weight, so its shape cannot be answered; output_size and
-//   output_padding exclude each other Positions count from the first argument after x, weight, bias.
+//   in:  stride, padding, output_padding, groups, dilation, output_size, data_format, name
+//        x, weight and bias are the call's tensors
+//   out: channels and kernel come from the weight, so its shape cannot be answered
+//   output_size and output_padding exclude each other. Positions count from the first argument after x, weight, bias.
 #include "src/dialect/families.h"
 #include "src/dialect/paddle.h"
 

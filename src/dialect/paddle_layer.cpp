@@ -1,11 +1,12 @@
 // paddle.nn.Conv1DTranspose / Conv2DTranspose / Conv3DTranspose. Source: PaddlePaddle documentation of
 // paddle.nn.Conv3DTranspose, paddlepaddle 3.3.1; docs/semantics.md section 7.
 //
-//   in:  in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, weight_attr,
-//   bias_attr, data_format out: pads as given, zeros (VALID) or from the input extent (SAME, dilation then 1); weight
-//   (Cin, Cout/groups, k...) also for channels last call: (x, output_size=None); output_size replaces output_padding,
-//   whose limit is therefore judged at the call Library rules: data_format must belong to the rank at once,
-//   out_channels % groups, kernel_size and dilation >= 1.
+//   in:   in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, weight_attr,
+//         bias_attr, data_format
+//   out:  pads as given, zeros (VALID) or from the input extent (SAME, dilation then 1)
+//         weight (Cin, Cout/groups, k...), also for channels last
+//   call: (x, output_size=None); output_size replaces output_padding, whose limit is therefore judged at the call
+//   Library rules: data_format must belong to the rank at once, out_channels % groups, kernel_size and dilation >= 1.
 #include "src/dialect/families.h"
 #include "src/dialect/paddle.h"
 

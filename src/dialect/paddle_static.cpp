@@ -2,8 +2,8 @@
 // paddle.static.nn.conv3d_transpose, paddlepaddle 3.3.1; docs/semantics.md section 7.
 //
 //   in:  num_filters, output_size, filter_size, padding, stride, dilation, groups, param_attr, bias_attr, use_cudnn,
-//   act, name, data_format out: in_channels comes from x; with filter_size None the kernel follows from output_size and
-//   x:
+//        act, name, data_format
+//   out: in_channels comes from x; with filter_size None the kernel follows from output_size and x:
 //        k = floor((output_size - (in-1)*s + pad_begin + pad_end - 1) / dilation) + 1, at least 1 (library rule)
 //   Positions count from the first argument after the input. act is applied after the bias.
 #include "src/dialect/families.h"

@@ -1,9 +1,11 @@
 // torch.nn.ConvTranspose1d / 2d / 3d. Source: PyTorch documentation of torch.nn.ConvTranspose3d, torch 2.15.0.
 //
-//   in:  in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation, padding_mode
-//   (device, dtype ignored) out: pad_begin = pad_end = padding; output_padding as given or from output_size call:
-//   forward(input, output_size=None); input (N, C, ...) or (C, ...) The page has no Raises section; the order below is
-//   the package's. Ints or tuples or lists of rank entries, one entry broadcasts (not for kernel_size).
+//   in:   in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation, padding_mode
+//         (device, dtype ignored)
+//   out:  pad_begin = pad_end = padding; output_padding as given or from output_size
+//   call: forward(input, output_size=None); input (N, C, ...) or (C, ...)
+//   The page has no Raises section; the order below is the package's. Ints, or tuples or lists of rank entries; one
+//   entry broadcasts (not for kernel_size).
 //   output_padding's limit is judged at the call, where output_size replaces it.
 #include "src/dialect/families.h"
 #include "src/dialect/rules.h"
