@@ -1,6 +1,7 @@
 // Activations built from correctly rounded operations only: the same bits on every machine and in every engine.
 //
-//   in:  a finished sum (bias added) in the accumulator type, f32 or f64;   out: act(value) in the same type
+//   in:  a finished sum (bias added) in the accumulator type, f32 or f64
+//   out: act(value) in the same type
 //   relu        x < 0 ? 0 : x                       leaky  x < 0 ? alpha * x : x
 //   clip        x < lo ? lo : x > hi ? hi : x       tanh   m / (m + 2) with the sign of x, m = expm1(2|x|)
 //   sigmoid     e = exp(-|x|);  x < 0 ? e / (1 + e) : 1 / (1 + e)

@@ -1,9 +1,11 @@
 // The inverse of the normal distribution function, in correctly rounded operations only (+ - * / sqrt fma): one result
 // on every machine.
 //
-//   in:  p in (0, 1);   out: z with P(N(0, 1) <= z) = p, relative error below 1e-14;   refuses: nothing
-//   Wichura, Algorithm AS 241 (PPND16), 1988: three rational approximations; its logarithm is computed here, not by the
-//   C library.
+//   in:      p in (0, 1)
+//   out:     z with P(N(0, 1) <= z) = p, relative error below 1e-14
+//   refuses: nothing
+//   Wichura, Algorithm AS 241 (PPND16), 1988: three rational approximations. Its logarithm is computed here, not by
+//   the C library.
 #pragma once
 
 #include <bit>

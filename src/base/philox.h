@@ -1,8 +1,9 @@
-// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", 2011): a counter in, four
-// random words out.
+// Philox4x32-10: a counter in, four random words out.
 //
-//   in:  a 128-bit counter and a 64-bit key;   out: 128 random bits, a function of both and of nothing else
+//   in:  a 128-bit counter and a 64-bit key
+//   out: 128 random bits, a function of both and of nothing else
 //   Integer arithmetic only: the same words on every machine, in any order, from any thread.
+//   Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", 2011.
 #pragma once
 
 #include <array>

@@ -1,11 +1,12 @@
 // The threads of one oneDNN call: our Runner behind oneDNN's threadpool interface.
 //
-//   in:  a Runner and the number of threads the plan was made for;   out: a stream, and whether the runner kept its
-//   word oneDNN built with another runtime (OMP, TBB, SEQ) brings its own threads: the Runner is then ignored.
+//   in:  a Runner and the number of threads the plan was made for
+//   out: a stream, and whether the runner kept its word
+//   oneDNN built with another runtime (OMP, TBB, SEQ) brings its own threads: the Runner is then ignored.
 //
 // With the threadpool runtime oneDNN keeps the active pool in a thread-local of the calling thread while parallel_for
-// runs. A runner whose waiting thread may start another call (work stealing) would find it changed, so plan.cpp refuses
-// a caller's own runner with more than one worker; our pool never runs anything else on a waiting thread.
+// runs. A runner whose waiting thread may start another call (work stealing) would find it changed. So onednn.cpp
+// refuses a caller's own runner with more than one worker; our pool never runs anything else on a waiting thread.
 #pragma once
 
 #include <oneapi/dnnl/dnnl.hpp>

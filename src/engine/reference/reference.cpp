@@ -1,10 +1,14 @@
 // The reference engine: each output element gathers its own taps.
 //
-//   in:  raw x and w by their strides, bias dense;   out: the core of y, every element written once
-//   acc = +0;  for ci: for taps t (d, h, w) that meet an input i with i*s + t*d - lo == o:  acc = fma(x[ci,i],
-//   w[ci,c,t], acc) y = round(act(acc + bias)), bias +0 where absent;   f16, bf16: all of it in f32, rounded once at
-//   the store; f64 in f64 The taps of o along an axis are t = t0, t0 + s/g, t0 + 2s/g ... with g = gcd(s, d); their
-//   inputs go down by d/g. packs: nothing;   scratch: none (so it runs under any workspace limit);   refuses: nothing
+//   in:  raw x and w by their strides, bias dense
+//   out: the core of y, every element written once
+//   acc = +0
+//   for ci: for taps t (d, h, w) that meet an input i with i*s + t*d - lo == o:  acc = fma(x[ci,i], w[ci,c,t], acc)
+//   y = round(act(acc + bias)), bias +0 where absent
+//   f16, bf16: all of it in f32, rounded once at the store; f64 in f64
+//
+//   The taps of o along an axis are t0, t0 + s/g, t0 + 2s/g ... with g = gcd(s, d); their inputs go down by d/g.
+//   packs: nothing;   scratch: none (so it runs under any workspace limit);   refuses: nothing
 //   Tasks are (n x channel x block of rows); each element is one task's own, so the split cannot change a bit.
 #include "src/engine/reference/reference.h"
 
