@@ -1,8 +1,10 @@
 // cuDNN by dlopen: the eleven functions we call, found once, never closed.
 //
-//   in:  nothing (an already loaded copy, CTCONV_CUDNN_PATH, ../nvidia/cudnn/lib beside this module, the soname; in
-//   this order) out: the functions;   refuses: DEVICE_CUDNN_MISSING, DEVICE_CUDNN_OLD (not 9, or below 9.8) cuDNN
-//   itself loads without a driver; cudnnCreate then answers with a reason, which is passed on.
+//   in:      nothing (an already loaded copy, CTCONV_CUDNN_PATH, ../nvidia/cudnn/lib beside this module, the soname;
+//            in this order)
+//   out:     the functions
+//   refuses: DEVICE_CUDNN_MISSING, DEVICE_CUDNN_OLD (not 9, or below 9.8)
+//   cuDNN itself loads without a driver; cudnnCreate then answers with a reason, which is passed on.
 #pragma once
 
 #include <cudnn_graph.h>

@@ -1,9 +1,9 @@
 // Transposed convolution in cuDNN's graph interface: one backward-data node, its plans listed and built.
 //
-//   in:  a problem, its interior box, what is allowed (TF32, nondeterminism, workspace) and a target
-//   out: finalized plans in cuDNN's own order of preference;   refuses: DEVICE_NO_PLAN with the reasons of those
-//   dropped A target is a handle (a real device) or a device description (no driver needed: CI plans every layer this
-//   way).
+//   in:      a problem, its interior box, what is allowed (TF32, nondeterminism, workspace) and a target
+//   out:     finalized plans in cuDNN's own order of preference
+//   refuses: DEVICE_NO_PLAN with the reasons of those dropped
+//   A target is a handle (a real device) or a device description (no driver needed: CI plans every layer this way).
 #pragma once
 
 #include <memory>

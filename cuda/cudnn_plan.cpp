@@ -1,7 +1,9 @@
 // cudnn: transposed convolution as backward data in cuDNN, then bias, activation, rim and tail in one pass of ours.
 //
-//   in:  a Request;   out: finalized cuDNN plans;   refuses: strides below 1, 3-D half types before cuDNN 9.15, no plan
-//   at all Backward data writes the interior of y; rows no tap meets are the rim (geometry.h). A plan assumes 16-byte
+//   in:      a Request
+//   out:     finalized cuDNN plans
+//   refuses: strides below 1, 3-D half types before cuDNN 9.15, no plan at all
+//   Backward data writes the interior of y; rows no tap meets are the rim (geometry.h). A plan assumes 16-byte
 //   addresses; the first call with others builds a second plan that does not, within the same workspace (else the
 //   direct kernel runs). cuDNN does not promise that every engine's plan may be executed by two threads at once: a
 //   mutex covers the enqueue.

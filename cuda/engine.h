@@ -1,8 +1,8 @@
 // What a row of the module's table is: it says itself whether it can run a problem and then hands out a plan.
 //
-//   in:  a problem, the options, the device;   out: a DevicePlan with no decision left, or the reason of refusal
-//   Order of the table: cell, pixel, shuffle, cudnn, direct. Among those that can, the least estimated (or measured)
-//   time wins.
+//   in:  a problem, the options, the device
+//   out: a DevicePlan with no decision left, or the reason of refusal
+//   choose.cpp holds the table. Among the rows that can, the least estimated (or measured) time wins.
 #pragma once
 
 #include <cuda_runtime_api.h>

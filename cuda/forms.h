@@ -1,7 +1,7 @@
-// Which of our kernels can run a problem, and with which numbers. No CUDA header here: tests run the same forms on the
-// CPU.
+// Which of our kernels can run a problem, and with which numbers. No CUDA header here: CPU tests run the same forms.
 //
-//   in:  the problem record;   out: filled parameters (all pointers null), or the reason of refusal
+//   in:  the problem record
+//   out: filled parameters (all pointers null), or the reason of refusal
 //   Each function is one kernel's "can you?"; an empty string is yes.
 #pragma once
 

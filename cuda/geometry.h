@@ -1,8 +1,9 @@
 // Transposed convolution as backward data of a convolution: the numbers cuDNN wants, per axis.
 //
-//   in:  one axis (i, o, k, s, d, lo), i*s + t*d - lo == o;   out: interior [begin, end) of the core and its pads, or
-//   "empty" cuDNN accepts a backward-data call iff floor((o' + pre + post - d(k-1) - 1)/s) + 1 == i with pre, post >=
-//   0. Rows outside the interior meet no tap: they are the rim, bias only. output_padding below s keeps the whole core
+//   in:  one axis (i, o, k, s, d, lo), i*s + t*d - lo == o
+//   out: interior [begin, end) of the core and its pads, or "empty"
+//   cuDNN accepts a backward-data call iff floor((o' + pre + post - d(k-1) - 1)/s) + 1 == i with pre, post >= 0.
+//   Rows outside the interior meet no tap: they are the rim, bias only. output_padding below s keeps the whole core
 //   inside.
 #pragma once
 

@@ -1,8 +1,10 @@
 // Times candidates on the device: tuning = measure.
 //
-//   in:  candidates for one problem;   out: the index of the fastest and the seconds of all;   refuses: NO_MEMORY,
-//   device faults Scratch x, w, bias, y and workspace are device memory of this call alone, on a stream of its own. One
-//   warm-up, then as many rounds as fill about 2 ms (at most 20), candidates interleaved, least round counts.
+//   in:      candidates for one problem
+//   out:     the index of the fastest and the seconds of all
+//   refuses: NO_MEMORY, device faults
+//   Scratch x, w, bias, y and workspace are device memory of this call alone, on a stream of its own. One warm-up,
+//   then as many rounds as fill about 2 ms (at most 20), candidates interleaved, least round counts.
 #include <algorithm>
 #include <limits>
 

@@ -59,7 +59,7 @@ typedef struct ctconv_cuda_options {
   size_t workspace_limit; /* SIZE_MAX: none; counts what weights given per call need, too, where weights_per_call */
   int32_t weights_per_call, reserved2;
   const char*
-      kernel; /* NULL: choose; else the name of one row of the table of cuda/engine.cpp, e.g. "cudnn", "direct" */
+      kernel; /* NULL: choose; else the name of one row of the table of cuda/choose.cpp, e.g. "cudnn", "direct" */
   const char*
       saved_plan; /* NULL, or a text that plan_export gave on the same device class and cuDNN; not usable: ignored */
 } ctconv_cuda_options;

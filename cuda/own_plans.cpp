@@ -1,8 +1,9 @@
 // Our kernels as rows of the table: form, estimate, run.
 //
-//   in:  a Request;   out: a plan holding filled parameters;   refuses: what forms.cpp refuses
-//   The shares of peak in the estimates are guesses until a GPU run replaces them (docs/cuda.md says which have been
-//   measured).
+//   in:      a Request
+//   out:     a plan holding filled parameters
+//   refuses: what forms.cpp refuses
+//   The shares of peak in the estimates are guesses until a GPU run replaces them (docs/cuda.md: which are measured).
 #include <algorithm>
 #include <numeric>
 

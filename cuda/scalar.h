@@ -1,7 +1,8 @@
 // Element types on both sides: the same source runs in a kernel and, compiled by the host compiler, in the tests.
 //
-//   in:  stored elements (f32, f64, f16 and bf16 as 16 bits);   out: accumulators (f32; f64 for f64), rounded once at
-//   the store Conversions round to nearest even on both sides, so a kernel body gives the same bits on the CPU.
+//   in:  stored elements (f32, f64, f16 and bf16 as 16 bits)
+//   out: accumulators (f32; f64 for f64), rounded once at the store
+//   Conversions round to nearest even on both sides, so a kernel body gives the same bits on the CPU.
 #pragma once
 
 #include <bit>

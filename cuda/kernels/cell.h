@@ -1,13 +1,14 @@
 // cell: channels-first layers that memory bounds: depthwise, few input channels, few output channels.
 //
-//   in:  raw x with unit w stride, raw w by its strides, bias;   out: core rows of y with unit w stride
+//   in:  raw x with unit w stride, raw w by its strides, bias
+//   out: core rows of y with unit w stride
 //   A thread owns Q cells of S neighbouring outputs (all w phases of Q inputs) of CB channels: run = Q*S outputs.
-//     o = cell*S + r - lo;  tap t = j*S + r reads input i = cell - j: one load serves S*CB sums, and slides over Q
-//     cells.
+//   o = cell*S + r - lo;  tap t = j*S + r reads input i = cell - j: one load serves S*CB sums, and slides over Q cells.
 //   S = 0: one output a thread, its w taps by AxisMap (any stride and dilation).
-//   Per element the order is ci, taps d, h, w: the reference's bits. Weights of one (group, channel block) lie in
-//   shared memory as accumulators: [ci][kd][kh][kw, padded to S][CB]; padding is never multiplied (Inf and NaN stay
-//   honest). refuses: other strides, lo < 0 with S > 0, weights above kCellShared bytes, extents beyond 31 bits
+//   Per element the order is ci, taps d, h, w: the reference's bits.
+//   Weights of one (group, channel block) lie in shared memory as accumulators: [ci][kd][kh][kw, padded to S][CB];
+//   padding is never multiplied (Inf and NaN stay honest).
+//   refuses: other strides, lo < 0 with S > 0, weights above kCellShared bytes, extents beyond 31 bits
 #pragma once
 
 #include "cuda/activation.h"

@@ -1,9 +1,10 @@
 // direct: one thread, one output element; any strides, any geometry, 64-bit indices. The last row of the table.
 //
-//   in:  raw x, w, bias by their strides;   out: the core of y, every element written once
+//   in:      raw x, w, bias by their strides (weights as they lie)
+//   out:     the core of y, every element written once
 //   acc = +0; for ci: for taps (d, h, w) that meet an input: acc = fma(x, w, acc);  y = round(act(acc + bias))
-//   refuses: a stride of 2^31 or more (the phase product must fit 64 bits);   weights: as they lie;   bits: the
-//   reference's
+//   bits:    the reference's
+//   refuses: a stride of 2^31 or more (the phase product must fit 64 bits)
 #pragma once
 
 #include "cuda/activation.h"

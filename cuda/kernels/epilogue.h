@@ -1,8 +1,10 @@
 // epilogue: bias and activation in place, the rim no tap reaches, the zero tail. One pass over y, one launch.
 //
-//   in:  y whose interior box [lo, hi) holds plain sums;   out: interior: act(y + bias); rest of the core: act(+0 +
-//   bias); tail: 0 Three ways through the same values: rows of one channel (channels-first), rows of channels
-//   (channels-last), any strides. The first two need a dense y without rim and tail. refuses: nothing
+//   in:  y whose interior box [lo, hi) holds plain sums
+//   out: interior: act(y + bias); rest of the core: act(+0 + bias); tail: 0
+//   Three ways through the same values: rows of one channel (channels-first), rows of channels (channels-last), any
+//   strides. The first two need a dense y without rim and tail.
+//   refuses: nothing
 #pragma once
 
 #include "cuda/activation.h"

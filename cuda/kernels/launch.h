@@ -1,7 +1,8 @@
 // The launches of our kernels: one function a kernel, defined in the .cu file of the same name.
 //
-//   in:  element type, filled parameters, stream;   out: cudaSuccess or what the launch answered. Nothing waits or
-//   allocates.
+//   in:  element type, filled parameters, stream
+//   out: cudaSuccess or what the launch answered
+//   Nothing waits or allocates.
 #pragma once
 
 #include <cuda_runtime_api.h>

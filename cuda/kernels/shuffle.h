@@ -1,12 +1,15 @@
 // shuffle: kernel = stride (dilation 1): every input position owns its own k^d block of y, so the layer is one GEMM per
 // group whose columns are stored interleaved.
 //
-//   in:  x (channels-first or -last), weights packed [g][ci][columns];   out: y = act(x w + bias), every tap its own
-//   place M = n * input positions, columns = co * taps (channels-first: co, d, h, w; channels-last: d, h, w, co), K =
-//   ci. o = i*s + t - lo; places outside [0, o) are dropped. 64 x 64 tiles, 256 threads, the next tile is fetched while
-//   one is used. kFma: each element is one chain of fused multiply-adds over ci: the reference's bits. kTensor: tensor
-//   cores with f32 accumulators (f16, bf16, f32 rounded to TF32): other bits. refuses: k != s or d != 1 on an axis,
-//   rows that no tap reaches, extents beyond 31 bits
+//   in:  x (channels-first or -last), weights packed [g][ci][columns]
+//   out: y = act(x w + bias), every tap its own place
+//   M = n * input positions, columns = co * taps, K = ci
+//   (channels-first: co, d, h, w; channels-last: d, h, w, co)
+//   o = i*s + t - lo; places outside [0, o) are dropped. 64 x 64 tiles, 256 threads, the next tile is fetched while
+//   one is used.
+//   kFma: each element is one chain of fused multiply-adds over ci: the reference's bits.
+//   kTensor: tensor cores with f32 accumulators (f16, bf16, f32 rounded to TF32): other bits.
+//   refuses: k != s or d != 1 on an axis, rows that no tap reaches, extents beyond 31 bits
 #pragma once
 
 #include "cuda/activation.h"
