@@ -4,9 +4,8 @@
 //        and per working set (bytes of all threads together) the bandwidth in GB/s of
 //        read (sum), fill (ordinary stores), stream (stores past the cache), copy (bytes read + written);
 //        handoff_ns: how long a cache line that one thread wrote takes to reach another (0 with one thread)
-//   Method: the widest vectors Highway finds here; each figure is the best of several runs of at least 10 ms
-//   (the roof is what the machine can do, so disturbance is left out); every thread has its own buffer, touched first
-//   by it.
+//   Method: the widest vectors Highway finds here; each figure is the best of several runs of at least 10 ms. (The
+//   roof is what the machine can do, so disturbance is left out.) Every thread has its own buffer, touched first by it.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bench/peaks.cpp"
 #include <hwy/cache_control.h>

@@ -1,4 +1,4 @@
-// The engine table. Adding an engine is one folder under src/engine and one line here.
+// The engine table. A new engine is one folder under src/engine, a row and a name here, and the lists in options.cpp.
 #include "capi/engines.h"
 
 #include "src/engine/native/native.h"

@@ -32,8 +32,7 @@
 namespace ctconv {
 inline namespace cxx {  // symbols of their own: a program may hold another `ctconv` inside
 
-// ---- errors
-// ----------------------------------------------------------------------------------------------------------
+// ---- errors -------------------------------------------------------------------------------------
 
 // What a call refused: what() is "CTCONV_ERR_...: message".
 class error : public std::runtime_error {
@@ -63,8 +62,7 @@ inline void check(ctconv_status status) {
   check(status, e);
 }
 
-// ---- element types and tensors
-// ---------------------------------------------------------------------------------------
+// ---- element types and tensors ------------------------------------------------------------------
 
 struct Dtype {
   uint8_t code = CTCONV_DTYPE_FLOAT, bits = 32;

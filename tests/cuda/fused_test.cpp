@@ -1,5 +1,7 @@
-// Has cuDNN a plan that fuses bias and ReLU into backward data without compiling at run time? So far it has none, which
-// is why the module runs its own pass. The day this test fails, a fused row of the table is worth writing.
+// Has cuDNN a plan that fuses bias and ReLU into backward data without compiling at run time?
+//
+//   So far it has none, which is why the module runs its own pass. The day this test fails, a fused row of the table
+//   is worth writing.
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>

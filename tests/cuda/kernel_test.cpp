@@ -1,6 +1,7 @@
 // The kernels' own source, run on the CPU block by block and thread by thread, against a scalar scan: equal bits.
-// What this shows: every index, predicate, order of sums and rounding. What it cannot show: races and the hardware's
-// own units.
+//
+//   What this shows: every index, predicate, order of sums and rounding.
+//   What it cannot show: races and the hardware's own units.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <memory>

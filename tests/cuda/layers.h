@@ -1,7 +1,8 @@
 // bench/layers.json as problem records.
 //
-//   in:  the file's path;   out: one Layer a row, for any element type and either order;   refuses: throws what the
-//   parser throws
+//   in:      the file's path
+//   out:     one Layer a row, for any element type and either order
+//   refuses: throws what the parser throws
 #pragma once
 
 #include <fstream>

@@ -1,7 +1,9 @@
 // cuDNN plans for every layer of bench/layers.json with no device and no driver: cuDNN's own heuristics and plan
-// builder run on a description of an H100, H200 or A100. What this shows: each problem is one cuDNN accepts, within the
-// rules asked for. What it cannot show: that the plans run, and how fast. Needs libcudnn 9.11 or later; without it, it
-// says so and skips.
+// builder run on a description of an H100, H200 or A100.
+//
+//   What this shows: each problem is one cuDNN accepts, within the rules asked for.
+//   What it cannot show: that the plans run, and how fast.
+//   Needs libcudnn 9.11 or later; without it, it says so and skips.
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
 #include <map>

@@ -1,8 +1,9 @@
 // Random problems and a scalar reference for the CUDA kernels' source, all on the CPU.
 //
-//   in:  a seed;   out: a problem record with memory for x, w, bias, y (y poisoned, guard elements around it)
-//   reference: scans every (ci, tap) and every input by the defining equation i*s + t*d - lo == o; no shared index
-//   code.
+//   in:  a seed
+//   out: a problem record with memory for x, w, bias, y (y poisoned, guard elements around it)
+//   reference: scans every (ci, tap) and every input by the defining equation i*s + t*d - lo == o; it shares no index
+//   code with the kernels.
 #pragma once
 
 #include <algorithm>

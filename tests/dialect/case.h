@@ -1,11 +1,11 @@
 // One call of the C API described in JSON, as the golden files and raises_cases.json describe it.
 //
 //   in:  dialect, args, input_shape, call {output_size, weight_shape, bias_shape, input_dtype, weight_dtype,
-//   bias_dtype, device}
+//        bias_dtype, device}
 //        a JSON array is a tuple, {"$list": […]} a list, {"$tensor": {"shape": […], "dtype": …}} a tensor of zeros,
 //        {"$other": "type"} a foreign object
 //   out: the status of the first step that failed (create, set, validate, weight_spec, create op, output_spec, execute)
-//   or the shapes and y
+//        or the shapes and y
 #pragma once
 
 #include <ctconv/ctconv.h>

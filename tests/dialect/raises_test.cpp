@@ -1,8 +1,10 @@
 // Every row of src/dialect/raises.tsv: a call that yields its status and nothing else, beside the nearest legal call.
-// tests/data/raises_cases.json
-//   bases[dialect]: a legal call;   a case: base + set (+ call, input_shape) yields `status`, base + legal (+
-//   legal_call, legal_input_shape) yields OK
-//   {"$unset": true} takes an argument away.
+//
+//   tests/data/raises_cases.json:
+//     bases[dialect]: a legal call
+//     a case:         base + set (+ call, input_shape) yields `status`
+//                     base + legal (+ legal_call, legal_input_shape) yields OK
+//     {"$unset": true} takes an argument away
 #include <catch2/catch_test_macros.hpp>
 #include <map>
 #include <set>

@@ -1,7 +1,8 @@
 // A tensor that owns its data: what is read from and written to .npy, or generated.
 //
 //   element types float16, bfloat16, float32, float64; strides as read (a fortran_order file is a strided view, not a
-//   copy) refuses (Fault ARRAY): more than 8 axes, a negative extent, a size beyond the address space
+//   copy)
+//   refuses (Fault ARRAY): more than 8 axes, a negative extent, a size beyond the address space
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,4 @@
-// ctconv bench: time and useful GF/s of every engine, on one layer or on a JSON file of layers such as
-// bench/layers.json.
+// ctconv bench: time and useful GF/s of every engine, on one layer or on a JSON file of layers (bench/layers.json).
 //
 //   A layer of the file: id, n, cin, cout, g, in, k, s, p_begin, p_end, op, d, bias, activation, dtype; run in the
 //   `ctconv` dialect.

@@ -1,9 +1,9 @@
 // How far an engine's output is from the reference's, and whether rounding explains it.
 //
 //   Any order of summation of K products with rounding unit u stays within about K * u * S of the exact sum, where S is
-//   the sum of the products' magnitudes (Layer::magnitude). Both outputs may err, so the limit per element is  u_y |y|
-//   + 2 (K + 4) u S, with u_y the unit of the element type and u that of the accumulator (float32 for the 16-bit
-//   types).
+//   the sum of the products' magnitudes (Layer::magnitude). Both outputs may err, so the limit per element is
+//     u_y |y| + 2 (K + 4) u S
+//   with u_y the unit of the element type and u that of the accumulator (float32 for the 16-bit types).
 #pragma once
 
 #include <cstddef>

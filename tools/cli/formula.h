@@ -1,8 +1,10 @@
 // The numbers of a problem, read off the `problem:` line of describe, and the formula of an extent with them in place.
 //
-//   o = (i - 1)*s + d*(k - 1) + 1 - lo - hi      lo, hi: rows cropped at the two ends; hi < 0: rows appended
-//   (output_padding) in:  a line such as "f32 n1 g1 ci3 co32 i4x9x16 k5x5x5 s3x3x3 d1x1x1 lo2x2x2 o12x27x48 ...";
-//   refuses (Fault) other text
+//   o = (i - 1)*s + d*(k - 1) + 1 - lo - hi
+//   lo, hi: rows cropped at the two ends; hi < 0: rows appended (output_padding)
+//
+//   in:      a line such as "f32 n1 g1 ci3 co32 i4x9x16 k5x5x5 s3x3x3 d1x1x1 lo2x2x2 o12x27x48 ..."
+//   refuses: (Fault) other text
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // One geometry in the words of any dialect: reads the arguments of one, writes those of another.
 //
 //   The words are carried over (kernel, stride, "same", padding, output_padding), not their lowering: that is what
-//   makes the dialects differ, and what `ctconv explain --side-by-side` shows.   refuses (Fault GEOMETRY): words the
-//   other dialect has none for
+//   makes the dialects differ, and what `ctconv explain --side-by-side` shows.
+//   refuses (Fault GEOMETRY): words the other dialect has none for
 #pragma once
 
 #include <optional>

@@ -1,9 +1,9 @@
 // .npy files (format versions 1, 2 and 3), our own small reader and writer.
 //
-//   in:  little-endian float16, float32 or float64; C or Fortran order (then the array is a strided view of the bytes)
-//   out: version 1.0, C order; bfloat16, which .npy does not know, is widened to float32 (exact)
-//   refuses (Fault FILE, NPY_FORMAT): other element types, a header that is not the three documented keys, more than 8
-//   axes, sizes that overflow, a file shorter than its header promises (found before any memory is taken)
+//   in:      little-endian float16, float32 or float64; C or Fortran order (then the array is a strided view)
+//   out:     version 1.0, C order; bfloat16, which .npy does not know, is widened to float32 (exact)
+//   refuses: (Fault FILE, NPY_FORMAT) other element types, a header that is not the three documented keys, more than 8
+//            axes, sizes that overflow, a file shorter than its header promises (found before any memory is taken)
 #pragma once
 
 #include <string>

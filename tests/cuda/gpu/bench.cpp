@@ -2,7 +2,8 @@
 //
 //   protocol (the same in tools/gpu/compare_torch.py): random data; buffers rotate over more than 4 x L2, at most 64
 //   sets; warm-up of 10 calls; 5 samples of N calls between two events, N such that a sample lasts about 5 ms; the
-//   median sample counts. stream_us: launched call by call;  graph_us: N calls captured once and replayed.
+//   median sample counts.
+//   stream_us: launched call by call;   graph_us: N calls captured once and replayed
 #include <algorithm>
 #include <cstdio>
 

@@ -1,7 +1,8 @@
-// Device memory for the GPU runs: guarded, poisoned, freed with its owner. Any CUDA failure ends the run with its
-// place.
+// Device memory for the GPU runs: guarded, poisoned, freed with its owner. A CUDA failure ends the run with its place.
 //
-//   in:  host vectors;   out: device copies with 256 guard bytes on both sides;   refuses: throws std::runtime_error
+//   in:      host vectors
+//   out:     device copies with 256 guard bytes on both sides
+//   refuses: throws std::runtime_error
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,7 +1,8 @@
-// Random problems on the device: uneven and negative pads, rims, tails, dilation with stride, views, weight orders,
+// Random problems on the device: uneven and negative lo, rims, tails, dilation with stride, views, weight orders,
 // activations.
 //
-//   exact kernels: the bits of the scalar scan (tanh and sigmoid included);   cudnn: equality on small integers
+//   exact kernels: the bits of the scalar scan (tanh and sigmoid included)
+//   cudnn:         equality on small integers
 #include <cstdio>
 
 #include "tests/cuda/gpu/device_memory.h"
