@@ -2,11 +2,13 @@
 //
 //   in:  a callable that answers a Status;   out: its number
 //   refuses: an error record whose struct_size is wrong (MISUSE_STRUCT_SIZE, nothing of it is touched)
+//   Inside, the floating-point environment is the default one (fp_mode.h); the caller's comes back at the border.
 #pragma once
 
 #include <new>
 
 #include "include/ctconv/ctconv.h"
+#include "src/base/fp_mode.h"
 #include "src/base/status.h"
 
 namespace ctconv {
@@ -21,6 +23,7 @@ ctconv_status report_internal(ctconv_error* error) noexcept;
 template <class F>
 ctconv_status guarded(ctconv_error* error, F&& body) noexcept {
   if (!error_record_ok(error)) return CTCONV_ERR_MISUSE_STRUCT_SIZE;
+  const FpMode mode;
   try {
     return report(body(), error);
   } catch (const std::bad_alloc&) {

@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 
+#include "src/base/fp_mode.h"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -29,6 +31,7 @@ void* heap(size_t bytes) {
 void* Allocator::allocate(size_t bytes) const {
   if (bytes > SIZE_MAX - kAlignment) return nullptr;
   if (alloc != nullptr) {
+    const CallersFpMode mode;
     void* p = alloc(user, bytes, kAlignment);
     if (p != nullptr && reinterpret_cast<uintptr_t>(p) % kAlignment != 0) {  // contract broken: treated as no memory
       release(user, p, bytes, kAlignment);
@@ -41,6 +44,7 @@ void* Allocator::allocate(size_t bytes) const {
 
 void Allocator::deallocate(void* p, size_t bytes) const {
   if (alloc != nullptr) {
+    const CallersFpMode mode;
     release(user, p, bytes, kAlignment);
   } else {
     std::free(p);

@@ -1,6 +1,8 @@
 // Counting wrapper round a runner hook: a hook that skips, repeats or invents tasks is noticed, never trusted.
 #include "src/base/runner.h"
 
+#include "src/base/fp_mode.h"
+
 namespace ctconv {
 namespace {
 
@@ -19,6 +21,7 @@ void call(void* p, int64_t index, int32_t worker) {
     c->broken.store(true, std::memory_order_relaxed);
     return;
   }
+  const FpMode mode;  // this thread's own may be any
   c->task(c->data, index, worker);
   c->done.fetch_add(1, std::memory_order_relaxed);
 }
@@ -40,6 +43,12 @@ void drain(void* p, int64_t index, int32_t) {
 
 }  // namespace
 
+// A hook runs in its owner's floating-point environment, each task in the library's.
+void Runner::call_hook(int64_t count, void* counted) const {
+  const CallersFpMode mode;
+  parallel_for_(user_, count, call, counted);
+}
+
 bool Runner::run(int64_t count, Task task, void* data) const {
   if (count <= 0) return true;
   if (parallel_for_ == nullptr || workers_ <= 1 || count == 1) {
@@ -49,11 +58,11 @@ bool Runner::run(int64_t count, Task task, void* data) const {
   if (workers_ < hook_workers_) {
     Shared shared{task, data, count};
     Counted outer{drain, &shared, workers_, hook_workers_};
-    parallel_for_(user_, workers_, call, &outer);
+    call_hook(workers_, &outer);
     return !outer.broken.load() && outer.done.load() == workers_;
   }
   Counted counted{task, data, count, workers_};
-  parallel_for_(user_, count, call, &counted);
+  call_hook(count, &counted);
   return !counted.broken.load() && counted.done.load() == count;
 }
 

@@ -2,6 +2,7 @@
 //
 //   in:  count tasks, each called once with (index, worker), 0 <= worker < workers, one task a worker at a time
 //   out: returns when all have returned; false where the runner broke that contract (tasks are counted)
+//   Each task has the default floating-point environment, whatever its thread has (fp_mode.h).
 //   Tasks never throw, allocate or call the runner. The order of tasks is unspecified: results must not depend on it.
 #pragma once
 
@@ -39,6 +40,8 @@ class Runner {
   }
 
  private:
+  void call_hook(int64_t count, void* counted) const;
+
   ParallelFor parallel_for_ = nullptr;
   void* user_ = nullptr;
   int32_t hook_workers_ = 1, workers_ = 1;
