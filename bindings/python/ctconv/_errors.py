@@ -1,8 +1,9 @@
 """A status becomes an exception.
 
 In:  a status number and the error record the library filled (or a sentence of this binding's own).
-Out: ctconv.Error, which is also a TypeError (1xxx), a ValueError (2xxx), or a ctconv.ShapeError and ValueError (3xxx);
-     4xxx and up (unsupported, memory, device, misuse, internal) is ctconv.Error alone.
+Out: ctconv.Error, which is also a TypeError (1xxx), a ValueError (2xxx), or a ctconv.ShapeError and ValueError (3xxx).
+     A misuse (7xxx) that is a wrong argument of a Python call (a dialect, an option, an array) is one of both too.
+     4xxx and up else (unsupported, memory, device, internal) is ctconv.Error alone.
 """
 from . import _abi
 from ._status import STATUS
@@ -52,12 +53,25 @@ class ShapeError(Error, ValueError):
     """3xxx: ranks, channel counts and extents that do not fit."""
 
 
-_CLASSES = {1: ArgumentTypeError, 2: ArgumentValueError, 3: ShapeError}
+for _public in (Error, ArgumentTypeError, ArgumentValueError, ShapeError):
+    _public.__module__ = "ctconv"  # where its users find it
+
+_KINDS = {1: ArgumentTypeError, 2: ArgumentValueError, 3: ShapeError}
+_MISUSES = {
+    ArgumentTypeError: ("WEIGHT_TWICE", "WEIGHT_MISSING", "Y_DTYPE"),
+    ArgumentValueError: ("DIALECT", "VALUE", "DEVICE", "ENGINE", "OPTION", "ACTIVATION", "TENSOR", "ALIGNMENT",
+                         "TENSOR_DEVICE", "Y_SHAPE", "Y_OVERLAP", "STREAM"),
+}
+_CLASSES = {_NUMBERS["CTCONV_ERR_MISUSE_" + name]: cls for cls, names in _MISUSES.items() for name in names}
+
+
+def _class_of(status):
+    return _CLASSES.get(status) or _KINDS.get(status // 1000, Error)
 
 
 def raised(status, record=None):
     """The exception for a failed call. `record` is the ErrorRecord given to it, or None."""
-    cls = _CLASSES.get(status // 1000, Error)
+    cls = _class_of(status)
     if record is None or record.status != status:
         text = STATUS[status][1] if status in STATUS else _abi.lib.ctconv_status_text(status).decode()
         name = STATUS[status][0] if status in STATUS else _abi.lib.ctconv_status_name(status).decode()
@@ -70,7 +84,8 @@ def raised(status, record=None):
                record.element, record.native_code)
 
 
-def refusal(name, message, argument="", value="", range=""):  # noqa: A002
-    """An exception of this binding's own, under one of the library's identifiers."""
+def refusal(name, message, argument="", value="", range="", wrong_type=False):  # noqa: A002
+    """An exception of this binding's own, under one of the library's identifiers. wrong_type: it is a TypeError."""
     status = _NUMBERS["CTCONV_ERR_" + name]
-    return _CLASSES.get(status // 1000, Error)(message, status, argument, str(value)[:63], range)
+    cls = ArgumentTypeError if wrong_type else _class_of(status)
+    return cls(message, status, argument, str(value)[:63], range)

@@ -24,6 +24,9 @@ class Runner:
         self._callback = _abi.PARALLEL_FOR(self._run)
         self.record = _abi.RunnerRecord(workers=_int32("workers", workers), parallel_for=self._callback)
 
+    def __reduce__(self):
+        return type(self), (self.parallel_for, self.workers)
+
     def _run(self, _user, count, task, task_data):
         try:
             self.parallel_for(count, lambda index, worker=0: task(task_data, index, worker))
@@ -40,16 +43,18 @@ def _int32(name, value):
     try:
         number = value.__index__()
     except AttributeError:
-        raise refusal("MISUSE_OPTION", f"{name} is {value!r}; an int is needed", name, value) from None
+        raise refusal("MISUSE_OPTION", f"{name} is {value!r}; an int is needed", name, value, wrong_type=True) from None
     if not -(2**31) <= number < 2**31:
         raise refusal("MISUSE_OPTION", f"{name} is {number}; it must fit 32 bits", name, number)
     return number
 
 
 def _size(name, value):
-    number = value.__index__() if hasattr(value, "__index__") else -1
+    counts = hasattr(value, "__index__")
+    number = value.__index__() if counts else -1
     if not 0 <= number < 2**64:
-        raise refusal("MISUSE_OPTION", f"{name} is {value!r}; a size in bytes from 0 is needed", name, value)
+        text = f"{name} is {value!r}; a size in bytes from 0 is needed"
+        raise refusal("MISUSE_OPTION", text, name, value, wrong_type=not counts)
     return number
 
 
@@ -67,15 +72,17 @@ def _choice(name, value, known, status):
 def _number(name, value):
     try:
         return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise refusal("MISUSE_OPTION", f"{name} is {value!r}; a number is needed", name, value) from None
+    except (TypeError, ValueError, OverflowError) as error:
+        text, wrong_type = f"{name} is {value!r}; a number is needed", isinstance(error, TypeError)
+        raise refusal("MISUSE_OPTION", text, name, value, wrong_type=wrong_type) from None
 
 
 def _text(name, value):
     if value is None:
         return None
     if not isinstance(value, str) or "\0" in value:
-        raise refusal(f"MISUSE_{name.upper()}", f"{name} is {value!r}; a string is needed", name, value)
+        text, wrong_type = f"{name} is {value!r}; a string is needed", not isinstance(value, str)
+        raise refusal(f"MISUSE_{name.upper()}", text, name, value, wrong_type=wrong_type)
     return value.encode("utf-8", "backslashreplace")
 
 
@@ -94,6 +101,7 @@ def record_of(engine, threads, device, activation, activation_alpha, activation_
     record.borrow_weights = bool(borrow_weights)
     if runner is not None:
         if not isinstance(runner, Runner):
-            raise refusal("MISUSE_RUNNER", f"runner is {type(runner).__name__}; a ctconv.Runner is needed", "runner")
+            text = f"runner is {type(runner).__name__}; a ctconv.Runner is needed"
+            raise refusal("MISUSE_RUNNER", text, "runner", wrong_type=True)
         record.runner = ctypes.pointer(runner.record)
     return record

@@ -3,7 +3,8 @@
 In:  an ndarray; anything with __dlpack__ (torch, paddle, cupy, ...); a buffer object (array.array, memoryview); else __array__.
 Out: a View: the record, and what must stay alive while the library reads it (the array, or the DLPack capsule).
 A copy is made only of an input whose bytes no element stride can describe (packed records, misaligned data).
-Refuses: a DLPack major other than 1, a read-only output, and what is no array at all. Element types are judged by the library.
+Refuses: a DLPack major other than 1, a read-only output, a masked array, what _foreign.py refuses, what is no array.
+Element types are judged by the library.
 """
 import ctypes
 import sys
@@ -11,10 +12,12 @@ import sys
 import numpy as np
 
 from . import _abi
-from ._errors import refusal
+from ._errors import Error, refusal
+from ._foreign import is_torch, plain, reject_masked, torch_array, type_name, unreadable
 
 _KINDS = {"i": _abi.INT, "u": _abi.UINT, "f": _abi.FLOAT, "c": _abi.COMPLEX, "b": _abi.BOOL}
 _NAMES = {(_abi.FLOAT, 16): "float16", (_abi.FLOAT, 32): "float32", (_abi.FLOAT, 64): "float64"}
+_NULL = "its data pointer is null"
 _INT64_MAX, _INT64_MIN = 2**63 - 1, -(2**63)
 
 
@@ -51,8 +54,9 @@ def dtype_of(element):
     if tuple(element) == (_abi.BFLOAT, 16):
         if "ml_dtypes" in sys.modules:
             return np.dtype(sys.modules["ml_dtypes"].bfloat16)
-        raise TypeError("numpy alone has no bfloat16: import ml_dtypes first, or pass out=")
-    raise TypeError(f"numpy has no element type for DLPack code {element[0]} with {element[1]} bits")
+        raise refusal("TYPE_INPUT_DTYPE", "numpy alone has no bfloat16: import ml_dtypes first, or pass out=", "out")
+    text = f"numpy has no element type for DLPack code {element[0]} with {element[1]} bits"
+    raise refusal("TYPE_INPUT_DTYPE", text, "out")
 
 
 def clamp(value):
@@ -126,63 +130,89 @@ def from_capsule(capsule, writable=False, source=None):
     return View(record, (source, capsule))
 
 
-def from_dlpack(x, writable=False, stream=None):
+def from_dlpack(x, name="x", writable=False, stream=None):
     """A view of an object with __dlpack__."""
     keywords = {}
-    x = x if writable else _without_gradient(x)
     if stream is not None or _device_type(x) in (_abi.CUDA, _abi.CUDA_MANAGED):
         keywords["stream"] = stream or 1  # 1 is the legacy default stream
     try:
-        capsule = x.__dlpack__(max_version=(1, 0), **keywords)
-    except TypeError:  # a producer older than DLPack 1
-        capsule = x.__dlpack__(**keywords)
-    return from_capsule(capsule, writable, x)
+        try:
+            capsule = x.__dlpack__(max_version=(1, 0), **keywords)
+        except TypeError:  # a producer older than DLPack 1
+            capsule = x.__dlpack__(**keywords)
+    except MemoryError:
+        raise
+    except Exception as error:  # BufferError (sparse, quantized), ValueError (meta), RuntimeError (functorch), ...
+        raise unreadable(x, name, error) from error
+    seen = from_capsule(capsule, writable, x)
+    if not seen.record.data and all(seen.shape):
+        raise unreadable(x, name, ValueError(_NULL))
+    return seen
 
 
 def _device_type(x):
     try:
         return int(x.__dlpack_device__()[0])
-    except (AttributeError, TypeError):
+    except MemoryError:
+        raise
+    except Exception:  # __dlpack__ itself will say why
         return _abi.CPU
 
 
 def view(x, name="x", writable=False, stream=None):
     """A view of whatever holds an array."""
     if isinstance(x, np.ndarray):
+        reject_masked(x, name)
         return from_numpy(x, writable)
+    array = torch_array(x) if is_torch(x) else None
+    if array is not None:
+        return from_numpy(array, writable)
+    x = plain(x, name, writable)
     if hasattr(type(x), "__dlpack__"):
-        return from_dlpack(x, writable, stream)
+        return from_dlpack(x, name, writable, stream)
     try:
         return from_numpy(np.asarray(memoryview(x)), writable)
     except TypeError:
         pass
     if hasattr(type(x), "__array__") and not writable:
         return from_numpy(np.asarray(x))
-    text = f"{name} is {type(x).__name__}; a numpy array, an object with __dlpack__ or a buffer is needed"
-    raise refusal("MISUSE_TENSOR" if writable else "TYPE_INPUT_DTYPE", text, name, type(x).__name__)
+    text = f"{name} is {type_name(x)}; a numpy array, an object with __dlpack__ or a buffer is needed"
+    raise refusal("MISUSE_TENSOR" if writable else "TYPE_INPUT_DTYPE", text, name, type_name(x), wrong_type=True)
 
 
-def to_numpy(x):
+def to_numpy(x, name="x"):
     """An ndarray of whatever holds an array, without copying where numpy can look at it."""
     if isinstance(x, np.ndarray):
+        reject_masked(x, name)
         return x
-    if hasattr(type(x), "__dlpack__"):
-        return np.from_dlpack(_without_gradient(x))
-    return np.asarray(x)
-
-
-def _without_gradient(x):
-    """Reading the values of a parameter needs no gradient; its __dlpack__ would refuse."""
-    return x.detach() if getattr(x, "requires_grad", False) is True else x
+    array = torch_array(x) if is_torch(x) else None
+    if array is not None:
+        return array
+    x = plain(x, name)
+    try:
+        array = np.from_dlpack(x) if hasattr(type(x), "__dlpack__") else np.asarray(x)
+    except (Error, MemoryError):
+        raise
+    except Exception as error:
+        raise unreadable(x, name, error) from error
+    if array.size and not array.__array_interface__["data"][0]:
+        raise unreadable(x, name, ValueError(_NULL))
+    return array
 
 
 def quick(x):
     """An ndarray looking at x where numpy can make one fast; else x, for `view` to read or refuse."""
+    if is_torch(x):
+        array = torch_array(x)
+        return x if array is None else array
+    if isinstance(x, np.ndarray):  # a subclass: memmap, matrix; a masked array is for `view` to refuse
+        return x if isinstance(x, np.ma.MaskedArray) else x.view(np.ndarray)
     if hasattr(type(x), "__dlpack__") and _device_type(x) == _abi.CPU:
         try:
-            return np.from_dlpack(_without_gradient(x))
-        except Exception:  # bfloat16, an old producer, a foreign version: view() knows more of DLPack than numpy
-            pass
+            array = np.from_dlpack(plain(x, "x"))
+        except Exception:  # bfloat16, an old producer, a refusal: view() knows more of DLPack than numpy
+            return x
+        return array if array.size == 0 or array.__array_interface__["data"][0] else x
     return x
 
 

@@ -177,7 +177,7 @@ def test_dlpack_read_only(layer):
     x.flags.writeable = False
     try:
         same(layer(Exporter(x)))
-    except BufferError:
+    except ctconv.Error:
         pytest.skip("this numpy does not export read-only arrays through DLPack")
     y = np.empty(WANT.shape, "f4")
     y.flags.writeable = False
@@ -312,7 +312,7 @@ class TestTorch:
         same(layer(self.torch.from_numpy(X)))
         same(layer(self.torch.from_numpy(X).to(memory_format=self.torch.channels_last)))
         t = self.torch
-        same(ctconv.Layer(TORCH, ARGS, t.nn.Parameter(t.from_numpy(W)), t.nn.Parameter(t.from_numpy(B)))(t.from_numpy(X)))
+        same(ctconv.Layer(TORCH, ARGS, t.nn.Parameter(t.from_numpy(W)).detach(), t.from_numpy(B))(t.from_numpy(X)))
 
     def test_out(self, layer):
         y = self.torch.full(WANT.shape, 99.0)
@@ -330,6 +330,6 @@ class TestTorch:
         t = self.torch
         theirs = t.nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2)
         ours = ctconv.torch.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2)
-        ours.weight, ours.bias = theirs.weight, theirs.bias
+        ours.weight, ours.bias = theirs.weight.detach(), theirs.bias.detach()
         x = t.randn(2, 4, 7, 5)
         np.testing.assert_allclose(ours(x), theirs(x).detach().numpy(), rtol=1e-5, atol=1e-6)
