@@ -1,10 +1,13 @@
 """What the drop-in classes share: arguments as the original takes them, initialised parameters, numpy out.
 
 In:  the original's constructor arguments (same names, order and defaults), then x per call as numpy, DLPack or buffer object.
-Out: a new ndarray per call. Only arguments that differ from their default reach the dialect, under the dialect's own names.
+     A drop-in class is its `_dialect` and an empty __init__ of the original's signature, decorated by `constructor`.
+Out: a new ndarray per call. Calling an object runs its `forward` (`construct`, `call`), also an overridden one.
+Only arguments that differ from their default reach the dialect, under the dialect's own names.
 weight and bias are read-only arrays: a packed copy computes, so change them by assignment (`layer.weight = w`).
 Refuses: what the dialect refuses, at construction; a weight of another shape at the first call.
 """
+import functools
 import inspect
 import itertools
 import os
@@ -41,18 +44,39 @@ def dtype_name(dtype):
     return dtype if dtype is None or isinstance(dtype, str) else str(dtype).rsplit(".", 1)[-1].lower()
 
 
-def given(function, scope):
-    """The arguments of `function` in its own locals() that differ from their defaults."""
+def arguments_of(signature, args, kwargs):
+    """Every argument by name, defaults filled in, extra keywords among them. TypeError where a call would raise it."""
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
     out = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name == "self" or name not in scope:
-            continue
-        value, default = scope[name], parameter.default
-        if parameter.kind is parameter.VAR_KEYWORD:
+    for name, value in bound.arguments.items():
+        if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
             out.update(value)
-        elif not (value is default or (type(value) is type(default) and value == default)):
+        else:
             out[name] = value
     return out
+
+
+def given(signature, arguments):
+    """The arguments that differ from their defaults."""
+    out = {}
+    for name, value in arguments.items():
+        default = signature.parameters[name].default if name in signature.parameters else inspect.Parameter.empty
+        if not (value is default or (type(value) is type(default) and value == default)):
+            out[name] = value
+    return out
+
+
+def constructor(init):
+    """Decorates the empty __init__ of a drop-in class: its arguments go to `_setup(arguments, signature)`."""
+    whole = inspect.signature(init)
+    signature = whole.replace(parameters=list(whole.parameters.values())[1:])
+
+    @functools.wraps(init)
+    def __init__(self, *args, **kwargs):  # noqa: N807
+        self._setup(arguments_of(signature, args, kwargs), signature)
+
+    return __init__
 
 
 class Module:
@@ -61,10 +85,9 @@ class Module:
     _dialect = ""
     _needs_input = False  # the weight's shape follows from the first input
 
-    def __init__(self, scope):
-        self._signature = scope["__class__"].__init__  # the drop-in's own, whatever a subclass takes
-        self.arguments = {name: value for name, value in scope.items() if name not in ("self", "__class__")}
-        self._args, self.options = given(self._signature, scope), {}
+    def _setup(self, arguments, signature):
+        self.arguments, self._shown, self.options = arguments, given(signature, arguments), {}
+        self._args = dict(self._shown)
         if "dtype" in self._args:
             self._args["dtype"] = dtype_name(self._args["dtype"])
         check(self._dialect, self._args)
@@ -82,14 +105,15 @@ class Module:
         return {**self.__dict__, "_layer": None}
 
     def __repr__(self):
-        inside = ", ".join(f"{name}={value!r}" for name, value in given(self._signature, self.arguments).items())
+        inside = ", ".join(f"{name}={value!r}" for name, value in self._shown.items())
         return f"{type(self).__name__}({inside})"
 
     def _parameter_dtype(self):
         return self._args.get("dtype")
 
     def reset_parameters(self, seed=None, x_shape=None):  # noqa: A002
-        """Initialises weight and bias by the dialect's initialiser, from `seed` or the next of ctconv.seed's."""
+        """New weight and bias by the dialect's initialiser, from `seed` or the next of ctconv.seed's.
+        x_shape: where the weight's shape follows from the input (Keras)."""
         first = next_seed() if seed is None else int(seed) % 2**64
         desc = Descriptor(self._dialect, self._args)
         self._weight = desc.initial(0, first, x_shape, self._parameter_dtype())
@@ -104,20 +128,24 @@ class Module:
 
     @property
     def weight(self):
+        """A read-only ndarray in the dialect's axis order (ctconv.weight_shape).
+        Assign numpy, DLPack or lists: the values are copied, the next call judges shape and type. A tensor that
+        requires a gradient is refused: assign `w.detach()`."""
         return self._weight
 
     @weight.setter
     def weight(self, value):
-        self._weight = np.array(to_numpy(value))
+        self._weight = np.array(to_numpy(value, "weight"))
         self._frozen()
 
     @property
     def bias(self):
+        """A read-only ndarray (ctconv.bias_shape), or None. Assigned like weight; None: no bias is added."""
         return self._bias
 
     @bias.setter
     def bias(self, value):
-        self._bias = None if value is None else np.array(to_numpy(value))
+        self._bias = None if value is None else np.array(to_numpy(value, "bias"))
         self._frozen()
 
     def configure(self, **options):

@@ -2,7 +2,7 @@
 
 dtype chooses the element type of the parameters; device is accepted and ignored (configure(device=...) chooses).
 """
-from ._module import Module
+from ._module import Module, constructor
 
 
 class _ConvTranspose(Module):
@@ -10,7 +10,8 @@ class _ConvTranspose(Module):
         """input: (N, C, ...) or (C, ...)."""
         return self._call(input, output_size, out)
 
-    __call__ = forward
+    def __call__(self, *args, **kwargs):
+        return self.forward(*args, **kwargs)
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -18,9 +19,10 @@ class ConvTranspose1d(_ConvTranspose):
 
     _dialect = "torch.nn.ConvTranspose1d"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
                  dilation=1, padding_mode="zeros", device=None, dtype=None):
-        super().__init__(locals())
+        pass
 
 
 class ConvTranspose2d(_ConvTranspose):
@@ -28,9 +30,10 @@ class ConvTranspose2d(_ConvTranspose):
 
     _dialect = "torch.nn.ConvTranspose2d"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
                  dilation=1, padding_mode="zeros", device=None, dtype=None):
-        super().__init__(locals())
+        pass
 
 
 class ConvTranspose3d(_ConvTranspose):
@@ -38,6 +41,7 @@ class ConvTranspose3d(_ConvTranspose):
 
     _dialect = "torch.nn.ConvTranspose3d"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
                  dilation=1, padding_mode="zeros", device=None, dtype=None):
-        super().__init__(locals())
+        pass

@@ -219,3 +219,46 @@ def test_keras_details():
     layer.set_weights([np.zeros((3, 3, 6, 4), "float32"), np.ones(6, "float32")])
     assert (layer(integers((2, 5, 5, 4))) == 1).all()
     assert ctconv.keras.layers.Conv3DTranspose(2, 2, dtype="float64").call(integers((1, 3, 3, 3, 2), dtype="float64")).dtype == "float64"
+
+
+OVERRIDES = [(c, {"mindspore": "construct", "keras": "call"}.get(c._dialect.split(".")[0], "forward")) for c in LAYERS]
+
+
+@pytest.mark.parametrize("cls,name", OVERRIDES, ids=lambda v: getattr(v, "_dialect", None))
+def test_an_overridden_forward_runs(cls, name):
+    calls = []
+
+    def shifted(self, *args, **kwargs):
+        calls.append(args)
+        return getattr(super(mine, self), name)(*args, **kwargs) + 1
+
+    mine = type(cls.__name__, (cls,), {name: shifted})
+    layer, x = build(mine)
+    y = layer(x)
+    assert len(calls) == 1
+    np.testing.assert_array_equal(y, getattr(layer, name)(x))
+    np.testing.assert_array_equal(y, getattr(cls, name)(layer, x) + 1)
+
+
+def test_an_overridden_build_runs():
+    class Mine(ctconv.keras.layers.Conv2DTranspose):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.built_for = input_shape
+
+    layer = Mine(6, 3)
+    layer(integers((2, 5, 5, 4)))
+    assert layer.built_for == (2, 5, 5, 4)
+
+
+def test_a_runner_among_the_options():
+    layer, x = build(ctconv.torch.ConvTranspose2d)
+    y = layer(x)
+    layer.configure(runner=ctconv.Runner(in_turn, workers=2))
+    for twin in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        np.testing.assert_array_equal(twin(x), y)
+
+
+def in_turn(count, task):
+    for i in range(count):
+        task(i, 0)

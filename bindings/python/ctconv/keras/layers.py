@@ -4,7 +4,7 @@ The kernel (k..., filters, channels) is made at the first call, or by build(inpu
 training only: they are accepted and ignored; so are the keywords name and trainable. dtype: the parameters' element type.
 """
 from .._errors import refusal
-from .._module import Module, dtype_name
+from .._module import Module, constructor, dtype_name
 
 _TRAINING = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint", "trainable", "name")
 
@@ -12,22 +12,23 @@ _TRAINING = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "
 class _ConvTranspose(Module):
     _needs_input = True
 
-    def __init__(self, scope):
-        kwargs = dict(scope.pop("kwargs"))
-        self._dtype = dtype_name(kwargs.pop("dtype", None))
-        scope["kwargs"] = {name: value for name, value in kwargs.items() if name not in _TRAINING}
-        for name in _TRAINING:
-            scope.pop(name, None)
-        super().__init__(scope)
+    def _setup(self, arguments, signature):
+        self._dtype = dtype_name(arguments.pop("dtype", None))
+        super()._setup({name: value for name, value in arguments.items() if name not in _TRAINING}, signature)
 
     def build(self, input_shape):
+        """Makes kernel and bias for inputs of this shape; the first call does it by itself."""
         # None stands for an extent not known yet; the kernel depends on the channels alone.
         self.reset_parameters(x_shape=tuple(1 if n is None else n for n in input_shape))
 
     def call(self, inputs, *, out=None):
         return self._call(inputs, out=out)
 
-    __call__ = call
+    def __call__(self, *args, **kwargs):
+        inputs = args[0] if args else kwargs.get("inputs")
+        if self._weight is None and hasattr(inputs, "shape"):
+            self.build(tuple(inputs.shape))
+        return self.call(*args, **kwargs)
 
     def _parameter_dtype(self):
         return self._dtype
@@ -55,11 +56,12 @@ class Conv2DTranspose(_ConvTranspose):
 
     _dialect = "keras.layers.Conv2DTranspose"
 
+    @constructor
     def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", output_padding=None, data_format=None,
                  dilation_rate=(1, 1), activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
                  kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
                  bias_constraint=None, **kwargs):
-        super().__init__(locals())
+        pass
 
 
 class Conv3DTranspose(_ConvTranspose):
@@ -67,8 +69,9 @@ class Conv3DTranspose(_ConvTranspose):
 
     _dialect = "keras.layers.Conv3DTranspose"
 
+    @constructor
     def __init__(self, filters, kernel_size, strides=(1, 1, 1), padding="valid", data_format=None, output_padding=None,
                  dilation_rate=(1, 1, 1), activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
                  kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
                  bias_constraint=None, **kwargs):
-        super().__init__(locals())
+        pass

@@ -2,7 +2,7 @@
 
 Grouped weights have the documented six axes: (groups, in_channels / groups, out_channels / groups, k...); bias is (1, out_channels, 1, ...).
 """
-from .._module import Module
+from .._module import Module, constructor
 
 
 class _ConvTranspose(Module):
@@ -10,7 +10,8 @@ class _ConvTranspose(Module):
         """inp: (N, C, ...)."""
         return self._call(inp, out=out)
 
-    __call__ = forward
+    def __call__(self, *args, **kwargs):
+        return self.forward(*args, **kwargs)
 
 
 class ConvTranspose2d(_ConvTranspose):
@@ -18,8 +19,9 @@ class ConvTranspose2d(_ConvTranspose):
 
     _dialect = "megengine.module.ConvTranspose2d"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, bias=True):
-        super().__init__(locals())
+        pass
 
 
 class ConvTranspose3d(_ConvTranspose):
@@ -27,5 +29,6 @@ class ConvTranspose3d(_ConvTranspose):
 
     _dialect = "megengine.module.ConvTranspose3d"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, bias=True):
-        super().__init__(locals())
+        pass

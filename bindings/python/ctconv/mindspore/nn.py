@@ -1,5 +1,5 @@
 """mindspore.nn's transposed convolutions (2.10): same signatures, numpy in, numpy out. dtype: a name, numpy's or mindspore's."""
-from .._module import Module
+from .._module import Module, constructor
 
 
 class _ConvTranspose(Module):
@@ -7,7 +7,8 @@ class _ConvTranspose(Module):
         """x: (N, C, ...)."""
         return self._call(x, out=out)
 
-    __call__ = construct
+    def __call__(self, *args, **kwargs):
+        return self.construct(*args, **kwargs)
 
 
 class Conv1dTranspose(_ConvTranspose):
@@ -15,9 +16,10 @@ class Conv1dTranspose(_ConvTranspose):
 
     _dialect = "mindspore.nn.Conv1dTranspose"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, pad_mode="same", padding=0, dilation=1, group=1,
                  has_bias=False, weight_init=None, bias_init=None, dtype="float32"):
-        super().__init__(locals())
+        pass
 
 
 class Conv2dTranspose(_ConvTranspose):
@@ -25,9 +27,10 @@ class Conv2dTranspose(_ConvTranspose):
 
     _dialect = "mindspore.nn.Conv2dTranspose"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, pad_mode="same", padding=0, output_padding=0, dilation=1,
                  group=1, has_bias=False, weight_init=None, bias_init=None, dtype="float32"):
-        super().__init__(locals())
+        pass
 
 
 class Conv3dTranspose(_ConvTranspose):
@@ -35,6 +38,7 @@ class Conv3dTranspose(_ConvTranspose):
 
     _dialect = "mindspore.nn.Conv3dTranspose"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, pad_mode="same", padding=0, dilation=1, group=1,
                  output_padding=0, has_bias=False, weight_init=None, bias_init=None, data_format="NCDHW", dtype="float32"):
-        super().__init__(locals())
+        pass

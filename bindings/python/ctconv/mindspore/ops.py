@@ -1,7 +1,7 @@
 """mindspore.ops.Conv3DTranspose (2.10): a primitive without parameters; weight comes with every call."""
 from .._desc import check
 from .._layer import Layer
-from .._module import given
+from .._module import constructor, given
 
 
 class Conv3DTranspose:
@@ -9,9 +9,13 @@ class Conv3DTranspose:
 
     _dialect = "mindspore.ops.Conv3DTranspose"
 
+    @constructor
     def __init__(self, in_channel, out_channel, kernel_size, mode=1, pad_mode="valid", pad=0, stride=1, dilation=1, group=1,
                  output_padding=0, data_format="NCDHW"):
-        self._args, self.options, self._layer = given(Conv3DTranspose.__init__, locals()), {}, None
+        pass
+
+    def _setup(self, arguments, signature):
+        self._args, self.options, self._layer = given(signature, arguments), {}, None
         check(self._dialect, self._args)
 
     def __getstate__(self):

@@ -1,5 +1,5 @@
 """paddle.nn's transposed convolutions (3.3): same signatures, numpy (or a paddle CPU tensor) in, numpy out."""
-from ..._module import Module
+from ..._module import Module, constructor
 from . import functional  # noqa: F401
 
 
@@ -8,7 +8,8 @@ class _ConvTranspose(Module):
         """x: in the layout of data_format."""
         return self._call(x, output_size, out)
 
-    __call__ = forward
+    def __call__(self, *args, **kwargs):
+        return self.forward(*args, **kwargs)
 
 
 class Conv1DTranspose(_ConvTranspose):
@@ -16,9 +17,10 @@ class Conv1DTranspose(_ConvTranspose):
 
     _dialect = "paddle.nn.Conv1DTranspose"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, dilation=1,
                  weight_attr=None, bias_attr=None, data_format="NCL"):
-        super().__init__(locals())
+        pass
 
 
 class Conv2DTranspose(_ConvTranspose):
@@ -26,9 +28,10 @@ class Conv2DTranspose(_ConvTranspose):
 
     _dialect = "paddle.nn.Conv2DTranspose"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
                  weight_attr=None, bias_attr=None, data_format="NCHW"):
-        super().__init__(locals())
+        pass
 
 
 class Conv3DTranspose(_ConvTranspose):
@@ -36,6 +39,7 @@ class Conv3DTranspose(_ConvTranspose):
 
     _dialect = "paddle.nn.Conv3DTranspose"
 
+    @constructor
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
                  weight_attr=None, bias_attr=None, data_format="NCDHW"):
-        super().__init__(locals())
+        pass
