@@ -5,6 +5,7 @@ Out: check, weight_shape, bias_shape, init_weight, init_bias; and the lists of d
 Refuses: what the dialect documents, in its documented order.
 """
 import ctypes
+import os
 from collections import namedtuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from ._values import to_value
 
 Argument = namedtuple("Argument", "name default position required")
 Argument.__doc__ = "One argument of a dialect: its default as documented (text, '' where required); position -1: by name only."
+Argument.__module__ = "ctconv"
 
 _FLOAT32 = (_abi.FLOAT, 32)
 
@@ -37,9 +39,10 @@ class Descriptor:
             # A failed set is remembered by the library and returned by the next question.
             lib.ctconv_desc_set(self.handle, plain(name), to_value(obj, keep))
 
-    def __del__(self):
-        if getattr(self, "handle", None):
-            lib.ctconv_desc_destroy(self.handle)
+    def __del__(self, lib=lib):  # bound here: modules are emptied late in the interpreter's shutdown
+        handle, self.handle = self.__dict__.get("handle"), None
+        if handle and lib is not None:
+            lib.ctconv_desc_destroy(handle)
 
     def done(self, status):
         if status:
@@ -111,11 +114,29 @@ def dialect_arguments(name):
     return out
 
 
+_CUDA_FILE, _CUDA_ENGINES = "libctconv_cuda.so", ("cudnn", "cuda")
+_CUDA_UNASKED = "cuda: in libctconv_cuda.so, opened on first use"
+
+
+def cuda_module():
+    """The CUDA module's path, or None: CTCONV_CUDA_MODULE, else beside the library, else in the loader's folders."""
+    named = os.environ.get("CTCONV_CUDA_MODULE")
+    if named:
+        return named if os.path.isfile(named) else None
+    beside = os.path.dirname(lib._name) if "/" in lib._name else ""
+    folders = [beside, *os.environ.get("LD_LIBRARY_PATH", "").split(":"), "/usr/local/lib", "/usr/lib"]
+    return next((path for path in (os.path.join(f, _CUDA_FILE) for f in folders if f) if os.path.isfile(path)), None)
+
+
 def engines():
-    """The engines of this build, in the order `auto` asks them."""
-    return [lib.ctconv_engine_name(i).decode() for i in range(lib.ctconv_engine_count())]
+    """The engines that are there, in the order `auto` asks them. Those of the CUDA module need its file."""
+    names = [lib.ctconv_engine_name(i).decode() for i in range(lib.ctconv_engine_count())]
+    return [name for name in names if name not in _CUDA_ENGINES or cuda_module()]
 
 
 def build_info():
     """`key: value` lines about the loaded library: compiler, targets, cpu, onednn, cuda."""
-    return lib.ctconv_build_info().decode()
+    text, found = lib.ctconv_build_info().decode(), cuda_module()
+    if found:
+        return text.replace(_CUDA_UNASKED, f"cuda: {found}, opened on first use")
+    return text.replace(_CUDA_UNASKED, f"cuda: not installed ({_CUDA_FILE} is not beside the library)")

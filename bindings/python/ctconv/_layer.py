@@ -3,7 +3,10 @@
 In:  a dialect, its arguments, weight and bias; then x per call.   Out: y, a new ndarray, or the caller's `out`.
 What depends only on the shapes (output shape, records, plan) is kept per shape in a slot, so that a further call of a known
 shape is two pointers and one C call. A slot and a workspace belong to one running call: threads take them off a list.
+Workspaces are shared by all layers, so that a network of fifty layers holds one and not fifty.
+A layer pickles as (dialect, args, weights, options); its copies share the op, which never changes.
 """
+import copy
 import ctypes
 from math import prod
 
@@ -13,8 +16,9 @@ from . import _abi
 from ._abi import lib
 from ._desc import Descriptor, shape_of
 from ._errors import raised, refusal
+from ._kept import Kept, is_spread, kept
 from ._options import record_of
-from ._tensors import dtype_of, element_of, quick, shape_record, view
+from ._tensors import View, dtype_of, element_of, quick, shape_record, view
 from ._values import pointer_to
 
 _UNSET = type("_Unset", (), {"__repr__": lambda self: "<not given>"})()
@@ -24,7 +28,7 @@ _HOST = (_abi.CPU, _abi.CUDA_HOST)
 _FLOAT32 = (_abi.FLOAT, 32)
 _WORKSPACE_SIZE, _MISUSE_RUNNER = 5002, 7010
 
-_workspaces = []  # free (buffer, bytes, address) of all layers, one per call that ran at the same time
+_workspaces = []  # the free ones of all layers, one per call that ran at the same time
 
 _empty, _ndarray, _uint8, _execute = np.empty, np.ndarray, np.dtype(np.uint8), lib.ctconv_execute
 _LARGE = 1 << 18  # bytes
@@ -36,9 +40,10 @@ class _Op:
     def __init__(self, handle, keep):
         self.handle, self.keep = handle, keep
 
-    def __del__(self):
-        if lib is not None:  # None late in the interpreter's shutdown
-            lib.ctconv_destroy(self.handle)
+    def __del__(self, lib=lib):  # bound here: modules are emptied late in the interpreter's shutdown
+        handle, self.handle = self.__dict__.get("handle"), None
+        if handle and lib is not None:
+            lib.ctconv_destroy(handle)
 
 
 class _Slot:
@@ -51,16 +56,32 @@ class _Slot:
         self.arguments = (handle, ctypes.byref(self.call), ctypes.byref(self.error))
 
 
+class _Workspace:
+    __slots__ = ("buffer", "bytes", "address")
+
+    def __init__(self, size):
+        self.buffer, self.bytes = _allocate((size,), _uint8), size
+        self.address = self.buffer.__array_interface__["data"][0]
+
+
 def _take_workspace(needed):
-    """A (buffer, bytes, address) of at least `needed` bytes."""
+    """A free workspace of at least `needed` bytes; else a new one in place of a smaller.
+    So no more are held than calls ran at the same time."""
     try:
-        held = _workspaces.pop()
-        if held[1] >= needed:
-            return held
+        last = _workspaces.pop()
+        if last.bytes >= needed:
+            return last
     except IndexError:
-        pass
-    buffer = _allocate((needed,), np.dtype(np.uint8))
-    return buffer, needed, buffer.__array_interface__["data"][0]
+        return _Workspace(needed)
+    for held in _workspaces[:]:
+        if held.bytes >= needed:
+            try:
+                _workspaces.remove(held)
+            except ValueError:  # another thread took it
+                continue
+            _workspaces.append(last)
+            return held
+    return _Workspace(needed)
 
 
 def _new(shape, dtype):
@@ -80,13 +101,26 @@ def _allocate(shape, dtype):
         raise refusal("NO_MEMORY", f"an array of shape {shape} and type {dtype} cannot be allocated", "y", shape) from None
 
 
+# What a pickle leaves out and makes anew; what copies share.
+_REMADE = {"_op", "_slots", "_element", "_host", "_runner"}
+_SHARED = {"dialect", "args", "_options", "_weights"}
+_ELSEWHERE = "on a device"  # a weight of which there is no copy on the host
+
+
+def _owned(value):
+    """An argument's value, apart from the lists and arrays the caller may change later."""
+    if type(value) in (list, tuple):
+        return type(value)(_owned(item) for item in value)
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
 class Layer:
     """One documented operator with its weight.
 
     dialect      e.g. "torch.nn.ConvTranspose3d" (ctconv.dialects())
     args         its arguments by their own names, e.g. {"in_channels": 16, "out_channels": 8, "kernel_size": (3, 3, 3)}
     weight       numpy, DLPack or buffer object, in the dialect's layout (ctconv.weight_shape); None: given with every call
-    bias         the same; None: none is added, unless given with the call
+    bias         the same; None: none is added, unless given with the call (also where the arguments say "bias": True)
     engine       None or "auto", or one of ctconv.engines(): that engine or an error
     threads      0: all cores the process may use       device   None or "cpu", "cuda", "cuda:0", ...
     activation   None, "relu", "leaky_relu" (slope activation_alpha), "tanh", "sigmoid", "clip" (activation_alpha to activation_beta)
@@ -102,17 +136,72 @@ class Layer:
     def __init__(self, dialect, args, weight, bias=None, *, engine=None, threads=0, device=None, activation=None,
                  activation_alpha=0.0, activation_beta=0.0, reproducible=False, tuning=None, workspace_limit=0, plan_limit=0,
                  allow_tf32=False, borrow_weights=False, runner=None):
-        self.dialect, self.args = dialect, dict(args)
-        options = record_of(engine, threads, device, activation, activation_alpha, activation_beta, reproducible, tuning,
-                            workspace_limit, plan_limit, allow_tf32, borrow_weights, runner)
+        options = {
+            "engine": engine, "threads": threads, "device": device, "activation": activation,
+            "activation_alpha": activation_alpha, "activation_beta": activation_beta, "reproducible": reproducible,
+            "tuning": tuning, "workspace_limit": workspace_limit, "plan_limit": plan_limit, "allow_tf32": allow_tf32,
+            "borrow_weights": borrow_weights, "runner": runner,
+        }
+        record = record_of(**options)
         desc = Descriptor(dialect, args)
         w = None if weight is None else view(weight, "weight")
         b = None if bias is None else view(bias, "bias")
-        handle, self._runner = ctypes.c_void_p(), runner
-        self._done(lib.ctconv_create(desc.handle, w and w.pointer, b and b.pointer, options, handle, desc.error), desc.error)
-        self._op = _Op(handle, (w, b, runner) if borrow_weights else (runner,))
+        self._create(desc, record, dialect, args, options, w, b)
+
+    def _create(self, desc, record, dialect, args, options, w, b):
+        """The op. Without borrow_weights the copy is ours and lent: the same bytes serve the op and pickling."""
+        self._host, borrowed = not (options["device"] or "cpu").startswith("cuda"), options["borrow_weights"]
+        lent = (w, b)
+        if self._host and not borrowed:
+            record.borrow_weights = True
+            if any(seen is not None and is_spread(seen) for seen in lent):
+                self._new_op(desc, record, lent, options["runner"])  # judged before anything is copied
+            lent = tuple(seen and (kept(seen) or seen) for seen in lent)
+            record.borrow_weights = all(seen is None or isinstance(seen, Kept) for seen in lent)
+        self._op = self._new_op(desc, record, lent, options["runner"])
+        if not borrowed:
+            lent = tuple(seen if seen is None or isinstance(seen, Kept) else kept(seen) or _ELSEWHERE for seen in lent)
+        self.dialect, self.args = dialect, {name: _owned(value) for name, value in dict(args).items()}
+        self._options, self._weights, self._runner = options, lent, options["runner"]
         self._element, self._slots = None if w is None else w.element, {}
-        self._host = not (device or "cpu").startswith("cuda")
+
+    def _new_op(self, desc, record, lent, runner):
+        weight, bias = (seen.view if isinstance(seen, Kept) else seen for seen in lent)
+        handle = ctypes.c_void_p()
+        w, b = weight and weight.pointer, bias and bias.pointer
+        desc.done(lib.ctconv_create(desc.handle, w, b, record, handle, desc.error))
+        return _Op(handle, (lent, runner) if record.borrow_weights else (runner,))
+
+    def __getstate__(self):
+        state = {name: value for name, value in vars(self).items() if name not in _REMADE}
+        weights = []
+        for name, seen in zip(("weight", "bias"), self._weights):
+            own = kept(seen) if isinstance(seen, View) else seen
+            if own is _ELSEWHERE or (own is None and seen is not None):
+                raise refusal("MISUSE_TENSOR_DEVICE", f"a layer whose {name} lies on a device cannot be pickled", name)
+            weights.append(own)
+        return {**state, "_weights": tuple(weights)}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        w, b = (own and own.view for own in self._weights)
+        options = self._options
+        self._create(Descriptor(self.dialect, self.args), record_of(**options), self.dialect, self.args, options, w, b)
+
+    def __copy__(self):
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
+
+    def __deepcopy__(self, memo):
+        twin = memo[id(self)] = self.__copy__()
+        for name, value in vars(self).items():
+            if name not in _REMADE and name not in _SHARED:
+                vars(twin)[name] = copy.deepcopy(value, memo)
+        twin.args = {name: _owned(value) for name, value in self.args.items()}
+        if self._options["borrow_weights"]:  # the lender is not ours to rely on
+            twin.__setstate__(twin.__getstate__())
+        return twin
 
     def __repr__(self):
         inside = ", ".join(f"{name}={value!r}" for name, value in self.args.items())
@@ -154,21 +243,27 @@ class Layer:
         held = self._slots.get(key)
         if held is None:
             if len(self._slots) >= _SHAPES_HELD:
-                self._slots.clear()
+                self._forget_oldest()
             held = self._slots.setdefault(key, [])
         held.append(slot)
         return y
+
+    def _forget_oldest(self):
+        try:
+            self._slots.pop(next(iter(self._slots)), None)
+        except (StopIteration, RuntimeError):  # another thread changed the dict meanwhile
+            pass
 
     def _run(self, slot):
         workspace = None
         if slot.workspace_bytes:
             workspace = _take_workspace(slot.workspace_bytes)
-            slot.call.workspace_bytes, slot.call.workspace = workspace[1:]
+            slot.call.workspace_bytes, slot.call.workspace = workspace.bytes, workspace.address
         status = _execute(*slot.arguments)
         if status == _WORKSPACE_SIZE and workspace is not None:  # the plan was dropped and made anew with another need
             slot.workspace_bytes, slot.call.workspace, slot.call.workspace_bytes = 0, None, 0
             status = _execute(*slot.arguments)
-        if workspace is not None and workspace[1] <= _WORKSPACE_HELD:
+        if workspace is not None and workspace.bytes <= _WORKSPACE_HELD:
             _workspaces.append(workspace)
         self._done(status, slot.error)
 

@@ -1,7 +1,11 @@
 """Layer: options, weights with the call, shapes asked ahead, threads, runners, lifetimes."""
 import copy
+import gc
 import inspect
 import os
+import pickle
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +77,33 @@ def test_activations(options, want):
 ], ids=str)
 def test_options_refused(name, options):
     refused(name, layer_of, **options)
+
+
+@pytest.mark.parametrize("kind,options", [
+    (ValueError, {"engine": "onednnn"}), (ValueError, {"device": "tpu"}), (ValueError, {"threads": -1}),
+    (ValueError, {"threads": 2**40}), (ValueError, {"activation": "gelu"}), (ValueError, {"tuning": "always"}),
+    (ValueError, {"workspace_limit": -1}), (TypeError, {"engine": 3}), (TypeError, {"threads": "2"}),
+    (TypeError, {"workspace_limit": 1.5}), (TypeError, {"runner": print}), (TypeError, {"activation_alpha": []}),
+], ids=str)
+def test_options_are_type_or_value_errors(kind, options):
+    with pytest.raises(kind) as caught:
+        layer_of(**options)
+    assert isinstance(caught.value, ctconv.Error) and caught.value.kind == 7
+
+
+def test_other_mistakes_are_type_or_value_errors():
+    mistakes = (
+        (ValueError, lambda: ctconv.Layer("torch.nn.Linear", {}, None)),
+        (TypeError, lambda: layer_of()(X, weight=W)),
+        (TypeError, lambda: ctconv.Layer(TORCH, ARGS, None)(X)),
+        (TypeError, lambda: layer_of()(X, out=[1])),
+        (ValueError, lambda: layer_of()(X, out=np.zeros((1, 2), "f4"))),
+        (TypeError, lambda: layer_of()(X, out=WANT)),
+    )
+    for kind, call in mistakes:
+        with pytest.raises(kind) as caught:
+            call()
+        assert isinstance(caught.value, ctconv.Error) and type(caught.value).__module__ == "ctconv"
 
 
 def test_unknown_option_is_a_type_error():
@@ -239,11 +270,125 @@ def test_after_fork():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_shallow_copies_share_the_op():
-    layer = layer_of()
-    twin = copy.copy(layer)
-    del layer
-    np.testing.assert_array_equal(twin(X), WANT)
+def test_copies_share_the_op():
+    for how in (copy.copy, copy.deepcopy):
+        layer = layer_of()
+        twin = how(layer)
+        assert twin._op is layer._op
+        del layer
+        np.testing.assert_array_equal(twin(X), WANT)
+
+
+def clone(layer):
+    return pickle.loads(pickle.dumps(layer))
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, clone])
+@pytest.mark.parametrize("options", [
+    {}, {"borrow_weights": True}, {"engine": "reference", "threads": 1, "activation": "relu", "plan_limit": 2},
+], ids=str)
+def test_copies(how, options):
+    w, b = W.copy(), B.copy()
+    layer = layer_of(**options) if not options else ctconv.Layer(TORCH, ARGS, w, b, **options)
+    if "borrow_weights" not in options:
+        w[...] = b[...] = 0  # the layer's own copy is what is copied
+    layer.note = ["mine"]
+    twin = how(layer)
+    want = np.maximum(WANT, 0) if "activation" in options else WANT
+    for _ in range(2):
+        np.testing.assert_array_equal(twin(X), want)
+    assert repr(twin) == repr(layer) and twin.note == ["mine"] and (twin.note is layer.note) == (how is copy.copy)
+    assert twin.describe(X.shape) == layer.describe(X.shape)
+
+
+def test_a_deep_copy_needs_no_lender():
+    w = W.copy()
+    layer = ctconv.Layer(TORCH, ARGS, w, B, borrow_weights=True)
+    twins = [copy.deepcopy(layer), clone(layer)]
+    w[...] = 0
+    for twin in twins:
+        np.testing.assert_array_equal(twin(X), WANT)
+
+
+def test_pickles_of_other_layers():
+    np.testing.assert_array_equal(clone(ctconv.Layer(TORCH, ARGS, None))(X, weight=W, bias=B), WANT)
+    broadcast = np.broadcast_to(np.float32(1), W.shape)
+    ones = ctconv.Layer(TORCH, ARGS, np.ones_like(W))(X)
+    np.testing.assert_array_equal(clone(ctconv.Layer(TORCH, ARGS, broadcast))(X), ones)
+    half = ctconv.Layer(TORCH, ARGS, W.astype("f2")[:, :, ::-1], B.astype("f2"))
+    np.testing.assert_array_equal(clone(half)(X.astype("f2")), half(X.astype("f2")))
+    args = {name: list(value) if isinstance(value, tuple) else value for name, value in ARGS.items()}
+    layer = ctconv.Layer(TORCH, args, W, B)
+    args["stride"][0] = 5
+    np.testing.assert_array_equal(clone(layer)(X), WANT)
+
+    class Mine(ctconv.Layer):
+        def __init__(self):
+            super().__init__(TORCH, ARGS, W, B)
+
+    globals()["Mine"], Mine.__qualname__ = Mine, "Mine"
+    assert type(clone(Mine())) is Mine
+    np.testing.assert_array_equal(clone(Mine())(X), WANT)
+
+
+def test_a_huge_broadcast_weight_is_judged_before_it_is_copied():
+    refused("SHAPE_WEIGHT_SHAPE", ctconv.Layer, TORCH, ARGS, np.broadcast_to(np.float32(1), (2**20, 2**20, 1, 1, 1)))
+
+
+def test_a_runner_is_pickled_by_its_function():
+    runner = ctconv.Runner(in_turn, workers=2)
+    layer = ctconv.Layer(TORCH, ARGS, W, B, runner=runner)
+    for twin in (copy.copy(layer), copy.deepcopy(layer), clone(layer)):
+        np.testing.assert_array_equal(twin(X), WANT)
+    assert copy.deepcopy(layer)._runner is runner
+
+
+def in_turn(count, task):
+    for i in range(count):
+        task(i, 0)
+
+
+@pytest.mark.parametrize("how", [lambda cls: cls.__new__(cls), lambda cls: cls.__new__(cls).__del__()])
+def test_a_half_made_object_dies_quietly(how, capfd):
+    from ctconv._desc import Descriptor
+    from ctconv._layer import _Op
+
+    for cls in (_Op, Descriptor):
+        how(cls)
+    gc.collect()
+    assert capfd.readouterr().err == ""
+
+
+def test_shutdown_is_quiet():
+    code = ("import ctconv, numpy, sys\n"
+            "desc = ctconv._desc.Descriptor('torch.nn.ConvTranspose1d', {})\n"
+            "args = dict(in_channels=1, out_channels=1, kernel_size=1)\n"
+            "layer = ctconv.Layer('torch.nn.ConvTranspose1d', args, numpy.ones((1, 1, 1), 'f4'))\n"
+            "sys.kept = [desc, layer]\n"
+            "for name in ('_abi', '_desc', '_layer'): vars(sys.modules['ctconv.' + name]).clear()\n")
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_one_new_shape_forgets_one():
+    args = {"in_channels": 1, "out_channels": 1, "kernel_size": 1}
+    layer = ctconv.Layer("torch.nn.ConvTranspose1d", args, weights((1, 1, 1)))
+    for n in range(1, 100):
+        layer(integers((1, 1, n)))
+    assert len(layer._slots) > 60
+
+
+def test_a_fitting_workspace_is_found_behind_a_smaller_one():
+    from ctconv import _layer
+
+    before, _layer._workspaces[:] = _layer._workspaces[:], [_layer._Workspace(4096), _layer._Workspace(64)]
+    try:
+        large, small = _layer._workspaces
+        assert _layer._take_workspace(1000) is large and _layer._workspaces == [small]
+        _layer._workspaces.append(large)
+        assert _layer._take_workspace(5000).bytes == 5000 and _layer._workspaces == [small]
+    finally:
+        _layer._workspaces[:] = before
 
 
 def test_overhead():
