@@ -7,7 +7,7 @@
     y = layer(x)
 
 Errors are ctconv.Error and also the TypeError or ValueError the original documents. The shared library is the one inside this
-package, or the one CTCONV_LIBRARY names.
+package, or the one CTCONV_LIBRARY names. `from ctconv import *` leaves out the submodules named like other packages.
 """
 from . import _abi
 from ._desc import (Argument, bias_shape, build_info, check, dialect_arguments, dialects, engines, init_bias, init_weight,
@@ -16,12 +16,15 @@ from ._errors import ArgumentTypeError, ArgumentValueError, Error, ShapeError
 from ._layer import Layer
 from ._module import seed
 from ._options import Runner
-from . import keras, megengine, mindspore, paddle, torch
+from . import keras, megengine, mindspore, paddle, torch  # noqa: F401
 
 version = __version__ = _abi.lib.ctconv_version_string().decode()
 
+for _public in (Layer, Runner):
+    _public.__module__ = __name__
+
+# Without keras, megengine, mindspore, paddle and torch: a star import must not hide the packages of these names.
 __all__ = [
     "Argument", "ArgumentTypeError", "ArgumentValueError", "Error", "Layer", "Runner", "ShapeError", "bias_shape", "build_info",
-    "check", "dialect_arguments", "dialects", "engines", "init_bias", "init_weight", "keras", "megengine", "mindspore", "paddle",
-    "seed", "torch", "version", "weight_shape",
+    "check", "dialect_arguments", "dialects", "engines", "init_bias", "init_weight", "seed", "version", "weight_shape",
 ]

@@ -1,4 +1,9 @@
 """Questions that need no op: check, weight_shape, initialisers, and what the library says of itself."""
+import os
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -93,3 +98,38 @@ def test_version_and_build():
 def test_every_public_name_exists():
     for name in ctconv.__all__:
         assert hasattr(ctconv, name)
+
+
+def test_a_star_import_hides_no_package():
+    scope = {name: name for name in ("torch", "keras", "paddle", "mindspore", "megengine")}
+    before = dict(scope)
+    exec("from ctconv import *", scope)  # noqa: S102
+    assert {name: scope[name] for name in before} == before
+    assert scope["Layer"] is ctconv.Layer
+
+
+def test_public_classes_say_where_they_are_found():
+    for name in ("Argument", "ArgumentTypeError", "ArgumentValueError", "Error", "Layer", "Runner", "ShapeError"):
+        cls = getattr(ctconv, name)
+        assert f"{cls.__module__}.{cls.__qualname__}" == f"ctconv.{name}"
+
+
+def in_a_copy(tmp_path, *files):
+    """What engines() and build_info() say of a copy of the library with `files` beside it."""
+    library = shutil.copy(os.path.realpath(ctconv._abi.lib._name), tmp_path / "libctconv.so")
+    for name in files:
+        (tmp_path / name).write_bytes(b"")
+    inherited = {k: v for k, v in os.environ.items() if k not in ("CTCONV_CUDA_MODULE", "LD_LIBRARY_PATH")}
+    code = "import ctconv; print(ctconv.engines()); print(ctconv.build_info())"
+    out = subprocess.run([sys.executable, "-c", code], check=True, text=True, stdout=subprocess.PIPE,
+                         env={**inherited, "CTCONV_LIBRARY": library}).stdout
+    return out.splitlines()[0], next(line for line in out.splitlines() if line.startswith("cuda: "))
+
+
+def test_engines_are_those_that_are_there(tmp_path):
+    names, line = in_a_copy(tmp_path)
+    assert "cudnn" not in names and "cuda" not in names and "native" in names
+    assert "opened on first use" not in line
+    names, line = in_a_copy(tmp_path, "libctconv_cuda.so")
+    assert "cudnn" in names or "cuda" in names
+    assert "libctconv_cuda.so" in line
