@@ -1,0 +1,109 @@
+"""The ctypes records against C: a small program prints the header's sizes, offsets, numbers; the binding's must agree.
+
+A header that grows by a field at a record's end is found here too: the size differs, the old struct_size stays legal.
+"""
+
+import ctypes
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from ctconv import _abi
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+HEADER = ROOT / "include" / "ctconv" / "ctconv.h"
+COMPILER = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
+pytestmark = [
+    pytest.mark.skipif(not HEADER.is_file(), reason="the header is not beside the binding: nothing to compare with"),
+    pytest.mark.skipif(COMPILER is None, reason="no C compiler: the records cannot be compared with the header's"),
+]
+
+RECORDS = {
+    "ctconv_tensor": _abi.Tensor,
+    "ctconv_spec": _abi.Spec,
+    "ctconv_value": _abi.Value,
+    "ctconv_error": _abi.ErrorRecord,
+    "ctconv_runner": _abi.RunnerRecord,
+    "ctconv_options": _abi.OptionsRecord,
+    "ctconv_call": _abi.Call,
+    "ctconv_argument": _abi.ArgumentRecord,
+}
+NUMBERS = {
+    "CTCONV_MAX_NDIM": _abi.MAX_NDIM,
+    "CTCONV_DTYPE_INT": _abi.INT,
+    "CTCONV_DTYPE_UINT": _abi.UINT,
+    "CTCONV_DTYPE_FLOAT": _abi.FLOAT,
+    "CTCONV_DTYPE_BFLOAT": _abi.BFLOAT,
+    "CTCONV_DTYPE_COMPLEX": _abi.COMPLEX,
+    "CTCONV_DTYPE_BOOL": _abi.BOOL,
+    "CTCONV_DEVICE_CPU": _abi.CPU,
+    "CTCONV_DEVICE_CUDA": _abi.CUDA,
+    "CTCONV_DEVICE_CUDA_HOST": _abi.CUDA_HOST,
+    "CTCONV_DEVICE_CUDA_MANAGED": _abi.CUDA_MANAGED,
+    "CTCONV_VALUE_NONE": _abi.NONE,
+    "CTCONV_VALUE_BOOL": _abi.VALUE_BOOL,
+    "CTCONV_VALUE_INT": _abi.VALUE_INT,
+    "CTCONV_VALUE_FLOAT": _abi.VALUE_FLOAT,
+    "CTCONV_VALUE_STRING": _abi.VALUE_STRING,
+    "CTCONV_VALUE_TUPLE": _abi.VALUE_TUPLE,
+    "CTCONV_VALUE_LIST": _abi.VALUE_LIST,
+    "CTCONV_VALUE_TENSOR": _abi.VALUE_TENSOR,
+    "CTCONV_VALUE_OTHER": _abi.VALUE_OTHER,
+}
+
+
+@pytest.fixture(scope="module")
+def of_c(tmp_path_factory):
+    """`name: number` as the C compiler sees the header."""
+    lines = [f'  printf("{name}: %lld\\n", (long long){name});' for name in NUMBERS]
+    for record, cls in RECORDS.items():
+        lines.append(f'  printf("{record}: %zu\\n", sizeof({record}));')
+        for field, _ in cls._fields_:
+            for question in ("offsetof({r}, {f})", "sizeof((({r} *)0)->{f})"):
+                asked = question.format(r=record, f=field)
+                lines.append(f'  printf("{asked}: %zu\\n", {asked});')
+    folder = tmp_path_factory.mktemp("abi")
+    source, program = folder / "abi.c", folder / "abi"
+    source.write_text(
+        "#include <ctconv/ctconv.h>\n#include <stddef.h>\n#include <stdio.h>\nint main(void) {\n"
+        + "\n".join(lines)
+        + "\n  return 0;\n}\n"
+    )
+    subprocess.run([COMPILER, "-std=c99", f"-I{ROOT / 'include'}", str(source), "-o", str(program)], check=True)
+    out = subprocess.run([str(program)], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {name: int(number) for name, number in (line.rsplit(": ", 1) for line in out.splitlines())}
+
+
+def test_numbers(of_c):
+    assert {name: of_c[name] for name in NUMBERS} == NUMBERS
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_records(of_c, record):
+    cls, want, got = RECORDS[record], {}, {}
+    for field, _ in cls._fields_:
+        place, size = f"offsetof({record}, {field})", f"sizeof((({record} *)0)->{field})"
+        want[place], want[size] = of_c[place], of_c[size]
+        got[place], got[size] = getattr(cls, field).offset, getattr(cls, field).size
+    assert got == want
+    assert ctypes.sizeof(cls) == of_c[record]
+
+
+def test_every_field_is_here():
+    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S)
+    for record, cls in RECORDS.items():
+        body = re.search(r"typedef struct " + record + r" \{(.*?)\} " + record + ";", text, re.S).group(1)
+        names = re.findall(r"(\w+)(?:\[\w+\])?;|\(\*(\w+)\)\(", re.sub(r"\(\*(\w+)\)\(.*", r"(*\1)(", body))
+        assert [a or b for a, b in names] == [field for field, _ in cls._fields_], record
+
+
+def test_every_function_has_its_number_of_arguments():
+    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S)
+    for name, (_, arguments) in _abi._PROTOTYPES.items():
+        inside = re.search(r"\b" + name + r"\(([^)]*)\)", text).group(1)
+        count = 0 if inside.strip() == "void" else inside.count(",") + 1
+        assert count == len(arguments), name
