@@ -115,8 +115,8 @@ typedef struct ctconv_error {
 /* The caller's threads. parallel_for MUST call task(task_data, index, worker) once for each 0 <= index < count, in any order (all on
  * the calling thread is fine), with 0 <= worker < workers and no two running tasks of one parallel_for sharing a worker; MUST return
  * only when every started task has returned, also when a thread cannot start; MUST NOT unwind. Tasks never fail, throw, allocate
- * or call the runner. Any other number of calls than count is CTCONV_ERR_MISUSE_RUNNER. Called from any thread, also at the same
- * time. The record is copied at create; `user` must live until ctconv_destroy has returned. E.g. sequential:
+ * or call the runner. Another number of calls than count, or one index run in the place of another, is CTCONV_ERR_MISUSE_RUNNER; two
+ * running tasks sharing a worker are not looked for in release builds. Called from any thread, also at the same time. The record is copied at create; `user` must live until ctconv_destroy has returned. E.g. sequential:
  *   for (int64_t i = 0; i < count; ++i) task(task_data, i, 0); */
 typedef struct ctconv_runner {
   size_t struct_size;

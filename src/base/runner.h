@@ -1,15 +1,20 @@
 // Where work runs: the caller's parallel_for, our own pool, or the calling thread.
 //
 //   in:  count tasks, each called once with (index, worker), 0 <= worker < workers, one task a worker at a time
-//   out: returns when all have returned; false where the runner broke that contract (tasks are counted)
+//   out: returns when all have returned; false where the runner is seen to have broken that contract
 //   Each task has the default floating-point environment, whatever its thread has (fp_mode.h).
 //   Tasks never throw, allocate or call the runner. The order of tasks is unspecified: results must not depend on it.
+//
+//   Seen in every build: a wrong number of calls, an index or a worker out of range, and one index run instead of
+//   another. Seen in debug builds only: two tasks on one worker at the same time. Runner::run says how.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
+
+#include "src/base/status.h"
 
 namespace ctconv {
 
@@ -29,7 +34,7 @@ class Runner {
   ParallelFor hook() const { return parallel_for_; }
   void* user() const { return user_; }
 
-  // False: the hook called some other number of tasks than count.
+  // False: the hook broke the contract above; what the tasks wrote is then worth nothing. Answer runner_broke().
   [[nodiscard]] bool run(int64_t count, Task task, void* data) const;
 
   template <class F>
@@ -46,5 +51,10 @@ class Runner {
   void* user_ = nullptr;
   int32_t hook_workers_ = 1, workers_ = 1;
 };
+
+// The one refusal where run() answered false.
+inline Status runner_broke() {
+  return Status(Code::MISUSE_RUNNER, "runner.parallel_for did not call every task exactly once with a worker below workers");
+}
 
 }  // namespace ctconv

@@ -9,8 +9,4 @@ namespace ctconv {
 
 Status fill_tail(const Problem& problem, void* y, const Runner& runner);
 
-inline Status runner_broke() {
-  return Status(Code::MISUSE_RUNNER, "runner.parallel_for did not call every task exactly once with a worker below workers");
-}
-
 }  // namespace ctconv

@@ -98,7 +98,7 @@ Status ChannelsKernel<T>::run(const CallMemory& m, const Runner& given) const {
            T* worker = workers + w * worker_elements_;
            task(m, own_copy_ ? own_copy(m, worker) : from, bias, n0, images, i, worker);
          });
-    if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
+    if (!ok) return runner_broke();
   }
   return {};
 }

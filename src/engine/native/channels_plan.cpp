@@ -270,7 +270,7 @@ Result<bool> ChannelsKernel<T>::pack(const void* w, void* packed, const Runner& 
       }
     }
   });
-  if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
+  if (!ok) return runner_broke();
   return finite.load();
 }
 

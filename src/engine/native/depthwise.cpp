@@ -106,7 +106,7 @@ Status DepthwiseKernel<T>::run(const CallMemory& m, const Runner& given) const {
   const T* from = in_place_ ? static_cast<const T*>(m.x) : copy;
   ok = ok && runner(p_.n * p_.axis[0].o * p_.axis[1].o * chunks_,
                     [&](int64_t i, int32_t w) { task(m, from, bias, i, workers + w * worker_elements_); });
-  if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
+  if (!ok) return runner_broke();
   return {};
 }
 
@@ -222,7 +222,7 @@ Result<bool> DepthwiseKernel<T>::pack(const void* w, void* packed, const Runner&
     }
     if (!fine) finite.store(false, std::memory_order_relaxed);
   });
-  if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
+  if (!ok) return runner_broke();
   return finite.load();
 }
 

@@ -49,7 +49,7 @@ Status PositionsKernel<T>::run(const CallMemory& m, const Runner& given) const {
     }
     ok = ok && runner(images * p_.groups * tiles_ * unit_groups_,
                       [&](int64_t i, int32_t w) { task(m, planes, bias, n0, i, workers + w * worker_elements_); });
-    if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
+    if (!ok) return runner_broke();
   }
   return {};
 }

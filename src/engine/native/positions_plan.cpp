@@ -244,7 +244,7 @@ Result<bool> PositionsKernel<T>::pack(const void* w, void* packed, const Runner&
       finite.store(false, std::memory_order_relaxed);
     }
   });
-  if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
+  if (!ok) return runner_broke();
   return finite.load();
 }
 

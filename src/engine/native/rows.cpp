@@ -84,7 +84,7 @@ Status RowsKernel<T>::run(const CallMemory& m, const Runner& given) const {
   const Runner runner = given.workers() <= threads_ ? given : Runner();
   T* workers = static_cast<T*>(align_up(m.scratch));
   if (!runner(p_.n * p_.groups, [&](int64_t i, int32_t w) { channel(m, i, workers + w * worker_elements_); })) {
-    return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
+    return runner_broke();
   }
   return {};
 }
@@ -162,7 +162,7 @@ Result<bool> RowsKernel<T>::pack(const void* w, void* packed, const Runner& runn
     }
     if (!fine) finite.store(false, std::memory_order_relaxed);
   });
-  if (!ok) return Status(Code::MISUSE_RUNNER, "the runner called some other number of tasks than it was given");
+  if (!ok) return runner_broke();
   return finite.load();
 }
 

@@ -142,7 +142,7 @@ class OnednnKernel final : public Kernel {
       } else {
         reorder_weights_.run(engine_, call.stream(), w, packed, nullptr);
       }
-      if (call.broken()) return Status(Code::MISUSE_RUNNER, "the runner did not call each task exactly once");
+      if (call.broken()) return runner_broke();
       // Its blocked loops multiply padding zeros: an Inf among the weights would make a NaN where no tap is.
       return finite(packed, weights_.get_size(), weights_.get_data_type());
     } catch (...) {
@@ -176,7 +176,7 @@ class OnednnKernel final : public Kernel {
         broken = !finish(problem_, static_cast<float*>(y), bias, route_ == Route::kLast, runner);
       }
       if (reorder_y_) reorder_output_.run(engine_, call.stream(), y, m.y, pad);
-      if (broken || call.broken()) return Status(Code::MISUSE_RUNNER, "the runner did not call each task exactly once");
+      if (broken || call.broken()) return runner_broke();
       return {};
     } catch (...) {
       return status_in_flight(During::kRun);

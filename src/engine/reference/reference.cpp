@@ -268,7 +268,7 @@ class ReferenceKernel final : public Kernel {
     Job job{&p_, {axis_[0], axis_[1], axis_[2]}, &memory, row_blocks_, rows_per_block_};
     const bool counted =
         runner(tasks_, [&](int64_t index, int32_t) { fused_ ? fused_task(job, index) : plain_task(job, index); });
-    if (!counted) return Status(Code::MISUSE_RUNNER, "the runner did not call each task exactly once");
+    if (!counted) return runner_broke();
     return {};
   }
 
