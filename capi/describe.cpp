@@ -1,9 +1,7 @@
 // ctconv_describe: which engine, why, and the numbers, as `key: value` lines that are only appended to.
-#include <cinttypes>
-#include <cstdio>
-
 #include "capi/call.h"
 #include "capi/gpu.h"
+#include "src/base/number.h"
 #include "src/problem/text.h"
 
 using namespace ctconv;
@@ -12,20 +10,14 @@ namespace {
 
 std::string line(const char* key, const std::string& value) { return std::string(key) + ": " + value + "\n"; }
 
-std::string number(double v, const char* format) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, v);
-  return text;
-}
-
 std::string describe_plan(const ctconv_op& op, const Plan& plan) {
   std::string s = line("engine", plan.engine->name);
   s += line("form", plan.kernel->form());
   s += line("why", plan.why);
   s += line("problem", to_text(plan.problem));
-  s += line("flop", number(useful_flop(plan.problem), "%.0f"));
-  s += line("bytes", number(moved_bytes(plan.problem), "%.0f"));
-  s += line("estimated_ms", number(plan.kernel->estimated_seconds() * 1e3, "%.6g"));
+  s += line("flop", show_fixed(useful_flop(plan.problem), 0));
+  s += line("bytes", show_fixed(moved_bytes(plan.problem), 0));
+  s += line("estimated_ms", show_general(plan.kernel->estimated_seconds() * 1e3, 6));
   s += line("workspace_bytes", std::to_string(plan.workspace_bytes()));
   s += line("packed_bytes", std::to_string(plan.kernel->packed_bytes()));
   s += line("threads", std::to_string(op.runner.workers()));

@@ -1,6 +1,7 @@
 // Reading ctconv_options and its hooks.
 #include "capi/engines.h"
 #include "capi/op.h"
+#include "src/base/number.h"
 #include "src/base/utf8.h"
 
 namespace ctconv {
@@ -16,8 +17,8 @@ Status read_device(const std::string& text, Options* out) {
   out->cuda = true;
   if (text == "cuda") return {};
   const std::string digits = text.rfind("cuda:", 0) == 0 ? text.substr(5) : "";
-  if (!digits.empty() && digits.size() <= 6 && digits.find_first_not_of("0123456789") == std::string::npos) {
-    out->ordinal = std::stoi(digits);
+  if (digits.size() <= 6 && digits.find_first_not_of("0123456789") == std::string::npos &&
+      read_number(digits, &out->ordinal)) {
     return {};
   }
   return argument_error(Code::MISUSE_DEVICE, "device", '"' + std::string(cut_utf8(text, 40)) + '"', "\"cpu\", \"cuda\", \"cuda:0\", \"cuda:1\", ...", "is unknown");
@@ -53,7 +54,8 @@ Status read_activation(const ctconv_options& in, Options* out) {
   const bool beta = in.activation == CTCONV_ACTIVATION_CLIP;
   out->activation = {static_cast<Epilogue::Kind>(in.activation), alpha ? in.activation_alpha : 0, beta ? in.activation_beta : 0};
   if (in.activation == CTCONV_ACTIVATION_CLIP && !(in.activation_alpha <= in.activation_beta)) {
-    return option(Code::MISUSE_ACTIVATION, "activation_alpha", std::to_string(in.activation_alpha), "<= activation_beta, neither NaN");
+    return option(Code::MISUSE_ACTIVATION, "activation_alpha", show_fixed(in.activation_alpha, 6),
+                  "<= activation_beta, neither NaN");
   }
   if (in.activation == CTCONV_ACTIVATION_LEAKY_RELU && in.activation_alpha != in.activation_alpha) {
     return option(Code::MISUSE_ACTIVATION, "activation_alpha", "NaN", "a number");

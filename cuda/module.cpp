@@ -11,6 +11,7 @@
 
 #include "cuda/engine.h"
 #include "cuda/kernels/launch.h"
+#include "src/base/number.h"
 
 struct ctconv_cuda_plan {
   ctconv_cuda_problem problem;
@@ -185,7 +186,7 @@ size_t module_plan_describe(const ctconv_cuda_plan* plan, char* text, size_t cap
     std::string t;
     if (plan->plan) {
       t = "kernel: " + std::string(plan->plan->row()) + "\nform: " + plan->plan->form() +
-          "\nestimated_us: " + std::to_string(1e6 * plan->plan->seconds()) + "\nweights: " + plan->packing +
+          "\nestimated_us: " + show_fixed(1e6 * plan->plan->seconds(), 6) + "\nweights: " + plan->packing +
           "\nworkspace_bytes: " + std::to_string(plan->workspace) + "\n";
     } else {
       t = "kernel: none\nform: y is empty\n";

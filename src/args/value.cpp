@@ -1,8 +1,7 @@
 // Values as a person would write them, for messages.
 #include "src/args/value.h"
 
-#include <cstdio>
-
+#include "src/base/number.h"
 #include "src/base/utf8.h"
 
 namespace ctconv {
@@ -13,9 +12,7 @@ std::string Value::show() const {
     case kBool: return i ? "True" : "False";
     case kInt: return std::to_string(i);
     case kFloat: {
-      char text_buffer[32];
-      std::snprintf(text_buffer, sizeof text_buffer, "%.17g", f);
-      std::string s = text_buffer;
+      std::string s = show_general(f, 17);
       return s.find_first_of(".eni") == std::string::npos ? s + ".0" : s;
     }
     case kString: return "\"" + std::string(cut_utf8(text, 40)) + (text.size() > 40 ? "..." : "") + "\"";

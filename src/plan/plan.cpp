@@ -2,10 +2,10 @@
 #include "src/plan/plan.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 #include "src/base/half.h"
+#include "src/base/number.h"
 #include "src/plan/tail.h"
 #include "src/plan/tune.h"
 
@@ -21,11 +21,7 @@ struct Candidate {
 // An engine whose bits depend on the machine must promise a tenth.
 double handicap(const Engine& engine) { return engine.reproducible ? 1.0 : 1.1; }
 
-std::string milliseconds(double seconds) {
-  char text[48];
-  std::snprintf(text, sizeof text, "%.3g ms", seconds * 1e3);
-  return text;
-}
+std::string milliseconds(double seconds) { return show_general(seconds * 1e3, 3) + " ms"; }
 
 Status no_memory(size_t bytes) { return Status(Code::NO_MEMORY, "could not allocate " + std::to_string(bytes) + " bytes"); }
 

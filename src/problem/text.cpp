@@ -2,22 +2,17 @@
 #include "src/problem/text.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdio>
 #include <vector>
 
 #include "src/base/checked.h"
+#include "src/base/number.h"
 
 namespace ctconv {
 namespace {
 
 constexpr const char* kActivations[] = {"none", "relu", "leaky_relu", "tanh", "sigmoid", "clip"};
 
-std::string number(double v) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.17g", v);
-  return buffer;
-}
+std::string number(double v) { return show_general(v, 17); }
 
 std::string join(std::initializer_list<int64_t> values, char separator) {
   std::string s;
@@ -40,22 +35,14 @@ std::string layout(const ActivationLayout& l, const Problem& p, bool output) {
   return join({l.n, l.c, l.axis[0], l.axis[1], l.axis[2]}, ':');
 }
 
-bool read_int(std::string_view text, int64_t* out) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-bool read_double(std::string_view text, double* out) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
-  return error == std::errc() && end == text.data() + text.size() && *out == *out;
-}
+bool read_double(std::string_view text, double* out) { return read_number(text, out) && *out == *out; }
 
 bool read_ints(std::string_view text, char separator, std::vector<int64_t>* out) {
   out->clear();
   while (true) {
     const size_t cut = text.find(separator);
     int64_t v = 0;
-    if (!read_int(text.substr(0, cut), &v)) return false;
+    if (!read_number(text.substr(0, cut), &v)) return false;
     out->push_back(v);
     if (cut == std::string_view::npos) return true;
     text.remove_prefix(cut + 1);
@@ -100,7 +87,7 @@ struct Parser {
   }
 
   Status whole(std::string_view word, std::string_view digits, int64_t least, int64_t* out) {
-    if (!read_int(digits, out) || *out < least) return bad(word, "needs a whole number in range");
+    if (!read_number(digits, out) || *out < least) return bad(word, "needs a whole number in range");
     return {};
   }
 

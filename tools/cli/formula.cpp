@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
+#include <charconv>
 #include <sstream>
 
 #include "tools/cli/fault.h"
@@ -19,7 +19,11 @@ Numbers numbers_of(const std::string& problem) {
     const std::string key = word.substr(0, digits);
     std::vector<int64_t> values;
     std::istringstream parts(word.substr(digits));
-    for (std::string part; std::getline(parts, part, 'x');) values.push_back(std::strtoll(part.c_str(), nullptr, 10));
+    for (std::string part; std::getline(parts, part, 'x');) {
+      int64_t value = 0;
+      std::from_chars(part.data(), part.data() + part.size(), value);
+      values.push_back(value);
+    }
     if (key == "n")
       out.n = values[0];
     else if (key == "g")

@@ -2,9 +2,9 @@
 // answers.
 #include "tools/cli/layer.h"
 
+#include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <sstream>
 
@@ -27,7 +27,12 @@ const std::string& Facts::get(const std::string& key) const {
   return kNothing;
 }
 
-double Facts::number(const std::string& key) const { return std::strtod(get(key).c_str(), nullptr); }
+double Facts::number(const std::string& key) const {
+  const std::string& text = get(key);
+  double value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);  // not strtod: that one asks the locale
+  return value;
+}
 
 ctconv::Desc make_desc(const std::string& dialect, const Arguments& arguments) {
   ctconv::Desc desc(dialect);

@@ -1,7 +1,6 @@
 // JSON in one place, so that every command spells the same thing the same way.
 #include "tools/cli/output.h"
 
-#include <cctype>
 #include <cstdio>
 
 namespace cli {
@@ -28,8 +27,10 @@ std::string similar_dialects(const std::string& name) {
     std::string out;
     const std::string name = s.substr(0, s.find('@'));     // without the version
     for (const char c : name.substr(name.rfind('.') + 1))  // npos + 1 is 0: no package in front
-      if (std::isalnum(static_cast<unsigned char>(c)))
-        out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'))
+        out += c;
+      else if (c >= 'A' && c <= 'Z')
+        out += static_cast<char>(c - 'A' + 'a');
     return out;
   };
   std::string found;

@@ -12,10 +12,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <limits>
 
+#include "src/base/number.h"
 #include "src/engine/onednn/cost.h"
 #include "src/engine/onednn/descriptors.h"
 #include "src/engine/onednn/failure.h"
@@ -66,10 +66,8 @@ Status worth_it(const Problem& p, const PlanContext& context) {
   if (!onednn::output_of(p).channels_last) reordered += 2 * bytes * static_cast<double>(p.out_elements());
   const double least = onednn::least_seconds(p, std::max(1, context.threads), reordered);
   if (least < context.beat_seconds) return {};
-  char text[96];
-  std::snprintf(text, sizeof text, "onednn: %.3g ms at least, another engine is expected to take %.3g ms", least * 1e3,
-                context.beat_seconds * 1e3);
-  return refuse(text);
+  return refuse("onednn: " + show_general(least * 1e3, 3) + " ms at least, another engine is expected to take " +
+                show_general(context.beat_seconds * 1e3, 3) + " ms");
 }
 
 // oneDNN prints its errors to stdout unless told otherwise; a library that answers with a status prints nothing.
