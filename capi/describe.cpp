@@ -36,7 +36,10 @@ std::string describe_op(const ctconv_op& op) {
   s += line("plans", std::to_string(held.plans));
   s += line("plan_limit", std::to_string(op.options.plan_limit));
   s += line("packed_bytes", std::to_string(held.packed_bytes));
-  return s + line("weight_bytes", std::to_string(op.weight.copy.bytes()));
+  s += line("weight_bytes", std::to_string(op.weight.copy.bytes()));
+  s += line("workspace_held_bytes", std::to_string(op.spare.bytes()));
+  s += line("cores", std::to_string(allowed_cores()));
+  return s + line("cpu_quota", cpu_quota_text());
 }
 
 }  // namespace

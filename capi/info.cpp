@@ -29,7 +29,9 @@ std::string make_build_info() {
 #else
   s += "onednn: not built\n";
 #endif
-  return s + "cuda: in libctconv_cuda.so, opened on first use\n";
+  s += "cuda: in libctconv_cuda.so, opened on first use\n";
+  s += "cores_of_mask: " + std::to_string(CoreMask::of_process().count()) + "\n";
+  return s + "cpu_quota: " + cpu_quota_text() + "\n";
 }
 
 }  // namespace

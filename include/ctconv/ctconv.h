@@ -148,7 +148,8 @@ typedef struct ctconv_options {
   const char *engine;                /* "auto" (default); one of ctconv_engine_name: that engine or a refusal */
   const ctconv_runner *runner;       /* NULL: the library's own pool */
   const ctconv_allocator *allocator; /* NULL: the C heap */
-  int32_t threads;                   /* 0: all of the runner, or all cores the process may use */
+  int32_t threads;                   /* 0: all of the runner, or all cores the process may use: the affinity mask of its main
+                                      * thread (not the caller's), at most the CPU quota of its container, rounded up */
   int32_t plan_limit;                /* plans held per op, least recently used goes first; 0: 32 */
   size_t workspace_limit;            /* no plan needs more bytes than this; 0: no limit; 1: none at all */
   int32_t activation;                /* CTCONV_ACTIVATION_..., after the bias; with one in the arguments too: MISUSE_ACTIVATION */
@@ -267,7 +268,8 @@ CTCONV_API ctconv_status ctconv_prepare(const ctconv_op *op, const ctconv_call *
 CTCONV_API ctconv_status ctconv_execute(const ctconv_op *op, const ctconv_call *call, ctconv_error *error);
 
 /* What will run, or ran, for this call, as `key: value` lines, first "engine: <name>"; keys are only appended: engine, form, why, problem, flop,
- * bytes, estimated_ms, workspace_bytes, packed_bytes, threads, refused.<engine>. call NULL: the op as a whole (dialect, device, plans and bytes held).
+ * bytes, estimated_ms, workspace_bytes, packed_bytes, threads, refused.<engine>. call NULL: the op as a whole (dialect, device,
+ * plans and bytes held, cores and CPU quota found).
  * Like snprintf: cuts at cap, ends in NUL (buf may be NULL where cap is 0), *needed (may be NULL) is the full size with NUL. Status as prepare. */
 CTCONV_API ctconv_status ctconv_describe(const ctconv_op *op, const ctconv_call *call, char *buf, size_t cap, size_t *needed, ctconv_error *error);
 

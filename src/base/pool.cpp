@@ -23,10 +23,12 @@
 #include <utility>
 #include <vector>
 
+#include "src/base/cores.h"
+
 namespace ctconv {
 namespace {
 
-constexpr int32_t kMaxThreads = 1024;
+constexpr int32_t kMaxThreads = 1024;  // the header names it beside `threads`
 constexpr size_t kMostSteered = 15;
 constexpr auto kSpin = std::chrono::microseconds(100);     // idle worker: then it sleeps
 constexpr auto kWaitSpin = std::chrono::microseconds(50);  // caller at the end of a call: then it yields its core
@@ -71,6 +73,7 @@ class Pool {
 
   void acquire() {
     std::lock_guard lock(life_);
+    read_mask();
     holders_.fetch_add(1);
   }
 
@@ -90,7 +93,8 @@ class Pool {
   }
 
   void run(int32_t limit, int64_t count, Runner::Task task, void* data) {
-    if (holders_.load() == 0 || busy_.exchange(true, std::memory_order_acquire)) {
+    if (holders_.load() == 0 || one_core_.load(std::memory_order_relaxed) ||
+        busy_.exchange(true, std::memory_order_acquire)) {
       for (int64_t i = 0; i < count; ++i) task(data, i, 0);
       return;
     }
@@ -137,11 +141,11 @@ class Pool {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
       threads_.reserve(static_cast<size_t>(wanted));
-      if (threads_.empty() && sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
+      if (threads_.empty()) read_mask();
       caller_cpu_ = -1;  // the new ones know nothing of it
       while (started_.load() < wanted) {
         pthread_t thread;
-        if (pthread_create(&thread, nullptr, thread_main, this) != 0) {
+        if (!create(&thread)) {
           start_failed_ = true;
           break;
         }
@@ -154,21 +158,42 @@ class Pool {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
+  // A new thread would have the mask of whoever starts it, perhaps one core: it gets the process's.
+  bool create(pthread_t* thread) {
+    pthread_attr_t attributes;
+    if (allowed_.count() > 0 && pthread_attr_init(&attributes) == 0) {
+      const bool made = pthread_attr_setaffinity_np(&attributes, CoreMask::bytes(), allowed_.set()) == 0 &&
+                        pthread_create(thread, &attributes, thread_main, this) == 0;
+      pthread_attr_destroy(&attributes);
+      if (made) return true;
+    }
+    return pthread_create(thread, nullptr, thread_main, this) == 0;
+  }
+
+  // Under life_. On one core nobody can help: workers would spin where the caller works.
+  void read_mask() {
+    allowed_ = CoreMask::of_process();
+    one_core_.store(allowed_.count() == 1, std::memory_order_relaxed);
+  }
+
   // Workers stay off the caller's core: a scheduler that sees no shared cache wakes a thread on the core of whoever woke
   // it, where it waits for milliseconds behind the very call it should help. Few workers only: the caller pays for each
   // when it has changed its core.
   void keep_off(int cpu) {
-    caller_cpu_ = cpu;
     std::unique_lock lock(life_, std::try_to_lock);
-    if (!lock.owns_lock() || threads_.size() > kMostSteered) return;
+    if (!lock.owns_lock()) return;  // the next call tries again
+    caller_cpu_ = cpu;
+    if (threads_.empty() || threads_.size() > kMostSteered) return;
+    read_mask();  // it may have changed: that is one reason to move
     for (pthread_t thread : threads_) steer(thread);
   }
 
   // Under life_.
   void steer(pthread_t thread) {
-    cpu_set_t cores = allowed_;
-    if (caller_cpu_ >= 0 && caller_cpu_ < CPU_SETSIZE) CPU_CLR(static_cast<size_t>(caller_cpu_), &cores);
-    if (CPU_COUNT(&cores) > 0) pthread_setaffinity_np(thread, sizeof cores, &cores);  // refused: it stays where it may
+    CoreMask cores = allowed_;
+    cores.remove(caller_cpu_);
+    if (cores.count() == 0) return;
+    pthread_setaffinity_np(thread, CoreMask::bytes(), cores.set());  // refused: it stays where it may
   }
 
   void wake(int32_t wanted) {
@@ -237,7 +262,8 @@ class Pool {
   std::atomic<bool> stop_{false};
   bool start_failed_ = false;  // under life_
   std::mutex life_;            // holders, starting, steering and ending threads
-  cpu_set_t allowed_{};        // cores of the thread that started the workers; empty where there are too many to name
+  CoreMask allowed_;           // the process's, under life_; empty where the kernel does not say
+  std::atomic<bool> one_core_{false};
   std::mutex sleep_;
   std::condition_variable wake_;
   std::vector<pthread_t> threads_;
@@ -288,20 +314,6 @@ void pool_parallel_for(void* user, int64_t count, Runner::Task task, void* data)
 }
 
 }  // namespace
-
-int32_t allowed_cores() {
-  try {
-    // The kernel refuses a mask smaller than its own: try larger ones.
-    for (size_t cpus = 1024; cpus <= size_t{1} << 20; cpus *= 4) {
-      std::vector<unsigned long> mask(cpus / (8 * sizeof(unsigned long)));
-      auto* set = reinterpret_cast<cpu_set_t*>(mask.data());
-      const size_t bytes = mask.size() * sizeof(unsigned long);
-      if (sched_getaffinity(0, bytes, set) == 0) return std::clamp(CPU_COUNT_S(bytes, set), 1, kMaxThreads);
-    }
-  } catch (const std::bad_alloc&) {
-  }
-  return 1;
-}
 
 void pool_acquire() {
   if (Pool* pool = current_pool()) pool->acquire();

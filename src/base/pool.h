@@ -4,7 +4,9 @@
 //   out: a Runner over the shared pool; worker 0 is the calling thread, the others are ours
 //   - Threads start with the first parallel call, spin about 100 microseconds after a call, then sleep; the last
 //     release ends and joins them (not a destructor: nothing runs at exit or unload).
-//   - A busy pool leaves a call its own thread; so does a call from inside a task, and a pool nobody holds.
+//   - A busy pool leaves a call its own thread; so does a call from inside a task, a pool nobody holds, and a process
+//     with one core.
+//   - Workers have the process's affinity mask, whatever the caller's, and of it not the core the caller runs on.
 //   - After fork the child abandons the parent's pool and starts its own with its first parallel call.
 //   - A thread that cannot start only means fewer workers.
 //   Refuses: nothing; every failure ends in the calling thread doing all the work.
@@ -12,12 +14,10 @@
 
 #include <cstdint>
 
+#include "src/base/cores.h"
 #include "src/base/runner.h"
 
 namespace ctconv {
-
-// Cores this process may run on (its affinity mask), at least 1.
-int32_t allowed_cores();
 
 void pool_acquire();
 void pool_release();

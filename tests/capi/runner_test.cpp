@@ -1,4 +1,8 @@
 // The caller's own threads: any order, real threads, nested calls, and hooks that break the contract.
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -263,4 +267,33 @@ TEST_CASE("runner: a waiting worker may start another call on the same op", "[ca
     }
     CHECK(wrong == 0);
   }
+}
+
+TEST_CASE("runner: a caller pinned to one core gets the process's cores", "[capi][runner][threads]") {
+  cpu_set_t process, one;
+  REQUIRE(sched_getaffinity(getpid(), sizeof process, &process) == 0);
+  CPU_ZERO(&one);
+  size_t first = 0;
+  while (!CPU_ISSET(first, &process)) ++first;
+  CPU_SET(first, &one);
+  Fixture f;
+  std::string free_text, pinned_text;
+  const auto describe = [&f](std::string* text) {
+    Desc desc = f.conv.desc();
+    ctconv_op* made = nullptr;
+    if (ctconv_create(desc.get(), f.w.get(), f.b.get(), nullptr, &made, nullptr) != CTCONV_OK) return;
+    const Op op(made);
+    char buffer[4096];
+    if (ctconv_describe(made, nullptr, buffer, sizeof buffer, nullptr, nullptr) == CTCONV_OK) *text = buffer;
+  };
+  describe(&free_text);
+  std::thread([&] {
+    pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+    describe(&pinned_text);
+  }).join();
+  CHECK_FALSE(free_text.empty());
+  CHECK(pinned_text == free_text);
+  CHECK(pinned_text.find("\ncores: ") != std::string::npos);
+  CHECK(pinned_text.find("\ncpu_quota: ") != std::string::npos);
+  CHECK(pinned_text.find("\nworkspace_held_bytes: 0\n") != std::string::npos);
 }
