@@ -1,5 +1,6 @@
 /* libctconv opened at run time, with no link against it: how a plugin host or another language's runtime uses it.
- *   in:  the library's path as first argument (default libctconv.so.0);   out: its version and its dialects */
+ *   in:   the library's path; default libctconv.so.0, which the loader must find (LD_LIBRARY_PATH, ldconfig)
+ *   out:  its version and its dialects */
 #include <ctconv/ctconv.h>
 #include <dlfcn.h>
 #include <stdio.h>
