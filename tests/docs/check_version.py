@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""One version everywhere it is written.
+
+In:  CMakeLists.txt (project), the header (macros), pyproject.toml, the first release of CHANGELOG.md.
+Out: nothing and exit 0, or the places side by side and exit 1.
+Usage: check_version.py [ROOT]
+"""
+import pathlib
+import re
+import sys
+
+PLACES = {
+    "CMakeLists.txt": r"project\(ctconv VERSION (\d+)\.(\d+)\.(\d+)",
+    "include/ctconv/ctconv.h": r"CTCONV_VERSION_MAJOR (\d+)\n.*_MINOR (\d+)\n.*_PATCH (\d+)\n",
+    "bindings/python/pyproject.toml": r'\nversion = "(\d+)\.(\d+)\.(\d+)"',
+    "CHANGELOG.md": r"\n## (\d+)\.(\d+)\.(\d+)",
+}
+
+
+def main(root):
+    found = {}
+    for place, pattern in PLACES.items():
+        match = re.search(pattern, (root / place).read_text())
+        found[place] = ".".join(match.groups()) if match else "no version found"
+    if len(set(found.values())) == 1 and "no version found" not in found.values():
+        return 0
+    for place, version in found.items():
+        print(f"check_version: {place}: {version}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[2])))
