@@ -130,6 +130,8 @@ Result<std::shared_ptr<const Plan>> plan_of(const ctconv_op& op, const Call& cal
   if (auto held = op.plans.find(problem, per_call)) return held;
   PlanRequest request;
   request.engines = cpu_engines();
+  request.reference = reference_engine();
+  request.versions = engine_versions();
   request.engine = op.options.engine;
   request.context.threads = op.runner.workers();
   request.context.caller_runner = op.options.runner.has_value();

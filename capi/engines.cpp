@@ -5,6 +5,7 @@
 #include "src/engine/reference/reference.h"
 #if defined(CTCONV_WITH_ONEDNN)
 #include "src/engine/onednn/onednn.h"
+#include "src/engine/onednn/version.h"
 #endif
 
 namespace ctconv {
@@ -18,6 +19,17 @@ std::span<const Engine* const> cpu_engines() {
       &kReferenceEngine,
   };
   return kTable;
+}
+
+const Engine* reference_engine() { return &kReferenceEngine; }
+
+const std::string& engine_versions() {
+#if defined(CTCONV_WITH_ONEDNN)
+  static const std::string text = "ctconv " CTCONV_VERSION_STRING ", onednn " + onednn_version();
+#else
+  static const std::string text = "ctconv " CTCONV_VERSION_STRING;
+#endif
+  return text;
 }
 
 std::span<const char* const> engine_names() {

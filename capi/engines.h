@@ -8,6 +8,10 @@
 namespace ctconv {
 
 std::span<const Engine* const> cpu_engines();
+const Engine* reference_engine();
+
+// Of the library and of the engines that are libraries of their own: "ctconv 0.1.0, onednn 3.7.2, ...".
+const std::string& engine_versions();
 
 // Every engine name users may write, in the same order, with the GPU's at the end.
 std::span<const char* const> engine_names();

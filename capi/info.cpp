@@ -31,7 +31,8 @@ std::string make_build_info() {
 #endif
   s += "cuda: in libctconv_cuda.so, opened on first use\n";
   s += "cores_of_mask: " + std::to_string(CoreMask::of_process().count()) + "\n";
-  return s + "cpu_quota: " + cpu_quota_text() + "\n";
+  s += "cpu_quota: " + cpu_quota_text() + "\n";
+  return s + "cpu_model: " + cpu_model() + "\n";
 }
 
 }  // namespace

@@ -139,6 +139,10 @@ enum {
   CTCONV_ACTIVATION_NONE = 0, CTCONV_ACTIVATION_RELU = 1, CTCONV_ACTIVATION_LEAKY_RELU = 2, CTCONV_ACTIVATION_TANH = 3,
   CTCONV_ACTIVATION_SIGMOID = 4, CTCONV_ACTIVATION_CLIP = 5
 };
+/* MEASURE times the engines on made-up data when a plan is built, and keeps the times in a file: CTCONV_TUNING_FILE, else
+ * $XDG_CACHE_HOME/ctconv/tuning.tsv, else ~/.cache/ctconv/tuning.tsv. Several processes may share it; it stays below 1 MiB; times of
+ * another library or oneDNN version, processor, element type or number of threads are not used. A file that cannot be read or
+ * written costs the measurement only. Not measured, and said so in describe's `why`: a weight per call, x or y not dense. */
 enum { CTCONV_TUNING_NONE = 0, CTCONV_TUNING_MEASURE = 1 };
 
 /* How an op runs. NULL, or zero after struct_size: every default. Strings and hook records are copied. */

@@ -1,12 +1,15 @@
 // The plans of one op, at most `limit`, the least recently used goes first. A running call keeps its own.
 //
 //   in:  a Problem (its strides are part of it);   out: the plan held for it, or null
+//   The plan used last is compared first, any other is found by hash_of: no call looks through all of them.
 //   No lock is held while a plan is built, run or released.
 #pragma once
 
-#include <atomic>
+#include <algorithm>
+#include <list>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "src/plan/plan.h"
@@ -15,34 +18,36 @@ namespace ctconv {
 
 class PlanCache {
  public:
-  explicit PlanCache(size_t limit) : limit_(limit) { items_.reserve(limit); }
+  explicit PlanCache(size_t limit) : limit_(limit) {}
 
   std::shared_ptr<const Plan> find(const Problem& problem, bool weight_per_call) {
-    const std::lock_guard lock(mutex_);
-    for (Item& item : items_) {
-      if (item.plan->weight_per_call == weight_per_call && item.plan->problem == problem) {
-        item.used = ++clock_;
-        return item.plan;
-      }
+    {
+      const std::lock_guard lock(mutex_);
+      if (!items_.empty() && is(*items_.front().plan, problem, weight_per_call)) return items_.front().plan;
     }
-    return nullptr;
+    const size_t hash = hash_of(problem);
+    const std::lock_guard lock(mutex_);
+    const auto found = lookup(hash, problem, weight_per_call);
+    if (found == items_.end()) return nullptr;
+    items_.splice(items_.begin(), items_, found);
+    return found->plan;
   }
 
   // Keeps `plan`, or answers with the one another thread was faster with.
   std::shared_ptr<const Plan> insert(std::shared_ptr<const Plan> plan) {
-    std::shared_ptr<const Plan> victim;  // declared before the lock: released after it
+    std::list<Item> fresh, victim;  // declared before the lock: released after it
+    fresh.push_back({plan, hash_of(plan->problem)});
     const std::lock_guard lock(mutex_);
-    for (Item& item : items_) {
-      if (item.plan->weight_per_call == plan->weight_per_call && item.plan->problem == plan->problem) return item.plan;
+    const auto known = lookup(fresh.front().hash, plan->problem, plan->weight_per_call);
+    if (known != items_.end()) return known->plan;
+    index_.emplace(fresh.front().hash, fresh.begin());
+    items_.splice(items_.begin(), fresh);
+    if (items_.size() > limit_) {
+      const auto oldest = std::prev(items_.end());
+      const auto [from, to] = index_.equal_range(oldest->hash);
+      index_.erase(std::find_if(from, to, [&](const auto& entry) { return entry.second == oldest; }));
+      victim.splice(victim.begin(), items_, oldest);
     }
-    if (items_.size() < limit_) {
-      items_.push_back({plan, ++clock_});
-      return plan;
-    }
-    Item* oldest = &items_.front();
-    for (Item& item : items_) oldest = item.used < oldest->used ? &item : oldest;
-    victim = std::move(oldest->plan);
-    *oldest = {plan, ++clock_};
     return plan;
   }
 
@@ -51,28 +56,41 @@ class PlanCache {
   };
   Held held() const {
     const std::lock_guard lock(mutex_);
-    Held h{items_.size(), 0};
-    std::vector<const Buffer*> counted;
+    std::vector<const Buffer*> packed;
     for (const Item& item : items_) {
-      const Buffer* b = item.plan->packed.get();
-      bool seen = b == nullptr;
-      for (const Buffer* c : counted) seen = seen || c == b;
-      if (seen) continue;
-      counted.push_back(b);
-      h.packed_bytes += b->bytes();
+      if (item.plan->packed) packed.push_back(item.plan->packed.get());
     }
+    std::sort(packed.begin(), packed.end());
+    packed.erase(std::unique(packed.begin(), packed.end()), packed.end());
+    Held h{items_.size(), 0};
+    for (const Buffer* buffer : packed) h.packed_bytes += buffer->bytes();
     return h;
   }
 
  private:
   struct Item {
     std::shared_ptr<const Plan> plan;
-    uint64_t used;
+    size_t hash;
   };
+  using Place = std::list<Item>::iterator;
+
+  static bool is(const Plan& plan, const Problem& problem, bool weight_per_call) {
+    return plan.weight_per_call == weight_per_call && plan.problem == problem;
+  }
+
+  // Under mutex_.
+  Place lookup(size_t hash, const Problem& problem, bool weight_per_call) {
+    const auto [from, to] = index_.equal_range(hash);
+    for (auto entry = from; entry != to; ++entry) {
+      if (is(*entry->second->plan, problem, weight_per_call)) return entry->second;
+    }
+    return items_.end();
+  }
+
   const size_t limit_;
   mutable std::mutex mutex_;
-  std::vector<Item> items_;
-  uint64_t clock_ = 0;
+  std::list<Item> items_;  // the one used last comes first
+  std::unordered_multimap<size_t, Place> index_;
 };
 
 }  // namespace ctconv

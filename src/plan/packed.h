@@ -33,8 +33,15 @@ class PackedStore {
       weak = buffer;
       return buffer;
     }
+    std::erase_if(items_, [](const auto& item) { return item.second.expired(); });  // keys of plans long gone
     items_.emplace_back(key, buffer);
     return buffer;
+  }
+
+  // Keys held, for tests.
+  size_t keys() const {
+    const std::lock_guard lock(mutex_);
+    return items_.size();
   }
 
  private:

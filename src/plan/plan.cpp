@@ -39,101 +39,153 @@ Result<bool> pack_own(const PlanRequest& request, const Engine& engine, const Ke
   return true;
 }
 
-size_t workspace_parts(const Problem& p, const PlanRequest& request, const Kernel& kernel, Plan* plan) {
-  const size_t bias = request.bias_per_call && p.bias ? static_cast<size_t>(p.groups * p.co) * size_of(accumulator_of(p.dtype)) : 0;
-  plan->bias_bytes = round_up(bias);
-  plan->packed_bytes = request.weight == nullptr ? round_up(kernel.packed_bytes()) : 0;
-  plan->scratch_bytes = round_up(kernel.scratch_bytes());
-  return plan->workspace_bytes();
+Workspace workspace_of(const Problem& p, const PlanRequest& request, const Kernel& kernel) {
+  Workspace w;
+  if (request.bias_per_call && p.bias) {
+    w.bias = round_up(static_cast<size_t>(p.groups * p.co) * size_of(accumulator_of(p.dtype)));
+  }
+  if (request.weight == nullptr) w.packed = round_up(kernel.packed_bytes());
+  w.scratch = round_up(kernel.scratch_bytes());
+  return w;
 }
+
+// One making of a plan: who can, who is fastest, whose packing goes well.
+class Choice {
+ public:
+  Choice(const Problem& problem, const PlanRequest& request)
+      : problem_(problem), request_(request), automatic_(request.engine == "auto"), plan_(std::make_shared<Plan>()) {
+    plan_->problem = problem;
+    plan_->weight_per_call = request.weight == nullptr;
+  }
+
+  Result<std::shared_ptr<const Plan>> make() {
+    CTCONV_RETURN_IF_ERROR(ask());
+    estimate();
+    CTCONV_RETURN_IF_ERROR(take());
+    if (plan_->engine == nullptr) return nobody();
+    plan_->workspace = workspace_of(problem_, request_, *plan_->kernel);
+    if (plan_->weight_per_call && plan_->engine != request_.reference && request_.reference != nullptr) {
+      auto kernel = request_.reference->plan(problem_, request_.context);
+      if (!kernel.ok()) return kernel.take_status();
+      plan_->fallback = std::move(*kernel);
+    }
+    return std::shared_ptr<const Plan>(std::move(plan_));
+  }
+
+ private:
+  void refused(const Engine& engine, std::string reason) { plan_->refused.emplace_back(engine.name, std::move(reason)); }
+
+  // Every engine that may and can becomes a candidate.
+  Status ask() {
+    PlanContext context = request_.context;
+    double best_so_far = std::numeric_limits<double>::infinity();
+    for (const Engine* engine : request_.engines) {
+      if (!automatic_ && request_.engine != engine->name) continue;
+      if (request_.context.reproducible && !engine->reproducible) {
+        refused(*engine, "its bits depend on the machine, and reproducible was asked for");
+        continue;
+      }
+      // Slow beyond use where another engine can run: never a candidate that gets measured or packed.
+      if (automatic_ && engine == request_.reference && !candidates_.empty()) continue;
+      if (automatic_ && !request_.measure) context.beat_seconds = best_so_far / handicap(*engine);
+      auto kernel = engine->plan(problem_, context);
+      if (!kernel.ok()) {
+        if (kernel.status().code() == Code::NO_MEMORY) return kernel.take_status();
+        refused(*engine, kernel.status().detail().message);
+        continue;
+      }
+      const size_t bytes = workspace_of(problem_, request_, **kernel).bytes();
+      if (bytes > request_.context.workspace_limit) {
+        refused(*engine, "needs " + std::to_string(bytes) + " bytes of workspace, the limit is " +
+                             std::to_string(request_.context.workspace_limit));
+        continue;
+      }
+      candidates_.push_back({engine, std::move(*kernel), nullptr});
+      best_so_far = std::min(best_so_far, candidates_.back().kernel->estimated_seconds() * handicap(*engine));
+    }
+    return {};
+  }
+
+  // Seconds of each: by measurement where asked for, else by the engines' own models.
+  void estimate() {
+    for (const Candidate& c : candidates_) seconds_.push_back(c.kernel->estimated_seconds());
+    basis_ = "estimated";
+    if (!request_.measure || !automatic_ || candidates_.size() < 2) return;
+    std::vector<TuneCandidate> list;
+    for (const Candidate& c : candidates_) list.push_back({c.engine->name, c.kernel.get()});
+    const std::string reason = measure(problem_, list, request_, &seconds_);
+    basis_ = reason.empty() ? "measured" : "estimated, not measured (" + reason + ")";
+  }
+
+  double weighed(size_t n) const { return seconds_[n] * handicap(*candidates_[n].engine); }
+
+  // Takes the fastest whose packing goes well; plan_->engine stays null where there is none.
+  Status take() {
+    while (!candidates_.empty()) {
+      size_t best = 0;
+      for (size_t n = 1; n < seconds_.size(); ++n) best = weighed(n) < weighed(best) ? n : best;
+      Candidate& c = candidates_[best];
+      auto packed = pack_own(request_, *c.engine, *c.kernel, &c.packed);
+      if (packed.ok() && *packed) {
+        plan_->why = why();
+        plan_->engine = c.engine;
+        plan_->packed = std::move(c.packed);
+        plan_->kernel = std::move(c.kernel);
+        return {};
+      }
+      if (!packed.ok()) {
+        const Code code = packed.status().code();
+        if (code == Code::NO_MEMORY || code == Code::MISUSE_RUNNER) return packed.take_status();
+      }
+      const Engine* engine = c.engine;
+      refused(*engine, packed.ok() ? "the weight holds an Inf or NaN, which padding zeros would turn into NaN"
+                                   : packed.status().detail().message);
+      candidates_.erase(candidates_.begin() + static_cast<std::ptrdiff_t>(best));
+      seconds_.erase(seconds_.begin() + static_cast<std::ptrdiff_t>(best));
+      if (candidates_.empty() && automatic_ && engine != request_.reference) CTCONV_RETURN_IF_ERROR(last_resort());
+    }
+    return {};
+  }
+
+  Status last_resort() {
+    if (request_.reference == nullptr) return {};
+    auto kernel = request_.reference->plan(problem_, request_.context);
+    if (!kernel.ok()) return kernel.take_status();
+    seconds_.push_back((*kernel)->estimated_seconds());
+    candidates_.push_back({request_.reference, std::move(*kernel), nullptr});
+    return {};
+  }
+
+  std::string why() const {
+    std::string s = "fastest " + basis_;
+    if (candidates_.size() == 1 && plan_->refused.empty()) s = "the only engine";
+    if (!automatic_) s = "asked for by name";
+    for (size_t n = 0; n < candidates_.size(); ++n) {
+      s += (n ? ", " : ": ") + std::string(candidates_[n].engine->name) + " " + milliseconds(seconds_[n]);
+    }
+    return s;
+  }
+
+  Status nobody() const {
+    std::string message = automatic_ ? "no engine can run this problem" : "engine " + std::string(request_.engine);
+    for (const auto& [name, reason] : plan_->refused) message += automatic_ ? "; " + name + ": " + reason : ": " + reason;
+    return Status(Status::Detail{.code = Code::UNSUPPORTED_ENGINE, .argument = "engine", .value = std::string(request_.engine),
+                                 .range = "auto, or an engine that can run it", .message = std::move(message)});
+  }
+
+  const Problem& problem_;
+  const PlanRequest& request_;
+  const bool automatic_;
+  std::shared_ptr<Plan> plan_;
+  std::vector<Candidate> candidates_;
+  std::vector<double> seconds_;  // of each candidate
+  std::string basis_;
+};
 
 }  // namespace
 
 Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const PlanRequest& request) {
-  auto plan = std::make_shared<Plan>();
-  plan->problem = problem;
-  plan->weight_per_call = request.weight == nullptr;
-  std::vector<Candidate> candidates;
-  const bool automatic = request.engine == "auto";
-  PlanContext context = request.context;
-  double best_so_far = std::numeric_limits<double>::infinity();
-  const Engine* reference = request.engines.back();  // last in the table, refuses nothing
-
-  for (const Engine* engine : request.engines) {
-    if (!automatic && request.engine != engine->name) continue;
-    const auto refused = [&](std::string reason) { plan->refused.emplace_back(engine->name, std::move(reason)); };
-    if (request.context.reproducible && !engine->reproducible) {
-      refused("its bits depend on the machine, and reproducible was asked for");
-      continue;
-    }
-    // Slow beyond use where another engine can run: never a candidate that gets measured or packed.
-    if (automatic && engine == reference && !candidates.empty()) continue;
-    if (automatic && !request.measure) context.beat_seconds = best_so_far / handicap(*engine);
-    auto kernel = engine->plan(problem, context);
-    if (!kernel.ok()) {
-      if (kernel.status().code() == Code::NO_MEMORY) return kernel.take_status();
-      refused(kernel.status().detail().message);
-      continue;
-    }
-    if (workspace_parts(problem, request, **kernel, plan.get()) > request.context.workspace_limit) {
-      refused("needs " + std::to_string(plan->workspace_bytes()) + " bytes of workspace, the limit is " +
-              std::to_string(request.context.workspace_limit));
-      continue;
-    }
-    candidates.push_back({engine, std::move(*kernel), nullptr});
-    best_so_far = std::min(best_so_far, candidates.back().kernel->estimated_seconds() * handicap(*engine));
-  }
-
-  // Fastest first: by measurement where asked for, else by the engines' own models.
-  std::vector<double> seconds;
-  for (const Candidate& c : candidates) seconds.push_back(c.kernel->estimated_seconds());
-  const char* basis = "estimated";
-  if (request.measure && automatic && candidates.size() > 1 && request.weight != nullptr) {
-    std::vector<TuneCandidate> list;
-    for (const Candidate& c : candidates) list.push_back({c.engine->name, c.kernel.get()});
-    if (measure(problem, list, request, &seconds)) basis = "measured";
-  }
-  const auto weighed = [&](size_t n) { return seconds[n] * handicap(*candidates[n].engine); };
-  while (!candidates.empty()) {
-    size_t best = 0;
-    for (size_t n = 1; n < seconds.size(); ++n) best = weighed(n) < weighed(best) ? n : best;
-    Candidate& c = candidates[best];
-    auto packed = pack_own(request, *c.engine, *c.kernel, &c.packed);
-    if (packed.ok() && *packed) {
-      plan->why = !automatic ? "asked for by name" : candidates.size() == 1 && plan->refused.empty() ? "the only engine" : "fastest " + std::string(basis);
-      for (size_t n = 0; n < candidates.size(); ++n) {
-        plan->why += (n ? ", " : ": ") + std::string(candidates[n].engine->name) + " " + milliseconds(seconds[n]);
-      }
-      plan->engine = c.engine;
-      plan->packed = std::move(c.packed);
-      plan->kernel = std::move(c.kernel);
-      break;
-    }
-    if (!packed.ok() && (packed.status().code() == Code::NO_MEMORY || packed.status().code() == Code::MISUSE_RUNNER)) return packed.take_status();
-    plan->refused.emplace_back(c.engine->name, packed.ok() ? "the weight holds an Inf or NaN, which padding zeros would turn into NaN"
-                                                           : packed.status().detail().message);
-    candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(best));
-    seconds.erase(seconds.begin() + static_cast<std::ptrdiff_t>(best));
-    if (candidates.empty() && automatic && c.engine != reference) {
-      auto kernel = reference->plan(problem, request.context);
-      if (!kernel.ok()) return kernel.take_status();
-      seconds.push_back((*kernel)->estimated_seconds());
-      candidates.push_back({reference, std::move(*kernel), nullptr});
-    }
-  }
-  if (plan->engine == nullptr) {
-    std::string message = automatic ? "no engine can run this problem" : "engine " + std::string(request.engine);
-    for (const auto& [name, reason] : plan->refused) message += automatic ? "; " + name + ": " + reason : ": " + reason;
-    return Status(Status::Detail{.code = Code::UNSUPPORTED_ENGINE, .argument = "engine", .value = std::string(request.engine),
-                                 .range = "auto, or an engine that can run it", .message = std::move(message)});
-  }
-  workspace_parts(problem, request, *plan->kernel, plan.get());
-  if (plan->weight_per_call && plan->engine != reference) {
-    auto kernel = reference->plan(problem, request.context);
-    if (!kernel.ok()) return kernel.take_status();
-    plan->fallback = std::move(*kernel);
-  }
-  return std::shared_ptr<const Plan>(std::move(plan));
+  return Choice(problem, request).make();
 }
 
 void convert_bias(Dtype dtype, const void* bias, int64_t stride, int64_t count, void* out) {
@@ -152,20 +204,20 @@ Status run_plan(const Plan& plan, const RunMemory& m, const Runner& runner) {
   const Problem& p = plan.problem;
   auto* part = static_cast<std::byte*>(align_up(m.workspace));
   CallMemory call{.x = m.x, .w = m.w, .packed = plan.packed ? plan.packed->data() : nullptr, .bias = m.bias, .y = m.y};
-  if (plan.bias_bytes != 0) {
+  if (plan.workspace.bias != 0) {
     convert_bias(p.dtype, m.bias, m.bias_stride, p.groups * p.co, part);
     call.bias = part;
-    part += plan.bias_bytes;
+    part += plan.workspace.bias;
   }
   const Kernel* kernel = plan.kernel.get();
   if (plan.weight_per_call) {
-    auto packed = kernel->pack(m.w, plan.packed_bytes ? part : nullptr, runner);
+    auto packed = kernel->pack(m.w, plan.workspace.packed ? part : nullptr, runner);
     if (!packed.ok()) return packed.take_status();
     if (!*packed) kernel = plan.fallback.get();
-    call.packed = plan.packed_bytes ? part : nullptr;
-    part += plan.packed_bytes;
+    call.packed = plan.workspace.packed ? part : nullptr;
+    part += plan.workspace.packed;
   }
-  call.scratch = plan.scratch_bytes ? part : nullptr;
+  call.scratch = plan.workspace.scratch ? part : nullptr;
   if (!p.empty()) CTCONV_RETURN_IF_ERROR(kernel->run(call, runner));
   if (p.has_tail()) return fill_tail(p, m.y, runner);
   return {};

@@ -19,14 +19,26 @@ namespace ctconv {
 
 struct PlanRequest {
   std::span<const Engine* const> engines;  // in the order `auto` asks
+  const Engine* reference = nullptr;       // one of them: what `auto` falls back to; it refuses nothing
   std::string_view engine = "auto";
   PlanContext context;
   bool measure = false;             // time the candidates and remember the winner
+  std::string_view versions;        // of the library and its engines, for the tuning file's key
   bool bias_per_call = false;       // the bias is converted into the workspace
   const void* weight = nullptr;     // the op's own raw weight, laid out as Problem::w says; null: comes with the call
   const Allocator* allocator = nullptr;
   Runner runner;                    // for packing and measuring
   PackedStore* store = nullptr;     // packed weights of the op
+};
+
+// Parts of one call's workspace, each rounded up to kAlignment.
+struct Workspace {
+  size_t bias = 0, packed = 0, scratch = 0;
+  // The whole, with slack for any address; 0: none needed.
+  size_t bytes() const {
+    const size_t sum = bias + packed + scratch;
+    return sum ? sum + kAlignment - 1 : 0;
+  }
 };
 
 struct Plan {
@@ -36,14 +48,11 @@ struct Plan {
   std::unique_ptr<Kernel> fallback;       // the reference, for per-call weights that hold Inf or NaN
   std::shared_ptr<const Buffer> packed;   // null: packed per call, or nothing to pack
   bool weight_per_call = false;
-  size_t bias_bytes = 0, packed_bytes = 0, scratch_bytes = 0;  // parts of the workspace
+  Workspace workspace;
   std::string why;                        // one line for describe
   std::vector<std::pair<std::string, std::string>> refused;  // engine, reason
 
-  size_t workspace_bytes() const {
-    const size_t bytes = bias_bytes + packed_bytes + scratch_bytes;
-    return bytes ? bytes + kAlignment - 1 : 0;
-  }
+  size_t workspace_bytes() const { return workspace.bytes(); }
 };
 
 Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const PlanRequest& request);

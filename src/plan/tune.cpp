@@ -5,18 +5,17 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <string_view>
 
 #include "src/base/cpu.h"
 #include "src/base/log.h"
+#include "src/base/number.h"
+#include "src/plan/tuning_file.h"
 #include "src/problem/text.h"
 
 namespace ctconv {
 namespace {
 
-constexpr const char* kFormat = "ctconv-tuning-1";
 constexpr int kRuns = 3;
 
 std::string tuning_path() {
@@ -26,22 +25,28 @@ std::string tuning_path() {
   return {};
 }
 
-std::string key_of(const Problem& problem, const PlanRequest& request) {
-  return std::string(kFormat) + "\t" + cpu_features() + "\t" + std::to_string(request.context.threads) + "\t" + to_text(problem);
+// One field of a key: no TAB, no line end, never empty.
+std::string field(std::string text) {
+  for (char& c : text) {
+    if (c >= 0 && c < ' ') c = ' ';
+  }
+  return text.empty() ? "-" : text;
 }
 
 // "engine=seconds ..." -> seconds in the candidates' order; false unless every candidate is named with a sane number.
-bool parse(const std::string& text, const std::vector<TuneCandidate>& candidates, std::vector<double>* seconds) {
+bool parse(std::string_view text, const std::vector<TuneCandidate>& candidates, std::vector<double>* seconds) {
   std::vector<double> found(candidates.size(), -1);
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (word.empty()) continue;
     const size_t cut = word.find('=');
-    if (cut == std::string::npos) return false;
-    char* end = nullptr;
-    const double value = std::strtod(word.c_str() + cut + 1, &end);
-    if (*end != '\0' || !(value > 0 && value < 1e6)) return false;
+    double value = 0;
+    if (cut == std::string_view::npos || !read_number(word.substr(cut + 1), &value)) return false;
+    if (!(value > 0 && value < 1e6)) return false;
     for (size_t n = 0; n < candidates.size(); ++n) {
-      if (word.compare(0, cut, candidates[n].engine) == 0) found[n] = value;
+      if (word.substr(0, cut) == candidates[n].engine) found[n] = value;
     }
   }
   if (std::any_of(found.begin(), found.end(), [](double v) { return v <= 0; })) return false;
@@ -49,42 +54,41 @@ bool parse(const std::string& text, const std::vector<TuneCandidate>& candidates
   return true;
 }
 
-bool recall(const std::string& path, const std::string& key, const std::vector<TuneCandidate>& candidates, std::vector<double>* seconds) {
-  std::ifstream file(path);
-  bool found = false;
-  for (std::string line; std::getline(file, line);) {
-    if (line.size() > 8192 || line.rfind(kFormat, 0) != 0) {
-      log_line("tuning", "ignored a line of the tuning file that this release did not write");
-      continue;
-    }
-    if (line.compare(0, key.size(), key) != 0 || line.size() <= key.size() || line[key.size()] != '\t') continue;
-    if (parse(line.substr(key.size() + 1), candidates, seconds)) {
-      found = true;  // the last line of a problem counts
-    } else {
-      log_line("tuning", "ignored a broken line of the tuning file");
-    }
-  }
-  return found;
+bool recall(const std::string& path, const std::string& key, const std::vector<TuneCandidate>& candidates,
+            std::vector<double>* seconds) {
+  const auto value = recall_tuning(path, key);
+  if (!value) return false;
+  if (parse(*value, candidates, seconds)) return true;
+  log_line("tuning", "ignored a broken line of the tuning file");
+  return false;
 }
 
-void remember(const std::string& path, const std::string& key, const std::vector<TuneCandidate>& candidates, const std::vector<double>& seconds) {
-  std::ostringstream line;
-  line.precision(9);
-  line << key << '\t';
-  for (size_t n = 0; n < candidates.size(); ++n) line << (n ? " " : "") << candidates[n].engine << '=' << seconds[n];
-  line << '\n';
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
-  std::ofstream file(path, std::ios::app);
-  if (!(file << line.str())) log_line("tuning", "could not write the tuning file");
+void remember(const std::string& path, const std::string& key, const std::vector<TuneCandidate>& candidates,
+              const std::vector<double>& seconds) {
+  std::string value;
+  for (size_t n = 0; n < candidates.size(); ++n) {
+    value += (n ? " " : "") + std::string(candidates[n].engine) + "=" + show_general(seconds[n], 9);
+  }
+  (void)keep_tuning(path, key, value);
 }
 
 }  // namespace
 
-bool measure(const Problem& p, const std::vector<TuneCandidate>& candidates, const PlanRequest& request, std::vector<double>* seconds) {
-  if (p.empty() || order_of(p.x, p, false) == Order::kOther || order_of(p.y, p, true) == Order::kOther) return false;
-  const std::string path = tuning_path(), key = key_of(p, request);
-  if (!path.empty() && recall(path, key, candidates, seconds)) return true;
+std::string tuning_key(const TuneMachine& machine, int32_t threads, const Problem& problem) {
+  return field(machine.versions) + '\t' + field(machine.model) + '\t' + field(machine.features) + '\t' +
+         name_of(problem.dtype) + '\t' + std::to_string(threads) + '\t' + to_text(problem);
+}
+
+std::string measure(const Problem& p, const std::vector<TuneCandidate>& candidates, const PlanRequest& request,
+                    std::vector<double>* seconds) {
+  if (request.weight == nullptr) return "the weight comes with each call";
+  if (p.empty()) return "y is empty";
+  if (order_of(p.x, p, false) == Order::kOther) return "x is not dense";
+  if (order_of(p.y, p, true) == Order::kOther) return "y is not dense";
+  static const std::string kModel = cpu_model(), kFeatures = cpu_features();
+  const std::string path = tuning_path();
+  const std::string key = tuning_key({std::string(request.versions), kModel, kFeatures}, request.context.threads, p);
+  if (!path.empty() && recall(path, key, candidates, seconds)) return {};
 
   const size_t element = size_of(p.dtype);
   int64_t y_elements = p.n * p.groups * p.co;
@@ -92,7 +96,7 @@ bool measure(const Problem& p, const std::vector<TuneCandidate>& candidates, con
   Buffer x(*request.allocator, static_cast<size_t>(p.in_elements()) * element);
   Buffer y(*request.allocator, static_cast<size_t>(y_elements) * element);
   Buffer bias(*request.allocator, static_cast<size_t>(p.groups * p.co) * size_of(accumulator_of(p.dtype)));
-  if (!x.ok() || !y.ok() || !bias.ok()) return false;
+  if (!x.ok() || !y.ok() || !bias.ok()) return "no memory for x and y";
   std::memset(x.data(), 0, x.bytes());
   std::memset(bias.data(), 0, bias.bytes());
 
@@ -100,7 +104,7 @@ bool measure(const Problem& p, const std::vector<TuneCandidate>& candidates, con
   for (size_t n = 0; n < candidates.size(); ++n) {
     const Kernel& kernel = *candidates[n].kernel;
     Buffer packed(*request.allocator, kernel.packed_bytes()), scratch(*request.allocator, kernel.scratch_bytes());
-    if (!packed.ok() || !scratch.ok()) return false;
+    if (!packed.ok() || !scratch.ok()) return "no memory for a workspace";
     auto fits = kernel.pack(request.weight, packed.data(), request.runner);
     if (!fits.ok() || !*fits) continue;
     const CallMemory call{.x = x.data(), .w = request.weight, .packed = packed.data(), .bias = p.bias ? bias.data() : nullptr,
@@ -116,7 +120,7 @@ bool measure(const Problem& p, const std::vector<TuneCandidate>& candidates, con
   // A candidate that did not run (these weights hold an Inf or NaN) says nothing about the problem: not remembered.
   const bool all_ran = std::all_of(best.begin(), best.end(), [](double v) { return v < 1e6; });
   if (!path.empty() && all_ran) remember(path, key, candidates, best);
-  return true;
+  return {};
 }
 
 }  // namespace ctconv

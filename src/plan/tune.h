@@ -1,9 +1,9 @@
 // tuning = measure: times the candidate kernels of a problem on made-up data and remembers the winner in a file.
 //
-//   in:  a problem, its candidate kernels;   out: seconds per candidate, in the same order; false where nothing could be measured
-//   The file (CTCONV_TUNING_FILE, else <cache home>/ctconv/tuning.tsv) has one line per problem:
-//     <version> TAB <cpu features> TAB <threads> TAB <problem text> TAB engine=seconds ...
-//   A line of another version or machine, or one that cannot be read, is ignored with a log line.
+//   in:  a problem, its candidate kernels;   out: seconds per candidate, in the same order; or why nothing was measured
+//   The file is CTCONV_TUNING_FILE, else $XDG_CACHE_HOME/ctconv/tuning.tsv, else ~/.cache/ctconv/tuning.tsv; how it is
+//   kept stands in tuning_file.h. Its key names all that a time depends on (tuning_key); its values are
+//     engine=seconds ...
 #pragma once
 
 #include <string>
@@ -18,6 +18,18 @@ struct TuneCandidate {
   const Kernel* kernel;
 };
 
-bool measure(const Problem& problem, const std::vector<TuneCandidate>& candidates, const PlanRequest& request, std::vector<double>* seconds);
+// What the machine and the build add to the key.
+struct TuneMachine {
+  std::string versions;  // of the library and of the engines that are libraries of their own
+  std::string model;     // of the processor
+  std::string features;
+};
+
+// kTuningFields fields: versions, model, features, element types, threads, problem text.
+std::string tuning_key(const TuneMachine& machine, int32_t threads, const Problem& problem);
+
+// Empty: *seconds are measured, or remembered from an earlier measurement. Else the reason why they are not.
+std::string measure(const Problem& problem, const std::vector<TuneCandidate>& candidates, const PlanRequest& request,
+                    std::vector<double>* seconds);
 
 }  // namespace ctconv

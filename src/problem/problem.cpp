@@ -81,6 +81,7 @@ Order order_of(const ActivationLayout& l, const Problem& p, bool output) {
 size_t hash_of(const Problem& p) {
   size_t h = 1469598103934665603ull;
   const auto mix = [&](int64_t v) { h = (h ^ std::hash<int64_t>()(v)) * 1099511628211ull; };
+  mix(static_cast<int64_t>(p.direction));
   mix(static_cast<int64_t>(p.dtype)), mix(p.rank), mix(p.n), mix(p.groups), mix(p.ci), mix(p.co);
   for (const Axis& a : p.axis) mix(a.i), mix(a.o), mix(a.k), mix(a.s), mix(a.d), mix(a.lo), mix(a.tail);
   for (const ActivationLayout* l : {&p.x, &p.y}) {

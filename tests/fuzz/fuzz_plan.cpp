@@ -47,6 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     PackedStore store;
     PlanRequest request;
     request.engines = cpu_engines();
+    request.reference = reference_engine();
     request.engine = engine->name;
     request.weight = w.data();
     request.allocator = &allocator;

@@ -153,6 +153,53 @@ TEST_CASE("choice: packed weights are shared by plans that lie alike, per engine
   fast_script.packing = "rows";
   auto four = s.plan();  // nobody held them: packed anew
   CHECK(fast_script.packs == 3);
+  // Keys of plans that are gone do not stay.
+  four = s.plan();
+  for (int n = 0; n < 100; ++n) {
+    fast_script.packing = "lanes " + std::to_string(n);
+    four = s.plan();
+  }
+  CHECK(s.store.keys() <= 3);
+}
+
+TEST_CASE("choice: a plan's workspace is its own kernel's, whatever was asked before it", "[plan]") {
+  Setup s;
+  fast_script.scratch = 64;
+  slow_script.scratch = 1 << 20;
+  auto plan = s.plan();
+  REQUIRE(plan.ok());
+  CHECK((*plan)->workspace.scratch == 64);
+  CHECK((*plan)->workspace_bytes() == 127);
+}
+
+TEST_CASE("choice: the reference is the engine named so, wherever it stands", "[plan]") {
+  Setup s;
+  const Engine* turned[] = {&kReference, &kFast, &kSlow};
+  s.request.engines = turned;
+  s.request.engine = "fast";
+  s.request.weight = nullptr;
+  auto plan = s.plan();
+  REQUIRE(plan.ok());
+  REQUIRE((*plan)->fallback != nullptr);
+  CHECK((*plan)->fallback->form() == "fake reference");
+}
+
+TEST_CASE("choice: why says that a measurement asked for was not made", "[plan][tuning]") {
+  Setup s;
+  s.request.measure = true;
+  s.request.weight = nullptr;
+  auto plan = s.plan();
+  REQUIRE(plan.ok());
+  CHECK(has((*plan)->why, "not measured (the weight comes with each call)"));
+  s.request.weight = s.weight;
+  Problem strided = small_problem();
+  strided.x.axis[2] = 2;
+  strided.x.c = 10;
+  auto other = make_plan(strided, s.request);
+  REQUIRE(other.ok());
+  CHECK(has((*other)->why, "not measured (x is not dense)"));
+  s.request.measure = false;
+  CHECK_FALSE(has((*s.plan())->why, "not measured"));
 }
 
 TEST_CASE("choice: a weight per call is packed in every run, a non-finite one runs on the fallback", "[plan]") {
@@ -201,4 +248,26 @@ TEST_CASE("cache: least recently used goes first, the faster thread's plan stays
   CHECK(known(7));
   CHECK(cache.held().plans == 2);
   CHECK(cache.find(five->problem, true) == nullptr);  // a plan for weights per call is another plan
+}
+
+TEST_CASE("cache: every one of many plans is found, and after them the newest only", "[plan][cache]") {
+  Setup s;
+  const int64_t many = 3000, limit = 1000;
+  PlanCache cache(static_cast<size_t>(limit));
+  Problem p = small_problem();
+  const auto narrow = [&](int64_t width) {
+    p.axis[2].i = width;
+    return p;
+  };
+  for (int64_t width = 1; width <= many; ++width) {
+    auto plan = std::make_shared<Plan>();
+    plan->problem = narrow(width);
+    const std::shared_ptr<const Plan> kept = cache.insert(plan);
+    REQUIRE(kept == plan);
+    REQUIRE(cache.find(narrow(width), false) == kept);
+    if (width > 1) REQUIRE(cache.find(narrow(width - 1), false) != nullptr);
+  }
+  CHECK(cache.held().plans == static_cast<size_t>(limit));
+  for (int64_t width = 1; width < many - limit; ++width) REQUIRE(cache.find(narrow(width), false) == nullptr);
+  for (int64_t width = many - limit + 2; width <= many; ++width) REQUIRE(cache.find(narrow(width), false) != nullptr);
 }

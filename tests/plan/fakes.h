@@ -70,6 +70,8 @@ struct Setup {
     fast_script = slow_script = reference_script = Script();
     fast_script.seconds = 1, slow_script.seconds = 2, reference_script.seconds = 100;
     request.engines = engines;
+    request.reference = &kReference;
+    request.versions = "ctconv test";
     request.weight = weight;
     request.allocator = &allocator;
     request.store = &store;
