@@ -103,6 +103,8 @@ struct Descriptor {
 
   // One entry per axis once rank is known; empty means all ones (kernel: see kernel_source; pads: all zeros).
   std::vector<int64_t> kernel, stride, dilation, pad_begin, pad_end, output_padding, zero_tail;
+  // Arguments given as sequences of no entries, where only tensors tell the rank: judged with the other lengths.
+  std::vector<std::string> without_entries;
   KernelSource kernel_source = KernelSource::kArgument;
   PadRule pad_rule = PadRule::kExplicit;
   OutputSizeRule output_size_rule = OutputSizeRule::kNone;

@@ -24,8 +24,10 @@ constexpr ArgumentRow kArguments[] = {
     {"strides", "1 per axis", false, true},
 };
 
-// Absent attribute: an empty vector. A fault in kind is `type`, an entry below least is `range`.
-Status read(const Arguments& args, const char* name, int64_t least, Code type, Code range, std::vector<int64_t>* out) {
+// Absent attribute: an empty vector; no entries: noted in d, since the length is judged at the call.
+// A fault in kind is `type`, an entry below least is `range`.
+Status read(const Arguments& args, const char* name, int64_t least, Code type, Code range, std::vector<int64_t>* out,
+            Descriptor* d) {
   const Value* value = args.find(name);
   if (value == nullptr || value->is_none()) return {};
   if (!value->is_sequence())
@@ -33,6 +35,7 @@ Status read(const Arguments& args, const char* name, int64_t least, Code type, C
   const Axes entries(name, *value, {.wrong_entry = type});
   CTCONV_RETURN_IF_ERROR(entries.entries());
   CTCONV_RETURN_IF_ERROR(entries.at_least(least, range));
+  if (value->items.empty()) d->without_entries.push_back(name);
   for (const Value& v : value->items) out->push_back(v.i);
   return {};
 }
@@ -45,13 +48,13 @@ Result<Descriptor> interpret_onnx(const Dialect& self, const Arguments& args, st
   CTCONV_RETURN_IF_ERROR(one_of("auto_pad", argument_or(args, "auto_pad", string_value("NOTSET")),
                                 {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"}, false, Code::VALUE_PAD_MODE,
                                 Code::TYPE_PAD_MODE, &pad));
-  CTCONV_RETURN_IF_ERROR(read(args, "strides", 1, Code::TYPE_STRIDE, Code::VALUE_STRIDE, &d.stride));
-  CTCONV_RETURN_IF_ERROR(read(args, "dilations", 1, Code::TYPE_DILATION, Code::VALUE_DILATION, &d.dilation));
+  CTCONV_RETURN_IF_ERROR(read(args, "strides", 1, Code::TYPE_STRIDE, Code::VALUE_STRIDE, &d.stride, &d));
+  CTCONV_RETURN_IF_ERROR(read(args, "dilations", 1, Code::TYPE_DILATION, Code::VALUE_DILATION, &d.dilation, &d));
   std::vector<int64_t> pads;
-  CTCONV_RETURN_IF_ERROR(read(args, "pads", 0, Code::TYPE_PADDING, Code::VALUE_PADDING_NEGATIVE, &pads));
-  CTCONV_RETURN_IF_ERROR(read(args, "kernel_shape", 1, Code::TYPE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE, &d.kernel));
+  CTCONV_RETURN_IF_ERROR(read(args, "pads", 0, Code::TYPE_PADDING, Code::VALUE_PADDING_NEGATIVE, &pads, &d));
+  CTCONV_RETURN_IF_ERROR(read(args, "kernel_shape", 1, Code::TYPE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE, &d.kernel, &d));
   CTCONV_RETURN_IF_ERROR(read(args, "output_padding", 0, Code::TYPE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING_NEGATIVE,
-                              &d.output_padding));
+                              &d.output_padding, &d));
   if (pad != 0) {
     for (size_t n = 0; n < pads.size(); ++n) {
       if (pads[n] == 0) continue;
@@ -64,7 +67,7 @@ Result<Descriptor> interpret_onnx(const Dialect& self, const Arguments& args, st
   CTCONV_RETURN_IF_ERROR(group.type(Code::TYPE_GROUPS));
   CTCONV_RETURN_IF_ERROR(group.at_least(1, Code::VALUE_GROUPS));
   CTCONV_RETURN_IF_ERROR(
-      read(args, "output_shape", INT64_MIN, Code::TYPE_OUTPUT_SIZE, Code::TYPE_OUTPUT_SIZE, &d.output_size));
+      read(args, "output_shape", INT64_MIN, Code::TYPE_OUTPUT_SIZE, Code::TYPE_OUTPUT_SIZE, &d.output_size, &d));
 
   d.groups = group.get();
   const size_t half = pads.size() / 2;

@@ -21,7 +21,7 @@ class Judge {
   }
 
   Status run(Check check);
-  Status sizes();  // after all checks: fills the geometry
+  void sizes();  // after all checks: fills the geometry
   const Geometry& geometry() const { return g_; }
 
   Status input_rank() const;
@@ -232,7 +232,9 @@ Status Judge::bias_shape() const {
 Status Judge::argument_lengths() const {
   const size_t r = static_cast<size_t>(g_.rank);
   const auto judge = [&](const std::vector<int64_t>& v, const std::string& name, Code code) {
-    if (v.empty() || v.size() == r) return Status();
+    const auto& none = d_.without_entries;
+    const bool given = !v.empty() || std::find(none.begin(), none.end(), name) != none.end();
+    if (!given || v.size() == r) return Status();
     return argument_error(code, name, show_shape(v), text(g_.rank) + " entries", "has " + std::to_string(v.size()) + " entries");
   };
   CTCONV_RETURN_IF_ERROR(judge(d_.kernel, d_.spelling.kernel_size, Code::VALUE_KERNEL_SIZE_LENGTH));
@@ -327,13 +329,12 @@ Status Judge::run(Check check) {
   return {};
 }
 
-Status Judge::sizes() {
+void Judge::sizes() {
   g_.n = g_.batched ? t_.x->shape[0] : 1;
   g_.in_channels = in_channels();
   g_.out_channels = out_channels();
   g_.type = t_.x->type;
   for (int a = 0; a < g_.rank; ++a) g_.axis[static_cast<size_t>(a)] = lowered(a).axis;
-  return {};
 }
 
 }  // namespace
@@ -344,7 +345,7 @@ Result<Geometry> judge_call(const Descriptor& desc, const CallTensors& tensors) 
   }
   Judge judge(desc, tensors);
   for (Check check : desc.order) CTCONV_RETURN_IF_ERROR(judge.run(check));
-  CTCONV_RETURN_IF_ERROR(judge.sizes());
+  judge.sizes();
   return judge.geometry();
 }
 

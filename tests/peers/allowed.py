@@ -363,6 +363,17 @@ def _(case, mine, theirs):
     return mine["name"] == "VALUE_OUTPUT_SIZE_RANGE" and any(n < 1 for n in decode_all(case["args"])["output_shape"])
 
 
+@rule("output_shape with batch and channels in front: only spatial entries are documented (section 10); an untyped graph takes the last ones, a typed one refuses",
+      "onnx.", what="we refuse")
+def _(case, mine, theirs):
+    return mine["name"] == "VALUE_OUTPUT_SIZE_LENGTH" and not case["typed"] and len(decode_all(case["args"])["output_shape"]) == len(case["x_shape"])
+
+
+@rule("an attribute of no entries has a wrong length (section 10); an untyped graph takes it for not given, a typed one refuses", "onnx.", what="we refuse")
+def _(case, mine, theirs):
+    return mine["name"].endswith("_LENGTH") and mine["value"] == "()" and not case["typed"]
+
+
 def reaches_stride(case):
     """Whether output_padding is at least the stride on some axis."""
     args = decode_all(case["args"])

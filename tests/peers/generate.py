@@ -2,7 +2,8 @@
 
 In:  a dialect, a seed and a number.   Out: one case (wire.py), the same for the same three; "clean" holds it before the faults.
 Legal calls come from small problems of every form the dialect takes; about half of all cases then get one or two faults: a wrong type,
-a zero, a negative, a wrong length, a wrong tensor. Numbers stay small, so that a peer which accepts nonsense stays fast.
+a zero, a negative, a wrong tensor, a wrong length. Numbers stay small, so that a peer which accepts nonsense stays fast.
+Lengths: every argument with one entry per axis gets 0, 1, rank - 1, rank, rank + 1, rank + 2, 2 rank and 2 rank + 2 of them.
 """
 import copy
 import itertools
@@ -13,6 +14,10 @@ import wire
 FAULTS = [0, -1, -2, 1.0, 2.5, "3", "same", None, True, False, (), [], (1,), [2], (1, 1), [1, 2], (2, 1, 1), [1, 1, 2], (1, 1, 1, 1), (0, 1, 1), (1, -1), (1, 0, 2),
           (1.0, 1, 1), [True, 1], ("1", 1, 1), ((1, 1),), (1, 2, 1, 2, 1, 2), 7, 5]
 NAMES = ["SAME", "VALID", "same", "valid", "pad", "Pad", "NCHW", "NHWC", "NCDHW", "NDHWC", "NCL", "zeros", "reflect", "NOTSET", "SAME_LOWER", "full", ""]
+
+# Arguments with one entry per axis (pads: two), in all dialects' words.
+PER_AXIS = {"kernel_size", "stride", "padding", "output_padding", "dilation", "output_size", "filter_size", "pad", "kernel_shape", "strides", "pads", "dilations",
+            "output_shape"}
 
 
 def rank_of(dialect):
@@ -177,12 +182,34 @@ def onnx_case(g):
     if g.r.random() < 0.2:
         g.put("output_shape", [max(1, b + g.r.randint(-2, 2)) for b in g.base([0] * g.rank)], always=True)
     g.case["w_shape"], g.case["bias"] = [g.ci, g.co // g.groups, *g.k], g.co if g.r.random() < 0.5 else 0
+    g.case["typed"] = g.r.random() < 0.5  # whether the graph declares its inputs' shapes
     return g.shape()
+
+
+def change_length(g):
+    """One argument with one entry per axis gets another number of them; False where there is none."""
+    case, r = g.case, g.r
+    places = [(part, name) for part in ("args", "call") for name, v in sorted(case[part].items()) if name in PER_AXIS and not isinstance(v, (str, type(None)))]
+    if not places:
+        return False
+    part, name = r.choice(places)
+    old = case[part][name]
+    kind = r.choice([tuple, list]) if isinstance(old, (bool, int, float)) else type(old)
+    entries = [old] * g.rank if isinstance(old, (bool, int, float)) else list(old) or [1]
+    count = r.choice([0, 1, g.rank - 1, g.rank, g.rank + 1, g.rank + 2, 2 * g.rank, 2 * g.rank + 2])
+    if name in ("output_size", "output_shape") and count > len(entries) and r.random() < 0.8:  # batch and channels in front, as users write it
+        new = ([1] * count + [g.n, g.co] + entries)[-count:]
+    else:
+        new = [entries[at % len(entries)] for at in range(count)]
+    case[part][name] = kind(new)
+    return True
 
 
 def spoil(g):
     """One fault."""
     case, r = g.case, g.r
+    if r.random() < 0.3 and change_length(g):
+        return
     where = r.random()
     if where < 0.72 and case["args"]:
         name = r.choice(sorted(case["args"]))
