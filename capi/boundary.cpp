@@ -2,7 +2,6 @@
 #include "capi/boundary.h"
 
 #include <cstddef>
-#include <cstring>
 
 #include "src/base/utf8.h"
 
@@ -11,12 +10,6 @@ namespace {
 
 constexpr size_t kLeast = sizeof(ctconv_error), kMost = 64 * 1024;
 
-void put(char* out, size_t cap, const char* text, size_t size) {
-  const std::string_view kept = cut_utf8({text, size}, cap - 1);
-  std::memcpy(out, kept.data(), kept.size());
-  out[kept.size()] = '\0';
-}
-
 ctconv_status fill(ctconv_error* e, ctconv_status status, const char* message) noexcept {
   if (e == nullptr) return status;
   e->status = status;
@@ -24,7 +17,7 @@ ctconv_status fill(ctconv_error* e, ctconv_status status, const char* message) n
   e->element = -1;
   e->native_code = 0;
   e->argument[0] = e->value[0] = e->range[0] = '\0';
-  put(e->message, sizeof e->message, message, std::strlen(message));
+  copy_text(message, e->message, sizeof e->message);
   return status;
 }
 
@@ -47,10 +40,10 @@ ctconv_status report(const Status& status, ctconv_error* e) {
   e->kind = status_kind(number);
   e->element = d.element;
   e->native_code = d.native_code;
-  put(e->argument, sizeof e->argument, d.argument.data(), d.argument.size());
-  put(e->value, sizeof e->value, d.value.data(), d.value.size());
-  put(e->range, sizeof e->range, d.range.data(), d.range.size());
-  put(e->message, sizeof e->message, d.message.data(), d.message.size());
+  copy_text(d.argument, e->argument, sizeof e->argument);
+  copy_text(d.value, e->value, sizeof e->value);
+  copy_text(d.range, e->range, sizeof e->range);
+  copy_text(d.message, e->message, sizeof e->message);
   return number;
 }
 

@@ -2,6 +2,7 @@
 #include "capi/call.h"
 #include "capi/gpu.h"
 #include "src/base/number.h"
+#include "src/base/utf8.h"
 #include "src/problem/text.h"
 
 using namespace ctconv;
@@ -39,7 +40,9 @@ std::string describe_op(const ctconv_op& op) {
   s += line("weight_bytes", std::to_string(op.weight.copy.bytes()));
   s += line("workspace_held_bytes", std::to_string(op.spare.bytes()));
   s += line("cores", std::to_string(allowed_cores()));
-  return s + line("cpu_quota", cpu_quota_text());
+  s += line("cpu_quota", cpu_quota_text());
+  std::string_view version;
+  return s + line("mirrors", find_dialect(op.desc.dialect, &version)->source);
 }
 
 }  // namespace
@@ -68,11 +71,7 @@ extern "C" ctconv_status ctconv_describe(const ctconv_op *op, const ctconv_call 
       }
     }
     if (needed != nullptr) *needed = text.size() + 1;
-    if (cap > 0) {
-      const size_t n = std::min(cap - 1, text.size());
-      std::memcpy(buf, text.data(), n);
-      buf[n] = '\0';
-    }
+    copy_text(text, buf, cap);
     return {};
   });
 }

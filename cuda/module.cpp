@@ -12,6 +12,7 @@
 #include "cuda/engine.h"
 #include "cuda/kernels/launch.h"
 #include "src/base/number.h"
+#include "src/base/utf8.h"
 
 struct ctconv_cuda_plan {
   ctconv_cuda_problem problem;
@@ -34,9 +35,7 @@ int32_t answer(const Status& status, ctconv_cuda_error* error) {
   if (error) {
     error->status = static_cast<int32_t>(d.code);
     error->native_code = d.native_code;
-    const size_t length = std::min(d.message.size(), sizeof(error->message) - 1);
-    std::memcpy(error->message, d.message.data(), length);
-    error->message[length] = 0;
+    copy_text(d.message, error->message, sizeof(error->message));
   }
   return static_cast<int32_t>(d.code);
 }
@@ -55,12 +54,9 @@ int32_t guarded(ctconv_cuda_error* error, F&& f) {
   }
 }
 
-size_t copy_text(const std::string& text, char* to, size_t capacity) {
-  if (to && capacity) {
-    const size_t length = std::min(text.size(), capacity - 1);
-    std::memcpy(to, text.data(), length);
-    to[length] = 0;
-  }
+// The bytes all of it needs, NUL included.
+size_t hand_out(const std::string& text, char* to, size_t capacity) {
+  if (to) copy_text(text, to, capacity);
   return text.size() + 1;
 }
 
@@ -72,7 +68,7 @@ int32_t module_device_text(int32_t ordinal, char* text, size_t capacity, ctconv_
   return guarded(error, [&]() -> Status {
     Result<std::string> t = cuda::device_text(ordinal);
     if (!t.ok()) return t.take_status();
-    copy_text(*t, text, capacity);
+    hand_out(*t, text, capacity);
     return {};
   });
 }
@@ -191,9 +187,9 @@ size_t module_plan_describe(const ctconv_cuda_plan* plan, char* text, size_t cap
     } else {
       t = "kernel: none\nform: y is empty\n";
     }
-    return copy_text(t, text, capacity);
+    return hand_out(t, text, capacity);
   } catch (const std::exception&) {
-    return copy_text(std::string(), text, capacity);
+    return hand_out(std::string(), text, capacity);
   }
 }
 
@@ -202,12 +198,12 @@ int32_t module_plan_export(const ctconv_cuda_plan* plan, char* text, size_t capa
   *needed = 0;
   return guarded(error, [&]() -> Status {
     if (!plan->plan) {
-      *needed = copy_text("ctconv-cuda-plan 1 none\n", text, capacity);
+      *needed = hand_out("ctconv-cuda-plan 1 none\n", text, capacity);
       return {};
     }
     Result<std::string> own = plan->plan->save();
     if (!own.ok()) return own.take_status();
-    *needed = copy_text("ctconv-cuda-plan 1 " + std::string(plan->plan->row()) + "\n" + *own, text, capacity);
+    *needed = hand_out("ctconv-cuda-plan 1 " + std::string(plan->plan->row()) + "\n" + *own, text, capacity);
     return {};
   });
 }

@@ -1,9 +1,11 @@
 // Cutting text for people without cutting a character in two.
 //
-//   in:  UTF-8 text and a number of bytes;   out: its longest beginning that fits and ends at a character
+//   cut_utf8:   in: UTF-8 text and a number of bytes;   out: its longest beginning that fits and ends at a character
+//   copy_text:  in: text, memory and its size;          out: that beginning in the memory, ended in NUL
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <string_view>
 
 namespace ctconv {
@@ -12,6 +14,14 @@ constexpr std::string_view cut_utf8(std::string_view text, size_t most) {
   if (text.size() <= most) return text;
   while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0u) == 0x80u) --most;
   return text.substr(0, most);
+}
+
+// Nothing is written where cap is 0.
+inline void copy_text(std::string_view text, char* out, size_t cap) {
+  if (cap == 0) return;
+  const std::string_view kept = cut_utf8(text, cap - 1);
+  if (!kept.empty()) std::memcpy(out, kept.data(), kept.size());
+  out[kept.size()] = '\0';
 }
 
 }  // namespace ctconv

@@ -6,6 +6,7 @@
 
 #include "src/base/checked.h"
 #include "src/base/number.h"
+#include "src/base/utf8.h"
 
 namespace ctconv {
 namespace {
@@ -63,22 +64,23 @@ ActivationLayout dense(const Problem& p, bool output, bool last) {
 }
 
 Status bad(std::string_view word, const char* why) {
-  return Status(Code::MISUSE_OPTION, "problem text: '" + std::string(word.substr(0, 60)) + "' " + why);
+  return Status(Code::MISUSE_OPTION, "problem text: '" + std::string(cut_utf8(word, 60)) + "' " + why);
 }
 
 struct Parser {
   Problem p;
-  bool seen_sizes[6] = {};
+  bool seen_rank = false;  // some word has told how many axes there are
+  bool seen_input = false, seen_output = false;
   std::string x = "first", y = "first";
   std::string w;
 
   Status axes(std::string_view word, std::string_view digits, int64_t least, int64_t Axis::*field) {
     std::vector<int64_t> v;
     if (!read_ints(digits, 'x', &v) || v.empty() || v.size() > 3) return bad(word, "needs 1 to 3 sizes joined by x");
-    if (seen_sizes[0] && static_cast<int>(v.size()) != p.rank)
+    if (seen_rank && static_cast<int>(v.size()) != p.rank)
       return bad(word, "has another rank than the sizes before it");
     p.rank = static_cast<int>(v.size());
-    seen_sizes[0] = true;
+    seen_rank = true;
     for (size_t a = 0; a < v.size(); ++a) {
       if (v[a] < least) return bad(word, "has a size that is too small");
       p.axis[3 - v.size() + a].*field = v[a];
@@ -149,8 +151,14 @@ struct Parser {
     if (after("lo", &rest) && digit(rest)) return axes(t, rest, 0, &Axis::lo);
     if (after("n", &rest) && digit(rest)) return whole(t, rest, 0, &p.n);
     if (after("g", &rest) && digit(rest)) return whole(t, rest, 1, &p.groups);
-    if (after("i", &rest) && digit(rest)) return seen_sizes[1] = true, axes(t, rest, 1, &Axis::i);
-    if (after("o", &rest) && digit(rest)) return seen_sizes[2] = true, axes(t, rest, 0, &Axis::o);
+    if (after("i", &rest) && digit(rest)) {
+      seen_input = true;
+      return axes(t, rest, 1, &Axis::i);
+    }
+    if (after("o", &rest) && digit(rest)) {
+      seen_output = true;
+      return axes(t, rest, 0, &Axis::o);
+    }
     if (after("k", &rest) && digit(rest)) return axes(t, rest, 1, &Axis::k);
     if (after("s", &rest) && digit(rest)) return axes(t, rest, 1, &Axis::s);
     if (after("d", &rest) && digit(rest)) return axes(t, rest, 1, &Axis::d);
@@ -158,7 +166,7 @@ struct Parser {
   }
 
   Status finish() {
-    if (!seen_sizes[1] || !seen_sizes[2]) return bad("", "names no input (i) or no output (o) extents");
+    if (!seen_input || !seen_output) return bad("", "names no input (i) or no output (o) extents");
     // An extent of 0 counts as 1: strides are products of the others.
     const Checked n = std::max<int64_t>(p.n, 1);
     Checked x_count = n * p.groups * p.ci, y_count = n * p.groups * p.co, w_count = Checked(p.groups) * p.ci * p.co;

@@ -1,4 +1,5 @@
 // Plans and workspaces: any address, too small, none, limits; plans held, counted and evicted; describe.
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <thread>
@@ -165,6 +166,57 @@ TEST_CASE("plans: at most plan_limit are held, the least recently used goes, eve
   }
 }
 
+TEST_CASE("plans: one shape under many strides of x and y; each is a plan of its own, the oldest goes", "[capi][plans]") {
+  Conv conv;
+  Desc desc = conv.desc();
+  Tensor w(conv.w_shape()), b({conv.co});
+  w.integers(4), b.integers(5);
+  const Shape xs = conv.x_shape(), ys = conv.y_shape();
+  // Gaps after each axis, channels innermost or not, every axis of x backwards or broadcast: the extents never change.
+  const auto gapped = [](const Shape& shape, int64_t gap, bool last) {
+    Shape strides(4);
+    int64_t step = 1 + gap;
+    for (const size_t axis : last ? std::array<size_t, 4>{1, 3, 2, 0} : std::array<size_t, 4>{3, 2, 1, 0}) {
+      strides[axis] = step;
+      step = step * shape[axis] + gap;
+    }
+    return strides;
+  };
+  std::vector<std::pair<Shape, Shape>> views;
+  for (int64_t gap = 0; gap < 3; ++gap) {
+    for (const bool x_last : {false, true}) {
+      for (const bool y_last : {false, true}) views.emplace_back(gapped(xs, gap, x_last), gapped(ys, 2 - gap, y_last));
+    }
+  }
+  for (size_t axis = 0; axis < 4; ++axis) {
+    for (const int64_t factor : {-1, 0}) {
+      Shape strides = gapped(xs, 0, false);
+      strides[axis] *= factor;
+      views.emplace_back(strides, gapped(ys, 0, false));
+    }
+  }
+  ctconv_options options = CTCONV_OPTIONS_INIT;
+  for (const int32_t limit : {1, 3, 8}) {
+    options.plan_limit = limit;
+    Op op = create(desc, &w, &b, &options);
+    for (int round = 0; round < 3; ++round) {
+      for (size_t at = 0; at < views.size(); ++at) {
+        // Every other round backwards, and some view again at once: hits and misses in turn.
+        const auto& [x_strides, y_strides] = views[round % 2 ? views.size() - 1 - at : at];
+        Tensor x(xs, x_strides), y(ys, y_strides);
+        x.integers(at);
+        for (int again = 0; again < 2; ++again) {
+          run(op, call_of(&x, &y));
+          REQUIRE(y.values() == conv.scatter(x, w, &b));
+          REQUIRE(y.guarded());
+        }
+        REQUIRE(std::stoi(value_of(describe(op, nullptr), "plans")) <= limit);
+      }
+    }
+    CHECK(value_of(describe(op, nullptr), "plans") == std::to_string(limit));
+  }
+}
+
 TEST_CASE("plans: eight threads, one op, different shapes; plans come and go while they run", "[capi][plans][threads]") {
   for (int32_t limit : {1, 32}) {
     Conv base;
@@ -233,6 +285,7 @@ TEST_CASE("describe: the keys, cut like snprintf", "[capi][describe]") {
   CHECK(std::stoull(value_of(whole, "workspace_bytes")) == prepared(op, call));
   CHECK(value_of(describe(op, nullptr), "dialect") == "ctconv");
   CHECK(value_of(describe(op, nullptr), "device") == "cpu");
+  CHECK(value_of(describe(op, nullptr), "mirrors") == "libctconv docs/semantics.md, section 1");
   for (size_t cap : {size_t{0}, size_t{1}, size_t{2}, size_t{10}, whole.size(), whole.size() + 1, whole.size() + 50}) {
     std::vector<char> text(cap + 8, '?');
     size_t needed = 0;
