@@ -1,6 +1,8 @@
 // Strides by name instead of by position: the last place that knows a dialect's axis order. See canonicalize.h.
 #include "src/problem/canonicalize.h"
 
+#include <stdexcept>
+
 namespace ctconv {
 namespace {
 
@@ -81,7 +83,8 @@ Strides dense_weight(const Descriptor& desc, const Geometry& g) {
 
 Problem canonicalize(const Descriptor& desc, const Geometry& g, const Layouts& layouts) {
   Problem p;
-  to_dtype(g.type, &p.dtype);
+  // A dialect that lists a type no engine computes would be served as f32 otherwise. It answers INTERNAL at the border.
+  if (!to_dtype(g.type, &p.dtype)) throw std::logic_error("a judged element type that no engine computes");
   p.rank = g.rank;
   p.n = g.n;
   p.groups = desc.groups;

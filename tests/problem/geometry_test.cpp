@@ -186,6 +186,19 @@ TEST_CASE("order_of: dense layouts are found, others are not taken for them", "[
   }
 }
 
+TEST_CASE("canonicalize: a type no engine computes is no f32", "[problem][canonicalize]") {
+  Descriptor desc;
+  desc.rank = 1;
+  Geometry g;
+  g.rank = 1, g.n = g.in_channels = g.out_channels = 1;
+  TensorView x;
+  x.ndim = 3;
+  for (size_t a = 0; a < 3; ++a) x.shape[a] = x.strides[a] = 1;
+  CHECK_NOTHROW(canonicalize(desc, g, {.x = &x}));
+  g.type = {.code = 0, .bits = 8, .lanes = 1};
+  CHECK_THROWS(canonicalize(desc, g, {.x = &x}));
+}
+
 TEST_CASE("canonicalize: strides by name reach the same elements as by position", "[problem][canonicalize]") {
   Rng rng(9);
   for (int round = 0; round < 5000; ++round) {
