@@ -2,6 +2,7 @@
 #include "src/args/value.h"
 
 #include "src/base/number.h"
+#include "src/base/show.h"
 #include "src/base/utf8.h"
 
 namespace ctconv {
@@ -29,11 +30,7 @@ std::string Value::show() const {
       if (tag == kTuple && items.size() == 1) s += ",";
       return s + (tag == kTuple ? ")" : "]");
     }
-    case kTensor: {
-      std::string s = "<tensor " + name_of(tensor.type) + " (";
-      for (int n = 0; n < tensor.ndim; ++n) s += (n ? ", " : "") + std::to_string(tensor.shape[n]);
-      return s + ")>";
-    }
+    case kTensor: return "<tensor " + name_of(tensor.type) + " " + show_shape(tensor) + ">";
     case kOther: return "<" + text + ">";
   }
   return "?";

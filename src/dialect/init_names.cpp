@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "src/base/half.h"
+#include "src/base/show.h"
 
 namespace ctconv {
 namespace {
@@ -57,12 +58,6 @@ Loader loader_of(ElementType e) {
   }
 }
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::string s = "(";
-  for (size_t n = 0; n < shape.size(); ++n) s += (n ? ", " : "") + std::to_string(shape[n]);
-  return s + ")";
-}
-
 }  // namespace
 
 Status tensor_init(const std::string& name, const Value& value, const std::vector<int64_t>* shape, Code type, Code bad,
@@ -73,7 +68,7 @@ Status tensor_init(const std::string& name, const Value& value, const std::vecto
     return argument_error(type, name, value.show(), "a tensor of numbers", "has element type " + name_of(t.type));
   const std::vector<int64_t> given(t.dims().begin(), t.dims().end());
   if (shape != nullptr && given != *shape) {
-    return argument_error(bad, name, value.show(), "a tensor of shape " + shape_text(*shape),
+    return argument_error(bad, name, value.show(), "a tensor of shape " + show_shape(*shape),
                           "has another shape than the parameter");
   }
   *out = {.kind = Initialiser::kTensor, .shape = given};
