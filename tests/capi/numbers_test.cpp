@@ -63,6 +63,57 @@ TEST_CASE("numbers: per-call weights may be finite now and not the next time", "
   }
 }
 
+namespace {
+
+// Not-a-numbers with payloads: signalling and quiet, both signs, lowest and highest payload.
+std::vector<uint64_t> payloads(Dtype type) {
+  const int mantissa = type == Dtype::kF64 ? 52 : type == Dtype::kF32 ? 23 : type == Dtype::kF16 ? 10 : 7;
+  const uint64_t sign = uint64_t{1} << (8 * ctconv::size_of(type) - 1);
+  const uint64_t infinity = sign - (uint64_t{1} << mantissa), quiet = uint64_t{1} << (mantissa - 1);
+  return {infinity | 1, sign | infinity | 1, infinity | (quiet - 1), infinity | quiet, sign | infinity | quiet | (quiet - 1)};
+}
+
+}  // namespace
+
+TEST_CASE("numbers: a NaN of any payload comes out as NaN where it is met and nowhere else", "[capi][numbers]") {
+  enum Place { kX, kWeight, kBias };
+  for (const Dtype type : {Dtype::kF32, Dtype::kF64, Dtype::kF16, Dtype::kBf16}) {
+    for (const uint64_t pattern : payloads(type)) {
+      for (const Place place : {kX, kWeight, kBias}) {
+        for (const bool last : {false, true}) {
+          Conv conv;
+          conv.last = last;
+          Desc desc = conv.desc();
+          Tensor x(conv.x_shape(), type), w(conv.w_shape(), type), b({conv.co}, type);
+          x.integers(1), w.integers(2), b.integers(3);
+          Tensor& bad = place == kX ? x : place == kWeight ? w : b;
+          const int64_t element = place == kBias ? 2 : 17;
+          std::memcpy(static_cast<char*>(bad.data()) + element * static_cast<int64_t>(ctconv::size_of(type)), &pattern, ctconv::size_of(type));
+          const std::vector<double> want = conv.scatter(x, w, &b);
+          for (const char* engine : {"auto", "native", "onednn", "reference"}) {
+            ctconv_options options = CTCONV_OPTIONS_INIT;
+            options.engine = engine;
+            ctconv_op* made = nullptr;
+            if (ctconv_create(desc.get(), w.get(), b.get(), &options, &made, nullptr) != CTCONV_OK) continue;  // not in this build
+            Op op(made);
+            Tensor y(conv.y_shape(), type);
+            const ctconv_call call = call_of(&x, &y);
+            Error error;
+            const ctconv_status status = ctconv_execute(op.get(), &call, &error);
+            if (status == CTCONV_ERR_UNSUPPORTED_ENGINE) continue;
+            INFO(engine << " " << ctconv::name_of(type) << " place " << place << " last " << last << " pattern " << std::hex << pattern << ": " << error.text());
+            REQUIRE(status == CTCONV_OK);
+            const std::vector<double> got = y.values();
+            int64_t wrong = 0;
+            for (size_t at = 0; at < want.size(); ++at) wrong += std::isnan(want[at]) != std::isnan(got[at]);
+            CHECK(wrong == 0);
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("numbers: non-finite inputs and biases travel like in the reference", "[capi][numbers]") {
   Conv conv;
   Desc desc = conv.desc();
