@@ -20,10 +20,13 @@ def type_name(x):
 
 
 def gradients_are_recorded(x):
-    """False only where x's own package says so (torch.no_grad, torch.inference_mode, paddle.no_grad)."""
+    """False only where x's own package says so (torch.no_grad, torch.inference_mode, paddle.no_grad). In MindSpore the
+    flag is on in every Parameter, and gradients are taken of functions: there it says nothing about a graph."""
     for cls in type(x).__mro__:
-        package = sys.modules.get(cls.__module__.partition(".")[0])
-        ask = getattr(package, "is_grad_enabled", None)
+        package = cls.__module__.partition(".")[0]
+        if package == "mindspore":
+            return False
+        ask = getattr(sys.modules.get(package), "is_grad_enabled", None)
         if ask is not None:
             return bool(ask())
     return True
@@ -65,7 +68,8 @@ def _plain(x, name, writable):
             name,
             type_name(x),
         )
-    if getattr(x, "requires_grad", None) is True or getattr(x, "stop_gradient", None) is False:
+    marked = getattr(x, "requires_grad", None) is True or getattr(x, "stop_gradient", None) is False
+    if marked and hasattr(x, "detach"):
         x = x.detach()
     for bit, resolve in (("is_conj", "resolve_conj"), ("is_neg", "resolve_neg")):
         if _bit(x, bit):

@@ -157,7 +157,8 @@ class Layer:
             if any(seen is not None and is_spread(seen) for seen in lent):
                 self._new_op(desc, record, lent, options["runner"])  # judged before anything is copied
             lent = tuple(seen and (kept(seen) or seen) for seen in lent)
-            record.borrow_weights = all(seen is None or isinstance(seen, Kept) for seen in lent)
+            given = [seen for seen in lent if seen is not None]
+            record.borrow_weights = bool(given) and all(isinstance(seen, Kept) for seen in given)
         self._op = self._new_op(desc, record, lent, options["runner"])
         if not borrowed:
             lent = tuple(seen if seen is None or isinstance(seen, Kept) else kept(seen) or _ELSEWHERE for seen in lent)
