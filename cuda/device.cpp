@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <charconv>
 #include <cstdlib>
 
 #include "cuda/cudnn_api.h"
@@ -43,7 +44,8 @@ bool architecture_built(const std::string& built, int capability) {
   for (size_t at = 0; at < built.size();) {
     const size_t end = std::min(built.find(',', at), built.size());
     const std::string one = built.substr(at, end - at);
-    const int number = std::atoi(one.c_str());
+    int number = 0;
+    std::from_chars(one.data(), one.data() + one.size(), number);  // "90+": the number in front
     const bool ptx = !one.empty() && one.back() == '+';
     // machine code runs on the same major and the same or a later minor; PTX on anything later
     if (capability >= number && (ptx || capability / 10 == number / 10)) return true;

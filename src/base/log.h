@@ -3,12 +3,15 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 
 namespace ctconv {
 
 inline void log_line(const char* stage, const char* what) {
   const char* on = std::getenv("CTCONV_LOG");
-  if (on != nullptr && on[0] != '\0' && on[0] != '0') std::fprintf(stderr, "ctconv: %s: %s\n", stage, what);
+  if (on == nullptr || on[0] == '\0' || on[0] == '0') return;
+  const std::string line = std::string("ctconv: ") + stage + ": " + what + "\n";
+  std::fputs(line.c_str(), stderr);
 }
 
 }  // namespace ctconv

@@ -144,7 +144,7 @@ bool keep_tuning(const std::string& path, const std::string& key, const std::str
   const std::string line = key + '\t' + value;
   if (line.size() > kMostLine) return refuse_file("a line is too long to be kept");
   std::string old;
-  if (!read_file(path, &old)) return false;  // before anything is created beside it
+  if (path.empty() || !read_file(path, &old)) return false;  // before anything is created beside it
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
   const Descriptor lock(path + ".lock", O_RDWR | O_CREAT);

@@ -218,6 +218,7 @@ TEST_CASE("tuning: what is not a tuning file of ours is neither read nor written
     CHECK_FALSE(keep_tuning(path, key, "v"));
   }
   CHECK_FALSE(std::filesystem::exists("/.lock"));
+  CHECK_FALSE(std::filesystem::exists(".lock"));
   CHECK_FALSE(std::filesystem::exists("/dev/zero.lock"));
 }
 
