@@ -153,8 +153,9 @@ typedef struct ctconv_options {
   const ctconv_runner *runner;       /* NULL: the library's own pool */
   const ctconv_allocator *allocator; /* NULL: the C heap */
   int32_t threads;                   /* 0: all of the runner, or all cores the process may use: the affinity mask of its main
-                                      * thread (not the caller's), at most the CPU quota of its container, rounded up */
-  int32_t plan_limit;                /* plans held per op, least recently used goes first; 0: 32 */
+                                      * thread (not the caller's), at most the CPU quota of its container, rounded up.
+                                      * 0 to 4,096; the library's own pool uses at most 1,024 */
+  int32_t plan_limit;                /* plans held per op, least recently used goes first; 0: 32; at most 65,536 */
   size_t workspace_limit;            /* no plan needs more bytes than this; 0: no limit; 1: none at all */
   int32_t activation;                /* CTCONV_ACTIVATION_..., after the bias; with one in the arguments too: MISUSE_ACTIVATION */
   int32_t tuning;                    /* CTCONV_TUNING_MEASURE: time the engines when a plan is built, remember the winner */

@@ -32,7 +32,9 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
   bool number_integer(number_integer_t v) override { return add(Value(v)); }
   bool number_unsigned(number_unsigned_t v) override { return add(Value(v)); }  // Value saturates
   bool number_float(number_float_t v, const string_t& text) override {
-    if (text.find_first_of(".eE") == std::string::npos) return add(Value(text[0] == '-' ? INT64_MIN : INT64_MAX));
+    // A whole number beyond 64 bits comes here too. The point may be the locale's: it is not looked for.
+    const bool whole = text.find_first_not_of("-0123456789") == std::string::npos;
+    if (whole) return add(Value(text[0] == '-' ? INT64_MIN : INT64_MAX));
     return add(Value(v));
   }
   bool string(string_t& v) override { return add(Value(v)); }
