@@ -115,8 +115,9 @@ typedef struct ctconv_error {
 /* The caller's threads. parallel_for MUST call task(task_data, index, worker) once for each 0 <= index < count, in any order (all on
  * the calling thread is fine), with 0 <= worker < workers and no two running tasks of one parallel_for sharing a worker; MUST return
  * only when every started task has returned, also when a thread cannot start; MUST NOT unwind. Tasks never fail, throw, allocate
- * or call the runner. Another number of calls than count, or one index run in the place of another, is CTCONV_ERR_MISUSE_RUNNER; two
- * running tasks sharing a worker are not looked for in release builds. Called from any thread, also at the same time. The record is copied at create; `user` must live until ctconv_destroy has returned. E.g. sequential:
+ * or call the runner. Another number of calls than count is CTCONV_ERR_MISUSE_RUNNER, and so is one index run in the
+ * place of another. Two running tasks that share a worker are not looked for in release builds. Called from any thread,
+ * also at the same time. The record is copied at create; `user` must live until ctconv_destroy has returned. E.g. sequential:
  *   for (int64_t i = 0; i < count; ++i) task(task_data, i, 0); */
 typedef struct ctconv_runner {
   size_t struct_size;
@@ -139,10 +140,9 @@ enum {
   CTCONV_ACTIVATION_NONE = 0, CTCONV_ACTIVATION_RELU = 1, CTCONV_ACTIVATION_LEAKY_RELU = 2, CTCONV_ACTIVATION_TANH = 3,
   CTCONV_ACTIVATION_SIGMOID = 4, CTCONV_ACTIVATION_CLIP = 5
 };
-/* MEASURE times the engines on made-up data when a plan is built, and keeps the times in a file: CTCONV_TUNING_FILE, else
- * $XDG_CACHE_HOME/ctconv/tuning.tsv, else ~/.cache/ctconv/tuning.tsv. Several processes may share it; it stays below 1 MiB; times of
- * another library or oneDNN version, processor, element type or number of threads are not used. A file that cannot be read or
- * written costs the measurement only. Not measured, and said so in describe's `why`: a weight per call, x or y not dense. */
+/* MEASURE times the engines on made-up data when a plan is built, and keeps the times for later ones in a file that several
+ * processes may share: CTCONV_TUNING_FILE, else $XDG_CACHE_HOME/ctconv/tuning.tsv, else ~/.cache/ctconv/tuning.tsv (below
+ * 1 MiB). What it does not measure (a weight per call, strided x or y) is estimated, and describe's `why` says so. */
 enum { CTCONV_TUNING_NONE = 0, CTCONV_TUNING_MEASURE = 1 };
 
 /* How an op runs. NULL, or zero after struct_size: every default. Strings and hook records are copied. */
@@ -152,9 +152,8 @@ typedef struct ctconv_options {
   const char *engine;                /* "auto" (default); one of ctconv_engine_name: that engine or a refusal */
   const ctconv_runner *runner;       /* NULL: the library's own pool */
   const ctconv_allocator *allocator; /* NULL: the C heap */
-  int32_t threads;                   /* 0: all of the runner, or all cores the process may use: the affinity mask of its main
-                                      * thread (not the caller's), at most the CPU quota of its container, rounded up.
-                                      * 0 to 4,096; the library's own pool uses at most 1,024 */
+  int32_t threads;                   /* 0: all of the runner, or all cores the process may use (mask of its main thread,
+                                        CPU quota of its container). To 4,096; our own pool starts up to 1,024 */
   int32_t plan_limit;                /* plans held per op, least recently used goes first; 0: 32; at most 65,536 */
   size_t workspace_limit;            /* no plan needs more bytes than this; 0: no limit; 1: none at all */
   int32_t activation;                /* CTCONV_ACTIVATION_..., after the bias; with one in the arguments too: MISUSE_ACTIVATION */

@@ -26,7 +26,8 @@ class CoreMask {
 
   int32_t count() const { return CPU_COUNT_S(sizeof bits_, set()); }
   void remove(int cpu) {
-    if (cpu >= 0 && static_cast<size_t>(cpu) < 8 * sizeof bits_) CPU_CLR_S(static_cast<size_t>(cpu), sizeof bits_, set());
+    const auto bit = static_cast<size_t>(cpu);  // a negative one is beyond the set
+    if (bit < 8 * sizeof bits_) CPU_CLR_S(bit, sizeof bits_, set());
   }
   cpu_set_t* set() { return reinterpret_cast<cpu_set_t*>(bits_); }
   const cpu_set_t* set() const { return reinterpret_cast<const cpu_set_t*>(bits_); }

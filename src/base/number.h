@@ -14,18 +14,15 @@
 
 namespace ctconv {
 
-// The longest: 309 digits, a sign, a point and the decimals.
-inline constexpr int kMostDecimals = 20;
-
 // %.<digits>g
 inline std::string show_general(double v, int digits) {
   char text[64];
   return std::string(text, std::to_chars(text, text + sizeof text, v, std::chars_format::general, digits).ptr);
 }
 
-// %.<decimals>f, at most kMostDecimals
+// %.<decimals>f, at most 20 decimals
 inline std::string show_fixed(double v, int decimals) {
-  char text[352];
+  char text[352];  // 309 digits, a sign, a point and the decimals
   return std::string(text, std::to_chars(text, text + sizeof text, v, std::chars_format::fixed, decimals).ptr);
 }
 

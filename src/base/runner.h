@@ -54,7 +54,8 @@ class Runner {
 
 // The one refusal where run() answered false.
 inline Status runner_broke() {
-  return Status(Code::MISUSE_RUNNER, "runner.parallel_for did not call every task exactly once with a worker below workers");
+  return Status(Code::MISUSE_RUNNER,
+                "runner.parallel_for did not call every task exactly once with a worker below workers");
 }
 
 }  // namespace ctconv

@@ -73,7 +73,9 @@ class Choice {
   }
 
  private:
-  void refused(const Engine& engine, std::string reason) { plan_->refused.emplace_back(engine.name, std::move(reason)); }
+  void refused(const Engine& engine, std::string reason) {
+    plan_->refused.emplace_back(engine.name, std::move(reason));
+  }
 
   // Every engine that may and can becomes a candidate.
   Status ask() {
@@ -168,9 +170,14 @@ class Choice {
 
   Status nobody() const {
     std::string message = automatic_ ? "no engine can run this problem" : "engine " + std::string(request_.engine);
-    for (const auto& [name, reason] : plan_->refused) message += automatic_ ? "; " + name + ": " + reason : ": " + reason;
-    return Status(Status::Detail{.code = Code::UNSUPPORTED_ENGINE, .argument = "engine", .value = std::string(request_.engine),
-                                 .range = "auto, or an engine that can run it", .message = std::move(message)});
+    for (const auto& [name, reason] : plan_->refused) {
+      message += automatic_ ? "; " + name + ": " + reason : ": " + reason;
+    }
+    return Status(Status::Detail{.code = Code::UNSUPPORTED_ENGINE,
+                                 .argument = "engine",
+                                 .value = std::string(request_.engine),
+                                 .range = "auto, or an engine that can run it",
+                                 .message = std::move(message)});
   }
 
   const Problem& problem_;

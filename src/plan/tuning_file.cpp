@@ -106,7 +106,8 @@ bool write_all(int fd, std::string_view text) {
 
 bool replace_file(const std::string& path, std::string_view text) {
   static std::atomic<unsigned> counter{0};
-  const std::string beside = path + "." + std::to_string(getpid()) + "." + std::to_string(counter.fetch_add(1)) + ".new";
+  const std::string number = std::to_string(getpid()) + "." + std::to_string(counter.fetch_add(1));
+  const std::string beside = path + "." + number + ".new";
   bool written = false;
   {
     const Descriptor file(beside, O_WRONLY | O_CREAT | O_EXCL);

@@ -24,7 +24,9 @@ namespace {
 // A root folder of its own for each test.
 class Tree {
  public:
-  Tree() : root_(fs::temp_directory_path() / ("ctconv_cores_test_" + std::to_string(getpid()))) { fs::remove_all(root_); }
+  Tree() : root_(fs::temp_directory_path() / ("ctconv_cores_test_" + std::to_string(getpid()))) {
+    fs::remove_all(root_);
+  }
   ~Tree() { fs::remove_all(root_); }
   Tree& file(const std::string& path, const std::string& text) {
     fs::create_directories((root_ / path).parent_path());
@@ -145,7 +147,7 @@ TEST_CASE("cores: workers have the process's mask, but for the caller's core", "
 
 // The sanitizers of GCC 12 do not follow threads started in a child of a threaded process.
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-TEST_CASE("cores: a process with one core starts no worker, whatever threads says; a child hears its mask", "[cores][pool]") {
+TEST_CASE("cores: a process with one core starts no worker, whatever threads says", "[cores][pool]") {
   const pid_t child = fork();
   if (child == 0) {
     alarm(20);

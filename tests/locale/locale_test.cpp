@@ -22,13 +22,16 @@ std::string show(ctconv_status status, const Error& e) {
 
 std::string problem_texts() {
   std::string s;
-  for (const char* text : {"f32 n1 g1 ci2 co3 i1234 k3 s2 o2469 leaky_relu:0.015625", "f64 n1 g1 ci1 co1 i5 k1 o5 clip:-0.5:6.25",
+  for (const char* text : {"f32 n1 g1 ci2 co3 i1234 k3 s2 o2469 leaky_relu:0.015625",
+                           "f64 n1 g1 ci1 co1 i5 k1 o5 clip:-0.5:6.25",
                            "f32 n1 g1 ci1 co1 i5 k1 o5 clip:-1e-300:1.7976931348623157e+308",
                            "f32 n1 g1 ci1 co1 i5 k1 o5 leaky_relu:0,5"}) {
     const auto problem = ctconv::problem_from_text(text);
     s += problem.ok() ? ctconv::to_text(*problem) : problem.status().detail().message;
     s += "\n";
-    if (problem.ok()) s += ctconv::problem_from_text(ctconv::to_text(*problem)).ok() ? "reads back\n" : "does not read back\n";
+    if (!problem.ok()) continue;
+    const bool back = ctconv::problem_from_text(ctconv::to_text(*problem)).ok();
+    s += back ? "reads back\n" : "does not read back\n";
   }
   return s;
 }

@@ -31,8 +31,9 @@ def make_locales(folder):
     if localedef is None:
         sys.exit("locale: no localedef on this machine; install the package locales (tools/deps does)")
     for name, source in LOCALES.items():
-        done = subprocess.run([localedef, "-i", source, "-f", "UTF-8", os.path.join(folder, name)], capture_output=True, text=True)
-        if not os.path.isdir(os.path.join(folder, name)):
+        path = os.path.join(folder, name)
+        done = subprocess.run([localedef, "-i", source, "-f", "UTF-8", path], capture_output=True, text=True)
+        if not os.path.isdir(path):
             sys.exit(f"locale: localedef could not make {name}; install the package locales\n{done.stderr}")
 
 
@@ -53,7 +54,8 @@ def main():
         make_locales(folder)
         plain = {k: v for k, v in os.environ.items() if not k.startswith("LC_") and k != "LANG"}
         for name in LOCALES:
-            environment = dict(plain, LOCPATH=folder, CTCONV_TEST_LOCALE=name, CTCONV_TUNING_FILE=os.path.join(folder, name + ".tsv"))
+            environment = dict(plain, LOCPATH=folder, CTCONV_TEST_LOCALE=name)
+            environment["CTCONV_TUNING_FILE"] = os.path.join(folder, name + ".tsv")
             done = subprocess.run([arguments.tests], env=environment, capture_output=True, text=True, timeout=240)
             print(f"{name}: {done.stdout.strip().splitlines()[-1] if done.stdout.strip() else 'no output'}")
             if done.returncode != 0:

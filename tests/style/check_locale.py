@@ -60,7 +60,7 @@ def faults_of_source(path, text):
         for match in CALL.finditer(line):
             call = match.group(1) or match.group(2)
             if (path, call) not in ALLOWED:
-                out.append(f"{path}:{number}: {call} asks the locale; see src/base/number.h, or ALLOWED in {pathlib.Path(__file__).name}")
+                out.append(f"{path}:{number}: {call} asks the locale; see src/base/number.h, or ALLOWED in check_locale.py")
     return out
 
 
@@ -87,7 +87,8 @@ def main():
     for path in filter(None, objects):
         listing = subprocess.run(["nm", "-C", "-u", path], check=True, capture_output=True, text=True).stdout
         faults += faults_of_symbols(path.rsplit(".dir/", 1)[-1], listing)
-    sources = sorted(p for folder in ("cuda", "tools/cli") for p in (ROOT / folder).rglob("*") if p.suffix in (".h", ".cpp", ".cu", ".cuh"))
+    sources = [p for folder in ("cuda", "tools/cli") for p in (ROOT / folder).rglob("*")]
+    sources = sorted(p for p in sources if p.suffix in (".h", ".cpp", ".cu", ".cuh"))
     for path in sources:
         faults += faults_of_source(str(path.relative_to(ROOT)), path.read_text())
     print("\n".join(faults) if faults else f"check_locale: {len(objects)} objects, {len(sources)} sources, 0 faults")
