@@ -1,31 +1,48 @@
-// Filling the caller's ctconv_error: at most struct_size bytes, strings cut at a character and ended in NUL.
+// Filling the caller's ctconv_error: only fields inside struct_size, strings cut at a character and ended in NUL.
 #include "capi/boundary.h"
 
-#include <cstddef>
+#include <string_view>
 
+#include "capi/growth.h"
 #include "src/base/utf8.h"
 
 namespace ctconv {
 namespace {
 
-constexpr size_t kLeast = sizeof(ctconv_error), kMost = 64 * 1024;
+// NULL or struct_size 0: the caller asked for no detail, and nothing is written.
+bool wants_detail(const ctconv_error* e) { return e != nullptr && e->struct_size != 0; }
 
-ctconv_status fill(ctconv_error* e, ctconv_status status, const char* message) noexcept {
-  if (e == nullptr) return status;
-  e->status = status;
-  e->kind = status_kind(status);
-  e->element = -1;
-  e->native_code = 0;
-  e->argument[0] = e->value[0] = e->range[0] = '\0';
-  copy_text(message, e->message, sizeof e->message);
+template <size_t kCap>
+void write_text(ctconv_error* e, char (ctconv_error::*field)[kCap], std::string_view text) {
+  if (fits(e->struct_size, field)) copy_text(text, e->*field, kCap);
+}
+
+void write_numbers(ctconv_error* e, ctconv_status status, int32_t element, int32_t native_code) {
+  write_field(e, &ctconv_error::status, status);
+  write_field(e, &ctconv_error::kind, status_kind(status));
+  write_field(e, &ctconv_error::element, element);
+  write_field(e, &ctconv_error::native_code, native_code);
+}
+
+ctconv_status fill(ctconv_error* e, ctconv_status status, std::string_view message) noexcept {
+  if (!wants_detail(e)) return status;
+  write_numbers(e, status, -1, 0);
+  write_text(e, &ctconv_error::argument, "");
+  write_text(e, &ctconv_error::value, "");
+  write_text(e, &ctconv_error::range, "");
+  write_text(e, &ctconv_error::message, message);
   return status;
 }
 
 }  // namespace
 
-bool error_record_ok(const ctconv_error* e) { return e == nullptr || (e->struct_size >= kLeast && e->struct_size <= kMost); }
+bool error_record_ok(const ctconv_error* e) {
+  return !wants_detail(e) || (e->struct_size >= kFirstError && e->struct_size <= kLargestRecord);
+}
 
-ctconv_status report_no_memory(ctconv_error* error) noexcept { return fill(error, CTCONV_ERR_NO_MEMORY, "memory could not be allocated"); }
+ctconv_status report_no_memory(ctconv_error* error) noexcept {
+  return fill(error, CTCONV_ERR_NO_MEMORY, "memory could not be allocated");
+}
 
 ctconv_status report_internal(ctconv_error* error) noexcept {
   return fill(error, CTCONV_ERR_INTERNAL, "a fault inside the library; please report it");
@@ -33,17 +50,17 @@ ctconv_status report_internal(ctconv_error* error) noexcept {
 
 ctconv_status report(const Status& status, ctconv_error* e) {
   const auto number = static_cast<ctconv_status>(status.code());
-  if (e == nullptr) return number;
-  e->status = number;
-  if (status.ok()) return number;
+  if (!wants_detail(e)) return number;
+  if (status.ok()) {
+    write_field(e, &ctconv_error::status, number);
+    return number;
+  }
   const Status::Detail& d = status.detail();
-  e->kind = status_kind(number);
-  e->element = d.element;
-  e->native_code = d.native_code;
-  copy_text(d.argument, e->argument, sizeof e->argument);
-  copy_text(d.value, e->value, sizeof e->value);
-  copy_text(d.range, e->range, sizeof e->range);
-  copy_text(d.message, e->message, sizeof e->message);
+  write_numbers(e, number, d.element, d.native_code);
+  write_text(e, &ctconv_error::argument, d.argument);
+  write_text(e, &ctconv_error::value, d.value);
+  write_text(e, &ctconv_error::range, d.range);
+  write_text(e, &ctconv_error::message, d.message);
   return number;
 }
 

@@ -1,6 +1,6 @@
 // The border: nothing throws across it, every failure becomes a number and, where asked for, a filled ctconv_error.
 //
-//   in:  a callable that answers a Status;   out: its number
+//   in:  a callable that answers a Status;   out: its number. An error record of struct_size 0 counts as NULL
 //   refuses: an error record whose struct_size is wrong (MISUSE_STRUCT_SIZE, nothing of it is touched)
 //   Inside, the floating-point environment is the default one (fp_mode.h); the caller's comes back at the border.
 #pragma once

@@ -38,7 +38,7 @@ Status overlap(const char* other) {
 Status read_call(const ctconv_op& op, const ctconv_call* given, Stage stage, Call* out) {
   if (given == nullptr) return null_argument("call");
   ctconv_call in;
-  CTCONV_RETURN_IF_ERROR(read_record(given, "ctconv_call", &in));
+  CTCONV_RETURN_IF_ERROR(read_record(given, "ctconv_call", kFirstCall, &in));
   const bool run = stage == Stage::kExecute;
   if (in.x == nullptr) return null_argument("call.x");
   if (run && in.y == nullptr) return null_argument("call.y");

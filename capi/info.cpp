@@ -67,17 +67,17 @@ ctconv_status ctconv_dialect_argument(const char *dialect, int32_t index, ctconv
     if (dialect == nullptr) return null_argument("dialect");
     if (argument == nullptr) return null_argument("argument");
     ctconv_argument out;
-    CTCONV_RETURN_IF_ERROR(read_record(argument, "ctconv_argument", &out));
+    CTCONV_RETURN_IF_ERROR(read_record(argument, "ctconv_argument", kFirstArgument, &out));
     std::string_view version;
     const Dialect* found = find_dialect(dialect, &version);
     if (found == nullptr) return Status(Code::MISUSE_DIALECT, "dialect is unknown");
     const auto rows = arguments_of(*found, version);
     if (index < 0 || static_cast<size_t>(index) >= rows.size()) return Status(Code::MISUSE_OPTION, "index is past the last argument");
     const ArgumentRow& row = rows[static_cast<size_t>(index)];
-    argument->name = row.name;
-    argument->default_text = row.default_text;
-    argument->position = row.by_name_only ? -1 : index;
-    argument->required = row.required;
+    write_field(argument, &ctconv_argument::name, row.name);
+    write_field(argument, &ctconv_argument::default_text, row.default_text);
+    write_field(argument, &ctconv_argument::position, row.by_name_only ? -1 : index);
+    write_field(argument, &ctconv_argument::required, row.required);
     return {};
   });
 }

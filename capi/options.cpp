@@ -74,11 +74,11 @@ Status flag(const char* name, int32_t value, bool* out) {
 Status read_options(const ctconv_options* given, Options* out) {
   if (given == nullptr) return {};
   ctconv_options in;
-  CTCONV_RETURN_IF_ERROR(read_record(given, "ctconv_options", &in));
+  CTCONV_RETURN_IF_ERROR(read_record(given, "ctconv_options", kFirstOptions, &in));
   if (in.reserved != 0) return unknown_field("ctconv_options");
   if (in.runner != nullptr) {
     ctconv_runner runner;
-    CTCONV_RETURN_IF_ERROR(read_record(in.runner, "ctconv_runner", &runner));
+    CTCONV_RETURN_IF_ERROR(read_record(in.runner, "ctconv_runner", kFirstRunner, &runner));
     if (runner.reserved != 0) return unknown_field("ctconv_runner");
     if (runner.workers < 1 || runner.parallel_for == nullptr) {
       return option(Code::MISUSE_RUNNER, "runner", std::to_string(runner.workers) + " workers", "workers >= 1 and parallel_for not NULL");
@@ -87,7 +87,7 @@ Status read_options(const ctconv_options* given, Options* out) {
   }
   if (in.allocator != nullptr) {
     ctconv_allocator allocator;
-    CTCONV_RETURN_IF_ERROR(read_record(in.allocator, "ctconv_allocator", &allocator));
+    CTCONV_RETURN_IF_ERROR(read_record(in.allocator, "ctconv_allocator", kFirstAllocator, &allocator));
     if (allocator.alloc == nullptr || allocator.release == nullptr) {
       return option(Code::MISUSE_ALLOCATOR, "allocator", "NULL", "alloc and release not NULL");
     }

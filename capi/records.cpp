@@ -22,8 +22,8 @@ Status bad_value(const char* name, std::string value, std::string range, const c
 
 }  // namespace
 
-Status wrong_struct_size(const char* record, size_t size, size_t least) {
-  return misuse(Code::MISUSE_STRUCT_SIZE, record, std::to_string(size), std::to_string(least) + " to " + std::to_string(kLargestRecord),
+Status wrong_struct_size(const char* record, size_t size, size_t first) {
+  return misuse(Code::MISUSE_STRUCT_SIZE, record, std::to_string(size), std::to_string(first) + " to " + std::to_string(kLargestRecord),
                 "struct_size is not one this library can read (use the CTCONV_..._INIT macro)");
 }
 

@@ -132,7 +132,7 @@ TEST_CASE("records: calls of every size", "[capi][records]") {
 }
 
 TEST_CASE("records: a ctconv_error of wrong size is not touched at all", "[capi][records]") {
-  for (size_t size : {size_t{0}, size_t{4}, sizeof(ctconv_error) - 1, size_t{64 * 1024 + 1}, SIZE_MAX}) {
+  for (size_t size : {size_t{1}, size_t{4}, sizeof(ctconv_error) - 1, size_t{64 * 1024 + 1}, SIZE_MAX}) {
     ctconv_error error;
     std::memset(&error, 0x5A, sizeof error);
     error.struct_size = size;
@@ -142,6 +142,29 @@ TEST_CASE("records: a ctconv_error of wrong size is not touched at all", "[capi]
     CHECK(desc == nullptr);
     CHECK(std::memcmp(&error, &before, sizeof error) == 0);
   }
+}
+
+TEST_CASE("records: a ctconv_error of struct_size 0 asks for no detail", "[capi][records]") {
+  ctconv_error error = {};
+  error.message[0] = 'm';  // stands in for what the caller had there
+  const ctconv_error before = error;
+  ctconv_desc* desc = nullptr;
+  CHECK(ctconv_desc_create("nonsense", &desc, &error) == CTCONV_ERR_MISUSE_DIALECT);
+  CHECK(desc == nullptr);
+  CHECK(std::memcmp(&error, &before, sizeof error) == 0);
+
+  Conv conv;
+  Desc words = conv.desc();
+  Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
+  x.integers(1), w.integers(2);
+  ctconv_op* raw = nullptr;
+  REQUIRE(ctconv_create(words.get(), w.get(), nullptr, nullptr, &raw, &error) == CTCONV_OK);
+  Op op(raw);
+  const ctconv_call call = call_of(&x, &y);
+  CHECK(ctconv_execute(op.get(), nullptr, &error) == CTCONV_ERR_MISUSE_NULL);
+  CHECK(ctconv_execute(op.get(), &call, &error) == CTCONV_OK);
+  CHECK(y.values() == conv.scatter(x, w, nullptr));
+  CHECK(std::memcmp(&error, &before, sizeof error) == 0);
 }
 
 TEST_CASE("records: a larger ctconv_error keeps its tail, success writes the status alone", "[capi][records]") {

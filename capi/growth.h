@@ -1,0 +1,65 @@
+// Records that grow: what a caller of another release gave, and what may be written to it.
+//
+//   in:  a record that begins with struct_size, and the size it had in the first release
+//   out: a copy of this release's size, fields the caller does not know zero; single fields written where they fit
+//   refuses: a size below the first release's or above 64 KiB; a tail unknown here that is not zero
+//   Growth is at the end only. The first sizes never change: an old caller stays readable for ever.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+
+#include "include/ctconv/ctconv.h"
+#include "src/base/status.h"
+
+namespace ctconv {
+
+// struct_size as release 0.1 had it, on 64-bit targets.
+inline constexpr size_t kFirstError = 728;
+inline constexpr size_t kFirstRunner = 32;
+inline constexpr size_t kFirstAllocator = 32;
+inline constexpr size_t kFirstOptions = 96;
+inline constexpr size_t kFirstCall = 72;
+inline constexpr size_t kFirstArgument = 32;
+inline constexpr size_t kLargestRecord = 64 * 1024;
+
+Status wrong_struct_size(const char* record, size_t size, size_t first);
+Status unknown_field(const char* record);
+
+// Reads what both sides know; `first` is one of the constants above.
+template <class Record>
+Status read_record(const Record* in, const char* name, size_t first, Record* out) {
+  const size_t size = in->struct_size;
+  if (size < first || size > kLargestRecord) return wrong_struct_size(name, size, first);
+  std::memset(static_cast<void*>(out), 0, sizeof(Record));
+  std::memcpy(static_cast<void*>(out), in, std::min(size, sizeof(Record)));
+  const char* bytes = reinterpret_cast<const char*>(in);
+  for (size_t n = sizeof(Record); n < size; ++n) {
+    if (bytes[n] != 0) return unknown_field(name);
+  }
+  return {};
+}
+
+// Bytes from the record's begin to the field's end.
+template <class Record, class Field>
+size_t end_of(Field Record::*field) {
+  static const Record sample{};
+  return static_cast<size_t>(reinterpret_cast<const char*>(&(sample.*field)) - reinterpret_cast<const char*>(&sample)) +
+         sizeof(Field);
+}
+
+// True where a record of struct_size bytes holds the whole field.
+template <class Record, class Field>
+bool fits(size_t struct_size, Field Record::*field) {
+  return end_of(field) <= struct_size;
+}
+
+// Writes one field of the caller's record, unless the caller's release ends before it.
+template <class Record, class Field>
+void write_field(Record* record, Field Record::*field, const std::type_identity_t<Field>& value) {
+  if (fits(record->struct_size, field)) record->*field = value;
+}
+
+}  // namespace ctconv
