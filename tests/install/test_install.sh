@@ -29,12 +29,12 @@ ${CC:-cc} -std=c99 -Wall -Wextra -Werror -pedantic $flags "$source/examples/hell
 same "$("$work/hello")" "hello (pkg-config)"
 
 step "the headers compile alone, in C99, C11, C++17 and C++20"
-for header in ctconv.h ctconv_status.h; do
+for header in ctconv.h ctconv_types.h ctconv_status.h; do
   for std in c99 c11; do
     echo "#include <ctconv/$header>" | ${CC:-cc} -std=$std -Wall -Wextra -Werror -pedantic -fsyntax-only -x c $(pkg-config --cflags ctconv) -
   done
 done
-for header in ctconv.h ctconv_status.h ctconv.hpp; do
+for header in ctconv.h ctconv_types.h ctconv_status.h ctconv.hpp; do
   for std in c++17 c++20; do
     echo "#include <ctconv/$header>" | ${CXX:-c++} -std=$std -Wall -Wextra -Werror -pedantic -fsyntax-only -x c++ $(pkg-config --cflags ctconv) -
   done

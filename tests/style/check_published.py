@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every constant of the public headers is pinned in published.inc, and nothing pinned has left the headers.
 
-In:   include/ctconv/ctconv.h, ctconv_status.h, tests/style/published.inc
+In:   include/ctconv/ctconv.h, ctconv_types.h, ctconv_status.h, tests/style/published.inc
 Out:  exit 0, or one line per fault and exit 1. The numbers themselves are compared by the compiler (abi_pins.c).
 """
 import pathlib
@@ -12,8 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def main():
-    text = "".join((ROOT / "include/ctconv" / name).read_text() for name in ("ctconv.h", "ctconv_status.h"))
-    found = set(re.findall(r"\b(CTCONV_[A-Z0-9_]+) = \d+", text)) | set(re.findall(r"^#define (CTCONV_[A-Z0-9_]+) \d+$", text, re.M))
+    text = "".join((ROOT / "include/ctconv" / name).read_text() for name in ("ctconv.h", "ctconv_types.h", "ctconv_status.h"))
+    found = set(re.findall(r"\b(CTCONV_[A-Z0-9_]+) = \d+", text)) | set(re.findall(r"^#define (CTCONV_[A-Z0-9_]+) \d+\b", text, re.M))
     found -= {"CTCONV_VERSION_MAJOR", "CTCONV_VERSION_MINOR", "CTCONV_VERSION_PATCH"}
     pinned = re.findall(r"^PUBLISHED\((\w+), \d+\)$", (ROOT / "tests/style/published.inc").read_text(), re.M)
     faults = [f"{name}: new, append it to tests/style/published.inc" for name in sorted(found - set(pinned))]
