@@ -1,9 +1,8 @@
 # libctconv.so: exactly the symbols of capi/symbols.txt, everything else hidden, every reference resolved at link time.
-file(STRINGS "${CMAKE_CURRENT_SOURCE_DIR}/capi/symbols.txt" CTCONV_SYMBOLS REGEX "^ctconv_")
+include(VersionScript)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/capi/symbols.txt")
 set(version_script "${CMAKE_CURRENT_BINARY_DIR}/ctconv.version")
-list(JOIN CTCONV_SYMBOLS ";\n    " symbol_lines)
-file(WRITE "${version_script}" "CTCONV_${CTCONV_ABI} {\n  global:\n    ${symbol_lines};\n  local:\n    *;\n};\n")
+ctconv_version_script("${CMAKE_CURRENT_SOURCE_DIR}/capi/symbols.txt" ${CTCONV_ABI} "${version_script}")
 
 add_library(ctconv SHARED $<TARGET_OBJECTS:ctconv_objects>)
 add_library(ctconv::ctconv ALIAS ctconv)
