@@ -1,6 +1,9 @@
 // The engine table. A new engine is one folder under src/engine, a row and a name here, and the lists in options.cpp.
 #include "capi/engines.h"
 
+#include <array>
+#include <iterator>
+
 #include "src/engine/native/native.h"
 #include "src/engine/reference/reference.h"
 #if defined(CTCONV_WITH_ONEDNN)
@@ -10,16 +13,19 @@
 
 namespace ctconv {
 
-std::span<const Engine* const> cpu_engines() {
-  static const Engine* const kTable[] = {
-      &kNativeEngine,
+namespace {
+
+constexpr const Engine* kTable[] = {
+    &kNativeEngine,
 #if defined(CTCONV_WITH_ONEDNN)
-      &kOnednnEngine,
+    &kOnednnEngine,
 #endif
-      &kReferenceEngine,
-  };
-  return kTable;
-}
+    &kReferenceEngine,
+};
+
+}  // namespace
+
+std::span<const Engine* const> cpu_engines() { return kTable; }
 
 const Engine* reference_engine() { return &kReferenceEngine; }
 
@@ -33,8 +39,21 @@ const std::string& engine_versions() {
 }
 
 std::span<const char* const> engine_names() {
-  static constexpr const char* kNames[] = {"native", "onednn", "reference", "cudnn"};
-  return kNames;
+  static const auto names = [] {  // no heap: ctconv_engine_name must not fail
+    std::array<const char*, std::size(kTable) + 1> list{};
+    for (size_t n = 0; n < std::size(kTable); ++n) list[n] = kTable[n]->name;
+    list.back() = kDeviceEngine;
+    return list;
+  }();
+  return names;
+}
+
+bool engine_left_out([[maybe_unused]] std::string_view name) {
+#if defined(CTCONV_WITH_ONEDNN)
+  return false;
+#else
+  return name == "onednn";
+#endif
 }
 
 }  // namespace ctconv

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "src/plan/engine.h"
 
@@ -13,7 +14,13 @@ const Engine* reference_engine();
 // Of the library and of the engines that are libraries of their own: "ctconv 0.1.0, onednn 3.7.2, ...".
 const std::string& engine_versions();
 
-// Every engine name users may write, in the same order, with the GPU's at the end.
+// The device's engine: its module is looked for on first use, so every build names it.
+inline constexpr const char* kDeviceEngine = "cudnn";
+
+// The engines of this build: the table's in its order, then the device's.
 std::span<const char* const> engine_names();
+
+// True for an engine of ours that this build leaves out.
+bool engine_left_out(std::string_view name);
 
 }  // namespace ctconv

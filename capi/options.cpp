@@ -1,4 +1,6 @@
 // Reading ctconv_options and its hooks.
+#include <algorithm>
+
 #include "capi/engines.h"
 #include "capi/op.h"
 #include "src/base/number.h"
@@ -24,25 +26,33 @@ Status read_device(const std::string& text, Options* out) {
   return argument_error(Code::MISUSE_DEVICE, "device", '"' + std::string(cut_utf8(text, 40)) + '"', "\"cpu\", \"cuda\", \"cuda:0\", \"cuda:1\", ...", "is unknown");
 }
 
+// "auto" and the engines that `device` has, as one text.
+std::string engines_of(bool cuda) {
+  std::string names = "auto";
+  for (const char* name : engine_names()) {
+    if ((name == std::string_view(kDeviceEngine)) == cuda) names += std::string(", ") + name;
+  }
+  return names;
+}
+
 Status read_engine(const std::string& text, Options* out) {
   out->engine = text;
-  std::string known = "auto";
-  bool found = text == "auto";
-  for (const char* name : engine_names()) {
-    found = found || text == name;
-    known += std::string(", ") + name;
-  }
-  if (!found) return argument_error(Code::MISUSE_ENGINE, "engine", '"' + std::string(cut_utf8(text, 40)) + '"', known, "is unknown");
   if (text == "auto") return {};
-  if ((text == "cudnn") != out->cuda) {
-    return argument_error(Code::MISUSE_ENGINE, "engine", '"' + text + '"', out->cuda ? "auto, cudnn" : "auto, native, onednn, reference",
+  const auto names = engine_names();
+  const bool built = std::find(names.begin(), names.end(), text) != names.end();
+  if (!built && !engine_left_out(text)) {
+    std::string known = "auto";
+    for (const char* name : names) known += std::string(", ") + name;
+    const std::string asked = '"' + std::string(cut_utf8(text, 40)) + '"';
+    return argument_error(Code::MISUSE_ENGINE, "engine", asked, known, "is unknown");
+  }
+  if ((text == kDeviceEngine) != out->cuda) {
+    return argument_error(Code::MISUSE_ENGINE, "engine", '"' + text + '"', engines_of(out->cuda),
                           "does not run on device \"" + out->device + "\"");
   }
-  if (out->cuda) return {};
-  for (const Engine* engine : cpu_engines()) {
-    if (text == engine->name) return {};
-  }
-  return argument_error(Code::UNSUPPORTED_ENGINE, "engine", '"' + text + '"', "auto, or an engine of this build", "was not built into this library");
+  if (built) return {};
+  return argument_error(Code::UNSUPPORTED_ENGINE, "engine", '"' + text + '"', engines_of(false),
+                        "was not built into this library");
 }
 
 Status read_activation(const ctconv_options& in, Options* out) {

@@ -144,6 +144,64 @@ TEST_CASE("misuse: options", "[capi][misuse]") {
   CHECK(f.create_with(o) == CTCONV_OK);
 }
 
+TEST_CASE("misuse: an engine refusal lists the engines of this build, in the order of the list", "[capi][misuse]") {
+  Fixture f;
+  std::string all = "auto", host = "auto";
+  const int32_t last = ctconv_engine_count() - 1;  // the device's
+  for (int32_t n = 0; n <= last; ++n) {
+    const std::string name = ctconv_engine_name(n);
+    all += ", " + name;
+    if (n == last) continue;
+    host += ", " + name;
+    ctconv_options built = CTCONV_OPTIONS_INIT;
+    built.engine = name.c_str();
+    INFO(name);
+    CHECK(f.create_with(built) == CTCONV_OK);
+  }
+  ctconv_options o = CTCONV_OPTIONS_INIT;
+  o.engine = "fastest";
+  refused(f.create_with(o), f.error, CTCONV_ERR_MISUSE_ENGINE, "engine");
+  CHECK(std::string(f.error.range) == all);
+  o.engine = ctconv_engine_name(last);
+  refused(f.create_with(o), f.error, CTCONV_ERR_MISUSE_ENGINE, "engine");
+  CHECK(std::string(f.error.range) == host);
+  o.device = "cuda";
+  o.engine = "reference";
+  refused(f.create_with(o), f.error, CTCONV_ERR_MISUSE_ENGINE, "engine");
+  CHECK(std::string(f.error.range) == "auto, " + std::string(ctconv_engine_name(last)));
+}
+
+TEST_CASE("misuse: an engine that this build leaves out is known, but unsupported", "[capi][misuse]") {
+  Fixture f;
+  std::string built;
+  for (int32_t n = 0; n < ctconv_engine_count(); ++n) built += ctconv_engine_name(n) + std::string(" ");
+  ctconv_options o = CTCONV_OPTIONS_INIT;
+  o.engine = "onednn";
+  const ctconv_status status = f.create_with(o);
+  if (built.find("onednn ") != std::string::npos) {
+    CHECK(status == CTCONV_OK);
+  } else {
+    refused(status, f.error, CTCONV_ERR_UNSUPPORTED_ENGINE, "engine");
+    CHECK(std::string(f.error.range) == "auto, native, reference");
+  }
+}
+
+// One comparison with every earlier name would be 8 * 10^10 of them: minutes, beyond this test's limit.
+TEST_CASE("misuse: 400,000 names cost no more than their number", "[capi][misuse]") {
+  constexpr int kNames = 400000;
+  Desc desc("ctconv");
+  const auto name = [](int n) { return "a_name_that_does_not_fit_inside_a_string_" + std::to_string(n); };
+  for (int n = 0; n < kNames; ++n) {
+    if (ctconv_desc_set_int(desc.get(), name(n).c_str(), n) != CTCONV_OK) FAIL("set " << n);
+  }
+  for (int n = kNames - 1; n >= 0; --n) {  // again, from the other end: each keeps its place
+    if (ctconv_desc_set_int(desc.get(), name(n).c_str(), n + 5) != CTCONV_OK) FAIL("set again " << n);
+  }
+  Error error;
+  refused(ctconv_desc_validate(desc.get(), &error), error, CTCONV_ERR_TYPE_ARGUMENT_NAME);
+  CHECK(std::string(error.value) == "5");  // of the first name set, as before
+}
+
 TEST_CASE("misuse: an activation in the arguments and in the options", "[capi][misuse]") {
   Desc desc("keras.layers.Conv2DTranspose");
   desc.set("filters", 2).set("kernel_size", 3).set("activation", "relu");

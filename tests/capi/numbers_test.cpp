@@ -234,10 +234,7 @@ TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reas
       refused(status, error, CTCONV_ERR_MISUSE_ENGINE, "engine");
       continue;
     }
-    if (status != CTCONV_OK) {
-      refused(status, error, CTCONV_ERR_UNSUPPORTED_ENGINE, "engine");
-      continue;
-    }
+    REQUIRE(status == CTCONV_OK);  // the list holds what this build has
     Op op(made);
     CHECK(engine_of(op, call) == engine);
     // reproducible: only engines with the reference's bits.
