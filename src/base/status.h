@@ -2,7 +2,7 @@
 //
 //   in:  a Code from src/dialect/errors.tsv, argument name, offending value, legal range, one sentence
 //   out: a movable Status; OK costs one null pointer and allocates nothing
-//   Result<T> is a T or a failing Status.
+//   Result<T> is a T or a failing Status; made from an OK Status it fails with INTERNAL.
 #pragma once
 
 #include <memory>
@@ -52,7 +52,9 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   Result(T value) : value_(std::move(value)) {}            // NOLINT: implicit by design
-  Result(Status status) : status_(std::move(status)) {}    // NOLINT: only failing ones
+  Result(Status status) : status_(std::move(status)) {     // NOLINT: only failing ones
+    if (status_.ok()) status_ = Status(Code::INTERNAL, "a result without a value and without a fault");
+  }
 
   bool ok() const { return value_.has_value(); }
   T& value() { return *value_; }
