@@ -7,7 +7,7 @@
 int main() try {
   ctconv::Desc desc("torch.nn.ConvTranspose3d");
   desc.set("in_channels", 3).set("out_channels", 32).set("kernel_size", 5).set("stride", 3);
-  desc.set("padding", ctconv::tuple({2, 2, 2})).set("output_padding", 2);
+  desc.set("padding", {2, 2, 2}).set("output_padding", 2);
 
   const auto [weight_spec, bias_spec] = desc.weight_spec();
   std::vector<float> weight(ctconv::elements(weight_spec)), bias(ctconv::elements(bias_spec));

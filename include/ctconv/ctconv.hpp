@@ -4,7 +4,7 @@
 //   A failed call throws ctconv::error; nothing else is added: no copy of your data, no state of its own.
 //
 //   ctconv::Desc desc("torch.nn.ConvTranspose2d");
-//   desc.set("in_channels", 3).set("out_channels", 8).set("kernel_size", ctconv::tuple({4, 4})).set("stride", 2);
+//   desc.set("in_channels", 3).set("out_channels", 8).set("kernel_size", {4, 4}).set("stride", 2);
 //   ctconv::Op op(desc, ctconv::view(weight.data(), {3, 8, 4, 4}), ctconv::view(bias.data(), {8}));
 //   auto x = ctconv::view(input.data(), {1, 3, 16, 16});
 //   std::vector<float> output(ctconv::elements(op.output_spec(x)));
@@ -84,48 +84,63 @@ inline std::size_t elements(const std::vector<int64_t>& shape) {
 }
 inline std::size_t elements(const ctconv_spec& s) { return elements(shape_of(s)); }
 
-// A borrowed tensor: remembers shape and strides, never owns data. No strides: dense row-major.
-class Tensor {
+// A borrowed tensor that is only read: x, weight, bias. Remembers shape and strides, never owns data.
+// No strides: dense row-major.
+class ConstTensor {
  public:
-  Tensor(void* data, Dtype type, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides = {})
+  ConstTensor(const void* data, Dtype type, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides = {})
       : data_(data), type_(type), ndim_(static_cast<int32_t>(shape.size())), strided_(!strides.empty()) {
     if (shape.size() > CTCONV_MAX_NDIM || (strided_ && strides.size() != shape.size()))
-      throw std::invalid_argument("ctconv::Tensor: more than 8 axes, or strides of another length than shape");
+      throw std::invalid_argument("ctconv tensor: more than 8 axes, or strides of another length than shape");
     for (std::size_t i = 0; i < shape.size(); ++i) shape_[i] = shape[i], strides_[i] = strided_ ? strides[i] : 0;
   }
-  Tensor& on_device(int32_t device_type, int32_t device_id = 0) {
-    device_type_ = device_type, device_id_ = device_id;
+  ConstTensor& on_device(int32_t device_type, int32_t device_id = 0) {
+    device_type_ = device_type;
+    device_id_ = device_id;
     return *this;
   }
   std::vector<int64_t> shape() const { return {shape_.begin(), shape_.begin() + ndim_}; }
   Dtype dtype() const { return type_; }
 
-  // The C record; it points into *this.
+  // The C record; it points into *this. Its data is not const, but the library writes only what is passed as an output.
   ctconv_tensor c() const {
-    return {data_, device_type_,  device_id_,
-            ndim_, type_.code,    type_.bits,
-            1,     shape_.data(), strided_ ? strides_.data() : nullptr,
-            0};
+    const int64_t* strides = strided_ ? strides_.data() : nullptr;
+    void* data = const_cast<void*>(data_);
+    return {data, device_type_, device_id_, ndim_, type_.code, type_.bits, 1, shape_.data(), strides, 0};
   }
 
  private:
-  void* data_;
+  const void* data_;
   Dtype type_;
   int32_t ndim_, device_type_ = CTCONV_DEVICE_CPU, device_id_ = 0;
   bool strided_;
   std::array<int64_t, CTCONV_MAX_NDIM> shape_{}, strides_{};
 };
 
-// The library never writes x, weight or bias, so a view of const data is fine there.
+// A borrowed tensor that may be written: y, and what init_weight and init_bias fill. It serves as an input too.
+class Tensor : public ConstTensor {
+ public:
+  Tensor(void* data, Dtype type, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides = {})
+      : ConstTensor(data, type, shape, strides) {}
+  Tensor& on_device(int32_t device_type, int32_t device_id = 0) {
+    ConstTensor::on_device(device_type, device_id);
+    return *this;
+  }
+};
+
+// A view of const data is a ConstTensor: it does not compile where the library would write.
 template <class T>
-Tensor view(T* data, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides = {}) {
+using View = std::conditional_t<std::is_const_v<T>, ConstTensor, Tensor>;
+
+template <class T>
+View<T> view(T* data, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides = {}) {
   using U = std::remove_cv_t<T>;
   static_assert(std::is_same_v<U, float> || std::is_same_v<U, double>,
                 "float and double; for 16-bit types use ctconv::Tensor(data, ctconv::kFloat16, shape)");
-  return Tensor(const_cast<U*>(data), std::is_same_v<U, double> ? kFloat64 : kFloat32, shape, strides);
+  return View<T>(data, std::is_same_v<U, double> ? kFloat64 : kFloat32, shape, strides);
 }
 template <class T, class Spec, std::enable_if_t<std::is_same_v<Spec, ctconv_spec>, int> = 0>
-Tensor view(T* data, const Spec& spec) {
+View<T> view(T* data, const Spec& spec) {
   return view(data, shape_of(spec));
 }
 
@@ -153,7 +168,10 @@ class Value {
   }
   Value(const char* s) : tag_(CTCONV_VALUE_STRING), text_(s) {}
   Value(std::string s) : tag_(CTCONV_VALUE_STRING), text_(std::move(s)) {}
-  Value(Tensor t) : tag_(CTCONV_VALUE_TENSOR), tensor_(std::make_shared<Tensor>(std::move(t))) {}
+  Value(const ConstTensor& t) : tag_(CTCONV_VALUE_TENSOR), tensor_(std::make_shared<const ConstTensor>(t)) {}
+  // A tuple of numbers.
+  template <class T, std::enable_if_t<std::is_arithmetic_v<T> && !std::is_same_v<T, bool>, int> = 0>
+  Value(const std::vector<T>& items) : tag_(CTCONV_VALUE_TUPLE), items_(items.begin(), items.end()) {}
   static Value sequence(int32_t tag, std::vector<Value> items) {
     Value v;
     v.tag_ = tag, v.items_ = std::move(items);
@@ -198,7 +216,7 @@ class Value {
   double float_ = 0;
   std::string text_;
   std::vector<Value> items_;
-  std::shared_ptr<const Tensor> tensor_;
+  std::shared_ptr<const ConstTensor> tensor_;
 };
 
 inline Value tuple(std::vector<Value> items) { return Value::sequence(CTCONV_VALUE_TUPLE, std::move(items)); }
@@ -225,11 +243,16 @@ class Desc {
     check(ctconv_desc_set(desc_.get(), name.c_str(), &v));
     return *this;
   }
+  // A tuple of numbers: set("kernel_size", {4, 4}). Of one, too: {4} is (4,), 4 is the number.
+  template <class T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
+  Desc& set(const std::string& name, std::initializer_list<T> items) {
+    return set(name, Value::sequence(CTCONV_VALUE_TUPLE, std::vector<Value>(items.begin(), items.end())));
+  }
   void validate() const {
     ctconv_error e = CTCONV_ERROR_INIT;
     check(ctconv_desc_validate(get(), &e), e);
   }
-  WeightSpec weight_spec(const Tensor* x = nullptr) const {
+  WeightSpec weight_spec(const ConstTensor* x = nullptr) const {
     ctconv_error e = CTCONV_ERROR_INIT;
     WeightSpec out{};
     ctconv_tensor cx{};
@@ -263,8 +286,8 @@ struct Options : ctconv_options {
 
 // What a call may carry besides x and y.
 struct CallExtras {
-  const Tensor* weight = nullptr;
-  const Tensor* bias = nullptr;
+  const ConstTensor* weight = nullptr;
+  const ConstTensor* bias = nullptr;
   const Value* output_size = nullptr;
   void* workspace = nullptr;
   std::size_t workspace_bytes = 0;
@@ -275,14 +298,14 @@ class Op {
  public:
   // The weight is copied (unless options.borrow_weights); without one it comes with every call.
   explicit Op(const Desc& desc, const Options& options = Options()) { create(desc, nullptr, nullptr, options); }
-  Op(const Desc& desc, const Tensor& weight, const Options& options = Options()) {
+  Op(const Desc& desc, const ConstTensor& weight, const Options& options = Options()) {
     create(desc, &weight, nullptr, options);
   }
-  Op(const Desc& desc, const Tensor& weight, const Tensor& bias, const Options& options = Options()) {
+  Op(const Desc& desc, const ConstTensor& weight, const ConstTensor& bias, const Options& options = Options()) {
     create(desc, &weight, &bias, options);
   }
 
-  ctconv_spec output_spec(const Tensor& x, const CallExtras& extras = {}) const {
+  ctconv_spec output_spec(const ConstTensor& x, const CallExtras& extras = {}) const {
     const Call call(&x, nullptr, extras);
     ctconv_error e = CTCONV_ERROR_INIT;
     ctconv_spec y{};
@@ -290,20 +313,20 @@ class Op {
     return y;
   }
   // Builds the plan ahead of time; returns the bytes of workspace an execute needs.
-  std::size_t prepare(const Tensor& x, const CallExtras& extras = {}, const Tensor* y = nullptr) const {
+  std::size_t prepare(const ConstTensor& x, const CallExtras& extras = {}, const Tensor* y = nullptr) const {
     const Call call(&x, y, extras);
     ctconv_error e = CTCONV_ERROR_INIT;
     std::size_t bytes = 0;
     check(ctconv_prepare(get(), &call.c, &bytes, &e), e);
     return bytes;
   }
-  void execute(const Tensor& x, const Tensor& y, const CallExtras& extras = {}) const {
+  void execute(const ConstTensor& x, const Tensor& y, const CallExtras& extras = {}) const {
     const Call call(&x, &y, extras);
     ctconv_error e = CTCONV_ERROR_INIT;
     check(ctconv_execute(get(), &call.c, &e), e);
   }
   // `key: value` lines: which engine, why, flop, bytes, workspace.
-  std::string describe(const Tensor& x, const CallExtras& extras = {}, const Tensor* y = nullptr) const {
+  std::string describe(const ConstTensor& x, const CallExtras& extras = {}, const Tensor* y = nullptr) const {
     const Call call(&x, y, extras);
     return describe(&call.c);
   }
@@ -320,7 +343,7 @@ class Op {
     Value::Store store;
     ctconv_value output_size{};
     ctconv_call c = CTCONV_CALL_INIT;
-    Call(const Tensor* tx, const Tensor* ty, const CallExtras& extras) {
+    Call(const ConstTensor* tx, const Tensor* ty, const CallExtras& extras) {
       if (tx) x = tx->c(), c.x = &x;
       if (ty) y = ty->c(), c.y = &y;
       if (extras.weight) weight = extras.weight->c(), c.weight = &weight;
@@ -332,7 +355,7 @@ class Op {
     Call& operator=(const Call&) = delete;
   };
 
-  void create(const Desc& desc, const Tensor* weight, const Tensor* bias, const ctconv_options& options) {
+  void create(const Desc& desc, const ConstTensor* weight, const ConstTensor* bias, const ctconv_options& options) {
     ctconv_error e = CTCONV_ERROR_INIT;
     ctconv_tensor w{}, b{};
     if (weight) w = weight->c();
