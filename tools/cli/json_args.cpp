@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "tools/cli/fault.h"
@@ -17,7 +18,8 @@ using ctconv::Value;
 // Objects are kept until their meaning ({"$list": ..} or the arguments themselves) is known at their end.
 struct Node {
   bool object = false;
-  std::vector<std::string> keys;  // object
+  std::vector<std::string> keys;  // object, in the order written
+  std::set<std::string> known;    // the same, to find a name given twice
   std::vector<Value> values;
 };
 
@@ -42,8 +44,7 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
   bool start_object(std::size_t) override { return open(true); }
   bool start_array(std::size_t) override { return open(false); }
   bool key(string_t& name) override {
-    for (const auto& k : stack_.back().keys)
-      if (k == name) throw Fault("JSON", "'" + name + "' is given twice");
+    if (!stack_.back().known.insert(name).second) throw Fault("JSON", "'" + name + "' is given twice");
     stack_.back().keys.push_back(name);
     return true;
   }
@@ -74,7 +75,7 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
   static bool is_tag(const Node& n) { return n.keys.size() == 1 && !n.keys[0].empty() && n.keys[0][0] == '$'; }
   bool open(bool object) {
     if (stack_.size() >= 32) throw Fault("JSON", "nested deeper than 32");
-    stack_.push_back({object, {}, {}});
+    stack_.push_back({object, {}, {}, {}});
     return true;
   }
   bool add(Value v) {
