@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One version everywhere it is written.
 
-In:  CMakeLists.txt (project), the header (macros), pyproject.toml, the first release of CHANGELOG.md.
+In:  CMakeLists.txt (project), the headers (macros), pyproject.toml, the first release of CHANGELOG.md.
 Out: nothing and exit 0, or the places side by side and exit 1.
 Usage: check_version.py [ROOT]
 """
@@ -11,7 +11,7 @@ import sys
 
 PLACES = {
     "CMakeLists.txt": r"project\(ctconv VERSION (\d+)\.(\d+)\.(\d+)",
-    "include/ctconv/ctconv.h": r"CTCONV_VERSION_MAJOR (\d+)\n.*_MINOR (\d+)\n.*_PATCH (\d+)\n",
+    "include/ctconv/*.h": r"CTCONV_VERSION_MAJOR (\d+)\n.*_MINOR (\d+)\n.*_PATCH (\d+)\n",
     "bindings/python/pyproject.toml": r'\nversion = "(\d+)\.(\d+)\.(\d+)"',
     "CHANGELOG.md": r"\n## (\d+)\.(\d+)\.(\d+)",
 }
@@ -20,7 +20,7 @@ PLACES = {
 def main(root):
     found = {}
     for place, pattern in PLACES.items():
-        match = re.search(pattern, (root / place).read_text())
+        match = re.search(pattern, "".join(path.read_text() for path in sorted(root.glob(place))))
         found[place] = ".".join(match.groups()) if match else "no version found"
     if len(set(found.values())) == 1 and "no version found" not in found.values():
         return 0

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _abi
 from ._abi import lib
-from ._errors import raised
+from ._errors import raised, refusal
 from ._tensors import dtype_of, element_of, from_numpy, shape_record
 from ._values import to_value
 
@@ -34,7 +34,12 @@ class Descriptor:
     def __init__(self, dialect, args):
         self.handle, self.error = ctypes.c_void_p(), _abi.ErrorRecord()
         self.done(lib.ctconv_desc_create(plain(dialect), self.handle, self.error))
-        for name, obj in args.items():
+        try:
+            items = dict(args).items()
+        except (TypeError, ValueError):
+            text = f"the arguments are {type(args).__name__}; a dict of values by name is needed"
+            raise refusal("TYPE_ARGUMENT_NAME", text, "args", type(args).__name__) from None
+        for name, obj in items:
             keep = []
             # A failed set is remembered by the library and returned by the next question.
             lib.ctconv_desc_set(self.handle, plain(name), to_value(obj, keep))
@@ -118,13 +123,27 @@ _CUDA_FILE, _CUDA_ENGINES = "libctconv_cuda.so", ("cudnn", "cuda")
 _CUDA_UNASKED = "cuda: in libctconv_cuda.so, opened on first use"
 
 
+class _SymbolInfo(ctypes.Structure):
+    """Dl_info of the C library."""
+
+    _fields_ = [
+        ("file", ctypes.c_char_p), ("base", ctypes.c_void_p), ("name", ctypes.c_char_p), ("address", ctypes.c_void_p),
+    ]
+
+
+def _own_folder():
+    """Where the loaded library lies, as the loader knows it (CTCONV_LIBRARY may be a bare name)."""
+    info, here = _SymbolInfo(), ctypes.cast(lib.ctconv_version, ctypes.c_void_p)
+    found = ctypes.CDLL(None).dladdr(here, ctypes.byref(info))
+    return os.path.dirname(os.fsdecode(info.file)) if found and info.file else ""
+
+
 def cuda_module():
     """The CUDA module's path, or None: CTCONV_CUDA_MODULE, else beside the library, else in the loader's folders."""
     named = os.environ.get("CTCONV_CUDA_MODULE")
     if named:
         return named if os.path.isfile(named) else None
-    beside = os.path.dirname(lib._name) if "/" in lib._name else ""
-    folders = [beside, *os.environ.get("LD_LIBRARY_PATH", "").split(":"), "/usr/local/lib", "/usr/lib"]
+    folders = [_own_folder(), *os.environ.get("LD_LIBRARY_PATH", "").split(":"), "/usr/local/lib", "/usr/lib"]
     return next((path for path in (os.path.join(f, _CUDA_FILE) for f in folders if f) if os.path.isfile(path)), None)
 
 

@@ -114,15 +114,17 @@ def test_public_classes_say_where_they_are_found():
         assert f"{cls.__module__}.{cls.__qualname__}" == f"ctconv.{name}"
 
 
-def in_a_copy(tmp_path, *files):
-    """What engines() and build_info() say of a copy of the library with `files` beside it."""
+def in_a_copy(tmp_path, *files, by_name=False):
+    """What engines() and build_info() say of a copy of the library with `files` beside it.
+    by_name: the loader finds it."""
     library = shutil.copy(os.path.realpath(ctconv._abi.lib._name), tmp_path / "libctconv.so")
     for name in files:
         (tmp_path / name).write_bytes(b"")
     inherited = {k: v for k, v in os.environ.items() if k not in ("CTCONV_CUDA_MODULE", "LD_LIBRARY_PATH")}
+    by_name = {"CTCONV_LIBRARY": "libctconv.so", "LD_LIBRARY_PATH": str(tmp_path)} if by_name else {}
     code = "import ctconv; print(ctconv.engines()); print(ctconv.build_info())"
     out = subprocess.run([sys.executable, "-c", code], check=True, text=True, stdout=subprocess.PIPE,
-                         env={**inherited, "CTCONV_LIBRARY": library}).stdout
+                         env={**inherited, "CTCONV_LIBRARY": library, **by_name}).stdout
     return out.splitlines()[0], next(line for line in out.splitlines() if line.startswith("cuda: "))
 
 
@@ -130,6 +132,7 @@ def test_engines_are_those_that_are_there(tmp_path):
     names, line = in_a_copy(tmp_path)
     assert "cudnn" not in names and "cuda" not in names and "native" in names
     assert "opened on first use" not in line
-    names, line = in_a_copy(tmp_path, "libctconv_cuda.so")
-    assert "cudnn" in names or "cuda" in names
-    assert "libctconv_cuda.so" in line
+    for by_name in (False, True):
+        names, line = in_a_copy(tmp_path, "libctconv_cuda.so", by_name=by_name)
+        assert "cudnn" in names or "cuda" in names
+        assert "libctconv_cuda.so" in line

@@ -65,6 +65,14 @@ def test_unknown_names(name):
     assert status(TORCH, **{str(name): 1}) == "TYPE_ARGUMENT_NAME"
 
 
+@pytest.mark.parametrize("args", [None, 3, ["stride"], "stride", object()])
+def test_arguments_that_are_no_dict(args):
+    for ask in (lambda: ctconv.check(TORCH, args), lambda: ctconv.Layer(TORCH, args, None)):
+        with pytest.raises(TypeError) as caught:
+            ask()
+        assert caught.value.name == "CTCONV_ERR_TYPE_ARGUMENT_NAME"
+
+
 def test_missing_argument():
     with pytest.raises(TypeError) as caught:
         ctconv.check(TORCH, {"in_channels": 4})
