@@ -210,6 +210,7 @@ class Layer:
 
     def __call__(self, x, output_size=_UNSET, *, weight=None, bias=None, out=None, stream=None):
         """y = layer(x). output_size: where the dialect's call has one. weight, bias: of a layer made without them.
+        A tensor that requires a gradient is refused until gradients exist (x.detach()), but not under torch.no_grad().
         out: the array to write (any strided, writable view of y's shape and type), returned instead of a new ndarray;
         needed for device tensors without `new_empty`. stream: CUDA only, the stream's address as an int."""
         if type(x) is not _ndarray:

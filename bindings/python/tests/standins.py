@@ -56,6 +56,29 @@ class Tensor:
         return self.memory.__dlpack__(**keywords)
 
 
+class TorchTensor(Tensor):
+    """With torch's own guard, numpy(): what is not simply its memory is refused. To stand in for torch.Tensor."""
+
+    __torch_dispatch__ = None
+
+    def numpy(self):
+        if self.requires_grad and _recording or self.negative or self.conjugate:
+            raise RuntimeError("Can't call numpy() on Tensor that ...")
+        return self.memory
+
+    def __dlpack_device__(self):
+        raise AssertionError("the slow way")
+
+
+class Dispatching(TorchTensor):
+    """A class that answers torch's operations itself, as FakeTensor does: it has memory, but not of its values."""
+
+    __torch_dispatch__ = "of its own"
+
+    def numpy(self):
+        raise RuntimeError(".numpy() is not supported for tensor subclasses.")
+
+
 class Variable:
     """Paddle's word: stop_gradient False means that a gradient is wanted."""
 

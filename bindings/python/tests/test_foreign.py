@@ -3,6 +3,9 @@
 The stand-ins of standins.py are tried everywhere, real torch tensors where torch is installed.
 """
 
+import sys
+import types
+
 import numpy as np
 import pytest
 
@@ -107,6 +110,23 @@ class TestStandIns:
         up = ctconv.mindspore.nn.Conv2dTranspose(2, 3, 3)
         up.weight = parameter
         np.testing.assert_array_equal(up.weight, W)
+
+    def test_torch_answers_by_numpy(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(Tensor=standins.TorchTensor))
+        T = standins.TorchTensor
+        late, out = ctconv.Layer(TORCH, ARGS, None), np.zeros(WANT.shape, "f4")
+        for x, w in ((T(X), T(W)), (T(X, negative=True), T(W, negative=True))):
+            for _ in range(2):
+                np.testing.assert_array_equal(layer_of(w)(x), WANT)
+                np.testing.assert_array_equal(late(x, weight=w, bias=T(B)), WANT)
+        layer_of()(X, out=T(out))
+        np.testing.assert_array_equal(out, WANT)
+        for _name, entry in every_entry(lambda a: T(a, requires_grad=True), T):
+            refused(entry, match=r"detach\(\)")
+        with standins.no_grad():
+            np.testing.assert_array_equal(layer_of(T(W, requires_grad=True))(T(X, requires_grad=True)), WANT)
+        refused(layer_of(), standins.Dispatching(X), match="__torch_dispatch__")
+        refused(lambda: setattr(ctconv.torch.ConvTranspose2d(2, 3, 3), "weight", standins.Dispatching(W)))
 
     def test_negative_bit(self):
         x, w, b = (standins.Tensor(a, negative=True) for a in (X, W, B))
