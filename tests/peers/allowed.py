@@ -139,9 +139,9 @@ def _(case, mine, theirs):
     return mine["name"].endswith("CHANNELS_GROUPS") and says(theirs, "unsupported operand type(s) for %")
 
 
-@rule("two faults: a wrong entry is told with the arguments; the package's output_size arithmetic first runs past a short kernel_size", "torch.", what="kind")
+@rule("two faults: a wrong type or entry is told with the arguments; the package's output_size arithmetic first runs past a short sequence", "torch.", what="kind")
 def _(case, mine, theirs):
-    return theirs["raised"][0] == "IndexError" and "output_size" in case["call"] and any(second.get("name") == "VALUE_KERNEL_SIZE_LENGTH" for _, second in following(case, mine))
+    return theirs["raised"][0] == "IndexError" and "output_size" in case["call"] and any(second.get("name", "").endswith("_LENGTH") for _, second in following(case, mine))
 
 
 @rule("in_channels or out_channels not an int: TypeError, the divisibility test is skipped (section 6)", "torch.", what="kind")

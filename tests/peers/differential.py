@@ -25,20 +25,21 @@ from wire import decode_all
 
 HERE = pathlib.Path(__file__).resolve().parent
 PEERS = {"torch": "CTCONV_PEER_TORCH", "paddle": "CTCONV_PEER_PADDLE", "mindspore": "CTCONV_PEER_MINDSPORE", "onnx": "CTCONV_PEER_ONNX"}
-PATIENCE = 20  # seconds for one answer
+PATIENCE, FIRST_PATIENCE = 20, 300  # seconds for one answer, and for the first of a process, which imports its package
 
 
 class Peer:
     """A package in its own process, started anew when a case kills it."""
 
     def __init__(self, family, python):
-        self.command, self.process = [python, str(HERE / f"peer_{family}.py")], None
+        self.command, self.process, self.patience = [python, str(HERE / f"peer_{family}.py")], None, FIRST_PATIENCE
 
     def ask(self, case):
         if self.process is None or self.process.poll() is not None:
             environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+            self.patience = FIRST_PATIENCE
             self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
-        timer = threading.Timer(PATIENCE, self.process.kill)
+        timer = threading.Timer(self.patience, self.process.kill)
         timer.start()
         try:
             self.process.stdin.write(json.dumps(case) + "\n")
@@ -49,6 +50,7 @@ class Peer:
         finally:
             timer.cancel()
         if line:
+            self.patience = PATIENCE
             return json.loads(line)
         return {"raised": ["Crash"], "message": f"the process ended with {self.process.wait()}"}
 
