@@ -273,6 +273,16 @@ TEST_CASE("plans: threads that create, use and destroy ops of one descriptor", "
   CHECK(wrong == 0);
 }
 
+TEST_CASE("describe: the workspace an op holds between calls is told", "[capi][describe][workspace]") {
+  Fixture f;
+  const Op op = create(f.desc, &f.w, nullptr);
+  Tensor y(f.conv.y_shape());
+  const ctconv_call call = call_of(&f.x, &y);
+  CHECK(value_of(describe(op, nullptr), "workspace_held_bytes") == "0");
+  run(op, call);
+  CHECK(std::stoull(value_of(describe(op, nullptr), "workspace_held_bytes")) == prepared(op, call));
+}
+
 TEST_CASE("describe: the keys, cut like snprintf", "[capi][describe]") {
   Fixture f;
   Op op = create(f.desc, &f.w, &f.b);
