@@ -2,6 +2,7 @@
 #include "capi/call.h"
 
 #include "capi/engines.h"
+#include "src/base/overlap.h"
 #include "src/base/show.h"
 
 namespace ctconv {
@@ -101,7 +102,7 @@ Status check_output(const ctconv_op& op, const Call& call, Stage stage) {
   }
   Span ys, other;
   CTCONV_RETURN_IF_ERROR(span_of(call.y, "y", &ys));
-  if (meets_itself(call.y)) return self_overlap("y", call.y);
+  CTCONV_RETURN_IF_ERROR(judge_self_overlap("y", call.y));
   if (stage != Stage::kExecute) return {};
   const std::pair<const char*, const TensorView*> inputs[] = {{"x", &call.x},
                                                               {"weight", call.has_weight ? &call.weight : &op.weight.view},

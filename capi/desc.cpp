@@ -1,5 +1,6 @@
 // ctconv_desc_…: collecting arguments and asking the dialect about them.
 #include "capi/op.h"
+#include "src/base/overlap.h"
 #include "src/base/utf8.h"
 #include "src/dialect/initialise.h"
 #include "src/problem/judge.h"
@@ -69,7 +70,7 @@ Status initialise_into(const ctconv_desc* desc, uint64_t seed, const ctconv_tens
   }
   Span span;
   CTCONV_RETURN_IF_ERROR(span_of(view, "out", &span));
-  if (meets_itself(view)) return self_overlap("out", view);
+  CTCONV_RETURN_IF_ERROR(judge_self_overlap("out", view));
   auto d = desc->interpret();
   if (!d.ok()) return d.take_status();
   CTCONV_RETURN_IF_ERROR(judge_weights(*d, weight ? &view : nullptr, weight ? nullptr : &view, false));

@@ -1,10 +1,8 @@
-// The algebra of tensor views: how far one reaches, whether it meets itself, dense copies; see tensor.h.
+// The algebra of tensor views: how far one reaches, dense copies; see tensor.h.
 #include "src/base/tensor.h"
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
-#include <vector>
 
 #include "src/base/checked.h"
 #include "src/base/show.h"
@@ -55,43 +53,6 @@ Status span_of(const TensorView& t, const char* name, Span* out) {
   }
   *out = {lo.value(), hi.value(), elements.value() == count};
   return {};
-}
-
-Status self_overlap(const char* name, const TensorView& t) {
-  return argument_error(Code::MISUSE_Y_OVERLAP, name, "strides " + show_shape(std::span(t.strides.data(), static_cast<size_t>(t.ndim))),
-                "strides that give each element memory of its own", "two of its elements share memory");
-}
-
-bool meets_itself(const TensorView& t) {
-  std::array<std::pair<int64_t, int64_t>, kMaxNdim> axes;  // |stride|, extent
-  size_t n = 0;
-  for (int a = 0; a < t.ndim; ++a) {
-    const auto at = static_cast<size_t>(a);
-    if (t.shape[at] == 0) return false;
-    if (t.shape[at] > 1) axes[n++] = {t.strides[at] < 0 ? -t.strides[at] : t.strides[at], t.shape[at]};
-  }
-  for (size_t a = 1; a < n; ++a) {  // at most 8: insertion by stride
-    for (size_t b = a; b > 0 && axes[b] < axes[b - 1]; --b) std::swap(axes[b], axes[b - 1]);
-  }
-  Checked reach(0);
-  bool nested = true;  // each stride steps over everything finer: the usual case
-  for (size_t a = 0; a < n; ++a) {
-    nested = nested && axes[a].first > reach.value();
-    reach = reach + (Checked(axes[a].second) - 1) * axes[a].first;
-  }
-  if (nested && reach.ok()) return false;
-  const int64_t count = count_of(t);
-  if (!reach.ok() || count > (1 << 22)) return true;  // interleaved beyond what is worth deciding: refused
-  std::vector<int64_t> offsets = {0};
-  offsets.reserve(static_cast<size_t>(count));
-  for (size_t a = 0; a < n; ++a) {
-    const size_t have = offsets.size();
-    for (int64_t i = 1; i < axes[a].second; ++i) {
-      for (size_t o = 0; o < have; ++o) offsets.push_back(offsets[o] + i * axes[a].first);
-    }
-  }
-  std::sort(offsets.begin(), offsets.end());
-  return std::adjacent_find(offsets.begin(), offsets.end()) != offsets.end();
 }
 
 void copy_dense(const TensorView& t, void* out) {

@@ -50,10 +50,6 @@ struct Span {
 };
 Status span_of(const TensorView& t, const char* name, Span* out);
 
-// True where two different indices share an element.
-bool meets_itself(const TensorView& t);
-Status self_overlap(const char* name, const TensorView& t);
-
 // Row-major copy of a strided host tensor into `out`.
 void copy_dense(const TensorView& from, void* out);
 

@@ -245,3 +245,28 @@ TEST_CASE("views: f16, bf16 and f64, small integers exact in all of them", "[cap
   refused(ctconv_execute(op.get(), &call, &error), error, CTCONV_ERR_TYPE_INPUT_DTYPE);
   CHECK(y.untouched());
 }
+
+TEST_CASE("views: a long y of two interleaved channels, told apart by parity", "[capi][views]") {
+  Conv conv;
+  conv.n = 1, conv.ci = 1, conv.co = 2, conv.bias = false;
+  conv.in = {(1 << 22) + 8};
+  conv.k = conv.s = conv.d = {1};
+  conv.lo = conv.hi = conv.extra = conv.tail = {0};
+  Desc desc = conv.desc();
+  Tensor x(conv.x_shape()), w(conv.w_shape());
+  x.constant(1), w.set({0, 0, 0}, 2), w.set({0, 1, 0}, 3);
+  Op op = create(desc, &w, nullptr);
+  Tensor y(conv.y_shape(), {0, 3, 2});
+  run(op, call_of(&x, &y));
+  for (int64_t at : {int64_t{0}, int64_t{1}, int64_t{77777}, conv.in[0] - 1}) {
+    CHECK(y.at({0, 0, at}) == 2);
+    CHECK(y.at({0, 1, at}) == 3);
+  }
+  // The same channels on the same parity.
+  Error error;
+  Tensor meets(conv.y_shape(), {0, 4, 2});
+  const ctconv_call call = call_of(&x, &meets);
+  refused(ctconv_execute(op.get(), &call, &error), error, CTCONV_ERR_MISUSE_Y_OVERLAP, "y");
+  CHECK(std::string(error.message).find("two of its elements share memory") != std::string::npos);
+  CHECK(meets.untouched());
+}
