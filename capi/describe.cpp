@@ -11,36 +11,68 @@ namespace {
 
 std::string line(const char* key, const std::string& value) { return std::string(key) + ": " + value + "\n"; }
 
-std::string describe_plan(const ctconv_op& op, const Plan& plan) {
-  std::string s = line("engine", plan.engine->name);
-  s += line("form", plan.kernel->form());
+PlanFacts facts_of(const ctconv_op& op, const Plan& plan) {
+  return {.engine = plan.engine->name,
+          .form = plan.kernel->form(),
+          .why = plan.why,
+          .problem = plan.problem,
+          .estimated_seconds = plan.kernel->estimated_seconds(),
+          .workspace_bytes = plan.workspace_bytes(),
+          .packed_bytes = plan.kernel->packed_bytes(),
+          .threads = op.runner.workers(),
+          .refused = plan.refused};
+}
+
+// The op's own device decides who answers; the lines are written here alone.
+Result<PlanFacts> plan_facts(const ctconv_op& op, const Call& call) {
+  if (op.gpu) return op.gpu->describe(gpu_call(op, call));
+  auto plan = plan_of(op, call);
+  if (!plan.ok()) return plan.take_status();
+  return facts_of(op, **plan);
+}
+
+OpFacts op_facts(const ctconv_op& op) {
+  if (op.gpu) return op.gpu->held();
+  const auto held = op.plans.held();
+  return {.plans = held.plans,
+          .packed_bytes = held.packed_bytes,
+          .weight_bytes = op.weight.copy.bytes(),
+          .workspace_bytes = op.spare.bytes()};
+}
+
+std::string describe_plan(const PlanFacts& plan) {
+  std::string s = line("engine", plan.engine);
+  s += line("form", plan.form);
   s += line("why", plan.why);
   s += line("problem", to_text(plan.problem));
   s += line("flop", show_fixed(useful_flop(plan.problem), 0));
   s += line("bytes", show_fixed(moved_bytes(plan.problem), 0));
-  s += line("estimated_ms", show_general(plan.kernel->estimated_seconds() * 1e3, 6));
-  s += line("workspace_bytes", std::to_string(plan.workspace_bytes()));
-  s += line("packed_bytes", std::to_string(plan.kernel->packed_bytes()));
-  s += line("threads", std::to_string(op.runner.workers()));
+  s += line("estimated_ms", show_general(plan.estimated_seconds * 1e3, 6));
+  s += line("workspace_bytes", std::to_string(plan.workspace_bytes));
+  s += line("packed_bytes", std::to_string(plan.packed_bytes));
+  if (plan.threads != 0) s += line("threads", std::to_string(plan.threads));
   for (const auto& [engine, reason] : plan.refused) s += line(("refused." + engine).c_str(), reason);
   return s;
 }
 
 std::string describe_op(const ctconv_op& op) {
-  const auto held = op.plans.held();
+  const OpFacts held = op_facts(op);
   std::string s = line("dialect", op.desc.dialect);
   s += line("device", op.options.device);
   s += line("engine_option", op.options.engine);
-  if (op.gpu) return s + op.gpu->describe_op();
-  s += line("threads", std::to_string(op.runner.workers()));
-  s += line("runner", op.options.runner ? "the caller's" : "own pool");
+  if (!op.gpu) {  // threads of the host have no part in work on a device
+    s += line("threads", std::to_string(op.runner.workers()));
+    s += line("runner", op.options.runner ? "the caller's" : "own pool");
+  }
   s += line("plans", std::to_string(held.plans));
   s += line("plan_limit", std::to_string(op.options.plan_limit));
   s += line("packed_bytes", std::to_string(held.packed_bytes));
-  s += line("weight_bytes", std::to_string(op.weight.copy.bytes()));
-  s += line("workspace_held_bytes", std::to_string(op.spare.bytes()));
-  s += line("cores", std::to_string(allowed_cores()));
-  s += line("cpu_quota", cpu_quota_text());
+  s += line("weight_bytes", std::to_string(held.weight_bytes));
+  s += line("workspace_held_bytes", std::to_string(held.workspace_bytes));
+  if (!op.gpu) {
+    s += line("cores", std::to_string(allowed_cores()));
+    s += line("cpu_quota", cpu_quota_text());
+  }
   std::string_view version;
   return s + line("mirrors", find_dialect(op.desc.dialect, &version)->source);
 }
@@ -60,15 +92,9 @@ extern "C" ctconv_status ctconv_describe(const ctconv_op *op, const ctconv_call 
       Call judged;
       CTCONV_RETURN_IF_ERROR(read_call(*op, call, Stage::kPrepare, &judged));
       CTCONV_RETURN_IF_ERROR(check_output(*op, judged, Stage::kPrepare));
-      if (op->gpu) {
-        auto said = op->gpu->describe({.problem = problem_of(*op, judged), .weight_per_call = !op->weight.there, .bias_per_call = judged.has_bias});
-        if (!said.ok()) return said.take_status();
-        text = std::move(*said);
-      } else {
-        auto plan = plan_of(*op, judged);
-        if (!plan.ok()) return plan.take_status();
-        text = describe_plan(*op, **plan);
-      }
+      auto facts = plan_facts(*op, judged);
+      if (!facts.ok()) return facts.take_status();
+      text = describe_plan(*facts);
     }
     if (needed != nullptr) *needed = text.size() + 1;
     copy_text(text, buf, cap);

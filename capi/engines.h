@@ -15,7 +15,7 @@ const Engine* reference_engine();
 const std::string& engine_versions();
 
 // The device's engine: its module is looked for on first use, so every build names it.
-inline constexpr const char* kDeviceEngine = "cudnn";
+inline constexpr const char* kDeviceEngine = "cuda";
 
 // The engines of this build: the table's in its order, then the device's.
 std::span<const char* const> engine_names();

@@ -6,12 +6,6 @@ using namespace ctconv;
 
 namespace {
 
-GpuCall gpu_call(const ctconv_op& op, const Call& call) {
-  return {.problem = problem_of(op, call), .x = call.x, .y = call.y, .weight = call.weight, .bias = call.bias,
-          .weight_per_call = !op.weight.there, .bias_per_call = call.has_bias, .workspace = call.workspace,
-          .workspace_bytes = call.workspace_bytes, .stream = call.stream};
-}
-
 Status execute(const ctconv_op& op, const ctconv_call* given) {
   Call call;
   CTCONV_RETURN_IF_ERROR(read_call(op, given, Stage::kExecute, &call));

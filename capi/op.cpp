@@ -101,6 +101,8 @@ Status create(const ctconv_desc* desc, const ctconv_tensor* weight, const ctconv
     auto gpu = make_gpu_op(*op, weight ? &w : nullptr, bias ? &b : nullptr);
     if (!gpu.ok()) return gpu.take_status();
     op->gpu = std::move(*gpu);
+    op->weight.view = op->gpu->weight();  // where they lie now: the caller's own memory may be anyone's later
+    op->bias.view = op->gpu->bias();
     *out = op.release();
     return {};
   }

@@ -32,6 +32,7 @@ std::string engines_of(bool cuda) {
   for (const char* name : engine_names()) {
     if ((name == std::string_view(kDeviceEngine)) == cuda) names += std::string(", ") + name;
   }
+  if (cuda) names += ", cudnn";
   return names;
 }
 
@@ -39,14 +40,15 @@ Status read_engine(const std::string& text, Options* out) {
   out->engine = text;
   if (text == "auto") return {};
   const auto names = engine_names();
-  const bool built = std::find(names.begin(), names.end(), text) != names.end();
+  const bool kept_to_cudnn = text == "cudnn";  // no engine of its own: the device's, kept to cuDNN's plans
+  const bool built = kept_to_cudnn || std::find(names.begin(), names.end(), text) != names.end();
   if (!built && !engine_left_out(text)) {
     std::string known = "auto";
     for (const char* name : names) known += std::string(", ") + name;
     const std::string asked = '"' + std::string(cut_utf8(text, 40)) + '"';
-    return argument_error(Code::MISUSE_ENGINE, "engine", asked, known, "is unknown");
+    return argument_error(Code::MISUSE_ENGINE, "engine", asked, known + ", cudnn", "is unknown");
   }
-  if ((text == kDeviceEngine) != out->cuda) {
+  if ((kept_to_cudnn || text == kDeviceEngine) != out->cuda) {
     return argument_error(Code::MISUSE_ENGINE, "engine", '"' + text + '"', engines_of(out->cuda),
                           "does not run on device \"" + out->device + "\"");
   }

@@ -78,5 +78,5 @@ class FromC(Ours):
 
 def make(layer, operands, setting):
     out = [Ours("ctconv", layer, operands, setting), Ours("ctconv.alloc", layer, operands, setting, alloc=True), FromC("ctconv.c", layer, operands, setting)]
-    forced = setting.engines if setting.engines is not None else [e for e in ctconv.engines() if e not in ("reference", "cudnn")]
+    forced = setting.engines if setting.engines is not None else [e for e in ctconv.engines() if e not in ("reference", "cuda", "cudnn")]
     return out + [Ours("ctconv." + engine, layer, operands, setting, engine) for engine in forced]

@@ -152,7 +152,9 @@ Outcome run(const Case& c) {
     fill(&w, 5, 1, 11, 5);
     if (bias) fill(&b, 3, 2, 7, 3);
   }
-  const ctconv_tensor w_record = w.record(), b_record = b.record();
+  ctconv_tensor w_record = w.record(), b_record = b.record();
+  if (c.weights_in_call) w_record.device_type = b_record.device_type = c.device_type;
+  x_record.device_type = c.device_type;
 
   ctconv_options options = CTCONV_OPTIONS_INIT;
   if (!c.engine.empty()) options.engine = c.engine.c_str();
@@ -181,7 +183,8 @@ Outcome run(const Case& c) {
   out.output_shape = shape_of(y_spec);
   if (!c.execute) return out;
   out.y = Dense(out.output_shape, x_type);
-  const ctconv_tensor y_record = out.y.record();
+  ctconv_tensor y_record = out.y.record();
+  y_record.device_type = c.device_type;
   call.y = &y_record;
   failed("execute", ctconv_execute(raw_op, &call, &out.error));
   return out;

@@ -58,6 +58,7 @@ struct Case {
   bool with_weight = true;  // false: stop after validate
   bool execute = true;      // false: shapes only
   bool weights_in_call = false;
+  int32_t device_type = CTCONV_DEVICE_CPU;  // where the tensors of the call are said to lie
   // Fills x, weight, bias by the golden rule instead of zeros.
   bool golden_fill = false;
 };

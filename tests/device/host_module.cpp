@@ -1,0 +1,349 @@
+// A CUDA module that needs no CUDA: host memory poses as device memory, plain loops as kernels.
+//
+//   in:  the table of cuda/module.h;   out: y as the problem record defines it (sums in double, rounded once), counts
+//   Work counts as in flight from its enqueue until its stream is waited for or its plan destroyed: memory that is
+//   freed or shared meanwhile is counted. Kernel "cudnn" is refused as a machine without cuDNN refuses it.
+#include "tests/device/host_module.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "src/base/half.h"
+
+struct ctconv_cuda_plan {
+  ctconv_cuda_problem problem;
+  size_t packed = 0, scratch = 0;
+  bool weights_per_call = false;
+};
+
+namespace {
+
+struct Work {
+  const ctconv_cuda_plan* plan;
+  ctconv_cuda_call call;
+};
+
+HostModuleState g_state;
+std::mutex g_mutex;
+std::vector<Work> g_pending;
+std::map<const void*, size_t> g_memory;
+std::vector<const void*> g_enqueuing;  // workspaces
+
+int32_t answer(ctconv_cuda_error* error, int32_t status, const std::string& text) {
+  if (error != nullptr) {
+    error->status = status;
+    error->native_code = status == 0 ? 0 : 700;
+    std::snprintf(error->message, sizeof error->message, "%s", text.c_str());
+  }
+  return status;
+}
+int32_t told(ctconv_cuda_error* error, int32_t status) { return answer(error, status, "the test wants this to fail"); }
+
+size_t size_of(int32_t dtype) { return dtype == CTCONV_CUDA_F64 ? 8 : dtype == CTCONV_CUDA_F32 ? 4 : 2; }
+
+double load(const void* data, int32_t dtype, int64_t at) {
+  switch (dtype) {
+    case CTCONV_CUDA_F64: return static_cast<const double*>(data)[at];
+    case CTCONV_CUDA_F32: return static_cast<const float*>(data)[at];
+    case CTCONV_CUDA_F16: return ctconv::f16_to_f32(static_cast<const uint16_t*>(data)[at]);
+    default: return ctconv::bf16_to_f32(static_cast<const uint16_t*>(data)[at]);
+  }
+}
+
+void store(void* data, int32_t dtype, int64_t at, double value) {
+  const auto f = static_cast<float>(value);
+  switch (dtype) {
+    case CTCONV_CUDA_F64: static_cast<double*>(data)[at] = value; break;
+    case CTCONV_CUDA_F32: static_cast<float*>(data)[at] = f; break;
+    case CTCONV_CUDA_F16: static_cast<uint16_t*>(data)[at] = ctconv::f32_to_f16(f); break;
+    default: static_cast<uint16_t*>(data)[at] = ctconv::f32_to_bf16(f); break;
+  }
+}
+
+double activate(const ctconv_cuda_problem& p, double v) {
+  switch (p.activation) {
+    case 1: return v < 0 ? 0 : v;
+    case 2: return v < 0 ? p.alpha * v : v;
+    case 3: return std::tanh(v);
+    case 4: return 1 / (1 + std::exp(-v));
+    case 5: return std::min(std::max(v, p.alpha), p.beta);
+    default: return v;
+  }
+}
+
+int64_t weights_of(const ctconv_cuda_problem& p) {
+  return p.groups * p.ci * p.co * p.axis[0].k * p.axis[1].k * p.axis[2].k;
+}
+
+// Strides of a dense weight, group outermost.
+void dense(const ctconv_cuda_problem& p, int64_t (&strides)[6]) {
+  const int64_t extents[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
+  int64_t step = 1;
+  for (int a = 6; a-- > 0;) {
+    strides[a] = step;
+    step *= extents[a];
+  }
+}
+
+template <class F>
+void each(const int64_t (&extents)[3], F&& f) {
+  for (int64_t a = 0; a < extents[0]; ++a) {
+    for (int64_t b = 0; b < extents[1]; ++b) {
+      for (int64_t c = 0; c < extents[2]; ++c) f({a, b, c});
+    }
+  }
+}
+
+struct Point {
+  int64_t d, h, w;
+};
+
+void pack(const ctconv_cuda_problem& p, const void* w, void* packed) {
+  int64_t to[6];
+  dense(p, to);
+  const size_t element = size_of(p.dtype);
+  const int64_t taps[3] = {p.axis[0].k, p.axis[1].k, p.axis[2].k}, channels[3] = {p.groups, p.ci, p.co};
+  each(channels, [&](Point c) {
+    each(taps, [&](Point t) {
+      const int64_t index[6] = {c.d, c.h, c.w, t.d, t.h, t.w};
+      int64_t source = 0, target = 0;
+      for (int a = 0; a < 6; ++a) {
+        source += index[a] * p.w[a];
+        target += index[a] * to[a];
+      }
+      std::memcpy(static_cast<char*>(packed) + target * static_cast<int64_t>(element),
+                  static_cast<const char*>(w) + source * static_cast<int64_t>(element), element);
+    });
+  });
+}
+
+// One output element: bias + sum over ci and taps of x * w, i * s + t * d - lo == o in each axis.
+double element_of(const ctconv_cuda_problem& p, const ctconv_cuda_call& call, const void* w, const int64_t (&ws)[6],
+                  int64_t n, int64_t g, int64_t c, Point o) {
+  double sum = p.bias == CTCONV_CUDA_BIAS_NONE ? 0 : load(call.bias, p.dtype, (g * p.co + c) * p.bias_stride);
+  const int64_t taps[3] = {p.axis[0].k, p.axis[1].k, p.axis[2].k}, out[3] = {o.d, o.h, o.w};
+  each(taps, [&](Point t) {
+    const int64_t tap[3] = {t.d, t.h, t.w};
+    int64_t x_at = n * p.x[0], w_at = g * ws[0] + c * ws[2];
+    for (int a = 0; a < 3; ++a) {
+      const ctconv_cuda_axis& axis = p.axis[a];
+      const int64_t from = out[a] + axis.lo - tap[a] * axis.d;
+      if (from < 0 || from % axis.s != 0 || from / axis.s >= axis.i) return;
+      x_at += from / axis.s * p.x[2 + a];
+      w_at += tap[a] * ws[3 + a];
+    }
+    for (int64_t i = 0; i < p.ci; ++i) {
+      sum += load(call.x, p.dtype, x_at + (g * p.ci + i) * p.x[1]) * load(w, p.dtype, w_at + i * ws[1]);
+    }
+  });
+  return activate(p, sum);
+}
+
+void compute(const ctconv_cuda_plan& plan, const ctconv_cuda_call& call) {
+  const ctconv_cuda_problem& p = plan.problem;
+  int64_t ws[6];
+  std::copy(p.w, p.w + 6, ws);
+  const void* w = call.w;
+  if (plan.packed != 0) {
+    dense(p, ws);
+    w = call.packed;
+    if (w == nullptr) {
+      pack(p, call.w, call.workspace);
+      w = call.workspace;
+      if (g_state.slow) std::this_thread::yield();
+    }
+  }
+  const int64_t whole[3] = {p.axis[0].o + p.axis[0].tail, p.axis[1].o + p.axis[1].tail, p.axis[2].o + p.axis[2].tail};
+  const int64_t channels[3] = {p.n, p.groups, p.co};
+  each(channels, [&](Point c) {
+    each(whole, [&](Point o) {
+      const bool core = o.d < p.axis[0].o && o.h < p.axis[1].o && o.w < p.axis[2].o;
+      const double value = core ? element_of(p, call, w, ws, c.d, c.h, c.w, o) : 0;
+      store(call.y, p.dtype,
+            c.d * p.y[0] + (c.h * p.co + c.w) * p.y[1] + o.d * p.y[2] + o.h * p.y[3] + o.w * p.y[4], value);
+    });
+  });
+}
+
+// Under the lock: ends the pending work that `ends` names.
+template <class F>
+void wait_for(F&& ends) {
+  for (const Work& work : g_pending) {
+    if (ends(work) && g_state.deferred) compute(*work.plan, work.call);
+  }
+  std::erase_if(g_pending, ends);
+}
+
+size_t workspace_of(const ctconv_cuda_plan& p) { return p.scratch + (p.weights_per_call ? p.packed : 0); }
+
+bool within(const void* p, const void* begin, size_t bytes) {
+  const auto at = reinterpret_cast<uintptr_t>(p), from = reinterpret_cast<uintptr_t>(begin);
+  return p != nullptr && at >= from && at < from + std::max<size_t>(bytes, 1);
+}
+
+int32_t check_device(int32_t ordinal, ctconv_cuda_error* error) {
+  if (g_state.check_status != 0) return told(error, g_state.check_status);
+  if (ordinal == 0) return 0;
+  return answer(error, 6006, "device " + std::to_string(ordinal) + " asked, 1 visible");
+}
+
+int32_t device_text(int32_t ordinal, char* text, size_t capacity, ctconv_cuda_error*) {
+  std::snprintf(text, capacity, "host memory %d", ordinal);
+  return 0;
+}
+
+int32_t plan_create(int32_t ordinal, const ctconv_cuda_problem* problem, const ctconv_cuda_options* options,
+                    ctconv_cuda_plan** plan, ctconv_cuda_error* error) {
+  *plan = nullptr;
+  if (g_state.plan_status != 0) return told(error, g_state.plan_status);
+  const std::lock_guard lock(g_mutex);
+  g_state.ordinal = ordinal;
+  g_state.problem = *problem;
+  g_state.options = *options;
+  std::snprintf(g_state.kernel, sizeof g_state.kernel, "%s", options->kernel != nullptr ? options->kernel : "");
+  if (options->kernel != nullptr && std::strcmp(options->kernel, "cudnn") == 0) {
+    return answer(error, 6008, "libcudnn.so.9 not found");
+  }
+  auto made = std::make_unique<ctconv_cuda_plan>();
+  made->problem = *problem;
+  made->packed = g_state.packs ? static_cast<size_t>(weights_of(*problem)) * size_of(problem->dtype) : 0;
+  made->scratch = g_state.scratch_bytes;
+  made->weights_per_call = options->weights_per_call != 0;
+  *plan = made.release();
+  ++g_state.plans_made;
+  ++g_state.plans_live;
+  return 0;
+}
+
+size_t plan_workspace(const ctconv_cuda_plan* plan) { return workspace_of(*plan); }
+size_t plan_packed_bytes(const ctconv_cuda_plan* plan) { return plan->packed; }
+const char* plan_packing(const ctconv_cuda_plan* plan) { return plan->packed != 0 ? "taps-last" : "raw"; }
+
+int32_t plan_pack(const ctconv_cuda_plan* plan, const void* w, void* packed, void*, ctconv_cuda_error* error) {
+  if (g_state.pack_status != 0) return told(error, g_state.pack_status);
+  ++g_state.packings;
+  pack(plan->problem, w, packed);
+  return 0;
+}
+
+int32_t plan_execute(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call, ctconv_cuda_error* error) {
+  if (g_state.execute_status != 0) return told(error, g_state.execute_status);
+  const size_t need = workspace_of(*plan);
+  {
+    const std::lock_guard lock(g_mutex);
+    ++g_state.executions;
+    g_state.call = *call;
+    if (need != 0) {
+      for (const Work& work : g_pending) {
+        const bool meets = within(call->workspace, work.call.workspace, workspace_of(*work.plan));
+        if (meets && work.call.stream != call->stream) ++g_state.shared;
+      }
+      g_state.shared += std::count(g_enqueuing.begin(), g_enqueuing.end(), call->workspace);
+      g_enqueuing.push_back(call->workspace);
+    }
+    g_pending.push_back({plan, *call});
+  }
+  if (need != 0) std::memset(call->workspace, 0x5A, need);  // content is meaningless; memory is what it says
+  if (!g_state.deferred) compute(*plan, *call);
+  if (need != 0) {
+    const std::lock_guard lock(g_mutex);
+    g_enqueuing.erase(std::find(g_enqueuing.begin(), g_enqueuing.end(), call->workspace));
+  }
+  return 0;
+}
+
+size_t plan_describe(const ctconv_cuda_plan* plan, char* text, size_t capacity) {
+  const std::string s = "kernel: host\nform: plain loops\nwhy: fastest estimated: host 0.25 ms\nestimated_us: 250\n"
+                        "weights: " + std::string(plan_packing(plan)) +
+                        "\nworkspace_bytes: " + std::to_string(workspace_of(*plan)) +
+                        "\nrefused.cell: too many channels\nrefused.cudnn: libcudnn.so.9 not found\n";
+  if (text != nullptr && capacity != 0) std::snprintf(text, capacity, "%s", s.c_str());
+  return s.size() + 1;
+}
+
+int32_t plan_export(const ctconv_cuda_plan* plan, char* text, size_t capacity, size_t* needed, ctconv_cuda_error*) {
+  *needed = plan_describe(plan, text, capacity);
+  return 0;
+}
+
+void plan_destroy(ctconv_cuda_plan* plan) {
+  if (plan == nullptr) return;
+  const std::lock_guard lock(g_mutex);
+  wait_for([plan](const Work& work) { return work.plan == plan; });
+  --g_state.plans_live;
+  delete plan;
+}
+
+int32_t memory_alloc(int32_t, size_t bytes, void** memory, ctconv_cuda_error* error) {
+  *memory = nullptr;
+  if (g_state.alloc_status != 0) return told(error, g_state.alloc_status);
+  *memory = std::malloc(std::max<size_t>(bytes, 1));
+  const std::lock_guard lock(g_mutex);
+  g_memory[*memory] = bytes;
+  ++g_state.allocations;
+  ++g_state.buffers_live;
+  g_state.bytes_live += static_cast<int64_t>(bytes);
+  return 0;
+}
+
+void memory_free(int32_t, void* memory) {
+  if (memory == nullptr) return;
+  const std::lock_guard lock(g_mutex);
+  const size_t bytes = g_memory.at(memory);
+  const auto uses = [&](const Work& work) {
+    const ctconv_cuda_call& c = work.call;
+    const void* used[] = {c.x, c.w, c.packed, c.bias, c.y, c.workspace};
+    return std::any_of(std::begin(used), std::end(used), [&](const void* p) { return within(p, memory, bytes); });
+  };
+  g_state.waiting_frees += std::any_of(g_pending.begin(), g_pending.end(), uses);
+  wait_for(uses);
+  g_memory.erase(memory);
+  --g_state.buffers_live;
+  g_state.bytes_live -= static_cast<int64_t>(bytes);
+  std::free(memory);
+}
+
+int32_t memory_copy(int32_t, void* to, const void* from, size_t bytes, ctconv_cuda_error* error) {
+  if (g_state.copy_status != 0) return told(error, g_state.copy_status);
+  ++g_state.copies;
+  if (bytes != 0) std::memcpy(to, from, bytes);
+  return 0;
+}
+
+int32_t pointer_device(const void*, int32_t* kind, int32_t* ordinal, ctconv_cuda_error* error) {
+  if (g_state.locate_status != 0) return told(error, g_state.locate_status);
+  *kind = g_state.pointer_kind;
+  *ordinal = g_state.pointer_ordinal;
+  return 0;
+}
+
+int32_t synchronize(int32_t, void* stream, ctconv_cuda_error* error) {
+  if (g_state.synchronise_status != 0) return told(error, g_state.synchronise_status);
+  const std::lock_guard lock(g_mutex);
+  ++g_state.synchronisations;
+  wait_for([stream](const Work& work) { return work.call.stream == stream; });
+  return 0;
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) HostModuleState* ctconv_host_module_state() { return &g_state; }
+
+extern "C" __attribute__((visibility("default"))) int32_t ctconv_cuda_module_init(uint32_t abi, size_t bytes,
+                                                                                  ctconv_cuda_table* table) {
+  table->abi = CTCONV_CUDA_ABI;
+  if (abi != CTCONV_CUDA_ABI || bytes != sizeof(*table)) return 6002;
+  *table = {CTCONV_CUDA_ABI, 0, sizeof(*table), check_device, device_text, plan_create, plan_workspace,
+            plan_packed_bytes, plan_packing, plan_pack, plan_execute, plan_describe, plan_export, plan_destroy,
+            memory_alloc, memory_free, memory_copy, pointer_device, synchronize};
+  return 0;
+}
