@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "cuda/engine.h"
+#include "src/base/number.h"
 
 namespace ctconv::cuda {
 namespace {
@@ -39,53 +40,117 @@ const std::vector<const Row*>& rows() {
   return *table;
 }
 
-Result<std::unique_ptr<DevicePlan>> choose(const Request& request) {
-  const Saved saved = parse(request.options.saved_plan);
-  const bool bits = request.options.reproducible >= CTCONV_CUDA_REFERENCE_BITS;
-  Plans all;
+namespace {
+
+// cuDNN absent, too old or failing is the cudnn row's refusal: our own kernels need none of it.
+bool refuses(Code code) {
+  switch (code) {
+    case Code::UNSUPPORTED_ENGINE:
+    case Code::DEVICE_NO_PLAN:
+    case Code::DEVICE_CUDNN_MISSING:
+    case Code::DEVICE_CUDNN_OLD:
+    case Code::DEVICE_CUDNN: return true;
+    default: return false;  // memory and device faults are no refusals
+  }
+}
+
+// The rows' answers to one request.
+struct Answers {
+  Plans plans;
+  Choice::Refusals refused;
+  Status last;      // of the last row that refused
+  Status no_cudnn;  // cuDNN is missing or too old
+  bool known = false;
+
+  void refuse(const Row& row, Status status) {
+    refused.emplace_back(row.name, status.detail().message);
+    const Code code = status.code();
+    if (code == Code::DEVICE_CUDNN_MISSING || code == Code::DEVICE_CUDNN_OLD) {
+      no_cudnn = Status(Status::Detail(status.detail()));
+    }
+    last = std::move(status);
+  }
+};
+
+// Fills `answers`; true where the saved plan came back, the last of answers->plans.
+Result<bool> ask(const Request& request, const Row& row, const Saved& saved, Answers* answers) {
+  if (request.options.reproducible >= CTCONV_CUDA_REFERENCE_BITS && !row.reference_bits) {
+    const std::string reason = std::string(row.name) + " does not keep the reference's bits";
+    answers->refuse(row, Status(Code::UNSUPPORTED_ENGINE, reason));
+    return false;
+  }
+  const bool recalled = saved.row == row.name;
+  Request asked = request;
+  asked.saved = recalled ? saved.text : std::string();
+  if (request.options.tuning && saved.row.empty()) asked.most = 16;
+  Result<Plans> plans = row.plan(asked);
+  if (!plans.ok()) {
+    if (!refuses(plans.status().code())) return plans.take_status();
+    answers->refuse(row, plans.take_status());
+    return false;
+  }
+  for (auto& plan : *plans) {
+    if (plan->workspace() > request.workspace_limit) {
+      answers->refuse(row, Status(Code::UNSUPPORTED_ENGINE, "workspace above the limit"));
+      continue;
+    }
+    answers->plans.push_back(std::move(plan));
+    if (recalled) return true;
+  }
+  return false;
+}
+
+Status none_can(const Request& request, Answers* answers) {
+  if (!answers->known) {
+    return Status(Code::MISUSE_ENGINE, std::string("the CUDA module has no kernel named ") + request.options.kernel);
+  }
+  if (request.options.kernel && !answers->last.ok()) return std::move(answers->last);
+  if (!answers->no_cudnn.ok()) return std::move(answers->no_cudnn);  // the only kernel that was not asked
   std::string reasons;
-  Status forced;
-  bool known = request.options.kernel == nullptr;
+  for (const auto& [name, reason] : answers->refused) reasons += (reasons.empty() ? "" : "; ") + name + ": " + reason;
+  return Status(Code::UNSUPPORTED_ENGINE, "no kernel of the CUDA module can run this problem (" + reasons + ")");
+}
+
+std::string milliseconds(double seconds) { return show_general(seconds * 1e3, 3) + " ms"; }
+
+// "fastest estimated: cell 0.012 ms, cudnn 0.02 ms", the chosen plan first.
+std::string why_of(const Request& request, const Plans& plans, const std::vector<double>& seconds, size_t best,
+                   bool measured) {
+  std::string why = request.options.kernel ? "asked for by name"
+                    : plans.size() == 1    ? "the only kernel"
+                    : measured             ? "fastest measured"
+                                           : "fastest estimated";
+  why += std::string(": ") + plans[best]->row() + " " + milliseconds(seconds[best]);
+  for (size_t e = 0; e < plans.size(); ++e) {
+    if (e != best) why += std::string(", ") + plans[e]->row() + " " + milliseconds(seconds[e]);
+  }
+  return why;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DevicePlan>> choose(const Request& request, Choice* choice) {
+  Choice unasked;
+  Choice& said = choice ? *choice : unasked;
+  said = {};
+  const Saved saved = parse(request.options.saved_plan);
+  Answers answers;
+  answers.known = request.options.kernel == nullptr;
   for (const Row* row : rows()) {
     if (request.options.kernel && std::strcmp(request.options.kernel, row->name) != 0) continue;
-    known = true;
-    if (bits && !row->reference_bits) {
-      forced = Status(Code::UNSUPPORTED_ENGINE, std::string(row->name) + " does not keep the reference's bits");
-      reasons += std::string(reasons.empty() ? "" : "; ") + forced.detail().message;
-      continue;
-    }
-    Request asked = request;
-    asked.saved = saved.row == row->name ? saved.text : std::string();
-    if (request.options.tuning && saved.row.empty()) asked.most = 16;
-    Result<Plans> plans = row->plan(asked);
-    if (!plans.ok()) {
-      const Status::Detail& d = plans.status().detail();
-      // memory and device faults are no refusals
-      if (d.code != Code::UNSUPPORTED_ENGINE && d.code != Code::DEVICE_NO_PLAN) return plans.take_status();
-      reasons += std::string(reasons.empty() ? "" : "; ") + row->name + ": " + d.message;
-      forced = plans.take_status();
-      continue;
-    }
-    for (auto& plan : *plans) {
-      if (plan->workspace() > request.workspace_limit) {
-        reasons += std::string(reasons.empty() ? "" : "; ") + row->name + ": workspace above the limit";
-        forced = Status(Code::UNSUPPORTED_ENGINE, reasons);
-        continue;
-      }
-      all.push_back(std::move(plan));
-      if (saved.row == row->name) return std::move(all.back());
-    }
+    answers.known = true;
+    Result<bool> recalled = ask(request, *row, saved, &answers);
+    if (!recalled.ok()) return recalled.take_status();
+    if (!*recalled) continue;
+    said = {"saved earlier", std::move(answers.refused)};
+    return std::move(answers.plans.back());
   }
-  if (!known)
-    return Status(Code::MISUSE_ENGINE, std::string("the CUDA module has no kernel named ") + request.options.kernel);
-  if (all.empty()) {
-    if (request.options.kernel && !forced.ok()) return forced;
-    return Status(Code::UNSUPPORTED_ENGINE, "no kernel of the CUDA module can run this problem (" + reasons + ")");
-  }
+  Plans& all = answers.plans;
+  if (all.empty()) return none_can(request, &answers);
   size_t best = 0;
   bool measured = false;
+  std::vector<double> seconds;
   if (request.options.tuning && all.size() > 1) {
-    std::vector<double> seconds;
     Result<size_t> fastest = measure(request, all, &seconds);
     measured = fastest.ok();
     if (measured) {
@@ -94,10 +159,15 @@ Result<std::unique_ptr<DevicePlan>> choose(const Request& request) {
       return fastest.take_status();  // without scratch memory the estimate decides
     }
   }
+  if (!measured) {
+    seconds.clear();
+    for (const auto& plan : all) seconds.push_back(plan->seconds());
+  }
   for (size_t e = 1; e < all.size() && !measured; ++e) {
     // cuDNN's plans come in its own order of preference: only its first competes by estimate
     if (weighed(*all[e]) < weighed(*all[best]) && std::strcmp(all[e]->row(), all[best]->row()) != 0) best = e;
   }
+  said = {why_of(request, all, seconds, best, measured), std::move(answers.refused)};
   return std::move(all[best]);
 }
 

@@ -6,11 +6,17 @@
 #include <vector>
 
 namespace ctconv::cuda {
+
+struct Shelf {
+  std::vector<cudnnHandle_t> free;  // last used first
+  size_t made = 0;                  // free has room for all of them: giving one back never allocates
+};
+
 namespace {
 
 struct Pool {
   std::mutex mutex;
-  std::map<int32_t, std::vector<cudnnHandle_t>> free;  // by ordinal, last used first
+  std::map<int32_t, Shelf> shelves;  // by ordinal
 };
 
 Pool& pool() {
@@ -20,13 +26,17 @@ Pool& pool() {
 
 }  // namespace
 
-HandleLease::HandleLease(const CudnnApi& api, int32_t ordinal, cudaStream_t stream) : ordinal_(ordinal) {
+HandleLease::HandleLease(const CudnnApi& api, int32_t ordinal, cudaStream_t stream) {
   {
     const std::lock_guard<std::mutex> lock(pool().mutex);
-    auto& free = pool().free[ordinal];
+    shelf_ = &pool().shelves[ordinal];
+    auto& free = shelf_->free;
     if (!free.empty()) {
       handle_ = free.back();
       free.pop_back();
+    } else {
+      free.reserve(shelf_->made + 1);
+      ++shelf_->made;
     }
   }
   if (!handle_) {
@@ -34,6 +44,8 @@ HandleLease::HandleLease(const CudnnApi& api, int32_t ordinal, cudaStream_t stre
     if (status != CUDNN_STATUS_SUCCESS) {
       handle_ = nullptr;
       status_ = cudnn_error(api, status, "cudnnCreate");
+      const std::lock_guard<std::mutex> lock(pool().mutex);
+      --shelf_->made;
       return;
     }
   }
@@ -44,7 +56,7 @@ HandleLease::HandleLease(const CudnnApi& api, int32_t ordinal, cudaStream_t stre
 HandleLease::~HandleLease() {
   if (!handle_) return;
   const std::lock_guard<std::mutex> lock(pool().mutex);
-  pool().free[ordinal_].push_back(handle_);
+  shelf_->free.push_back(handle_);
 }
 
 }  // namespace ctconv::cuda

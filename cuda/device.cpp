@@ -1,4 +1,4 @@
-// Driver, device, architecture, cuDNN: see device.h.
+// Driver, device, architecture: see device.h.
 #include "cuda/device.h"
 
 #include <dlfcn.h>
@@ -33,8 +33,6 @@ DeviceFacts gather(int32_t ordinal) {
     cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal);
     f.capability = 10 * major + minor;
   }
-  const CudnnApi* api = nullptr;
-  f.cudnn = load_cudnn(&api);
   return f;
 }
 
@@ -90,7 +88,6 @@ Status judge_device(const DeviceFacts& f, const std::string& built) {
     return Status(Code::DEVICE_ARCHITECTURE,
                   "sm_" + std::to_string(f.capability) + " not in this build of the module (" + built + ")");
   }
-  if (!f.cudnn.ok()) return Status(Status::Detail(f.cudnn.detail()));
   return {};
 }
 
@@ -104,9 +101,9 @@ Result<std::string> device_text(int32_t ordinal) {
   int driver = 0;
   cudaDriverGetVersion(&driver);
   const CudnnApi* api = nullptr;
-  CTCONV_RETURN_IF_ERROR(load_cudnn(&api));
+  const bool cudnn = load_cudnn(&api).ok();
   return std::string(prop.name) + ", sm_" + std::to_string(10 * prop.major + prop.minor) + ", CUDA driver " +
-         version_text(driver) + ", cuDNN " + cudnn_version_text(api->number);
+         version_text(driver) + (cudnn ? ", cuDNN " + cudnn_version_text(api->number) : ", no cuDNN");
 }
 
 DeviceModel model_of(int32_t capability, int32_t processors, double clock_hz, double memory_bytes_per_second) {

@@ -20,7 +20,6 @@ struct DeviceFacts {
   int count = 0, ordinal = 0;
   std::string visible;  // CUDA_VISIBLE_DEVICES, empty: not set
   int capability = 0;   // 90
-  Status cudnn;
 };
 
 // Compiled for 80, 86, ... as CTCONV_CUDA_ARCHITECTURES says; a trailing "+" is PTX, which newer devices compile.

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cuda/device.h"
@@ -58,8 +59,15 @@ extern const Row kCellRow, kPixelRow, kShuffleRow, kShuffleTensorRow, kCudnnRow,
 
 // The table itself.
 const std::vector<const Row*>& rows();
-// Chooses by estimate, or by measuring where options.tuning; `saved` is what a plan's text says.
-Result<std::unique_ptr<DevicePlan>> choose(const Request& request);
+// Why a plan was taken, and why other rows were not asked: for describe.
+struct Choice {
+  using Refusals = std::vector<std::pair<std::string, std::string>>;  // row, reason
+  std::string why;
+  Refusals refused;
+};
+// Chooses by estimate, or by measuring where options.tuning; `saved` is what a plan's text says. choice: may be null.
+// A row whose library is missing refuses like any other; DEVICE_CUDNN_MISSING or _OLD where no other row is left.
+Result<std::unique_ptr<DevicePlan>> choose(const Request& request, Choice* choice = nullptr);
 // Fastest of the candidates on scratch memory of the device.
 Result<size_t> measure(const Request& request, const Plans& candidates, std::vector<double>* seconds);
 

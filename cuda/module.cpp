@@ -18,6 +18,7 @@ struct ctconv_cuda_plan {
   ctconv_cuda_problem problem;
   ctconv::cuda::DeviceModel device;
   std::unique_ptr<ctconv::cuda::DevicePlan> plan;  // null: y is empty
+  ctconv::cuda::Choice choice;
   std::string packing;
   size_t packed_bytes = 0, call_packed_bytes = 0, workspace = 0;
   mutable std::atomic<bool> used{false};
@@ -79,6 +80,39 @@ bool y_empty(const ctconv_cuda_problem& p) {
   return std::any_of(e, e + 5, [](int64_t v) { return v == 0; });
 }
 
+// Bytes of the weight in the plan's own order; 0: taken as it lies.
+size_t packed_of(const ctconv_cuda_problem& problem, const DevicePlan& plan) {
+  if (raw_matches(problem, plan.packing())) return 0;
+  return static_cast<size_t>(weight_elements(problem)) * element_bytes(problem.dtype);
+}
+
+// Weights packed in every call count against the workspace limit: a plan that leaves room for them, else `direct`,
+// which takes them as they lie.
+Result<std::unique_ptr<DevicePlan>> choose_within(const Request& request, Choice* choice) {
+  const ctconv_cuda_options& options = request.options;
+  const size_t limit = options.workspace_limit;
+  Result<std::unique_ptr<DevicePlan>> chosen = choose(request, choice);
+  if (!chosen.ok() || !options.weights_per_call || limit == SIZE_MAX) return chosen;
+  const size_t packed = round_up(packed_of(request.problem, **chosen));
+  if (packed + (*chosen)->workspace() <= limit) return chosen;
+  if (packed < limit) {
+    Request smaller = request;
+    smaller.workspace_limit = limit - packed;
+    chosen = choose(smaller, choice);
+    if (chosen.ok() && round_up(packed_of(request.problem, **chosen)) + (*chosen)->workspace() <= limit) return chosen;
+  }
+  ctconv_cuda_options direct = options;
+  if (!options.kernel) direct.kernel = "direct";
+  direct.saved_plan = nullptr;
+  Choice last;
+  chosen = choose({request.problem, direct, request.device, limit, {}, 1}, &last);
+  if (chosen.ok() && packed_of(request.problem, **chosen) > limit) {
+    return Status(Code::UNSUPPORTED_ENGINE, "weights packed in every call exceed the workspace limit");
+  }
+  choice->why = options.kernel ? last.why : "the only kernel within the workspace limit";
+  return chosen;
+}
+
 Status create(int32_t ordinal, const ctconv_cuda_problem& problem, const ctconv_cuda_options& options,
               ctconv_cuda_plan** out) {
   CTCONV_RETURN_IF_ERROR(cuda::check_device(ordinal));
@@ -89,41 +123,16 @@ Status create(int32_t ordinal, const ctconv_cuda_problem& problem, const ctconv_
   Result<DeviceModel> device = device_model(ordinal);
   if (!device.ok()) return device.take_status();
   plan->device = *device;
+  plan->packing = name_of(Packing::kRaw);
   if (!y_empty(problem)) {
-    Request request{plan->problem, options, plan->device, options.workspace_limit, {}, 1};
-    Result<std::unique_ptr<DevicePlan>> chosen = choose(request);
-    const auto needs = [&](const DevicePlan& p) {
-      const bool moves = !raw_matches(problem, p.packing());
-      return moves ? static_cast<size_t>(weight_elements(problem)) * element_bytes(problem.dtype) : size_t{0};
-    };
-    if (chosen.ok() && options.weights_per_call && options.workspace_limit != SIZE_MAX) {
-      const size_t packed = round_up(needs(**chosen));
-      if (packed + (*chosen)->workspace() > options.workspace_limit) {  // again, leaving room for the packed weights
-        if (packed < options.workspace_limit) {
-          request.workspace_limit = options.workspace_limit - packed;
-          chosen = choose(request);
-        }
-        if (!chosen.ok() || packed >= options.workspace_limit ||
-            round_up(needs(**chosen)) + (*chosen)->workspace() > options.workspace_limit) {
-          ctconv_cuda_options direct = options;  // takes weights as they lie
-          if (!options.kernel) direct.kernel = "direct";
-          direct.saved_plan = nullptr;
-          Request last{plan->problem, direct, plan->device, options.workspace_limit, {}, 1};
-          chosen = choose(last);
-          if (chosen.ok() && needs(**chosen) > options.workspace_limit) {
-            return Status(Code::UNSUPPORTED_ENGINE, "weights packed in every call exceed the workspace limit");
-          }
-        }
-      }
-    }
+    const Request request{plan->problem, options, plan->device, options.workspace_limit, {}, 1};
+    Result<std::unique_ptr<DevicePlan>> chosen = choose_within(request, &plan->choice);
     if (!chosen.ok()) return chosen.take_status();
     plan->plan = std::move(*chosen);
-    plan->packed_bytes = needs(*plan->plan);
+    plan->packed_bytes = packed_of(problem, *plan->plan);
     plan->call_packed_bytes = options.weights_per_call ? round_up(plan->packed_bytes) : 0;
     plan->workspace = plan->call_packed_bytes + plan->plan->workspace();
-    plan->packing = plan->packed_bytes ? name_of(plan->plan->packing()) : name_of(Packing::kRaw);
-  } else {
-    plan->packing = name_of(Packing::kRaw);
+    if (plan->packed_bytes) plan->packing = name_of(plan->plan->packing());
   }
   *out = plan.release();
   return {};
@@ -177,17 +186,29 @@ int32_t module_plan_execute(const ctconv_cuda_plan* plan, const ctconv_cuda_call
   });
 }
 
+// One line; cuDNN's own words may hold several.
+std::string line(const std::string& key, std::string value) {
+  std::replace(value.begin(), value.end(), '\n', ' ');
+  return key + ": " + value + "\n";
+}
+
+std::string describe(const ctconv_cuda_plan& plan) {
+  if (!plan.plan) {
+    return line("kernel", "none") + line("form", "y is empty") + line("why", "there is nothing to compute");
+  }
+  std::string t = line("kernel", plan.plan->row());
+  t += line("form", plan.plan->form());
+  t += line("why", plan.choice.why);
+  t += line("estimated_us", show_fixed(1e6 * plan.plan->seconds(), 6));
+  t += line("weights", plan.packing);
+  t += line("workspace_bytes", std::to_string(plan.workspace));
+  for (const auto& [row, reason] : plan.choice.refused) t += line("refused." + row, reason);
+  return t;
+}
+
 size_t module_plan_describe(const ctconv_cuda_plan* plan, char* text, size_t capacity) {
   try {
-    std::string t;
-    if (plan->plan) {
-      t = "kernel: " + std::string(plan->plan->row()) + "\nform: " + plan->plan->form() +
-          "\nestimated_us: " + show_fixed(1e6 * plan->plan->seconds(), 6) + "\nweights: " + plan->packing +
-          "\nworkspace_bytes: " + std::to_string(plan->workspace) + "\n";
-    } else {
-      t = "kernel: none\nform: y is empty\n";
-    }
-    return hand_out(t, text, capacity);
+    return hand_out(describe(*plan), text, capacity);
   } catch (const std::exception&) {
     return hand_out(std::string(), text, capacity);
   }
@@ -233,7 +254,9 @@ int32_t module_memory_alloc(int32_t ordinal, size_t bytes, void** memory, ctconv
 void module_memory_free(int32_t ordinal, void* memory) {
   if (!memory) return;
   const DeviceGuard guard(ordinal);
-  if (guard.status().ok()) cudaFree(memory);
+  if (!guard.status().ok()) return;
+  cudaDeviceSynchronize();  // cudaFree waits as well, today; the table promises it
+  cudaFree(memory);
 }
 
 int32_t module_memory_copy(int32_t ordinal, void* to, const void* from, size_t bytes, ctconv_cuda_error* error) {

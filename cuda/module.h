@@ -78,9 +78,10 @@ typedef struct ctconv_cuda_table {
   uint32_t abi, reserved;
   size_t table_bytes;
 
-  /* Module, driver, device, architecture, cuDNN: the first of these that is missing, as its own status. */
+  /* Module, driver, device, architecture: the first of these that is missing, as its own status. cuDNN is asked for by
+   * the plans that need it. */
   int32_t (*check_device)(int32_t ordinal, ctconv_cuda_error* error);
-  /* "NVIDIA H200, sm_90, CUDA driver 13.0, cuDNN 9.19.0" */
+  /* "NVIDIA H200, sm_90, CUDA driver 13.0, cuDNN 9.19.0", or "no cuDNN" at the end */
   int32_t (*device_text)(int32_t ordinal, char* text, size_t capacity, ctconv_cuda_error* error);
 
   int32_t (*plan_create)(int32_t ordinal, const ctconv_cuda_problem* problem, const ctconv_cuda_options* options,
@@ -92,14 +93,15 @@ typedef struct ctconv_cuda_table {
                        ctconv_cuda_error* error);
   /* Enqueues and returns; no device allocation, no synchronisation, capturable after one run on the same thread. */
   int32_t (*plan_execute)(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call, ctconv_cuda_error* error);
-  /* "key: value" lines; writes at most capacity bytes with NUL, returns the bytes of the whole text with NUL. */
+  /* "key: value" lines: kernel, form, why, estimated_us, weights, workspace_bytes, refused.<kernel>. Writes at most
+   * capacity bytes with NUL, returns the bytes of the whole text with NUL. */
   size_t (*plan_describe)(const ctconv_cuda_plan* plan, char* text, size_t capacity);
   int32_t (*plan_export)(const ctconv_cuda_plan* plan, char* text, size_t capacity, size_t* needed,
                          ctconv_cuda_error* error);
   void (*plan_destroy)(ctconv_cuda_plan* plan); /* waits for the device work the plan enqueued; NULL allowed */
 
   int32_t (*memory_alloc)(int32_t ordinal, size_t bytes, void** memory, ctconv_cuda_error* error);
-  void (*memory_free)(int32_t ordinal, void* memory);
+  void (*memory_free)(int32_t ordinal, void* memory); /* waits for the device's work first; NULL allowed */
   /* Synchronous; source and destination each host or device memory. */
   int32_t (*memory_copy)(int32_t ordinal, void* to, const void* from, size_t bytes, ctconv_cuda_error* error);
   /* Where a pointer lies; a plain host pointer is an answer, not an error. */

@@ -2,7 +2,7 @@
 //
 //   merge    two axes where one continues the other are one axis
 //   nest     the coarsest stride above the reach of all finer axes: its difference is 0, the axis goes
-//   divide   d_a * stride_a is a multiple of the gcd of the other strides: d_a moves in steps, or is 0 and the axis goes
+//   divide   d_a * stride_a is a multiple of the others' gcd: d_a moves in steps, or is 0 and the axis goes
 //   search   what is left: the longest two axes by one congruence, the others by trying what can still be cancelled
 #include "src/base/overlap.h"
 

@@ -2,7 +2,9 @@
 // driver.
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
 #include <cstring>
 
 #include "cuda/cudnn_handles.h"
@@ -81,6 +83,28 @@ TEST_CASE("unknown and unfit kernels are statuses", "[cuda][choose]") {
   CHECK(choose_for(p, "cudnn", CTCONV_CUDA_REFERENCE_BITS).status().code() == Code::UNSUPPORTED_ENGINE);
   ctconv_cuda_problem tf = problem_of(layers[4], CTCONV_CUDA_F32, false);
   CHECK(choose_for(tf, "shuffle-tensor").status().detail().message == "TF32, which is not allowed");
+}
+
+TEST_CASE("a missing cuDNN refuses its own plans and no other", "[cuda][choose]") {
+  setenv("CTCONV_CUDNN_PATH", "/nowhere", 1);
+  const CudnnApi* api = nullptr;
+  const Code missing = load_cudnn(&api).code();
+  if (missing != Code::DEVICE_CUDNN_MISSING) SKIP("a cuDNN is loaded already");
+  for (const Layer& layer : read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json")) {
+    const ctconv_cuda_problem p = problem_of(layer, CTCONV_CUDA_F32, false);
+    CHECK(choose_for(p, "cudnn").status().code() == Code::DEVICE_CUDNN_MISSING);
+    ctconv_cuda_options o{};
+    o.workspace_limit = SIZE_MAX;
+    Choice choice;
+    const auto plan = choose({p, o, kH200, SIZE_MAX, {}, 1}, &choice);
+    REQUIRE(plan.ok());
+    CHECK(std::strcmp(plan.value()->row(), "cudnn") != 0);
+    CHECK(choice.why.find(plan.value()->row()) != std::string::npos);
+    const auto said = std::find_if(choice.refused.begin(), choice.refused.end(),
+                                   [](const auto& r) { return r.first == "cudnn"; });
+    REQUIRE(said != choice.refused.end());
+    CHECK(said->second.find("CTCONV_CUDNN_PATH=/nowhere cannot be opened") == 0);
+  }
 }
 
 TEST_CASE("cuDNN's own words come through where there is no driver", "[cuda][choose]") {

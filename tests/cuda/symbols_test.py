@@ -1,12 +1,16 @@
-"""The built module: one export, no CUDA or cuDNN among what it needs, code for every architecture; libctconv.so knows no CUDA.
+"""The built module: one export, its SONAME, no CUDA or cuDNN among what it needs, code for every architecture; libctconv.so knows no CUDA.
 
 in: --module libctconv_cuda.so [--library libctconv.so] --architectures 80,86 [--cuobjdump path];  out: exit status, one line a check
 """
 import argparse
 import os
+import pathlib
 import re
 import subprocess
 import sys
+
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def run(*command):
@@ -33,7 +37,11 @@ def main():
     needed = re.findall(r"NEEDED\s+(\S+)", run("objdump", "-p", a.module))
     if [n for n in needed if not allowed.match(n)]:
         bad.append(f"needs {needed}")
-    print("module: exports", exported, "needs", needed)
+    seam = re.search(r"^#define CTCONV_CUDA_ABI (\d+)u$", (ROOT / "cuda/module.h").read_text(), re.M).group(1)
+    soname = re.findall(r"SONAME\s+(\S+)", run("objdump", "-p", a.module))
+    if soname != [f"libctconv_cuda.so.{seam}"]:
+        bad.append(f"SONAME {soname}")
+    print("module: exports", exported, "needs", needed, "SONAME", soname)
     if a.library and not os.path.exists(a.library):
         print("library: not built here, NOT LOOKED AT")
     elif a.library:

@@ -1,4 +1,4 @@
-// The golden files through an op on a device: every dialect reaches the module with the problem it reaches the CPU with.
+// The golden values through an op on a device: every dialect hands the module the problem it hands the CPU.
 #include <fstream>
 
 #include "tests/device/support.h"
