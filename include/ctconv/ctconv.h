@@ -162,10 +162,17 @@ CTCONV_API ctconv_status ctconv_prepare(const ctconv_op *op, const ctconv_call *
 
 /* Computes y. y has the shape and element type of ctconv_output_spec, any strides that do not make it meet itself (a
  * channel slice of a larger tensor is fine), and shares no byte with x, weight, bias or workspace.
+ * Whether y meets itself is decided for every size if at most two axes interleave, and for 2^22 elements otherwise.
+ * A larger y may be refused undecided (MISUSE_Y_OVERLAP, the message says so).
  * Aligned to its elements is enough; a large y that begins with a cache line (64 bytes) is written fastest.
  * x, weight, bias may be any strided view (0 and negative strides too) and are never written.
  * The workspace's content is meaningless before and after. With the plan held, the weight given at create and a
- * workspace, nothing is allocated. CUDA: enqueues on call->stream and returns.
+ * workspace, nothing is allocated.
+ * CUDA: enqueues on call->stream and returns. Without a workspace the op keeps one per stream, for the last 8 streams:
+ *   - a stream's first call allocates; so does a call that needs more, and waits for its stream first
+ *   - a ninth stream takes the place of the one least recently used, and waits for the device
+ *   - every other call neither allocates nor waits
+ *   - such a stream must be idle when it is destroyed
  * After kinds 1xxx to 4xxx and 7xxx y is untouched (except MISUSE_RUNNER), after others unspecified.
  * Status as prepare, and WORKSPACE_SIZE, MISUSE_NULL, _TENSOR, _ALIGNMENT, _TENSOR_DEVICE, _WEIGHT_TWICE,
  * _WEIGHT_MISSING, _Y_SHAPE, _Y_DTYPE, _Y_OVERLAP, _WORKSPACE, _STREAM, _RUNNER.
@@ -173,7 +180,8 @@ CTCONV_API ctconv_status ctconv_prepare(const ctconv_op *op, const ctconv_call *
 CTCONV_API ctconv_status ctconv_execute(const ctconv_op *op, const ctconv_call *call, ctconv_error *error);
 
 /* What will run, or ran, for this call, as `key: value` lines, first "engine: <name>". Keys are only appended: engine,
- * form, why, problem, flop, bytes, estimated_ms, workspace_bytes, packed_bytes, threads, refused.<engine>.
+ * form, why, problem, flop, bytes, estimated_ms, workspace_bytes, packed_bytes, threads (CPU), refused.<engine>.
+ * CUDA: refused.<kernel>, and form begins with the kernel's name.
  * call NULL: the op as a whole (dialect, device, plans and bytes held, cores and CPU quota found).
  * Like snprintf: cuts at cap, ends in NUL (buf may be NULL if cap is 0), *needed (may be NULL) is the full size with
  * NUL. Status as prepare. */

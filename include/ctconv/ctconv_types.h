@@ -140,7 +140,8 @@ enum { CTCONV_TUNING_NONE = 0, CTCONV_TUNING_MEASURE = 1 };
 typedef struct ctconv_options {
   size_t struct_size;
   const char *device;                /* "cpu" (default); "cuda", "cuda:0", ... */
-  const char *engine;                /* "auto" (default); one of ctconv_engine_name: that engine or a refusal */
+  const char *engine;                /* "auto" (default); one of ctconv_engine_name: that engine or a refusal;
+                                        "cudnn": engine "cuda", but cuDNN's plans alone */
   const ctconv_runner *runner;       /* NULL: the library's own pool */
   const ctconv_allocator *allocator; /* NULL: the C heap */
   int32_t threads;                   /* at most 4,096; 0: all of the runner, or all cores the process may use: its main
@@ -168,7 +169,8 @@ typedef struct ctconv_call {
   const ctconv_tensor *bias;
   const ctconv_value *output_size; /* the dialect's own call argument; NULL: not given.
                                       TYPE_ARGUMENT_NAME if the dialect has none */
-  void *workspace;                 /* any address; NULL: the op's allocator is asked, and the op keeps the largest */
+  void *workspace;                 /* any address; NULL: the op's allocator is asked, and the op keeps the largest.
+                                      CUDA: the op keeps one per stream, see ctconv_execute */
   size_t workspace_bytes;
   void *stream;                    /* CUDA: a cudaStream_t, NULL the legacy default stream. CPU: must be NULL */
 } ctconv_call;
