@@ -76,9 +76,9 @@ enum {
   CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW = 3009, /* an extent, element count or byte count does not fit 63 bits */
   CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC = 4001, /* the weight's shape does not follow from the arguments of this dialect */
   CTCONV_ERR_UNSUPPORTED_ENGINE = 4002, /* the engine asked for cannot run this problem */
-  CTCONV_ERR_UNSUPPORTED_DIALECT_DEVICE = 4003, /* the dialect takes this element type on another device only */
+  CTCONV_ERR_UNSUPPORTED_DIALECT_DEVICE = 4003, /* retired: no call answers this; the number stays reserved */
   CTCONV_ERR_UNSUPPORTED_INIT = 4004, /* the initialiser is known but not available for this parameter */
-  CTCONV_ERR_NO_MEMORY = 5001, /* memory could not be allocated */
+  CTCONV_ERR_NO_MEMORY = 5001, /* memory could not be allocated, or the caller's allocator returned misaligned memory */
   CTCONV_ERR_WORKSPACE_SIZE = 5002, /* the workspace given is smaller than the plan needs */
   CTCONV_ERR_DEVICE_MODULE_MISSING = 6001, /* the CUDA module is not installed or cannot be loaded */
   CTCONV_ERR_DEVICE_MODULE_ABI = 6002, /* the CUDA module belongs to another release */
@@ -100,11 +100,11 @@ enum {
   CTCONV_ERR_MISUSE_DIALECT = 7004, /* the dialect name is unknown */
   CTCONV_ERR_MISUSE_VALUE = 7005, /* a ctconv_value is malformed */
   CTCONV_ERR_MISUSE_DEVICE = 7006, /* the device string is unknown */
-  CTCONV_ERR_MISUSE_ENGINE = 7007, /* the engine name is unknown */
+  CTCONV_ERR_MISUSE_ENGINE = 7007, /* the engine name is unknown, or not for this device */
   CTCONV_ERR_MISUSE_OPTION = 7008, /* an option is outside its range */
   CTCONV_ERR_MISUSE_ACTIVATION = 7009, /* an activation is unknown, has bad parameters or is given twice */
   CTCONV_ERR_MISUSE_RUNNER = 7010, /* the caller's runner is malformed or broke its contract */
-  CTCONV_ERR_MISUSE_ALLOCATOR = 7011, /* the caller's allocator is malformed or returned misaligned memory */
+  CTCONV_ERR_MISUSE_ALLOCATOR = 7011, /* the caller's allocator is malformed */
   CTCONV_ERR_MISUSE_TENSOR = 7012, /* a tensor record is malformed */
   CTCONV_ERR_MISUSE_ALIGNMENT = 7013, /* a tensor's data is not aligned to its element type */
   CTCONV_ERR_MISUSE_TENSOR_DEVICE = 7014, /* a tensor lies on another device than the op */
