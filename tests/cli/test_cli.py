@@ -158,6 +158,43 @@ class Refusals(Case):
         self.refused("CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC", "run", "onnx.ConvTranspose", "{}", "-x", "1,3,5,5")
         self.refused("CTCONV_ERR_TYPE_DTYPE_MISMATCH", "run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "-w", "3,4,3,3:float64")
 
+    def test_seed(self):
+        for seed in ("-1", "1.5", "x", "18446744073709551616", ""):
+            self.refused("OPTION", "run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--seed", seed)
+        answer("run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--seed", "18446744073709551615")
+
+    def test_a_misspelt_shape_is_no_file(self):
+        for text in ("1,3,a,16", "1,3,-4,16", "-1,3,4,4", "1,,3", "1,3,a:f32"):
+            self.assertIn("no shape", self.refused("OPTION", "run", T2, json.dumps(ARGS), f"--x={text}")["message"])
+        odd = self.folder / "1,3,a,16"  # unless there is one
+        write_npy(odd, (1, 3, 4, 4), range(48))
+        done = subprocess.run([CLI, "run", T2, json.dumps(ARGS), "-x", odd.name], cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_misspelt_argument(self):
+        for wrong, right in (("in_chanels", "in_channels"), ("kernelsize", "kernel_size"), ("strid", "stride"), ("pading", "padding")):
+            message = self.refused("CTCONV_ERR_TYPE_ARGUMENT_NAME", "shape", T2, json.dumps({**ARGS, wrong: 3}))["message"]
+            self.assertTrue(message.endswith(f"; did you mean '{right}'?"), message)
+        self.assertNotIn("mean", self.refused("CTCONV_ERR_TYPE_ARGUMENT_NAME", "shape", T2, '{"x":1}')["message"])
+
+    def test_the_json_parser_stays_unseen(self):
+        path = self.folder / "args.json"
+        path.write_text("")
+        self.assertEqual(self.refused("JSON", "shape", T2, f"@{path}")["message"], f"{path}: empty")
+        for text in ('{"in_channels":"a\\u0000b"}', '{"in_channels\\u0000":3}'):
+            self.assertIn("NUL", self.refused("JSON", "shape", T2, text)["message"])
+        for text in ("{", '{"a":1e999}', '{"a":"\xff"}', "[1,", "nul", '{"a" 1}'):
+            self.assertNotIn("json.exception", self.refused("JSON", "shape", T2, text)["message"])
+
+    def test_the_json_flag_holds_wherever_it_stands(self):
+        for words in (["fly", "--json"], ["run", "--json", T2, "--seed", "x"], ["run", T2, "--seed", "x", "--json"]):
+            code, out, err = ctconv(*words)
+            self.assertEqual((code, out, json.loads(err)["error"]["status"]), (2, "", "OPTION"))
+
+    def test_an_engine_is_named_once(self):
+        said = self.refused("CTCONV_ERR_UNSUPPORTED_ENGINE", "run", "onnx.ConvTranspose", "{}", "-x", "0,1,4,4", "-w", "ones:1,1,2,2", "--engine", "native")
+        self.assertEqual(said["message"], "engine native: the output is empty")
+
     def test_sizes(self):
         # No memory is taken to say what a huge layer would need.
         self.assertEqual(answer("shape", T2, json.dumps(ARGS), "-x", "1,3,100000,1000000")["y"]["shape"], [1, 4, 200001, 2000001])
@@ -200,6 +237,11 @@ class HostileFiles(Case):
         for size in [0, 1, 6, 8, 9, 10, 11, 30, 100, 127, 128, len(data) - 1]:
             cut.write_bytes(data[:size])
             self.refused("NPY_FORMAT", "run", T2, json.dumps(ARGS), "-x", cut)
+
+    def test_an_archive_of_numpy(self):
+        path = self.folder / "x.npz"
+        path.write_bytes(b"PK\x03\x04" + b"\0" * 100)
+        self.assertIn("numpy.load", self.refused("NPY_FORMAT", "run", T2, json.dumps(ARGS), "-x", path)["message"])
 
     def test_places(self):
         self.refused("FILE", "run", T2, json.dumps(ARGS), "-x", self.folder / "absent.npy")
@@ -259,8 +301,15 @@ class Others(Case):
         got = answer("bench", "--layers", layers, "--only", "a.", "--repeat", 1)
         self.assertEqual([g["id"] for g in got], ["a.one"])
         self.refused("OPTION", "bench", "--layers", layers, "--only", "c.")
-        layers.write_text('[{"id": "a"}]')
-        self.refused("JSON", "bench", "--layers", layers)
+        for wrong in ([{"id": "a"}], [{**layer, "cin": "2"}], [{**layer, "k": 4}], [{**layer, "bias": 1}], [{**layer, "in": [5.5]}],
+                      [{**layer, "n": 2**63}], [{**layer, "dtype": 3}], [{"cin": 2}], [3], {"id": "a"}, 3):
+            layers.write_text(json.dumps(wrong))
+            message = self.refused("JSON", "bench", "--layers", layers)["message"]
+            self.assertNotIn("json.exception", message)
+            if isinstance(wrong, list):
+                self.assertIn(": layer 1", message)
+        layers.write_text("[{")
+        self.assertNotIn("json.exception", self.refused("JSON", "bench", "--layers", layers)["message"])
 
     def test_info(self):
         got = answer("info")

@@ -1,6 +1,9 @@
 // Arrays: memory, conversions of 16-bit types, generated numbers, the source notation of the command line.
 #include "tools/cli/array.h"
 
+#include <unistd.h>
+
+#include <cctype>
 #include <cmath>
 #include <cstring>
 
@@ -151,6 +154,15 @@ bool parse_shape(const std::string& text, std::vector<int64_t>* shape) {
   return true;
 }
 
+// "1,3,a,16" and "1,3,-4,16" are shapes with a mistake in them, unless a file has that name.
+void refuse_bad_shape(const std::string& text) {
+  const size_t comma = text.find(',');
+  if (comma == std::string::npos || text.find_first_of("/.") != std::string::npos) return;
+  if (std::isdigit(static_cast<unsigned char>(text[0])) == 0 && text[0] != '-') return;
+  if (access(text.c_str(), F_OK) == 0) return;
+  throw Fault("OPTION", "'" + text + "' is no shape: whole numbers joined by commas are expected, e.g. 1,3,16,16");
+}
+
 }  // namespace
 
 Source parse_source(const std::string& text) {
@@ -176,6 +188,7 @@ Source parse_source(const std::string& text) {
     throw Fault("OPTION", "'" + text + "': '" + parts[next] +
                               "' is neither a shape nor an element type; expected FILE.npy, or "
                               "[random|ones|zeros][:1,3,16,16][:float16|bfloat16|float32|float64]");
+  refuse_bad_shape(text);
   s = Source();
   s.kind = Source::kFile, s.path = text;
   return s;

@@ -55,7 +55,7 @@ void fill_random(Array& array, uint64_t seed);
 void fill_constant(Array& array, double value);
 
 // Where the numbers of a tensor come from, as written on the command line.
-//   FILE.npy | [random|ones|zeros][:SHAPE][:DTYPE] | SHAPE[:DTYPE]        SHAPE like 1,3,4,9,16
+//   FILE.npy | - (standard input) | [random|ones|zeros][:SHAPE][:DTYPE] | SHAPE[:DTYPE]        SHAPE like 1,3,4,9,16
 struct Source {
   enum Kind { kDefault, kFile, kRandom, kOnes, kZeros, kNone } kind = kDefault;
   std::string path;

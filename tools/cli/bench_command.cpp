@@ -1,16 +1,13 @@
 // ctconv bench: time and useful GF/s of every engine, on one layer or on a JSON file of layers (bench/layers.json).
 //
-//   A layer of the file: id, n, cin, cout, g, in, k, s, p_begin, p_end, op, d, bias, activation, dtype; run in the
-//   `ctconv` dialect.
+//   The file is layers_file.h's; its layers run in the `ctconv` dialect.
 #include <fmt/format.h>
-
-#include <cmath>
-#include <cstdio>
-#include <fstream>
 
 #include "tools/cli/fault.h"
 #include "tools/cli/layer.h"
+#include "tools/cli/layers_file.h"
 #include "tools/cli/output.h"
+#include "tools/cli/print.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/table.h"
 #include "tools/cli/timing.h"
@@ -80,67 +77,30 @@ Json json_of_rows(const std::vector<Row>& rows) {
 // Rows of a file of layers come one by one, so the columns are as wide as they may get. No rows: the header.
 void print_rows(const std::string& id, const std::vector<Row>& rows) {
   constexpr const char* kRow = "{:<26} {:<10} {:>10} {:>10} {:>8}  {}\n";
-  if (rows.empty()) fmt::print(kRow, "layer", "engine", "median", "best", "GF/s", "form");
+  if (rows.empty()) print(kRow, "layer", "engine", "median", "best", "GF/s", "form");
   for (const Row& r : rows) {
     const std::string label = &r == rows.data() ? id : "";
     if (!r.refused.empty())
-      fmt::print(kRow, label, r.engine, "", "", "", "refuses: " + r.refused);
+      print(kRow, label, r.engine, "", "", "", "refuses: " + r.refused);
     else
-      fmt::print(kRow, label, r.engine, show_time(r.time.median), show_time(r.time.best),
+      print(kRow, label, r.engine, show_time(r.time.median), show_time(r.time.best),
                  show_rate(r.flop, r.time.median), r.form);
   }
-  std::fflush(stdout);
-}
-
-std::string shape_text(const Json& layer) {
-  std::string out = fmt::format("{},{}", layer.at("n").get<int64_t>(), layer.at("cin").get<int64_t>());
-  for (const auto& extent : layer.at("in")) out += fmt::format(",{}", extent.get<int64_t>());
-  return out + ":" + layer.value("dtype", "f32");
-}
-
-Request request_of(const Request& base, const Json& layer) {
-  Request r = base;
-  Json args = {{"in_channels", layer.at("cin")},   {"out_channels", layer.at("cout")},
-               {"groups", layer.at("g")},          {"kernel_size", layer.at("k")},
-               {"stride", layer.at("s")},          {"dilation", layer.at("d")},
-               {"pad_begin", layer.at("p_begin")}, {"pad_end", layer.at("p_end")},
-               {"output_padding", layer.at("op")}, {"bias", layer.at("bias")}};
-  r.dialect = "ctconv", r.arguments = args.dump(), r.x = shape_text(layer);
-  r.activation = layer.value("activation", "none");
-  return r;
+  finish_text();
 }
 
 int bench_file(const Request& request) {
-  std::ifstream file(request.layers);
-  if (!file) throw Fault("FILE", request.layers + ": cannot read");
-  Json layers;
-  try {
-    layers = Json::parse(file);
-  } catch (const Json::exception& e) {
-    throw Fault("JSON", request.layers + ": " + e.what());
-  }
-  if (!layers.is_array()) throw Fault("JSON", request.layers + ": an array of layers is expected");
+  const std::vector<NamedRequest> layers = read_layers(request);
   Progress progress("bench");
   Json out = Json::array();
-  size_t done = 0;
-  for (const Json& entry : layers) {
-    ++done;
-    std::string id;
-    try {
-      id = entry.at("id").get<std::string>();
-      if (id.rfind(request.only, 0) != 0) continue;
-      const Request one = request_of(request, entry);
-      const Layer layer(one, Layer::kAnyData);
-      const auto rows = bench(layer, one, progress, fmt::format("{} ({} of {})", id, done, layers.size()));
-      progress.clear();
-      if (!request.json && out.empty()) print_rows("", {});
-      if (!request.json) print_rows(id, rows);
-      out.push_back({{"id", id}, {"engines", json_of_rows(rows)}});
-    } catch (const Json::exception& e) {
-      throw Fault("JSON", fmt::format("{}: layer {} {}: {}", request.layers, done, id, e.what()));
-    }
+  for (const auto& [id, one] : layers) {
+    const Layer layer(one, Layer::kAnyData);
+    const auto rows = bench(layer, one, progress, fmt::format("{} ({} of {})", id, out.size() + 1, layers.size()));
+    progress.clear();
+    if (!request.json && out.empty()) print_rows("", {});
+    if (!request.json) print_rows(id, rows);
+    out.push_back({{"id", id}, {"engines", json_of_rows(rows)}});
   }
-  if (out.empty()) throw Fault("OPTION", "no layer of " + request.layers + " begins with '" + request.only + "'");
   if (request.json) print_json(out);
   return 0;
 }

@@ -7,6 +7,7 @@
 #include "tools/cli/geometry.h"
 #include "tools/cli/layer.h"
 #include "tools/cli/output.h"
+#include "tools/cli/print.h"
 #include "tools/cli/table.h"
 
 namespace cli {
@@ -120,25 +121,25 @@ int explain_command(const Request& request) {
     print_json(out);
     return 0;
   }
-  fmt::print("{}\nx {} -> y {}\n\n", call_text(request.dialect, layer.arguments), text_of(layer.x_shape),
+  print("{}\nx {} -> y {}\n\n", call_text(request.dialect, layer.arguments), text_of(layer.x_shape),
              text_of(ctconv::shape_of(y)));
-  fmt::print("extent  o = (i - 1)*s + d*(k - 1) + 1 - lo - hi\n");
-  for (size_t a = 0; a < n.rank(); ++a) fmt::print("  {}     {}\n", axis_name(n.rank(), a), n.formula(a));
-  fmt::print(
+  print("extent  o = (i - 1)*s + d*(k - 1) + 1 - lo - hi\n");
+  for (size_t a = 0; a < n.rank(); ++a) print("  {}     {}\n", axis_name(n.rank(), a), n.formula(a));
+  print(
       "        lo, hi: rows cropped in front and behind (hi is padding minus output_padding; added rows have no "
       "crop)\n");
-  fmt::print(
+  print(
       "value   y[n, c, o] = bias[c] + sum over {} input channel{} and the pairs (i, t) with i*s + t*d - lo == o\n"
       "                     of x[n, ci, i] * weight[ci, c, t]\n",
       n.ci,
       n.ci == 1 ? "" : fmt::format("s{}", n.groups > 1 ? fmt::format(" of the group ({} groups)", n.groups) : ""));
-  fmt::print("work    {} that no direct method can avoid, {} moved once\n\n", show_flop(facts.number("flop")),
+  print("work    {} that no direct method can avoid, {} moved once\n\n", show_flop(facts.number("flop")),
              show_bytes(facts.number("bytes")));
-  fmt::print("engine  {}: {}\nwhy     {}\nmemory  {} workspace, {} packed weight\nproblem {}\n\n{}",
+  print("engine  {}: {}\nwhy     {}\nmemory  {} workspace, {} packed weight\nproblem {}\n\n{}",
              facts.get("engine"), facts.get("form"), facts.get("why"), show_bytes(facts.number("workspace_bytes")),
              show_bytes(facts.number("packed_bytes")), facts.get("problem"), table.text());
   if (request.side_by_side)
-    fmt::print("\nthe same words in every dialect of this rank: o = (i-1)*s + d*(k-1) + 1 - lo - hi\n{}", dialect_text);
+    print("\nthe same words in every dialect of this rank: o = (i-1)*s + d*(k-1) + 1 - lo - hi\n{}", dialect_text);
   return 0;
 }
 

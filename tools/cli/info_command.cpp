@@ -3,6 +3,7 @@
 
 #include "tools/cli/layer.h"
 #include "tools/cli/output.h"
+#include "tools/cli/print.h"
 
 namespace cli {
 
@@ -29,7 +30,7 @@ int one_dialect(const Request& request) {
   if (request.json)
     print_json({{"name", request.dialect}, {"arguments", arguments}});
   else
-    fmt::print("{}({})\n", request.dialect, signature);
+    print("{}({})\n", request.dialect, signature);
   return 0;
 }
 
@@ -55,10 +56,10 @@ int info_command(const Request& request) {
                 {"dialects", dialects}});
     return 0;
   }
-  fmt::print("libctconv {}\n", ctconv_version_string());
-  for (const auto& [key, value] : build.items()) fmt::print("  {:<10} {}\n", key, value);
-  fmt::print("engines, in the order `auto` asks them\n  {}\n", fmt::join(engines, ", "));
-  fmt::print("dialects ({}; `ctconv info all` shows their arguments)\n{}", ctconv_dialect_count(), text);
+  print("libctconv {}\n", ctconv_version_string());
+  for (const auto& [key, value] : build.items()) print("  {:<10} {}\n", key, value);
+  print("engines, in the order `auto` asks them\n  {}\n", fmt::to_string(fmt::join(engines, ", ")));
+  print("dialects ({}; `ctconv info all` shows their arguments)\n{}", ctconv_dialect_count(), text);
   return 0;
 }
 

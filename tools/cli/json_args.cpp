@@ -3,12 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 
 #include "tools/cli/fault.h"
+#include "tools/cli/input.h"
 
 namespace cli {
 namespace {
@@ -39,11 +38,15 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
     if (whole) return add(Value(text[0] == '-' ? INT64_MIN : INT64_MAX));
     return add(Value(v));
   }
-  bool string(string_t& v) override { return add(Value(v)); }
+  bool string(string_t& v) override {
+    if (v.find('\0') != std::string::npos) throw Fault("JSON", "a string with a NUL character (\\u0000)");
+    return add(Value(v));
+  }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(true); }
   bool start_array(std::size_t) override { return open(false); }
   bool key(string_t& name) override {
+    if (name.find('\0') != std::string::npos) throw Fault("JSON", "a name with a NUL character (\\u0000)");
     if (!stack_.back().known.insert(name).second) throw Fault("JSON", "'" + name + "' is given twice");
     stack_.back().keys.push_back(name);
     return true;
@@ -64,11 +67,7 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
     return add(tagged(node));
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& e) override {
-    std::string what = e.what();
-    for (char& c : what)
-      if (static_cast<unsigned char>(c) > 126) c = '?';  // the parser may quote half a character
-    const size_t at = what.find("syntax error");
-    throw Fault("JSON", fmt::format("at character {}: {}", position, at == std::string::npos ? what : what.substr(at)));
+    throw Fault("JSON", syntax_error(position, e.what()));
   }
 
  private:
@@ -102,20 +101,39 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
   std::vector<Node> stack_;
 };
 
-std::string text_or_file(const std::string& text) {
-  if (text.empty() || text[0] != '@') return text;
-  std::ifstream file(text.substr(1), std::ios::binary);
-  std::ostringstream out;
-  if (!file || !(out << file.rdbuf())) throw Fault("FILE", text.substr(1) + ": cannot read");
-  return out.str();
+// text: JSON, or @file. Refusals name the file.
+void parse(const std::string& text, Reader* reader) {
+  if (text.empty() || text[0] != '@') {
+    nlohmann::json::sax_parse(text, reader);
+    return;
+  }
+  const std::string path = text.substr(1), content = read_text(path);
+  try {
+    if (content.empty()) throw Fault("JSON", "empty");
+    nlohmann::json::sax_parse(content, reader);
+  } catch (const Fault& e) {
+    throw Fault(e.name(), input_name(path) + ": " + e.what());
+  }
 }
 
 }  // namespace
 
+std::string syntax_error(size_t position, std::string what) {
+  for (char& c : what)
+    if (static_cast<unsigned char>(c) > 126) c = '?';  // the parser may quote half a character
+  // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..."
+  const size_t sentence = what.find("syntax error"), bracket = what.find("] ");
+  if (sentence != std::string::npos)
+    what.erase(0, sentence);
+  else if (what[0] == '[' && bracket != std::string::npos)
+    what.erase(0, bracket + 2);
+  return fmt::format("at character {}: {}", position, what);
+}
+
 Arguments parse_arguments(const std::string& text) {
   Arguments out;
   Reader reader(&out);
-  nlohmann::json::sax_parse(text_or_file(text), &reader);
+  parse(text, &reader);
   if (!reader.root_is_object)
     throw Fault("JSON", "the arguments are one JSON object, e.g. '{\"in_channels\": 3, \"kernel_size\": [5, 5, 5]}'");
   return out;
@@ -123,7 +141,7 @@ Arguments parse_arguments(const std::string& text) {
 
 ctconv::Value parse_value(const std::string& text, Arguments* arrays) {
   Reader reader(arrays);
-  nlohmann::json::sax_parse(text_or_file(text), &reader);
+  parse(text, &reader);
   if (reader.root_is_object) throw Fault("JSON", "'" + text + "' is an object; a value is expected, e.g. [10, 10, 10]");
   return reader.root;
 }

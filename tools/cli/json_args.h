@@ -2,8 +2,8 @@
 //
 //   [..] tuple   {"$list": [..]} list   null None   true/false bool   1 int   1.0 float   "s" string
 //   {"$npy": "file.npy"} tensor   {"$other": "dict"} a value of another type, by its type's name
-//   integers beyond int64 are passed saturated;   refuses (Fault JSON): bad syntax, a name given twice, nesting deeper
-//   than 32
+//   integers beyond int64 are passed saturated
+//   refuses (Fault JSON): bad syntax, a name given twice, nesting deeper than 32, a NUL character in a string or name
 #pragma once
 
 #include <map>
@@ -28,7 +28,9 @@ struct Arguments {
   }
 };
 
-// text: a JSON object, or @file.json
+// The JSON parser's complaint as a sentence: where, and what was expected.
+std::string syntax_error(size_t position, std::string what);
+// text: a JSON object, or @file.json (@- is standard input)
 Arguments parse_arguments(const std::string& text);
 // One value, e.g. of --output-size.
 ctconv::Value parse_value(const std::string& text, Arguments* arrays);

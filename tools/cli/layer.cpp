@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "tools/cli/fault.h"
+#include "tools/cli/input.h"
 
 namespace cli {
 
@@ -45,7 +46,7 @@ namespace {
 std::string origin_of(const Source& s, uint64_t seed) {
   switch (s.kind) {
     case Source::kFile:
-      return s.path;
+      return input_name(s.path);
     case Source::kOnes:
       return "ones";
     case Source::kZeros:

@@ -3,22 +3,35 @@
 //   out: answers on stdout (JSON with --json); refusals on stderr with their status name
 //   exit: 0 done, 1 an engine differs from the reference (run --check, verify), 2 refused or misused
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <functional>
-#include <iostream>
+#include <sstream>
+#include <string_view>
 
 #include "ctconv/ctconv.hpp"
 #include "tools/cli/fault.h"
 #include "tools/cli/output.h"
+#include "tools/cli/print.h"
 #include "tools/cli/request.h"
 
 namespace {
 
 constexpr const char* kSources =
-    "SOURCE of a tensor: FILE.npy, or numbers made here: random, ones or zeros, with :SHAPE and :DTYPE\n"
-    "  where they do not follow (random:1,3,16,16:float16; a shape alone is random).\n"
+    "SOURCE of a tensor: FILE.npy, - (standard input), or numbers made here: random, ones or zeros, with\n"
+    "  :SHAPE and :DTYPE where they do not follow (random:1,3,16,16:float16; a shape alone is random).\n"
     "ARGS: the dialect's own arguments as JSON or @file.json: [..] is a tuple, {\"$list\": [..]} a list,\n"
     "  null None, true a bool, 1 an int, 1.0 a float. `ctconv info DIALECT` lists them.\n";
+
+// "": a number of 64 bits. The parser's own conversion takes -1 and 2^64 for other numbers.
+std::string whole_number(const std::string& text) {
+  uint64_t number;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, number);
+  if (error == std::errc() && at == end) return "";
+  return "'" + text + "' is not a whole number from 0 to 18446744073709551615";
+}
 
 void add_layer(CLI::App* command, cli::Request* r, bool optional) {
   auto* dialect =
@@ -33,7 +46,10 @@ void add_layer(CLI::App* command, cli::Request* r, bool optional) {
       ->type_name("SOURCE");
   command->add_option("--output-size", r->output_size, "the call's output_size as JSON, e.g. [10,10,10]")
       ->type_name("JSON");
-  command->add_option("--seed", r->seed, "seed of all numbers made here")->capture_default_str()->type_name("N");
+  command->add_option("--seed", r->seed, "seed of all numbers made here")
+      ->capture_default_str()
+      ->check(whole_number)
+      ->type_name("N");
 }
 
 void add_engine(CLI::App* command, cli::Request* r) {
@@ -65,15 +81,28 @@ int fail(const cli::Request& r, const std::string& name, const std::string& mess
   return 2;
 }
 
+int fail(const cli::Request& r, const ctconv::error& e) {
+  std::string message = cli::message_of(e);
+  if (e.status() == CTCONV_ERR_MISUSE_DIALECT) {
+    const std::string similar = cli::similar_dialects(r.dialect);
+    if (!similar.empty()) return fail(r, e.name(), similar, {{"status", e.name()}, {"message", similar}});
+  }
+  if (e.status() == CTCONV_ERR_TYPE_ARGUMENT_NAME) {
+    const std::string similar = cli::similar_arguments(r.dialect, e.record().argument);
+    if (!similar.empty()) message += "; did you mean " + similar + "?";
+  }
+  cli::Json detail = cli::json_of(e);
+  detail["message"] = message;
+  return fail(r, e.name(), message, detail);
+}
+
 int guarded(const cli::Request& r, const std::function<int()>& action) {
   try {
     const int code = action();
-    if (std::fflush(stdout) != 0) return fail(r, "FILE", "stdout: cannot write", {{"status", "FILE"}});
+    cli::finish_text();
     return code;
   } catch (const ctconv::error& e) {
-    const std::string similar = e.status() == CTCONV_ERR_MISUSE_DIALECT ? cli::similar_dialects(r.dialect) : "";
-    if (!similar.empty()) return fail(r, e.name(), similar, {{"status", e.name()}, {"message", similar}});
-    return fail(r, e.name(), cli::message_of(e), cli::json_of(e));
+    return fail(r, e);
   } catch (const cli::Fault& e) {
     return fail(r, e.name(), e.what(), {{"status", e.name()}, {"message", e.what()}});
   } catch (const std::bad_alloc&) {
@@ -83,16 +112,25 @@ int guarded(const cli::Request& r, const std::function<int()>& action) {
   }
 }
 
+// Known before the options are parsed, since their refusal is to be JSON too.
+bool asks_for_json(int argc, char** argv) {
+  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i)
+    if (std::string_view(argv[i]) == "--json") return true;
+  return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  cli::hold_standard_streams();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is then an error of the write, not the end of the program
   cli::Request r;
   CLI::App app("Transposed convolution in the words of PyTorch, MindSpore, Paddle, MegEngine, ONNX and Keras.\n",
                "ctconv");
   app.set_version_flag("--version", std::string("ctconv ") + ctconv_version_string());
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_flag("--json", r.json, "answer and refuse in JSON");
+  app.add_flag("--json", r.json, "answer and refuse in JSON (docs/cli-json.md)");
   app.footer(std::string(kSources) +
              "\nExit code 0: done; 1: an engine differs from the reference; 2: refused, with the reason on stderr.\n"
              "Example:\n  ctconv run torch.nn.ConvTranspose2d "
@@ -110,7 +148,7 @@ int main(int argc, char** argv) {
 
   CLI::App* run = command("run", "compute one layer: its output, time and rate", cli::run_command);
   add_layer(run, &r, false), add_engine(run, &r);
-  run->add_option("-o,--output", r.output, "write y to this .npy file")->type_name("FILE");
+  run->add_option("-o,--output", r.output, "write y to this .npy file; - is standard output, the text then goes to standard error")->type_name("FILE");
   run->add_option("--repeat", r.repeat, "timed runs, after one that is not timed")
       ->check(CLI::Range(1, 1000000).description(""))
       ->type_name("N");
@@ -144,12 +182,20 @@ int main(int argc, char** argv) {
   CLI::App* info = command("info", "version, processor, engines, dialects and their arguments", cli::info_command);
   info->add_option("dialect", r.dialect, "show the arguments of this dialect, or of all")->type_name("NAME");
 
+  r.json = asks_for_json(argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& e) {
     return e.get_exit_code();
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    if (e.get_exit_code() == 0) {  // --help, --version
+      return guarded(r, [&] {
+        std::ostringstream text;
+        app.exit(e, text, text);
+        cli::print_text(text.str());
+        return 0;
+      });
+    }
     std::string message = e.what();
     if (app.get_subcommands().empty()) {
       const auto given = app.remaining();

@@ -2,21 +2,15 @@
 // {'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), } padded with spaces to a newline, then the elements.
 #include "tools/cli/npy.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <memory>
+#include <optional>
+#include <vector>
 
 #include "tools/cli/fault.h"
+#include "tools/cli/input.h"
 
 namespace cli {
 namespace {
-
-struct Close {
-  void operator()(std::FILE* f) const { std::fclose(f); }
-};
-using File = std::unique_ptr<std::FILE, Close>;
 
 // Reads the dict literal and nothing else of Python's grammar.
 class Header {
@@ -108,78 +102,83 @@ ctconv::Dtype dtype_of(const std::string& path, const std::string& descr) {
                                 "' is not supported; expected '<f4', '<f8' or '<f2' (in numpy: array.astype('<f4'))");
 }
 
+[[noreturn]] void refuse(const Input& in, const std::string& why) { throw Fault("NPY_FORMAT", in.name() + ": " + why); }
+
+// The dict literal's text.
+std::string header_text(Input& in) {
+  unsigned char head[12];
+  if (in.is_folder()) refuse(in, "a folder, not a .npy file");
+  const size_t got = in.read(head, 10);
+  if (got >= 4 && std::memcmp(head, "PK\x03\x04", 4) == 0)
+    refuse(in, "an archive (.npz), not a .npy file; take one array out: numpy.save(\"x.npy\", numpy.load(FILE)[NAME])");
+  if (got != 10 || std::memcmp(head, "\x93NUMPY", 6) != 0)
+    refuse(in, "not a .npy file (it does not begin with \\x93NUMPY)");
+  const int version = head[6];
+  if (version < 1 || version > 3 || head[7] != 0)
+    refuse(in, ".npy version " + std::to_string(version) + "." + std::to_string(head[7]) +
+                   " is not known (1.0, 2.0 and 3.0 are)");
+  size_t length = static_cast<size_t>(head[8]) | static_cast<size_t>(head[9]) << 8;
+  if (version > 1) {
+    if (in.read(head + 10, 2) != 2) refuse(in, "truncated in the header");
+    length |= static_cast<size_t>(head[10]) << 16 | static_cast<size_t>(head[11]) << 24;
+  }
+  if (length > 65536) refuse(in, "a header of " + std::to_string(length) + " bytes is refused");
+  std::string text(length, '\0');
+  if (in.read(text.data(), length) != length) refuse(in, "truncated in the header");
+  return text;
+}
+
+size_t bytes_of(const Input& in, ctconv::Dtype type, const std::vector<int64_t>& shape) {
+  size_t bytes = type.bytes();  // 0 where an extent is 0
+  for (const int64_t extent : shape)
+    if (__builtin_mul_overflow(bytes, static_cast<size_t>(extent), &bytes))
+      refuse(in, "shape " + text_of(shape) + " has too many elements");
+  return bytes;
+}
+
 }  // namespace
 
 Array read_npy(const std::string& path) {
-  File f(std::fopen(path.c_str(), "rb"));
-  if (!f) throw Fault("FILE", path + ": cannot open: " + std::strerror(errno));
-  if (std::fseek(f.get(), 0, SEEK_END) != 0) throw Fault("FILE", path + ": not a regular file");
-  const long size = std::ftell(f.get());
-  std::rewind(f.get());
-  unsigned char head[12];
-  if (size < 10 || size == LONG_MAX || std::fread(head, 1, 10, f.get()) != 10 || std::memcmp(head, "\x93NUMPY", 6) != 0)
-    throw Fault("NPY_FORMAT", path + ": not a .npy file (it does not begin with \\x93NUMPY)");
-  const int version = head[6];
-  if (version < 1 || version > 3 || head[7] != 0)
-    throw Fault("NPY_FORMAT", path + ": .npy version " + std::to_string(version) + "." + std::to_string(head[7]) +
-                                  " is not known (1.0, 2.0 and 3.0 are)");
-  long length = head[8] | head[9] << 8, start = 10;
-  if (version > 1) {
-    if (std::fread(head + 10, 1, 2, f.get()) != 2) throw Fault("NPY_FORMAT", path + ": truncated in the header");
-    length |= static_cast<long>(head[10]) << 16 | static_cast<long>(head[11]) << 24, start = 12;
-  }
-  if (length > 65536) throw Fault("NPY_FORMAT", path + ": a header of " + std::to_string(length) + " bytes is refused");
-  if (length > size - start) throw Fault("NPY_FORMAT", path + ": truncated in the header");
-  std::string text(static_cast<size_t>(length), '\0');
-  if (std::fread(text.data(), 1, text.size(), f.get()) != text.size()) throw Fault("FILE", path + ": cannot be read");
-
-  const Header header(path, text);
-  const ctconv::Dtype type = dtype_of(path, header.descr);
-  const size_t have = static_cast<size_t>(size - start - length);
-  size_t need = type.bytes();  // 0 where an extent is 0
-  for (int64_t extent : header.shape)
-    if (__builtin_mul_overflow(need, static_cast<size_t>(extent), &need))
-      throw Fault("NPY_FORMAT", path + ": shape " + text_of(header.shape) + " has too many elements");
-  if (have < need)
-    throw Fault("NPY_FORMAT", path + ": truncated: shape " + text_of(header.shape) + " needs " + std::to_string(need) +
-                                  " bytes, the file has " + std::to_string(have));
+  Input in(path);
+  const std::string text = header_text(in);
+  const Header header(in.name(), text);
+  const ctconv::Dtype type = dtype_of(in.name(), header.descr);
+  const size_t need = bytes_of(in, type, header.shape);
+  const std::string needs =
+      "shape " + text_of(header.shape) + " needs " + std::to_string(need) + " bytes, ";
+  const std::optional<size_t> have = in.rest();
+  if (have && *have < need) refuse(in, "truncated: " + needs + "the file has " + std::to_string(*have));
+  // A stream's length shows only as it comes; its memory is touched only then.
+  if (need > machine_memory())
+    refuse(in, needs + "this machine has " + std::to_string(machine_memory()) + " bytes of memory");
   Array out(type, header.shape, header.fortran);
-  if (std::fread(out.data(), 1, out.bytes(), f.get()) != out.bytes()) throw Fault("FILE", path + ": cannot be read");
+  const size_t got = in.read(out.data(), out.bytes());
+  if (got != out.bytes()) refuse(in, "truncated: " + needs + "only " + std::to_string(got) + " came");
   return out;
 }
 
-void write_npy(const std::string& path, const Array& array) {
-  if (array.fortran()) throw Fault("ARRAY", path + ": only C order is written");
+void write_npy(OutputFile& file, const Array& array) {
+  if (array.fortran()) throw Fault("ARRAY", file.name() + ": only C order is written");
   const bool widen = array.dtype() == ctconv::kBfloat16;
   const std::string descr = widen ? "<f4" : "<f" + std::to_string(array.dtype().bytes());
   std::string header = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + text_of(array.shape()) + ", }";
   header.append(63 - (10 + header.size()) % 64, ' ');
   header += '\n';
-  const unsigned char head[10] = {0x93,
-                                  'N',
-                                  'U',
-                                  'M',
-                                  'P',
-                                  'Y',
-                                  1,
-                                  0,
-                                  static_cast<unsigned char>(header.size() & 255),
-                                  static_cast<unsigned char>(header.size() >> 8)};
-  File f(std::fopen(path.c_str(), "wb"));
-  if (!f) throw Fault("FILE", path + ": cannot write: " + std::strerror(errno));
-  bool ok =
-      std::fwrite(head, 1, 10, f.get()) == 10 && std::fwrite(header.data(), 1, header.size(), f.get()) == header.size();
-  if (widen) {
-    for (size_t i = 0; ok && i < array.elements(); ++i) {
-      const auto value = static_cast<float>(array.get(i));
-      ok = std::fwrite(&value, 4, 1, f.get()) == 1;
-    }
+  std::string head("\x93NUMPY\x01\x00", 8);
+  head += static_cast<char>(header.size() & 255);
+  head += static_cast<char>(header.size() >> 8);
+  file.open();
+  file.write(head.data(), head.size());
+  file.write(header.data(), header.size());
+  if (!widen) {
+    file.write(array.data(), array.bytes());
   } else {
-    ok = ok && std::fwrite(array.data(), 1, array.bytes(), f.get()) == array.bytes();
+    for (size_t i = 0; i < array.elements(); ++i) {
+      const auto value = static_cast<float>(array.get(i));
+      file.write(&value, sizeof value);
+    }
   }
-  if (std::fclose(f.release()) != 0 || !ok) {
-    throw Fault("FILE", path + ": cannot write: " + std::strerror(errno));
-  }
+  file.commit();
 }
 
 }  // namespace cli

@@ -1,9 +1,53 @@
 // JSON in one place, so that every command spells the same thing the same way.
 #include "tools/cli/output.h"
 
-#include <cstdio>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "tools/cli/print.h"
 
 namespace cli {
+namespace {
+
+// The least number of insertions, deletions and replacements of one character that make a into b.
+size_t edits(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j - 1] + 1, row[j] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+// Facts that are numbers by what they are, whatever their value: the type of a field never changes.
+bool is_count(const std::string& key) {
+  for (const char* name : {"cores", "flop", "bytes", "threads", "plans", "plan_limit"})
+    if (key == name) return true;
+  const auto ends = [&](const std::string& end) {
+    return key.size() > end.size() && key.compare(key.size() - end.size(), end.size(), end) == 0;
+  };
+  return ends("_bytes") || ends("_ms");
+}
+
+Json json_of_fact(const std::string& key, const std::string& value) {
+  if (!is_count(key)) return value;
+  const char* end = value.data() + value.size();
+  int64_t whole;
+  if (auto [at, error] = std::from_chars(value.data(), end, whole); error == std::errc() && at == end) return whole;
+  double real;
+  auto [at, error] = std::from_chars(value.data(), end, real);
+  if (error == std::errc() && at == end && std::isfinite(real)) return real;
+  return nullptr;  // not known
+}
+
+}  // namespace
 
 std::vector<std::string> engine_names() {
   std::vector<std::string> names;
@@ -40,6 +84,22 @@ std::string similar_dialects(const std::string& name) {
   return found.empty() ? "" : "dialect \"" + name + "\" is unknown; did you mean " + found + "?";
 }
 
+std::string similar_arguments(const std::string& dialect, const std::string& name) {
+  size_t least = std::max<size_t>(2, name.size() / 4);
+  std::string found;
+  for (int32_t k = 0;; ++k) {
+    ctconv_argument a = CTCONV_ARGUMENT_INIT;
+    if (ctconv_dialect_argument(dialect.c_str(), k, &a) != CTCONV_OK) return found;
+    const std::string known = a.name;
+    // One character of a word of three may be wrong, not two.
+    const size_t distance = edits(name, known);
+    if (distance > least || distance * 2 >= std::max(name.size(), known.size())) continue;
+    if (distance < least) found.clear();
+    least = distance;
+    found += (found.empty() ? "'" : ", '") + known + "'";
+  }
+}
+
 Json json_of(const ctconv::error& e) {
   const ctconv_error& r = e.record();
   Json out = {{"status", e.name()}, {"number", r.status}, {"kind", kind_name(r.kind)}};
@@ -58,14 +118,13 @@ Json json_of(const ctconv_spec& spec) {
 
 Json json_of(const Facts& facts) {
   Json out = Json::object();
-  for (const auto& [key, value] : facts.items()) out[key] = value;
+  for (const auto& [key, value] : facts.items()) out[key] = json_of_fact(key, value);
   return out;
 }
 
 void print_json(const Json& json) {
   // Replace: a path on the command line need not be UTF-8.
-  const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace);
-  std::puts(text.c_str());
+  print_text(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 bool is_refusal(const ctconv::error& e) {

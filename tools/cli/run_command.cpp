@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstdio>
+#include <optional>
 
 #include "tools/cli/compare.h"
 #include "tools/cli/layer.h"
 #include "tools/cli/npy.h"
 #include "tools/cli/output.h"
+#include "tools/cli/output_file.h"
+#include "tools/cli/print.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/table.h"
 #include "tools/cli/timing.h"
@@ -29,7 +31,7 @@ Range range_of(const Array& a) {
   return r;
 }
 
-void line(const char* key, const std::string& text) { fmt::print("{:<9} {}\n", key, text); }
+void line(const char* key, const std::string& text) { print("{:<9} {}\n", key, text); }
 
 std::string words(const Array& a, const std::string& origin) {
   return fmt::format("{} {}  ({})", text_of(a.shape()), name_of(a.dtype()), origin);
@@ -38,6 +40,9 @@ std::string words(const Array& a, const std::string& origin) {
 }  // namespace
 
 int run_command(const Request& request) {
+  std::optional<OutputFile> output;
+  if (!request.output.empty()) output.emplace(request.output);
+  if (output && output->is_standard_output()) text_to_standard_error();
   Progress progress("run");
   progress.step("preparing");
   const Layer layer(request, Layer::kData);
@@ -58,7 +63,7 @@ int run_command(const Request& request) {
     const Array magnitude = layer.magnitude();
     difference = compare(y, reference, &magnitude, terms_of(facts, y));
   }
-  if (!request.output.empty()) write_npy(request.output, y);
+  if (output) write_npy(*output, y);
   const Range range = range_of(y);
   const int code = request.check && !difference.explained() ? 1 : 0;
   progress.clear();
@@ -75,7 +80,7 @@ int run_command(const Request& request) {
                 {"gflops", time.median > 0 ? flop / time.median * 1e-9 : 0}};
     if (y.elements()) out["y"].update({{"min", range.min}, {"max", range.max}, {"mean", range.mean}});
     if (layer.bias) out["bias"] = {{"shape", layer.bias->shape()}, {"dtype", name_of(layer.bias->dtype())}};
-    if (!request.output.empty()) out["output"] = request.output;
+    if (output) out["output"] = output->name();
     if (request.check)
       out["check"] = {{"same_bits", difference.same_bits},
                       {"max_abs_error", difference.max_abs},
@@ -89,7 +94,7 @@ int run_command(const Request& request) {
   line("weight", words(*layer.weight, layer.weight_origin));
   line("bias", layer.bias ? words(*layer.bias, layer.bias_origin) : "none");
   line("y", fmt::format("{} {}{}", text_of(y.shape()), name_of(y.dtype()),
-                        request.output.empty() ? "" : "  -> " + request.output));
+                        output ? "  -> " + output->name() : ""));
   if (y.elements()) line("", fmt::format("min {:.6g}, max {:.6g}, mean {:.6g}", range.min, range.max, range.mean));
   line("engine", fmt::format("{}: {}", facts.get("engine"), facts.get("form")));
   line("time", time.runs == 1

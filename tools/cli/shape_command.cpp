@@ -3,6 +3,7 @@
 
 #include "tools/cli/layer.h"
 #include "tools/cli/output.h"
+#include "tools/cli/print.h"
 
 namespace cli {
 
@@ -16,9 +17,9 @@ int shape_command(const Request& request) {
       if (spec.bias.ndim) out["bias"] = json_of(spec.bias);
       print_json(out);
     } else {
-      fmt::print("weight    {}\n", text_of(ctconv::shape_of(spec.weight)));
-      fmt::print("bias      {}\n", spec.bias.ndim ? text_of(ctconv::shape_of(spec.bias)) : "none");
-      fmt::print("y         give --x SHAPE to see the output's\n");
+      print("weight    {}\n", text_of(ctconv::shape_of(spec.weight)));
+      print("bias      {}\n", spec.bias.ndim ? text_of(ctconv::shape_of(spec.bias)) : "none");
+      print("y         give --x SHAPE to see the output's\n");
     }
     return 0;
   }
@@ -44,10 +45,10 @@ int shape_command(const Request& request) {
                 {"y", json_of(y)}});
     return 0;
   }
-  fmt::print("x         {} {}\n", text_of(layer.x_shape), name_of(layer.x_type));
-  fmt::print("weight    {}\n", weight_text);
-  fmt::print("bias      {}\n", bias_text);
-  fmt::print("y         {} {}\n", text_of(ctconv::shape_of(y)), name_of(ctconv::dtype_of(y)));
+  print("x         {} {}\n", text_of(layer.x_shape), name_of(layer.x_type));
+  print("weight    {}\n", weight_text);
+  print("bias      {}\n", bias_text);
+  print("y         {} {}\n", text_of(ctconv::shape_of(y)), name_of(ctconv::dtype_of(y)));
   return 0;
 }
 

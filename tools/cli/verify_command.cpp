@@ -5,6 +5,7 @@
 #include "tools/cli/compare.h"
 #include "tools/cli/layer.h"
 #include "tools/cli/output.h"
+#include "tools/cli/print.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/table.h"
 
@@ -73,7 +74,7 @@ int verify_command(const Request& request) {
                 {"engines", rows},
                 {"ok", code == 0}});
   } else {
-    fmt::print("{} -> {} {}, {:.0f} products per output\n\n{}", text_of(layer.x_shape), text_of(reference.shape()),
+    print("{} -> {} {}, {:.0f} products per output\n\n{}", text_of(layer.x_shape), text_of(reference.shape()),
                name_of(reference.dtype()), terms, table.text());
   }
   return code;
