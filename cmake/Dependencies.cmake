@@ -1,16 +1,35 @@
 # Everything from outside, found by find_package first; tools/deps fills the cache folder that is searched before the system.
 #   shipped library: Highway, oneDNN (optional), threads      tools: CLI11, nlohmann-json, fmt      tests: Catch2 3
 if(DEFINED ENV{CTCONV_DEPS})
-  list(PREPEND CMAKE_PREFIX_PATH "$ENV{CTCONV_DEPS}")
+  set(ctconv_deps "$ENV{CTCONV_DEPS}")
 elseif(DEFINED ENV{XDG_CACHE_HOME})
-  list(PREPEND CMAKE_PREFIX_PATH "$ENV{XDG_CACHE_HOME}/ctconv/deps-3")
+  set(ctconv_deps "$ENV{XDG_CACHE_HOME}/ctconv/deps-3")
 else()
-  list(PREPEND CMAKE_PREFIX_PATH "$ENV{HOME}/.cache/ctconv/deps-3")
+  set(ctconv_deps "$ENV{HOME}/.cache/ctconv/deps-3")
 endif()
+list(PREPEND CMAKE_PREFIX_PATH "${ctconv_deps}")
 
 add_library(ctconv_dependencies INTERFACE)
 find_package(Threads REQUIRED)
-find_package(hwy 1.0.3 CONFIG REQUIRED)
+# 1.2.0 is the first with all that src/engine/native names: StoreN and AVX3_SPR came with 1.0.6, InterleaveWholeLower
+# with 1.1.0, NEON_BF16 with 1.2.0.
+set(CTCONV_HWY_LEAST 1.2.0)
+find_package(hwy ${CTCONV_HWY_LEAST} CONFIG QUIET)
+if(NOT hwy_FOUND)
+  set(found "none was found")
+  if(hwy_CONSIDERED_VERSIONS)
+    set(found "found: ${hwy_CONSIDERED_VERSIONS} in ${hwy_CONSIDERED_CONFIGS}")
+  endif()
+  message(FATAL_ERROR "ctconv needs Highway (hwy) ${CTCONV_HWY_LEAST} or later; ${found}.\n"
+    "Run ${PROJECT_SOURCE_DIR}/tools/deps once: it builds Highway and oneDNN into ${ctconv_deps}. "
+    "Or name another place with -DCMAKE_PREFIX_PATH.")
+endif()
+get_target_property(hwy_folders hwy::hwy INTERFACE_INCLUDE_DIRECTORIES)
+foreach(folder ${hwy_folders})
+  if(NOT folder MATCHES "^/usr/include$|<")
+    ctconv_hide_path("${folder}")
+  endif()
+endforeach()
 target_link_libraries(ctconv_dependencies INTERFACE hwy::hwy Threads::Threads ${CMAKE_DL_LIBS})
 
 if(NOT CTCONV_ONEDNN STREQUAL "OFF")

@@ -1,6 +1,7 @@
 # Compile flags every target of ours shares. -ffp-contract=off: a product and a sum are fused where the source says fma
 # and nowhere else, so that the reference means the same bits under every compiler.
 add_library(ctconv_flags INTERFACE)
+target_link_libraries(ctconv_flags INTERFACE ctconv_hardening)
 target_compile_options(ctconv_flags INTERFACE -Wall -Wextra -ffp-contract=off $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(ctconv_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>) # false alarms on std::string (GCC bug 105651)

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Configures the source where only an old Highway, or none, can be found, and reads what CMake says.
+#   usage: test_dependencies.sh SOURCE_DIR     exit 0 where both are refused and the message names the way out
+set -eu
+source=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export CTCONV_DEPS="$work/deps"
+mkdir -p "$work/deps/lib/cmake/hwy"
+
+configure() { # prints CMake's answer; fails where CMake succeeds
+  rm -rf "$work/build"
+  if cmake -S "$source" -B "$work/build" -DCTCONV_CUDA=OFF -DCTCONV_ONEDNN=OFF -DCTCONV_BUILD_TESTS=OFF -DCTCONV_BUILD_TOOLS=OFF \
+    -DCTCONV_BUILD_BENCH=OFF -DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF -DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF \
+    -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF > "$work/log" 2>&1; then
+    echo "dependencies: configured without a Highway that it needs"; exit 1
+  fi
+  tr -s ' \n' ' ' < "$work/log"
+}
+says() { # text wanted
+  case $1 in *"$2"*) ;; *) echo "dependencies: '$2' is not in: $1"; exit 1 ;; esac
+}
+
+answer=$(configure)
+says "$answer" "needs Highway (hwy) 1.2.0 or later; none was found"
+says "$answer" "tools/deps"
+
+# As Debian 12's libhwy-dev: its own version file, complete enough to be taken where the minimum were too low.
+cat > "$work/deps/lib/cmake/hwy/hwy-config-version.cmake" <<'END'
+set(PACKAGE_VERSION "1.0.3")
+if(NOT PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+END
+echo 'add_library(hwy::hwy INTERFACE IMPORTED)' > "$work/deps/lib/cmake/hwy/hwy-config.cmake"
+answer=$(configure)
+says "$answer" "1.0.3"
+says "$answer" "tools/deps"
+echo "dependencies: all right"
