@@ -1,4 +1,4 @@
-# Installed tree: headers, libctconv.so, the CMake package ctconv::ctconv and ctconv.pc.
+# Installed tree: headers, libctconv.so, the CMake package ctconv::ctconv, ctconv.pc, licence and notices.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 install(TARGETS ctconv EXPORT ctconv-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
@@ -12,3 +12,4 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config.cmake" "${CMAKE_CURRENT
 file(RELATIVE_PATH CTCONV_PC_TO_PREFIX "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
 configure_file(cmake/ctconv.pc.in ctconv.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/ctconv.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR}) # share/doc/ctconv

@@ -22,6 +22,21 @@ library_dir=$(dirname "$(find "$prefix" -name libctconv.so | head -n 1)")
 export LD_LIBRARY_PATH="$library_dir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 [ -x "$prefix/bin/ctconv" ] && env -u LD_LIBRARY_PATH "$prefix/bin/ctconv" --version
 
+step "what is installed is hardened"
+plain=
+[ -z "$sanitize" ] || plain=--plain
+set -- "$library_dir"/libctconv*.so
+[ ! -x "$prefix/bin/ctconv" ] || set -- "$@" "$prefix/bin/ctconv"
+python3 "$source/tests/style/check_hardening.py" $plain "$@"
+
+step "licence and notices lie beside it"
+for text in LICENSE NOTICE; do
+  cmp "$source/$text" "$prefix/share/doc/ctconv/$text"
+done
+for owner in oneDNN Xbyak Highway CLI11 'JSON for Modern C++' fmt; do
+  grep -q "$owner" "$prefix/share/doc/ctconv/NOTICE" || { echo "install: NOTICE does not name $owner"; exit 1; }
+done
+
 step "hello.c by pkg-config"
 export PKG_CONFIG_PATH="$library_dir/pkgconfig"
 # shellcheck disable=SC2046
