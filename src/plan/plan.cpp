@@ -73,7 +73,10 @@ class Choice {
   }
 
  private:
+  // Engines put their name in front of a reason; who lists reasons writes the name himself.
   void refused(const Engine& engine, std::string reason) {
+    const std::string front = std::string(engine.name) + ": ";
+    if (reason.rfind(front, 0) == 0) reason.erase(0, front.size());
     plan_->refused.emplace_back(engine.name, std::move(reason));
   }
 
