@@ -183,7 +183,7 @@ class Refusals(Case):
         self.assertEqual(self.refused("JSON", "shape", T2, f"@{path}")["message"], f"{path}: empty")
         for text in ('{"in_channels":"a\\u0000b"}', '{"in_channels\\u0000":3}'):
             self.assertIn("NUL", self.refused("JSON", "shape", T2, text)["message"])
-        for text in ("{", '{"a":1e999}', '{"a":"\xff"}', "[1,", "nul", '{"a" 1}'):
+        for text in ("{", '{"a":1e999}', "[1,", "nul", '{"a" 1}'):
             self.assertNotIn("json.exception", self.refused("JSON", "shape", T2, text)["message"])
 
     def test_the_json_flag_holds_wherever_it_stands(self):

@@ -10,7 +10,9 @@ mkdir -p "$work/deps/lib/cmake/hwy"
 
 configure() { # prints CMake's answer; fails where CMake succeeds
   rm -rf "$work/build"
-  if cmake -S "$source" -B "$work/build" -DCTCONV_CUDA=OFF -DCTCONV_ONEDNN=OFF -DCTCONV_BUILD_TESTS=OFF -DCTCONV_BUILD_TOOLS=OFF \
+  # Tools by name, since the system's own folders are not searched: a newer Highway there would be taken.
+  if cmake -S "$source" -B "$work/build" -G Ninja "-DCMAKE_MAKE_PROGRAM=$(command -v ninja)" \
+    "-DCMAKE_C_COMPILER=$(command -v "${CC:-cc}")" "-DCMAKE_CXX_COMPILER=$(command -v "${CXX:-c++}")" -DCTCONV_CUDA=OFF -DCTCONV_ONEDNN=OFF -DCTCONV_BUILD_TESTS=OFF -DCTCONV_BUILD_TOOLS=OFF \
     -DCTCONV_BUILD_BENCH=OFF -DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF -DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF \
     -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF > "$work/log" 2>&1; then
     echo "dependencies: configured without a Highway that it needs"; exit 1
