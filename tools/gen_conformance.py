@@ -10,6 +10,8 @@ import json
 import pathlib
 import sys
 
+from whole_file import whole
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
 
@@ -44,7 +46,8 @@ def main():
         if not page.exists() or page.read_text() != text:
             sys.exit("stale, run tools/gen_conformance.py: docs/conformance.md")
         return
-    page.write_text(text)
+    with whole(page) as f:
+        f.write(text)
 
 
 if __name__ == "__main__":

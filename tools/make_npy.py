@@ -11,6 +11,8 @@ import math
 import random
 import sys
 
+from whole_file import whole
+
 
 def write_npy(path, shape, values, code="f"):
     """values: an iterable of floats in C order; code: 'f' or 'd' of the array module."""
@@ -21,7 +23,7 @@ def write_npy(path, shape, values, code="f"):
         data.byteswap()
     text = f"{{'descr': '<{code.replace('f', 'f4').replace('d', 'f8')}', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
     text += " " * (63 - (10 + len(text)) % 64) + "\n"  # the data begins at a multiple of 64
-    with open(path, "wb") as f:
+    with whole(path, "wb") as f:
         f.write(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin-1"))
         data.tofile(f)
 

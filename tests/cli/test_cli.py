@@ -270,6 +270,10 @@ class Others(Case):
             self.assertEqual(int(left), eval(right.replace(" zero", "")))
         self.assertIn("native", [e["engine"] for e in got["engines"]])
 
+    def test_explain_says_it_in_one_sentence_first(self):
+        out = ctconv("explain", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--threads", 1)[1]
+        self.assertRegex(out, r"short   \w+ runs this layer on 1 thread, in about [\d.]+ [mu]?s \([\d.]+ GF/s\) by its own estimate\nengine  ")
+
     def test_side_by_side(self):
         words = {"in_channels": 2, "out_channels": 3, "kernel_size": 3, "stride": 2, "pad_mode": "same"}
         got = answer("explain", "mindspore.nn.Conv2dTranspose", json.dumps(words), "-x", "1,2,5,5", "--side-by-side")

@@ -10,11 +10,12 @@ import resource
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import time
 import unittest
 
-from test_cli import ARGS, CLI, T2, Case, ctconv, read_npy
+from test_cli import ARGS, CLI, ROOT, T2, Case, ctconv, read_npy
 from make_npy import write_npy
 
 LAYER = ["run", T2, json.dumps(ARGS), "-x", "1,3,5,5"]
@@ -43,6 +44,15 @@ class WholeOrNothing(Case):
         self.assertIn("File too large", done.stderr)
         self.only("y.npy")
 
+    def test_the_other_tools(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # noqa: E731
+        tool = [sys.executable, ROOT / "tools" / "make_npy.py", self.y, "64,64"]
+        self.assertNotEqual(subprocess.run(tool, capture_output=True, preexec_fn=limit, timeout=120).returncode, 0)
+        self.assertEqual(self.y.read_bytes(), b"the old file")
+        self.only("y.npy")
+        self.assertEqual(subprocess.run(tool, timeout=120).returncode, 0)
+        self.assertEqual(read_npy(self.y)[0], (64, 64))
+
     @unittest.skipUnless(os.geteuid() == 0, "mounts a small disk")
     def test_full_disk(self):
         mount = self.folder / "disk"
@@ -58,9 +68,8 @@ class WholeOrNothing(Case):
             subprocess.run(["umount", mount], check=True)
 
     def test_signals(self):
-        # A fifo for the weight holds the program; then the file beside is looked for while a slow reader holds the output.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # Large, so that the signal meets the writing as often as the computing.
+            # 144 MB, so that the signal meets the writing: it is sent when a second file lies in the folder.
             done = subprocess.Popen([CLI, "run", T2, ONE, "-x", "ones:1,1,6000,6000", "-o", self.y], stdout=subprocess.DEVNULL)
             end = time.monotonic() + 60
             while time.monotonic() < end and done.poll() is None and len(list(self.folder.iterdir())) == 1:

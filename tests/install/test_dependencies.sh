@@ -1,10 +1,12 @@
 #!/bin/sh
-# Configures the source where only an old Highway, or none, can be found, and reads what CMake says.
-#   usage: test_dependencies.sh SOURCE_DIR     exit 0 where both are refused and the message names the way out
+# Configures the source where only an old Highway, or none, can be found, and inside another project.
+#   usage: test_dependencies.sh SOURCE_DIR
+#   exit 0 where both are refused with the way out, and the other project gets no CUDA module that it did not ask for
 set -eu
 source=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+own_deps=${CTCONV_DEPS-}
 export CTCONV_DEPS="$work/deps"
 mkdir -p "$work/deps/lib/cmake/hwy"
 
@@ -38,4 +40,17 @@ echo 'add_library(hwy::hwy INTERFACE IMPORTED)' > "$work/deps/lib/cmake/hwy/hwy-
 answer=$(configure)
 says "$answer" "1.0.3"
 says "$answer" "tools/deps"
+
+mkdir "$work/outer"
+cat > "$work/outer/CMakeLists.txt" <<END
+cmake_minimum_required(VERSION 3.21)
+project(outer LANGUAGES C CXX)
+add_subdirectory("$source" ctconv)
+END
+unset CTCONV_DEPS
+[ -z "$own_deps" ] || export CTCONV_DEPS="$own_deps"
+cmake -S "$work/outer" -B "$work/outer/build" > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+for line in CTCONV_CUDA:STRING=OFF CTCONV_BUILD_TESTS:BOOL=OFF CTCONV_BUILD_TOOLS:BOOL=OFF; do
+  grep -q "^$line\$" "$work/outer/build/CMakeCache.txt" || { echo "dependencies: inside another project not $line"; exit 1; }
+done
 echo "dependencies: all right"

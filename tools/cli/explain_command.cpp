@@ -135,6 +135,10 @@ int explain_command(const Request& request) {
       n.ci == 1 ? "" : fmt::format("s{}", n.groups > 1 ? fmt::format(" of the group ({} groups)", n.groups) : ""));
   print("work    {} that no direct method can avoid, {} moved once\n\n", show_flop(facts.number("flop")),
              show_bytes(facts.number("bytes")));
+  const double seconds = facts.number("estimated_ms") * 1e-3, threads = facts.number("threads");
+  print("short   {} runs this layer on {:.0f} thread{}, in about {} ({} GF/s) by its own estimate\n",
+        facts.get("engine"), threads, threads == 1 ? "" : "s", show_time(seconds),
+        show_rate(facts.number("flop"), seconds));
   print("engine  {}: {}\nwhy     {}\nmemory  {} workspace, {} packed weight\nproblem {}\n\n{}",
              facts.get("engine"), facts.get("form"), facts.get("why"), show_bytes(facts.number("workspace_bytes")),
              show_bytes(facts.number("packed_bytes")), facts.get("problem"), table.text());

@@ -10,10 +10,14 @@ contiguous: channels-first; channels_last: memory format of x and weight (2-D an
 """
 import argparse
 import json
+import pathlib
 import statistics
 import sys
 
 import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from whole_file import whole  # noqa: E402
 
 
 def timed(function, stream):
@@ -131,9 +135,9 @@ def main():
                         print(f"{l['id']:28s} {name:4s} {order:5s} {'tf32' if tf32 else '':5s} {'benchmark' if benchmark else '':9s} {stream_us:10.2f} us"
                               f"  {graph_us or float('nan'):10.2f} us graph", flush=True)
                 del xs
-        with open(a.out, "w", encoding="utf-8") as f:
+        with whole(a.out) as f:
             json.dump(report, f, indent=1)
-    with open(a.out, "w", encoding="utf-8") as f:
+    with whole(a.out) as f:
         json.dump(report, f, indent=1)
     return 0
 

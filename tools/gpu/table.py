@@ -12,6 +12,9 @@ import math
 import os
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from whole_file import whole  # noqa: E402
+
 
 def read(path):
     try:
@@ -84,9 +87,9 @@ def main():
     if ratios:
         lines += ["", f"Geometric mean of the ratio over {len(ratios)} rows: {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}; "
                   f"slower than torch in {sum(r < 1 for r in ratios)}."]
-    with open(os.path.join(a.docs, "performance-gpu.md"), "w", encoding="utf-8") as f:
+    with whole(os.path.join(a.docs, "performance-gpu.md")) as f:
         f.write("\n".join(lines) + "\n")
-    with open(os.path.join(a.docs, f"performance-gpu-{date}.json"), "w", encoding="utf-8") as f:
+    with whole(os.path.join(a.docs, f"performance-gpu-{date}.json")) as f:
         json.dump({"check": check and {k: v for k, v in check.items() if k != "correct"}, "bench": bench, "torch": torch}, f)
     print(f"{len(rows)} rows")
     return 0
