@@ -32,6 +32,8 @@ foreach(folder ${hwy_folders})
 endforeach()
 target_link_libraries(ctconv_dependencies INTERFACE hwy::hwy Threads::Threads ${CMAKE_DL_LIBS})
 
+# oneDNN: our sources compile against the headers of 3.0, 3.3, 3.5 and 3.7; the engine has run with 3.7.2 alone. Any CPU
+# runtime will do (src/engine/onednn/threads.h); only THREADPOOL, which tools/deps builds, computes on the library's own threads.
 if(NOT CTCONV_ONEDNN STREQUAL "OFF")
   if(CTCONV_ONEDNN STREQUAL "FETCH")
     include(FetchOneDNN)
