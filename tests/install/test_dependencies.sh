@@ -53,4 +53,17 @@ cmake -S "$work/outer" -B "$work/outer/build" > "$work/log" 2>&1 || { cat "$work
 for line in CTCONV_CUDA:STRING=OFF CTCONV_BUILD_TESTS:BOOL=OFF CTCONV_BUILD_TOOLS:BOOL=OFF; do
   grep -q "^$line\$" "$work/outer/build/CMakeCache.txt" || { echo "dependencies: inside another project not $line"; exit 1; }
 done
+
+# tools/deps --no-apt on a machine that has no package: it names them, and runs nothing that changes the system.
+mkdir "$work/bin"
+printf '#!/bin/sh\nexit 1\n' > "$work/bin/dpkg-query"
+for name in apt-get apt-cache sudo tee; do
+  printf '#!/bin/sh\necho "$0 $*" >> "%s/called"\n' "$work" > "$work/bin/$name"
+done
+chmod +x "$work"/bin/*
+if answer=$(PATH="$work/bin:$PATH" CTCONV_DEPS="$work/cache" "$source/tools/deps" --no-apt 2>&1); then
+  echo "dependencies: tools/deps --no-apt went on without packages"; exit 1
+fi
+says "$answer" "--no-apt, but missing: g++ cmake"
+[ ! -e "$work/called" ] || { echo "dependencies: --no-apt called:"; cat "$work/called"; exit 1; }
 echo "dependencies: all right"

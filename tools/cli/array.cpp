@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include <cctype>
 #include <cmath>
 #include <cstring>
 
@@ -158,7 +157,7 @@ bool parse_shape(const std::string& text, std::vector<int64_t>* shape) {
 void refuse_bad_shape(const std::string& text) {
   const size_t comma = text.find(',');
   if (comma == std::string::npos || text.find_first_of("/.") != std::string::npos) return;
-  if (std::isdigit(static_cast<unsigned char>(text[0])) == 0 && text[0] != '-') return;
+  if ((text[0] < '0' || text[0] > '9') && text[0] != '-') return;
   if (access(text.c_str(), F_OK) == 0) return;
   throw Fault("OPTION", "'" + text + "' is no shape: whole numbers joined by commas are expected, e.g. 1,3,16,16");
 }
