@@ -61,8 +61,9 @@ std::span<const ArgumentRow> arguments_of(const Dialect& dialect, std::string_vi
 Result<Descriptor> interpret(const Dialect& dialect, const Arguments& args, std::string_view version) {
   const std::span<const ArgumentRow> known_rows = arguments_of(dialect, version);
   for (const auto& [name, value] : args.items()) {
-    if (std::any_of(known_rows.begin(), known_rows.end(), [&](const ArgumentRow& r) { return name == r.name; }))
-      continue;
+    // Captured by a name of its own: clang before 16 captures no structured binding.
+    const auto is_it = [&asked = name](const ArgumentRow& r) { return asked == r.name; };
+    if (std::any_of(known_rows.begin(), known_rows.end(), is_it)) continue;
     std::string known;
     for (const ArgumentRow& r : known_rows) known += (known.empty() ? "" : ", ") + std::string(r.name);
     return argument_error(Code::TYPE_ARGUMENT_NAME, name, value.show(), known,
