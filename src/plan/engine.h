@@ -49,9 +49,19 @@ class Kernel {
   // Packed weights: bytes, a key under which kernels of the same op share one copy, and the packing itself.
   virtual size_t packed_bytes() const { return 0; }
   virtual std::string packing() const { return {}; }
-  // False: the weights hold an Inf or NaN that this kernel cannot honour exactly; the caller then takes the reference.
+  // False: the weights hold values that this kernel cannot honour exactly; the caller then takes the reference.
   virtual Result<bool> pack(const void* w, void* packed, const Runner& runner) const {
     (void)w, (void)packed, (void)runner;
+    return true;
+  }
+  virtual const char* weights_not_honoured() const {
+    return "the weight holds an Inf or NaN, which padding zeros would turn into NaN";
+  }
+
+  // True: each call is asked about its x; where the answer is false the caller takes the reference for that call.
+  virtual bool looks_at_input() const { return false; }
+  virtual Result<bool> honours_input(const void* x, const Runner& runner) const {
+    (void)x, (void)runner;
     return true;
   }
 

@@ -64,7 +64,9 @@ class Choice {
     CTCONV_RETURN_IF_ERROR(take());
     if (plan_->engine == nullptr) return nobody();
     plan_->workspace = workspace_of(problem_, request_, *plan_->kernel);
-    if (plan_->weight_per_call && plan_->engine != request_.reference && request_.reference != nullptr) {
+    const bool looks = plan_->kernel->looks_at_input();
+    if (looks) keep_exact();
+    if ((plan_->weight_per_call || looks) && plan_->engine != request_.reference && request_.reference != nullptr) {
       auto kernel = request_.reference->plan(problem_, request_.context);
       if (!kernel.ok()) return kernel.take_status();
       plan_->fallback = std::move(*kernel);
@@ -143,8 +145,7 @@ class Choice {
         if (code == Code::NO_MEMORY || code == Code::MISUSE_RUNNER) return packed.take_status();
       }
       const Engine* engine = c.engine;
-      refused(*engine, packed.ok() ? "the weight holds an Inf or NaN, which padding zeros would turn into NaN"
-                                   : packed.status().detail().message);
+      refused(*engine, packed.ok() ? c.kernel->weights_not_honoured() : packed.status().detail().message);
       candidates_.erase(candidates_.begin() + static_cast<std::ptrdiff_t>(best));
       seconds_.erase(seconds_.begin() + static_cast<std::ptrdiff_t>(best));
       if (candidates_.empty() && automatic_ && engine != request_.reference) CTCONV_RETURN_IF_ERROR(last_resort());
@@ -159,6 +160,19 @@ class Choice {
     seconds_.push_back((*kernel)->estimated_seconds());
     candidates_.push_back({request_.reference, std::move(*kernel), nullptr});
     return {};
+  }
+
+  // For calls whose values the kernel cannot honour: another candidate with the reference's bits, if memory allows.
+  void keep_exact() {
+    for (Candidate& c : candidates_) {
+      if (c.kernel == nullptr || !c.engine->reproducible) continue;
+      Workspace w = plan_->workspace;
+      w.exact = round_up(c.kernel->packed_bytes()) + round_up(c.kernel->scratch_bytes());
+      if (w.bytes() > request_.context.workspace_limit) continue;
+      plan_->workspace = w;
+      plan_->exact = std::move(c.kernel);
+      return;
+    }
   }
 
   std::string why() const {
@@ -192,6 +206,19 @@ class Choice {
   std::string basis_;
 };
 
+// One call by `exact`, else by the reference; `part`: the workspace behind the bias.
+Status run_exact(const Plan& plan, CallMemory call, std::byte* part, const Runner& runner) {
+  call.packed = nullptr;
+  call.scratch = nullptr;
+  if (plan.exact == nullptr) return plan.fallback->run(call, runner);
+  const size_t packed_bytes = round_up(plan.exact->packed_bytes());
+  call.packed = packed_bytes ? part : nullptr;
+  call.scratch = part + packed_bytes;
+  auto packed = plan.exact->pack(call.w, packed_bytes ? part : nullptr, runner);
+  if (!packed.ok()) return packed.take_status();
+  return (*packed ? plan.exact : plan.fallback)->run(call, runner);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const PlanRequest& request) {
@@ -219,16 +246,20 @@ Status run_plan(const Plan& plan, const RunMemory& m, const Runner& runner) {
     call.bias = part;
     part += plan.workspace.bias;
   }
-  const Kernel* kernel = plan.kernel.get();
-  if (plan.weight_per_call) {
-    auto packed = kernel->pack(m.w, plan.workspace.packed ? part : nullptr, runner);
-    if (!packed.ok()) return packed.take_status();
-    if (!*packed) kernel = plan.fallback.get();
+  const Kernel& kernel = *plan.kernel;
+  std::byte* const behind_bias = part;
+  Result<bool> honoured = true;
+  if (kernel.looks_at_input() && !p.empty()) honoured = kernel.honours_input(m.x, runner);
+  if (honoured.ok() && *honoured && plan.weight_per_call) {
     call.packed = plan.workspace.packed ? part : nullptr;
+    honoured = kernel.pack(m.w, plan.workspace.packed ? part : nullptr, runner);
     part += plan.workspace.packed;
   }
+  if (!honoured.ok()) return honoured.take_status();
   call.scratch = plan.workspace.scratch ? part : nullptr;
-  if (!p.empty()) CTCONV_RETURN_IF_ERROR(kernel->run(call, runner));
+  if (!p.empty()) {
+    CTCONV_RETURN_IF_ERROR(*honoured ? kernel.run(call, runner) : run_exact(plan, call, behind_bias, runner));
+  }
   if (p.has_tail()) return fill_tail(p, m.y, runner);
   return {};
 }

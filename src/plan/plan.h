@@ -7,6 +7,7 @@
 //   plus kAlignment of slack so that any address will do. Bias and packed weight are there only if they come with the call.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <utility>
@@ -34,9 +35,10 @@ struct PlanRequest {
 // Parts of one call's workspace, each rounded up to kAlignment.
 struct Workspace {
   size_t bias = 0, packed = 0, scratch = 0;
+  size_t exact = 0;  // packed weight and scratch of Plan::exact, in the place of the kernel's own
   // The whole, with slack for any address; 0: none needed.
   size_t bytes() const {
-    const size_t sum = bias + packed + scratch;
+    const size_t sum = bias + std::max(packed + scratch, exact);
     return sum ? sum + kAlignment - 1 : 0;
   }
 };
@@ -45,7 +47,8 @@ struct Plan {
   Problem problem;
   const Engine* engine = nullptr;
   std::unique_ptr<Kernel> kernel;
-  std::unique_ptr<Kernel> fallback;       // the reference, for per-call weights that hold Inf or NaN
+  std::unique_ptr<Kernel> fallback;       // the reference, for calls whose weights or x the kernel cannot honour
+  std::unique_ptr<Kernel> exact;          // asked before it for such a call; packs inside it; may be null
   std::shared_ptr<const Buffer> packed;   // null: packed per call, or nothing to pack
   bool weight_per_call = false;
   Workspace workspace;

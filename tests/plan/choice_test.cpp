@@ -222,6 +222,33 @@ TEST_CASE("choice: a weight per call is packed in every run, a non-finite one ru
   CHECK(reference_script.runs == 1);
 }
 
+TEST_CASE("choice: a call whose x a kernel cannot honour runs on an exact one, without a trace afterwards", "[plan]") {
+  Setup s;
+  fast_script.looks_at_input = true;
+  slow_script.packed = 4096;
+  const auto runs = [&](const char* engine, bool honours) {
+    s.request.engine = engine;
+    auto plan = s.plan();
+    REQUIRE(plan.ok());
+    CHECK(std::string((*plan)->engine->name) == "fast");
+    fast_script.runs = slow_script.runs = reference_script.runs = 0;
+    fast_script.honours_input = honours;
+    std::vector<char> workspace((*plan)->workspace_bytes());
+    float y[33], x[10] = {};
+    const RunMemory memory{.x = x, .w = s.weight, .y = y, .workspace = workspace.data()};
+    REQUIRE(run_plan(**plan, memory, Runner()).ok());
+    return fast_script.runs * 100 + slow_script.runs * 10 + reference_script.runs;
+  };
+  CHECK(runs("auto", true) == 100);
+  CHECK(runs("auto", false) == 10);
+  CHECK(runs("fast", false) == 1);  // asked for by name: only the reference is left
+  slow_script.pack = [] { return Result<bool>(false); };
+  CHECK(runs("auto", false) == 1);
+  slow_script.pack = nullptr;
+  s.request.context.workspace_limit = 4000;
+  CHECK(runs("auto", false) == 1);
+}
+
 TEST_CASE("cache: least recently used goes first, the faster thread's plan stays", "[plan][cache]") {
   Setup s;
   PlanCache cache(2);

@@ -17,6 +17,7 @@ struct Script {
   size_t scratch = 0, packed = 0;
   std::string packing = "rows";
   Result<bool> (*pack)() = nullptr;
+  bool looks_at_input = false, honours_input = true;
   int planned = 0, packs = 0, runs = 0;
   double beat = 0;  // seconds it was told to beat when planned last
 };
@@ -34,6 +35,8 @@ class FakeKernel : public Kernel {
     if (packed != nullptr) std::memset(packed, 1, script_->packed);
     return script_->pack ? script_->pack() : Result<bool>(true);
   }
+  bool looks_at_input() const override { return script_->looks_at_input; }
+  Result<bool> honours_input(const void*, const Runner&) const override { return script_->honours_input; }
   Status run(const CallMemory&, const Runner&) const override;
 
  private:
