@@ -8,8 +8,6 @@
 namespace ctconv::onednn {
 namespace {
 
-bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
-
 // f32 flop a second of one core.
 double core_peak() {
   static const double peak = [] {
@@ -43,17 +41,18 @@ double least_seconds(const Problem& p, int32_t threads, double reorder_bytes) {
   return moving_seconds(p, threads, 1, reorder_bytes) + useful_flop(p) / rate;
 }
 
-double estimated_seconds(const Problem& p, const std::string& implementation, int32_t threads, double reorder_bytes) {
+double estimated_seconds(const Problem& p, const Implementation& by, int32_t threads, double reorder_bytes) {
+  using Method = Implementation::Method;
   const double peak = core_peak() * threads;
   const bool depthwise = p.ci == 1 && p.co == 1 && p.groups > 1;
   const auto& w = p.axis[2];
   double rate = 0, passes = 1;  // passes: times y goes through memory
-  if (has(implementation, "gemm")) {
+  if (by.method == Method::kGemm) {
     rate = (p.groups > 1 ? 0.0035 : 0.09) * peak;  // built without generated GEMM kernels; 0.3 to 0.6 with them
     passes = 2;
-  } else if (has(implementation, "dw")) {
+  } else if (by.method == Method::kDepthwise) {
     rate = 0.35 * peak;
-  } else if (has(implementation, "brg")) {
+  } else if (by.method == Method::kBrgemm) {
     rate = kBestShare * peak * filled(p.co) * std::min(1.0, 0.6 + 0.4 * static_cast<double>(p.ci) / 16);
     if (depthwise) rate = peak / 16;
     // Along w it multiplies padding too: o*k/s taps instead of i*k.
@@ -62,7 +61,7 @@ double estimated_seconds(const Problem& p, const std::string& implementation, in
   } else {
     rate = depthwise ? 0.03 * peak : 0.8 * peak * filled(p.co);
   }
-  if (has(implementation, "conv:any")) {  // bias and activation apart: ours in f32, else oneDNN's passes of plain C++
+  if (by.backward_convolution) {  // bias and activation apart: ours in f32, else oneDNN's passes of plain C++
     const bool act = p.act.kind != Epilogue::kNone;
     passes += p.dtype == Dtype::kF32 ? (p.bias || act ? 2 : 0) : (p.bias ? 12 : 0) + (act ? 60 : 0);
   }

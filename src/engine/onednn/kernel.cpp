@@ -1,8 +1,7 @@
-// See kernel.h. Refuses: no implementation, or one whose name holds "ref"; scratch above the workspace limit.
+// See kernel.h. Refuses: no implementation, or the reference one; scratch above the workspace limit.
 #include "src/engine/onednn/kernel.h"
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
@@ -12,32 +11,14 @@
 #include "src/engine/onednn/descriptors.h"
 #include "src/engine/onednn/epilogue.h"
 #include "src/engine/onednn/failure.h"
+#include "src/engine/onednn/implementation.h"
 #include "src/engine/onednn/threads.h"
+#include "src/engine/onednn/values.h"
 
 namespace ctconv::onednn {
 namespace {
 
 using dnnl::memory;
-
-// An Inf or NaN in packed weights: every exponent bit set.
-bool finite(const void* packed, size_t bytes, memory::data_type type) {
-  bool bad = false;
-  if (type == memory::data_type::f32) {
-    for (size_t at = 0; at + 4 <= bytes; at += 4) {
-      uint32_t u;
-      std::memcpy(&u, static_cast<const char*>(packed) + at, 4);
-      bad |= (u & 0x7f800000u) == 0x7f800000u;
-    }
-  } else {
-    const uint32_t exponent = type == memory::data_type::bf16 ? 0x7f80u : 0x7c00u;
-    for (size_t at = 0; at + 2 <= bytes; at += 2) {
-      uint16_t u;
-      std::memcpy(&u, static_cast<const char*>(packed) + at, 2);
-      bad |= (u & exponent) == exponent;
-    }
-  }
-  return !bad;
-}
 
 // A reorder with its scratchpad in the caller's memory.
 struct Reorder {
@@ -76,6 +57,7 @@ class OnednnKernel final : public Kernel {
     const PlanThreads plan_threads(threads_);
     engine_ = dnnl::engine(dnnl::engine::kind::cpu, 0);
     with_bias_ = p.bias;
+    problem_ = p;
     const Tensor x = input_of(p), y = output_of(p), w = weights_of(p);
     route_ = route;
     reorder_x_ = route == Route::kLast ? !x.channels_last : !x.channels_first;
@@ -99,15 +81,13 @@ class OnednnKernel final : public Kernel {
     auto pd = describe(bias_, p.act);
     // In f32 alone: a narrow y would be rounded twice.
     finish_ = pd && p.dtype == Dtype::kF32 && (p.bias || p.act.kind != Epilogue::kNone) &&
-              std::string(pd.impl_info_str()).find("conv:any") != std::string::npos;
-    if (finish_) {
-      pd = describe(Desc(), Epilogue());
-      problem_ = p;
-    }
+              implementation_of(pd.impl_info_str()).backward_convolution;
+    if (finish_) pd = describe(Desc(), Epilogue());
     if (!pd) return refuse("onednn: no deconvolution for this shape, element type or padding");
-    const std::string implementation = pd.impl_info_str();
-    if (implementation.find("ref") != std::string::npos) {
-      return refuse("onednn: only the reference implementation (" + implementation + ")");
+    const std::string name = pd.impl_info_str();
+    const Implementation by = implementation_of(name);
+    if (by.method == Implementation::Method::kReference) {
+      return refuse("onednn: only the reference implementation (" + name + ")");
     }
     weights_ = pd.weights_desc();
     scratchpad_ = pd.scratchpad_desc();
@@ -125,10 +105,11 @@ class OnednnKernel final : public Kernel {
       return refuse("onednn: needs " + std::to_string(scratch_bytes_) + " bytes of workspace, the limit is " +
                     std::to_string(context.workspace_limit));
     }
-    seconds_ = onednn::estimated_seconds(p, implementation, threads_, 2.0 * static_cast<double>(x_bytes_ + y_bytes_));
-    form_ = implementation + (route == Route::kLast ? ", channels-last" : ", channels-first") +
+    seconds_ = onednn::estimated_seconds(p, by, threads_, 2.0 * static_cast<double>(x_bytes_ + y_bytes_));
+    form_ = name + (route == Route::kLast ? ", channels-last" : ", channels-first") +
             (reorder_x_ ? ", x reordered" : "") + (reorder_y_ ? ", y reordered" : "") +
-            (finish_ ? ", bias and activation apart" : "") + ", " + runtime_name();
+            (finish_ ? ", bias and activation apart" : "") + ", " + runtime_name() +
+            (flushes_subnormals(p.dtype) ? ", numbers below 2^-126: x by an exact engine, partial sums to 0" : "");
     return {};
   }
 
@@ -143,11 +124,19 @@ class OnednnKernel final : public Kernel {
         reorder_weights_.run(engine_, call.stream(), w, packed, nullptr);
       }
       if (call.broken()) return runner_broke();
-      // Its blocked loops multiply padding zeros: an Inf among the weights would make a NaN where no tap is.
-      return finite(packed, weights_.get_size(), weights_.get_data_type());
+      return honours_weights(packed, weights_.get_size(), problem_.dtype);
     } catch (...) {
       return status_in_flight(During::kRun);
     }
+  }
+
+  const char* weights_not_honoured() const override { return onednn::weights_not_honoured(problem_.dtype); }
+  bool looks_at_input() const override { return flushes_subnormals(problem_.dtype); }
+  Result<bool> honours_input(const void* x, const Runner& runner) const override {
+    bool broken = false;
+    const bool honoured = onednn::honours_input(problem_, x, runner, &broken);
+    if (broken) return runner_broke();
+    return honoured;
   }
 
   Status run(const CallMemory& m, const Runner& runner) const override {
@@ -188,7 +177,7 @@ class OnednnKernel final : public Kernel {
   Route route_ = Route::kLast;
   bool with_bias_ = false, reorder_x_ = false, reorder_y_ = false;
   bool finish_ = false;  // bias and activation are ours
-  Problem problem_;      // for finish
+  Problem problem_;
   dnnl::engine engine_;
   Desc x_, y_, weights_, bias_, scratchpad_;
   dnnl::deconvolution_forward deconvolution_;

@@ -1,8 +1,8 @@
 // What oneDNN is asked, and which layout it works in.
 //
-//   refuses: reproducible; f64; weights that hold an Inf or NaN; an empty problem; extents above 2^31 - 1, a
-//   tensor of 2^31 elements or an image of 2 GiB and more (32-bit numbers inside); output_padding >= stride (oneDNN rejects the shape); a
-//   caller's own runner with more than one worker (threads.h says why); what kernel.cpp refuses
+//   refuses: a problem outside the range oneDNN was fuzzed in (domain.h); reproducible; f64; weights that hold an
+//   Inf or NaN; an empty problem; a caller's own runner with more than one worker (threads.h says why); what
+//   kernel.cpp refuses
 //   layout:  the primitive always works channels-last, sides that lie otherwise are reordered; channels-first only
 //   where channels-last is refused. Never `any` for x and y: it often picks something slower.
 //   Measured on 101 layers given channels-first (Zen 4, 2 threads, oneDNN 3.7.2, 2026-11-21): its own channels-first
@@ -13,11 +13,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <limits>
+#include <string>
+#include <utility>
 
 #include "src/base/number.h"
 #include "src/engine/onednn/cost.h"
 #include "src/engine/onednn/descriptors.h"
+#include "src/engine/onednn/domain.h"
 #include "src/engine/onednn/failure.h"
 #include "src/engine/onednn/kernel.h"
 #include "src/engine/onednn/threads.h"
@@ -37,24 +39,6 @@ Status judge(const Problem& p, const PlanContext& context) {
     return refuse(
         "onednn: a caller's own runner may start another call on a waiting thread, where oneDNN keeps its active pool");
   }
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-  for (const Axis& a : p.axis) {
-    if (std::max({a.i, a.o, a.k, a.s, a.d, a.lo}) > kMost || a.d * (a.k - 1) > kMost) {
-      return refuse("onednn: an extent, stride, dilation or pad above 2^31 - 1");
-    }
-    if (a.lo < 0 || a.o + a.lo - (a.i - 1) * a.s - a.d * (a.k - 1) - 1 >= a.s) {
-      return refuse("onednn: output_padding reaches the stride");
-    }
-  }
-  // Extents are int inside, products of them too: a batch of 2^32 became 0 and divided there.
-  if (p.n > kMost || p.in_elements() > kMost || p.out_elements() > kMost || p.weight_elements() > kMost) {
-    return refuse("onednn: 2^31 elements or more");
-  }
-  const auto bytes = static_cast<int64_t>(size_of(p.dtype));
-  if (p.out_elements() / p.n > kMost / bytes || p.in_elements() / p.n > kMost / bytes ||
-      p.weight_elements() > kMost / bytes) {
-    return refuse("onednn: a tensor image of 2 GiB or more");
-  }
   return {};
 }
 
@@ -71,12 +55,15 @@ Status worth_it(const Problem& p, const PlanContext& context) {
 }
 
 // oneDNN prints its errors to stdout unless told otherwise; a library that answers with a status prints nothing.
+// A shared libdnnl belongs to the whole process: its verbosity is not ours to set.
 bool silence() {
+#if defined(CTCONV_ONEDNN_IS_OURS)
   if (std::getenv("ONEDNN_VERBOSE") == nullptr && std::getenv("DNNL_VERBOSE") == nullptr) dnnl_set_verbose(0);
+#endif
   return true;
 }
 
-Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& context) {
+Result<std::unique_ptr<Kernel>> plan_anywhere(const Problem& p, const PlanContext& context) {
   static const bool silent = silence();
   (void)silent;
   try {
@@ -92,8 +79,17 @@ Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& contex
   }
 }
 
+Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& context) {
+  if (!p.empty() && p.in_elements() != 0) {
+    std::string outside = onednn::domain_refusal(p);
+    if (!outside.empty()) return refuse(std::move(outside));
+  }
+  return plan_anywhere(p, context);
+}
+
 }  // namespace
 
 const Engine kOnednnEngine = {"onednn", false, plan};
+const Engine onednn::kAnywhereEngine = {"onednn", false, plan_anywhere};
 
 }  // namespace ctconv

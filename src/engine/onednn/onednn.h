@@ -11,4 +11,10 @@ namespace ctconv {
 
 extern const Engine kOnednnEngine;
 
+namespace onednn {
+
+// For the fuzzer alone: the same engine without its domain. Problems outside it may crash.
+extern const Engine kAnywhereEngine;
+
+}  // namespace onednn
 }  // namespace ctconv

@@ -1,0 +1,217 @@
+// oneDNN's domain: what crashed is refused with its reason, `auto` computes it; the published layers lie inside.
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "capi/engines.h"
+#include "src/base/pool.h"
+#include "src/engine/onednn/domain.h"
+#include "src/engine/onednn/implementation.h"
+#include "src/engine/onednn/onednn.h"
+#include "src/engine/onednn/values.h"
+#include "src/engine/reference/reference.h"
+#include "src/plan/plan.h"
+#include "tests/engine/support.h"
+
+using namespace ctconv;
+using namespace ctconv::test;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+Problem line_problem(Dtype dtype, int64_t channels, int64_t inputs, int64_t kernel, int64_t stride) {
+  Problem p;
+  p.dtype = dtype;
+  p.ci = p.co = channels;
+  p.axis[2] = {.i = inputs, .o = (inputs - 1) * stride + kernel, .k = kernel, .s = stride};
+  return p;
+}
+
+// y of a plan that picks its engine by `name`, and that engine's name.
+std::vector<double> planned(const Case& c, const char* name, std::string* engine) {
+  Allocator allocator;
+  PackedStore store;
+  PlanRequest request;
+  request.engines = cpu_engines();
+  request.engine = name;
+  request.reference = reference_engine();
+  request.weight = c.w.data(c.p.dtype);
+  request.allocator = &allocator;
+  request.store = &store;
+  auto plan = make_plan(c.p, request);
+  REQUIRE(plan.ok());
+  *engine = (*plan)->engine->name;
+  const auto elements = static_cast<size_t>(c.p.out_elements());
+  std::vector<uint8_t> y(elements * size_of(c.p.dtype), 0xa5), workspace((*plan)->workspace_bytes());
+  const RunMemory memory{.x = c.x.data(c.p.dtype),
+                         .w = request.weight,
+                         .bias = c.bias.empty() ? nullptr : c.bias.data(),
+                         .y = y.data(),
+                         .workspace = workspace.data()};
+  REQUIRE(run_plan(**plan, memory, Runner()).ok());
+  std::vector<double> values;
+  for (size_t k = 0; k < elements; ++k) values.push_back(load(y.data(), c.p.dtype, static_cast<int64_t>(k)));
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("onednn domain: strides beyond it crashed inside oneDNN; auto is right, onednn says why not", "[onednn]") {
+  Rng rng(21);
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
+    for (const bool last : {false, true}) {
+      for (const auto& [channels, stride] : {std::pair<int64_t, int64_t>{16, 32768}, {1, 65536}}) {
+        Problem p = line_problem(dtype, channels, 3, 1, stride);
+        lay_out(&p, last, last);
+        INFO(describe(p));
+        const Case c = make_case(p, rng, Values::kSmallInteger);
+        const auto refused = kOnednnEngine.plan(p, {});
+        REQUIRE(refused.status().code() == Code::UNSUPPORTED_ENGINE);
+        const std::string why = refused.status().detail().message;
+        CHECK(has(why, "stride of axis w " + std::to_string(stride) + " is outside the range it was fuzzed in, 1 to "));
+        std::string engine, plain;
+        const std::vector<double> got = planned(c, "auto", &engine);
+        CHECK(engine != "onednn");
+        CHECK(got == planned(c, "reference", &plain));
+      }
+    }
+  }
+}
+
+TEST_CASE("onednn domain: each limit names its argument, its value and its range", "[onednn]") {
+  Problem good = line_problem(Dtype::kF32, 16, 10, 3, 2);
+  lay_out(&good, true, true);
+  REQUIRE(onednn::domain_refusal(good).empty());
+  const auto refusal = [&](auto change) {
+    Problem p = good;
+    change(p);
+    return onednn::domain_refusal(p);
+  };
+  constexpr int64_t kHuge = int64_t{1} << 40;
+  CHECK(has(refusal([](Problem& p) { p.axis[2].s = kHuge; }), "stride of axis w 1099511627776 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.axis[2].k = kHuge; }), "kernel of axis w 1099511627776 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.axis[2].d = kHuge; }), "dilation of axis w 1099511627776 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.axis[2].i = kHuge; }), "input extent of axis w 1099511627776 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.axis[2].o = kHuge; }), "output extent of axis w 1099511627776 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.axis[2].lo = kHuge; }), "pad in front of axis w 1099511627776 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.axis[2].lo = -1; }), "pad in front of axis w -1 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.axis[2].o += 2; }), "output_padding reaches the stride"));
+  CHECK(has(refusal([](Problem& p) { p.n = kHuge; }), "batch 1099511627776 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.groups = kHuge; }), "groups 1099511627776 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.ci = kHuge; }), "input channels 1099511627776 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.co = kHuge; }), "output channels 1099511627776 is outside"));
+}
+
+TEST_CASE("onednn domain: every layer of bench/layers.json lies inside, in both types", "[onednn]") {
+  std::ifstream file(CTCONV_SOURCE_DIR "/bench/layers.json");
+  const auto layers = nlohmann::json::parse(file);
+  REQUIRE(layers.size() >= 101);
+  for (const auto& layer : layers) {
+    Problem p;
+    const auto& in = layer["in"];
+    p.rank = static_cast<int>(in.size());
+    p.n = layer["n"];
+    p.groups = layer["g"];
+    p.ci = layer["cin"].get<int64_t>() / p.groups;
+    p.co = layer["cout"].get<int64_t>() / p.groups;
+    for (size_t k = 0; k < in.size(); ++k) {
+      Axis& a = p.axis[3 - in.size() + k];
+      a = {.i = in[k], .k = layer["k"][k], .s = layer["s"][k], .d = layer["d"][k], .lo = layer["p_begin"][k]};
+      const int64_t behind = layer["p_end"][k].get<int64_t>() - layer["op"][k].get<int64_t>();
+      a.o = (a.i - 1) * a.s + a.d * (a.k - 1) + 1 - a.lo - behind;
+    }
+    INFO(layer["id"].get<std::string>());
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
+      p.dtype = dtype;
+      for (const bool last : {false, true}) {
+        lay_out(&p, last, last);
+        CHECK(onednn::domain_refusal(p).empty());
+      }
+    }
+  }
+}
+
+TEST_CASE("onednn: the names of its implementations, as versions 3.6 and 3.7 give them", "[onednn]") {
+  using Method = onednn::Implementation::Method;
+  struct Row {
+    const char* name;
+    Method method;
+    bool backward;
+  };
+  const Row rows[] = {
+      {"ref:any", Method::kReference, false},
+      {"conv:any+ref:any", Method::kReference, true},
+      {"conv:any+x64:gemm:jit", Method::kGemm, true},
+      {"conv:any+gemm:jit", Method::kGemm, true},
+      {"brg_deconv:brgconv_strided:avx512_core", Method::kBrgemm, false},
+      {"conv:any+brgconv_strided:avx512_core_bf16", Method::kBrgemm, true},
+      {"conv:any+jit:avx512_core", Method::kDirect, true},
+      {"conv:any+jit_1x1:avx2", Method::kDirect, true},
+      {"conv:any+jit_dw:avx512_core", Method::kDepthwise, true},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const auto got = onednn::implementation_of(row.name);
+    CHECK(got.method == row.method);
+    CHECK(got.backward_convolution == row.backward);
+  }
+}
+
+TEST_CASE("onednn: bf16 subnormal numbers keep their value, through auto and by name", "[onednn]") {
+  Rng rng(22);
+  const double tiny = 0x1p-130, large = 0x1p20;
+  Problem p;
+  p.dtype = Dtype::kBf16, p.rank = 2, p.ci = 16, p.co = 48;
+  p.axis[1] = p.axis[2] = {.i = 8, .o = 18, .k = 4, .s = 2};
+  for (const bool last : {false, true}) {
+    lay_out(&p, last, last);
+    Case c = make_case(p, rng, Values::kSmallInteger);
+    for (const bool tiny_weight : {false, true}) {
+      const auto fill = [&](Memory* m, double value) {
+        const auto count = static_cast<int64_t>(m->bytes.size() / 2);
+        for (int64_t k = 0; k < count; ++k) store(m->bytes.data(), p.dtype, k, k % 17 == 0 ? value : 0);
+      };
+      fill(&c.x, tiny_weight ? large : tiny);
+      fill(&c.w, tiny_weight ? tiny : large);
+      std::string engine;
+      const std::vector<double> want = planned(c, "reference", &engine);
+      CHECK(std::count(want.begin(), want.end(), 0x1p-110) > 0);
+      CHECK(planned(c, "auto", &engine) == want);
+      if (tiny_weight) {
+        CHECK(run(kOnednnEngine, c).status.code() == Code::UNSUPPORTED_ENGINE);
+      } else if (kOnednnEngine.plan(p, {}).ok()) {
+        CHECK(planned(c, "onednn", &engine) == want);
+        CHECK(engine == "onednn");
+      }
+    }
+  }
+}
+
+TEST_CASE("onednn: a subnormal x is found wherever it lies", "[onednn]") {
+  PoolHold hold;
+  Rng rng(23);
+  for (int round = 0; round < 300; ++round) {
+    Problem p = random_problem(rng, Dtype::kBf16, round % 2 ? Layouts::kDense : Layouts::kAny);
+    if (round % 10 == 0) {
+      p = line_problem(Dtype::kBf16, pick(rng, 1, 3), pick(rng, 60000, 140000), 1, 1);
+      lay_out(&p, round % 20 == 0, true);
+    }
+    Case c = make_case(p, rng, Values::kReal);
+    for (int64_t* stride : {&c.p.x.n, &c.p.x.c, &c.p.x.axis[0], &c.p.x.axis[1], &c.p.x.axis[2]}) {
+      if (*stride < 0) *stride = -*stride;
+    }
+    c.x.origin = 0;
+    bool broken = false;
+    const Runner runner = pool_runner(1 + round % 3);
+    REQUIRE(onednn::honours_input(c.p, c.x.data(p.dtype), runner, &broken));
+    const auto& a = c.p.axis;
+    const int64_t at = pick(rng, 0, p.n - 1) * c.p.x.n + pick(rng, 0, p.groups * p.ci - 1) * c.p.x.c +
+                       pick(rng, 0, a[0].i - 1) * c.p.x.axis[0] + pick(rng, 0, a[1].i - 1) * c.p.x.axis[1] +
+                       pick(rng, 0, a[2].i - 1) * c.p.x.axis[2];
+    store(c.x.data(p.dtype), p.dtype, at, round % 3 ? -0x1p-133 : 0x1.fcp-127);
+    REQUIRE_FALSE(onednn::honours_input(c.p, c.x.data(p.dtype), runner, &broken));
+    REQUIRE_FALSE(broken);
+  }
+}
