@@ -121,8 +121,7 @@ void Channels(const ChannelsArgs<T>& a) {
 
 template <class T, int M, int V>
 void FillOne(Simd<T>& s) {
-  constexpr int kAcc = HWY_MAX_BYTES >= 64 || HWY_ARCH_ARM_A64 ? 24 : 12;
-  constexpr bool kFits = kAcc == 24 ? M * V <= 24 : M * V + V + 1 <= 16;
+  constexpr bool kFits = CTCONV_ACCUMULATORS == 24 ? M * V <= 24 : M * V + V + 1 <= 16;
   if constexpr (kFits) s.channels[M - 1][V - 1] = &Channels<T, M, V>;
 }
 template <class T, int M>

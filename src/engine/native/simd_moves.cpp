@@ -253,7 +253,7 @@ template <class T>
 void Fill(Simd<T>& s) {
   s.name = hwy::TargetName(HWY_TARGET);
   s.lanes = static_cast<int>(hn::Lanes(hn::ScalableTag<T>()));
-  s.accumulators = HWY_MAX_BYTES >= 64 || HWY_ARCH_ARM_A64 ? 24 : 12;
+  s.accumulators = CTCONV_ACCUMULATORS;
   s.load = &Load<T>;
   s.store = &Store<T>;
   s.copy = &CopyParts<T>;

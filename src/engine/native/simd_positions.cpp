@@ -67,8 +67,7 @@ void Positions(const PositionsArgs<T>& a) {
 
 template <class T, int M, int V>
 void FillOne(Simd<T>& s) {
-  constexpr int kAcc = HWY_MAX_BYTES >= 64 || HWY_ARCH_ARM_A64 ? 24 : 12;
-  if constexpr (M * V <= kAcc && M <= kMaxRows) s.positions[M - 1][V - 1] = &Positions<T, M, V>;
+  if constexpr (M * V <= CTCONV_ACCUMULATORS && M <= kMaxRows) s.positions[M - 1][V - 1] = &Positions<T, M, V>;
 }
 template <class T, int M>
 void FillRow(Simd<T>& s) {

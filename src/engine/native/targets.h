@@ -8,3 +8,6 @@
 #define HWY_DISABLED_TARGETS                                                                              \
   (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_AVX3_ZEN4 | HWY_AVX3_SPR | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | \
    HWY_SVE2_128 | HWY_NEON_BF16)
+
+// Vectors of sums one block may keep: 24 of 32 registers, 12 of 16. Of the instruction set being compiled.
+#define CTCONV_ACCUMULATORS (HWY_MAX_BYTES >= 64 || HWY_ARCH_ARM_A64 ? 24 : 12)
