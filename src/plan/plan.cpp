@@ -6,6 +6,7 @@
 
 #include "src/base/half.h"
 #include "src/base/number.h"
+#include "src/plan/pieces.h"
 #include "src/plan/tail.h"
 #include "src/plan/tune.h"
 
@@ -101,6 +102,7 @@ class Choice {
         refused(*engine, kernel.status().detail().message);
         continue;
       }
+      *kernel = in_pieces(problem_, *engine, context, std::move(*kernel));
       const size_t bytes = workspace_of(problem_, request_, **kernel).bytes();
       if (bytes > request_.context.workspace_limit) {
         refused(*engine, "needs " + std::to_string(bytes) + " bytes of workspace, the limit is " +

@@ -1,0 +1,72 @@
+// Batches in pieces; see pieces.h.
+#include "src/plan/pieces.h"
+
+#include <algorithm>
+
+#include "src/base/checked.h"
+#include "src/plan/workspace.h"
+
+namespace ctconv {
+namespace {
+
+constexpr double kPieceSeconds = 2e-6;  // entering a kernel once more
+
+class PiecesKernel final : public Kernel {
+ public:
+  PiecesKernel(const Problem& p, int64_t images, std::unique_ptr<Kernel> piece)
+      : images_(images), pieces_(ceil_div(p.n, images)), last_(p.n - images), piece_(std::move(piece)) {
+    const int64_t bytes = static_cast<int64_t>(size_of(p.dtype));
+    x_image_ = p.x.n * bytes;
+    y_image_ = p.y.n * bytes;
+  }
+
+  std::string form() const override {
+    return piece_->form() + ", " + std::to_string(pieces_) + " pieces of " + std::to_string(images_) + " images";
+  }
+  double estimated_seconds() const override {
+    return static_cast<double>(pieces_) * (piece_->estimated_seconds() + kPieceSeconds);
+  }
+  size_t scratch_bytes() const override { return piece_->scratch_bytes(); }
+  size_t packed_bytes() const override { return piece_->packed_bytes(); }
+  std::string packing() const override { return piece_->packing(); }
+  Result<bool> pack(const void* w, void* packed, const Runner& runner) const override {
+    return piece_->pack(w, packed, runner);
+  }
+
+  Status run(const CallMemory& memory, const Runner& runner) const override {
+    CallMemory m = memory;
+    for (int64_t i = 0; i < pieces_; ++i) {
+      const int64_t first = std::min(i * images_, last_);
+      m.x = static_cast<const char*>(memory.x) + first * x_image_;
+      m.y = static_cast<char*>(memory.y) + first * y_image_;
+      CTCONV_RETURN_IF_ERROR(piece_->run(m, runner));
+    }
+    return {};
+  }
+
+ private:
+  int64_t images_, pieces_, last_;
+  int64_t x_image_ = 0, y_image_ = 0;  // bytes from one image to the next
+  std::unique_ptr<Kernel> piece_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> in_pieces(const Problem& p, const Engine& engine, const PlanContext& context,
+                                  std::unique_ptr<Kernel> whole) {
+  const double budget = scratch_budget(p, context.threads), needed = static_cast<double>(whole->scratch_bytes());
+  const int64_t least = std::max(1, context.threads);  // an image for each thread
+  if (p.n <= least || needed <= budget) return whole;
+  const auto fits = static_cast<int64_t>(static_cast<double>(p.n) * budget / needed);
+  Problem piece = p;
+  piece.n = std::max(fits, least);
+  piece.n = ceil_div(p.n, ceil_div(p.n, piece.n));  // as even as possible
+  if (piece.n >= p.n) return whole;
+  PlanContext free = context;
+  free.beat_seconds = PlanContext().beat_seconds;
+  auto kernel = engine.plan(piece, free);
+  if (!kernel.ok() || (*kernel)->scratch_bytes() >= whole->scratch_bytes()) return whole;
+  return std::make_unique<PiecesKernel>(p, piece.n, std::move(*kernel));
+}
+
+}  // namespace ctconv
