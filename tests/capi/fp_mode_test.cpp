@@ -1,6 +1,6 @@
-// The caller's floating-point environment decides nothing: the same bytes in every mode, and the mode is the caller's again.
+// The caller's floating-point environment decides nothing: the same bytes in every mode, which is the caller's again.
 //
-//   Modes: the four roundings, flush to zero with denormals are zero, and every exception unmasked (a trap kills the test).
+//   Modes: the roundings, flush to zero with denormals are zero, every exception unmasked (a trap ends the test).
 #include <atomic>
 #include <cfenv>
 #include <cmath>
@@ -52,7 +52,12 @@ const Mode kModes[] = {
     {"downwards", [] { std::fesetround(FE_DOWNWARD); }},
     {"towards zero", [] { std::fesetround(FE_TOWARDZERO); }},
     {"exceptions unmasked", [] { feenableexcept(FE_ALL_EXCEPT); }},
-    {"towards zero, flush to zero, unmasked", [] { std::fesetround(FE_TOWARDZERO), flush_to_zero(), feenableexcept(FE_DIVBYZERO | FE_INVALID); }},
+    {"towards zero, flush to zero, unmasked",
+     [] {
+       std::fesetround(FE_TOWARDZERO);
+       flush_to_zero();
+       feenableexcept(FE_DIVBYZERO | FE_INVALID);
+     }},
 };
 
 // Runs `body` in a mode; true where the mode is still the same behind it.
@@ -100,7 +105,11 @@ struct Fixture {
     return c;
   }
   Fixture(Dtype type, bool tiny, bool last)
-      : conv(sized(last)), x(conv.x_shape(), type), w(conv.w_shape(), type), b({conv.co}, type), y(conv.y_shape(), type) {
+      : conv(sized(last)),
+        x(conv.x_shape(), type),
+        w(conv.w_shape(), type),
+        b({conv.co}, type),
+        y(conv.y_shape(), type) {
     x.reals(1), w.reals(2), b.reals(3);
     if (!tiny) return;
     const double small = type == Dtype::kF64 ? 0x1p-1040 : type == Dtype::kF16 ? 0x1p-20 : 0x1p-130;
@@ -115,7 +124,8 @@ struct Fixture {
     Desc desc = conv.desc();
     Op op(nullptr);
     ctconv_op* made = nullptr;
-    status = ctconv_create(desc.get(), per_call ? nullptr : w.get(), per_call ? nullptr : b.get(), &options, &made, nullptr);
+    status = ctconv_create(desc.get(), per_call ? nullptr : w.get(), per_call ? nullptr : b.get(), &options, &made,
+                           nullptr);
     op = Op(made);
     ctconv_call call = call_of(&x, &y, per_call ? &w : nullptr, per_call ? &b : nullptr);
     if (status == CTCONV_OK) status = ctconv_execute(op.get(), &call, nullptr);
@@ -226,7 +236,8 @@ TEST_CASE("fp mode: hooks see the caller's", "[capi][fp]") {
 TEST_CASE("fp mode: initialisers, texts and descriptions are the same", "[capi][fp]") {
   const auto all = [] {
     std::string out;
-    for (const char* dialect : {"torch.nn.ConvTranspose2d", "mindspore.nn.Conv2dTranspose", "keras.layers.Conv2DTranspose"}) {
+    for (const char* dialect :
+         {"torch.nn.ConvTranspose2d", "mindspore.nn.Conv2dTranspose", "keras.layers.Conv2DTranspose"}) {
       Desc desc(dialect);
       if (std::string(dialect).starts_with("keras")) {
         desc.set("filters", 6).set("kernel_size", 3);

@@ -1,5 +1,12 @@
 // Sizes up to 2^63 - 1 in every place that takes a number: refused by the right kind, or computed by checked arithmetic.
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <functional>
 
 #include "tests/capi/support.h"
 
@@ -217,4 +224,131 @@ TEST_CASE("huge: a stride of an axis of one element means nothing", "[capi][huge
       CHECK(y.values() == conv.scatter(x, w, nullptr));
     }
   }
+}
+
+namespace {
+
+// More than any plan holds: shapes alone never cost memory in proportion to channels times phases.
+constexpr size_t kPlanBytes = size_t{160} << 20;
+constexpr rlim_t kSeconds = 60;  // of the child's processor: far more than it needs, so that it ends
+
+// The child's exit status, or the signal that ended it; its address space grows by no more than a plan.
+std::string in_child(const std::function<int()>& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    long pages = 0;
+    if (FILE* statm = std::fopen("/proc/self/statm", "r")) {
+      if (std::fscanf(statm, "%ld", &pages) != 1) pages = 0;
+      std::fclose(statm);
+    }
+    const rlim_t space = static_cast<rlim_t>(pages) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + kPlanBytes;
+    const rlimit memory = {space, space}, time = {kSeconds, kSeconds};
+    setrlimit(RLIMIT_AS, &memory);
+    setrlimit(RLIMIT_CPU, &time);
+    _exit(body());
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (WIFSIGNALED(status)) return "signal " + std::to_string(WTERMSIG(status));
+  return "exit " + std::to_string(WEXITSTATUS(status));
+}
+
+// Prepares shapes without memory behind them by every engine: 0, or 1 where memory or the program ran out.
+int prepared(const Desc& desc, const Shape& x_shape, int32_t threads, int64_t* planned) {
+  for (const char* engine : {"auto", "native", "reference"}) {
+    ctconv_options options = CTCONV_OPTIONS_INIT;
+    options.engine = engine;
+    options.threads = threads;
+    ctconv_op* made = nullptr;
+    if (ctconv_create(desc.get(), nullptr, nullptr, &options, &made, nullptr) != CTCONV_OK) return 0;
+    Op op(made);
+    const ctconv_tensor x = shape_only(x_shape);
+    ctconv_call call = CTCONV_CALL_INIT;
+    call.x = &x;
+    size_t bytes = 0;
+    const ctconv_status status = ctconv_prepare(made, &call, &bytes, nullptr);
+    if (status == CTCONV_ERR_NO_MEMORY || status == CTCONV_ERR_INTERNAL) return 1;
+    *planned += status == CTCONV_OK;
+  }
+  return 0;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kLimited = false;  // a sanitizer's own memory has no bounds
+#else
+constexpr bool kLimited = true;
+#endif
+
+}  // namespace
+
+TEST_CASE("huge: channels times phases cost a plan no memory", "[capi][huge]") {
+  if (!kLimited) SKIP("address space cannot be limited under a sanitizer");
+  struct Layer {
+    int64_t ci, co, groups, k, s, d;
+    Shape x;
+  };
+  const int64_t many = int64_t{1} << 24;
+  const std::vector<Layer> layers = {
+      {1, many, 1, 256, 256, 1, {1, 1, 1, 1}},        {1, many, 1, 256, 256, 1, {1, 1, 5, 5}},
+      {1, many, 1, 1, 65536, 1, {1, 1, 3}},           {64, 1 << 20, 1, 65536, 65536, 1, {1, 64, 3}},
+      {many, many, many, 256, 256, 1, {1, many, 2, 2}}, {1, 1, 1, 65536, 65536, 65537, {1, 1, 3}},
+      {1, 1 << 20, 1, 256, 255, 254, {1, 1, 9, 9}},   {1, 4096, 1, 40, 40, 1, {1, 1, 1, 1, 1}},
+      {1, 1, 1, 1 << 22, 1, 1, {1, 1, 1 << 22}},      {1, 1, 1, 1 << 24, 1 << 12, 1, {1, 1, 1 << 14}},
+      {many, 1, 1, 16, 16, 1, {1, many, 2, 2}},       {4098, 1, 1, 4096, 1024, 1, {1, 4098, 340}},
+  };
+  for (const Layer& l : layers) {
+    for (const char* order : {"channels_first", "channels_last"}) {
+      INFO("channels " << l.ci << " to " << l.co << ", groups " << l.groups << ", kernel " << l.k << ", stride " << l.s
+                       << ", dilation " << l.d << ", " << order);
+      Shape x = l.x;
+      if (std::string(order) == "channels_last") x.erase(x.begin() + 1), x.push_back(l.ci);
+      const auto all = [&](int64_t v) { return Shape(x.size() - 2, v); };
+      Desc desc("ctconv");
+      desc.set("in_channels", l.ci).set("out_channels", l.co).set("groups", l.groups).set("kernel_size", all(l.k));
+      desc.set("stride", all(l.s)).set("dilation", all(l.d)).set("data_format", order);
+      CHECK(in_child([&] {
+              int64_t planned = 0;
+              const int ran_out = prepared(desc, x, 2, &planned);
+              return ran_out != 0 ? ran_out : planned < 2 ? 2 : 0;  // native may refuse
+            }) == "exit 0");
+    }
+  }
+}
+
+TEST_CASE("huge: random shapes cost a plan no memory", "[capi][huge]") {
+  if (!kLimited) SKIP("address space cannot be limited under a sanitizer");
+  const uint64_t seed = test_seed();
+  INFO("seed " << seed);
+  CHECK(in_child([&] {
+          std::mt19937_64 rng(seed);
+          int64_t planned = 0;
+          for (int round = 0; round < 1500; ++round) {
+            const auto upto = [&](int bits) {
+              return static_cast<int64_t>(std::exp2(std::uniform_real_distribution<double>(0, bits)(rng)));
+            };
+            const size_t rank = static_cast<size_t>(pick(rng, 1, 3));
+            const int channels = static_cast<int>(pick(rng, 1, 25)), extents = static_cast<int>(pick(rng, 1, 24));
+            const int kernels = static_cast<int>(pick(rng, 1, 20 / static_cast<int64_t>(rank)));
+            const int64_t groups = pick(rng, 0, 2) == 0 ? upto(channels) : 1;
+            const int64_t ci = groups * upto(groups > 1 ? 3 : channels), co = groups * upto(groups > 1 ? 3 : channels);
+            Shape k, s, d, lo, x = {upto(pick(rng, 0, 3) == 0 ? 20 : 1)};
+            for (size_t a = 0; a < rank; ++a) {
+              k.push_back(upto(kernels)), s.push_back(pick(rng, 0, 2) == 0 ? k[a] : upto(kernels));
+              d.push_back(pick(rng, 0, 2) == 0 ? upto(kernels) : 1);
+              lo.push_back(pick(rng, 0, 1) ? 0 : upto(kernels) - 1);
+              x.push_back(upto(extents));
+            }
+            const bool last = pick(rng, 0, 1) == 1;
+            x.insert(last ? x.end() : x.begin() + 1, ci);
+            Desc desc("ctconv");
+            desc.set("in_channels", ci).set("out_channels", co).set("groups", groups).set("kernel_size", k);
+            desc.set("stride", s).set("dilation", d).set("pad_begin", lo);
+            desc.set("data_format", last ? "channels_last" : "channels_first");
+            if (prepared(desc, x, static_cast<int32_t>(pick(rng, 1, 4)), &planned) != 0) {
+              std::fprintf(stderr, "round %d: %ld channels to %ld, groups %ld\n", round, ci, co, groups);
+              return 1;
+            }
+          }
+          return planned > 1500 ? 0 : 2;
+        }) == "exit 0");
 }

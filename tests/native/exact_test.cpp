@@ -70,6 +70,39 @@ TEST_CASE("native: layers of generators, decoders and vocoders equal the referen
   }
 }
 
+// Blocks of channels, chunks of rows and their shared columns, which small problems have one of.
+TEST_CASE("native: wide and long depthwise layers equal the reference in every type") {
+  struct Size {
+    int64_t n, channels, gap;
+    std::array<Axis, 3> axis;  // o: all of it but lo on both sides
+  };
+  const Axis one;
+  const std::vector<Size> sizes = {
+      {2, 600, 0, {one, one, {.i = 130, .k = 12, .s = 2, .lo = 5}}},
+      {1, 192, 8, {one, {.i = 9, .k = 3, .s = 2, .lo = 1}, {.i = 100, .k = 3, .s = 2, .lo = 1}}},
+      {1, 130, 0, {{{.i = 3, .k = 2, .s = 2}, {.i = 4, .k = 4, .s = 2, .lo = 1}, {.i = 9, .k = 5, .s = 3, .d = 2}}}},
+      {3, 1030, 2, {one, one, {.i = 1, .k = 7, .lo = 1}}},
+      {1, 300, 0, {one, {.i = 30, .k = 20}, {.i = 11, .k = 9, .lo = 2}}},
+      {1, 64, 0, {one, one, {.i = 700, .k = 1, .s = 3}}},
+  };
+  std::mt19937_64 rng(13);
+  for (const Size& size : sizes) {
+    for (Dtype type : {Dtype::kF16, Dtype::kBf16, Dtype::kF32, Dtype::kF64}) {
+      Problem p;
+      p.rank = 3, p.dtype = type, p.n = size.n, p.groups = size.channels, p.axis = size.axis;
+      for (Axis& a : p.axis) a.o = (a.i - 1) * a.s + (a.k - 1) * a.d + 1 - 2 * a.lo;
+      p.bias = true;
+      p.act.kind = static_cast<Epilogue::Kind>(rng() % 6), p.act.alpha = -0.25, p.act.beta = 0.5;
+      p.x = layout(p, false, true, size.gap), p.y = layout(p, true, true, size.gap);
+      p.w = {p.taps(), p.taps(), p.taps(), {p.axis[1].k * p.axis[2].k, p.axis[2].k, 1}};
+      const Outcome o = compare(kDepthwise, p, rng, 1 + static_cast<int>(rng() % 3));
+      INFO(text(p) << "\n  " << o.form << "\n  " << o.why);
+      CHECK_FALSE(o.refused);
+      CHECK(o.same);
+    }
+  }
+}
+
 TEST_CASE("native: every instruction set gives the same bits") {
   const int64_t all = hwy::SupportedTargets();
   for (int64_t target : {HWY_AVX3, HWY_AVX2, HWY_NEON}) {

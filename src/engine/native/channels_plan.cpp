@@ -8,6 +8,7 @@
 #include "src/base/checked.h"
 #include "src/engine/native/channels.h"
 #include "src/engine/native/costs.h"
+#include "src/engine/native/limits.h"
 #include "src/engine/native/pack.h"
 
 namespace ctconv::native {
@@ -23,6 +24,28 @@ bool whole_lines(const ActivationLayout& y) {
 
 // Positions a multiple of 2 kB apart would share two sets of the first-level cache.
 bool aliases(int64_t elements, size_t size) { return elements * static_cast<int64_t>(size) % 2048 == 0; }
+constexpr int64_t kApart = 16;  // elements between positions that would
+
+// Every table and planning loop of the form: rows, blocks for each of the combos, stretches.
+bool beyond(const Problem& p, const std::array<AxisPhases, 3>& axes, bool merge, int lanes) {
+  const int64_t f = merge ? axes[2].s : 1;
+  if (f > kMostRows / p.co) return true;
+  double combos = 1, stretches = 0;
+  for (size_t a = 0; a < 3; ++a) {
+    const int64_t most = most_stretches(axes[a]);
+    if (most > kMostStretches) return true;
+    combos *= a == 2 && merge ? 1.0 : static_cast<double>(axes[a].phases.size());
+    stretches += static_cast<double>(most) / static_cast<double>(axes[a].phases.size());
+  }
+  return combos * (static_cast<double>(p.co * f) / lanes + 1 + stretches) > kMostSteps;
+}
+
+// Lanes that hold no channel may double the packed weight where it is small, not where it is large.
+bool mostly_padding(const Problem& p, int64_t packed, size_t element) {
+  constexpr double kSmall = 64e6;
+  const double bytes = static_cast<double>(p.groups * packed) * static_cast<double>(element);
+  return bytes > kSmall && p.groups * packed > 2 * p.weight_elements();
+}
 
 }  // namespace
 
@@ -36,6 +59,7 @@ std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, con
   for (size_t a = 0; a < 3; ++a) k->axes_[a] = phases_of(p.axis[a]);
   const AxisPhases& w = k->axes_[2];
   if (merge && (w.lists != 1 || !w.complete() || w.s == 1)) return nullptr;
+  if (beyond(p, k->axes_, merge, simd.lanes)) return nullptr;
   k->merged_ = merge;
   k->f_ = merge ? w.s : 1;
   k->rows_ = p.co * k->f_;
@@ -43,12 +67,16 @@ std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, con
   // Lanes that lie as runs in y: channels where they are innermost, else merged phases.
   k->runs_ = k->inner_ || (merge && p.y.axis[2] == 1);
   if (merge && !k->runs_) return nullptr;
-  if (static_cast<int64_t>(w.phases.size()) > 64 && !k->runs_) return nullptr;
+  if (static_cast<int64_t>(w.phases.size()) > kMostTransposedPhases && !k->runs_) return nullptr;
 
   k->in_place_ = size_of(p.dtype) == sizeof(T) && (p.x.c == 1 || p.ci == 1);
-  // A copy with another pitch is cheap where each input is used often.
-  if (k->in_place_ && aliases(p.x.axis[2], sizeof(T)) && p.taps() > 4 && p.co >= 64) k->in_place_ = false;
-  k->pitch_ = aliases(p.ci, sizeof(T)) ? p.ci + 16 : p.ci;
+  // A copy with another pitch is cheap where each input is used often. Its gaps stay below a megabyte.
+  const int64_t gaps = p.groups * kApart * p.axis[0].i * p.axis[1].i * p.axis[2].i * static_cast<int64_t>(sizeof(T));
+  const bool apart = gaps <= 1 << 20;
+  if (k->in_place_ && apart && aliases(p.x.axis[2], sizeof(T)) && p.taps() > kReusedTaps && p.co >= kReusedChannels) {
+    k->in_place_ = false;
+  }
+  k->pitch_ = apart && aliases(p.ci, sizeof(T)) ? p.ci + kApart : p.ci;
   if (k->in_place_) {
     k->x_stride_ = {p.x.n, p.ci * p.x.c, p.x.axis[0], p.x.axis[1], p.x.axis[2]};
   } else {
@@ -56,6 +84,7 @@ std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, con
     k->x_stride_ = {sg * p.groups, sg, sd, sh, sw};
   }
   k->make_combos();
+  if (mostly_padding(p, k->group_weights_, sizeof(T))) return nullptr;
   k->make_blocks();
   k->stream_ = k->direct_ && k->inner_ && whole_lines<T>(p.y) && (p.groups == 1 || p.co % 16 == 0) &&
                static_cast<double>(p.out_elements()) * sizeof(T) > kStreamBytes;
@@ -134,7 +163,8 @@ template <class T>
 void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   const int64_t image = p_.groups * pitch_ * p_.axis[0].i * p_.axis[1].i * p_.axis[2].i;  // of the copy of x
   const double limit = std::min(kCopyBytes, static_cast<double>(context.workspace_limit) / 2);
-  images_ = in_place_ ? p_.n : std::clamp<int64_t>(static_cast<int64_t>(limit / (static_cast<double>(image) * sizeof(T))), 1, p_.n);
+  const double fits = limit / (static_cast<double>(image) * sizeof(T));
+  images_ = in_place_ ? p_.n : std::clamp<int64_t>(static_cast<int64_t>(fits), 1, p_.n);
 
   const std::array<int64_t, 4> extent{images_, axes_[0].un, axes_[1].un, axes_[2].un};
   const int64_t positions = extent[0] * extent[1] * extent[2] * extent[3];
@@ -144,7 +174,7 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   for (const auto& b : bundles_) in_bundle = std::max(in_bundle, static_cast<int64_t>(b[1] - b[0]));
 
   // Positions per tile: sums of all combos fit the second-level cache, and every thread gets several tasks.
-  int64_t most = std::clamp<int64_t>(kTileBytes / (in_bundle * widest * static_cast<int64_t>(sizeof(T))), 12, 256);
+  int64_t most = std::clamp<int64_t>(kTileBytes / (in_bundle * widest * static_cast<int64_t>(sizeof(T))), kLeastTile, kMostTile);
   const int64_t others = p_.groups * static_cast<int64_t>(bundles_.size() * blocks_.size()) * ceil_div(p_.n, images_);
   const double cycles =
       static_cast<double>(positions * widest / simd_.lanes) *
@@ -153,10 +183,12 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   // A few tasks for every thread, each some microseconds at least; fewer where they come out even.
   const auto enough = [&](int64_t tasks) {
     const int64_t rounds = ceil_div(tasks, threads_);
-    return threads_ == 1 || tasks >= 12 * threads_ || (tasks >= 4 * threads_ && tasks * 20 >= rounds * threads_ * 19) ||
+    return threads_ == 1 || tasks >= kManyTasks * threads_ ||
+           (tasks >= kSomeTasks * threads_ &&
+            static_cast<double>(tasks) >= kEven * static_cast<double>(rounds * threads_)) ||
            static_cast<double>(tasks) * 4 * kTaskCycles >= cycles * static_cast<double>(others);  // each makes its tables
   };
-  while (most > 24 && !enough(others * ceil_div(positions, most))) most = (most + 1) / 2;
+  while (most > kHalvedTile && !enough(others * ceil_div(positions, most))) most = (most + 1) / 2;
   weights_outer_ = p_.groups * group_weights_ > p_.n * image;
 
   int64_t left = most;
@@ -179,7 +211,8 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   copy_elements_ = images_ * image;
   own_copy_ = !in_place_ && weights_outer_ && threads_ > 1 && images_ == p_.n &&
               static_cast<double>(threads_ * copy_elements_) * sizeof(T) <= std::min(kOwnCopies, limit) &&
-              static_cast<double>(copy_elements_) * kTransposeCycles * threads_ <= 0.02 * cycles * static_cast<double>(others);
+              static_cast<double>(copy_elements_) * kTransposeCycles * threads_ <=
+                  kOwnCopyShare * cycles * static_cast<double>(others);
   if (own_copy_) {
     copy_at_ = worker_elements_ + kMaxLanes;
     worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(copy_at_ + copy_elements_), 16)) + kMaxLanes;

@@ -10,21 +10,35 @@
 
 #include "src/base/checked.h"
 #include "src/engine/native/costs.h"
-#include "src/engine/native/pack.h"
-#include "src/engine/native/pad.h"
+#include "src/engine/native/limits.h"
 
 namespace ctconv::native {
+
 namespace {
 
-// The same tensor as one group of many channels, as the copy sees it.
-Problem as_one_group(const Problem& p) {
-  Problem q = p;
-  q.ci = p.groups;
-  q.groups = 1;
-  return q;
+// Panels of 16-bit types, in elements of the computing type: the second-level cache holds one and its outputs.
+constexpr int64_t kPanelElements = 65536, kWideElements = 16384;
+constexpr int64_t kMostBlock = 512, kLeastBlock = 64;  // channels of a block
+constexpr int64_t kLeastChunk = 8;                     // positions, so that what neighbours share is the smaller part
+constexpr int64_t kChunkOutputs = 32768;               // outputs of a task where x is read in place
+
+int64_t most_taps(const AxisPhases& axis) {
+  int64_t most = 1;
+  for (const Phase& p : axis.phases) most = std::max(most, p.taps);
+  return most;
 }
 
 }  // namespace
+
+// One output row od, oh of image n: positions u0 .. u1, channels c0 .. c1, the taps of d and h that are real there.
+template <class T>
+struct DepthwiseKernel<T>::Row {
+  int64_t n, od, oh, u0, u1, c0, c1;
+  int64_t pd, ph;  // phases
+  int64_t ud, uh;
+  Stretch d, h;
+  int64_t first, last;  // input columns of the panel
+};
 
 template <class T>
 std::unique_ptr<DepthwiseKernel<T>> DepthwiseKernel<T>::plan(const Problem& p, const PlanContext& context,
@@ -36,6 +50,7 @@ std::unique_ptr<DepthwiseKernel<T>> DepthwiseKernel<T>::plan(const Problem& p, c
   k->threads_ = std::max(1, context.threads);
   for (size_t a = 0; a < 3; ++a) {
     k->axes_[a] = phases_of(p.axis[a]);
+    if (most_stretches(k->axes_[a]) > kMostStretches) return nullptr;
     for (const Phase& f : k->axes_[a].phases)
       k->stretches_[a].push_back(stretches_of(k->axes_[a], f, f.u_begin, f.u_end));
   }
@@ -50,37 +65,56 @@ std::unique_ptr<DepthwiseKernel<T>> DepthwiseKernel<T>::plan(const Problem& p, c
     }
   }
   k->in_place_ = size_of(p.dtype) == sizeof(T);
-  if (k->in_place_) {
-    k->x_stride_ = {p.x.n, p.x.axis[0], p.x.axis[1], p.x.axis[2]};
-  } else {
-    const int64_t sw = p.groups, sh = sw * p.axis[2].i, sd = sh * p.axis[1].i;
-    k->x_stride_ = {sd * p.axis[0].i, sd, sh, sw};
-  }
-  const int64_t un = k->axes_[2].un;
-  k->chunks_ = std::clamp<int64_t>(p.axis[2].o * p.groups / 32768, 1, un);
-  k->chunk_ = ceil_div(un, k->chunks_);
-  k->chunks_ = ceil_div(un, k->chunk_);
-  const int64_t taps = 2 * k->max_taps_ * static_cast<int64_t>(8 / sizeof(T));
-  k->worker_elements_ =
-      static_cast<int64_t>(round_up(static_cast<size_t>(taps + 16 + (k->in_place_ ? 0 : p.axis[2].o * p.groups)), 16));
-
-  const double lanes = simd.lanes;
-  double cycles = static_cast<double>(p.out_elements()) / lanes * 4 + useful_flop(p) / 2 / lanes * 1.6;
-  if (!k->in_place_) cycles += static_cast<double>(p.in_elements() + p.out_elements()) / lanes * kPlaneCycles;
-  k->seconds_ = overlapped(cycles / k->threads_ / kHertz, moved_bytes(p) / kBytesPerSecond) + kCallSeconds;
+  k->make_chunks();
+  k->estimate();
   return k;
 }
 
 template <class T>
+void DepthwiseKernel<T>::make_chunks() {
+  const int64_t un = axes_[2].un, v = axes_[2].v_max;
+  if (in_place_) {
+    chunk_ = ceil_div(un, std::clamp<int64_t>(p_.axis[2].o * p_.groups / kChunkOutputs, 1, un));
+  } else {
+    const int64_t rows = most_taps(axes_[0]) * most_taps(axes_[1]);
+    int64_t block = std::min(p_.groups, kMostBlock);
+    while (block > 2 * kLeastBlock && rows * (v + kLeastChunk) * block > kPanelElements) block /= 2;
+    blocks_ = ceil_div(p_.groups, block);
+    block = ceil_div(p_.groups, blocks_);
+    const int64_t fits = std::min(kWideElements / block, kPanelElements / (rows * block) - v);
+    chunk_ = ceil_div(un, ceil_div(un, std::max(fits, kLeastChunk)));
+    panel_row_ = std::min(p_.axis[2].i, chunk_ + v) * block;
+    panel_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(rows * panel_row_), 16));
+    wide_elements_ = chunk_ * block;
+  }
+  chunks_ = ceil_div(un, chunk_);
+  const int64_t taps = 2 * max_taps_ * static_cast<int64_t>(8 / sizeof(T));
+  worker_elements_ =
+      static_cast<int64_t>(round_up(static_cast<size_t>(taps + 16 + panel_elements_ + wide_elements_), 16));
+}
+
+template <class T>
+void DepthwiseKernel<T>::estimate() {
+  const double lanes = simd_.lanes;
+  double cycles = static_cast<double>(p_.out_elements()) / lanes * 4 + useful_flop(p_) / 2 / lanes * 1.6;
+  if (!in_place_) {  // an input row is widened for every output row that meets it
+    const double met = static_cast<double>(p_.axis[0].k * p_.axis[1].k) *
+                       (1 + static_cast<double>(axes_[2].v_max) / static_cast<double>(chunk_));
+    cycles += static_cast<double>(p_.in_elements()) * met / lanes * kWidenCycles +
+              static_cast<double>(p_.out_elements()) / lanes * kPlaneCycles;
+  }
+  seconds_ = overlapped(cycles / threads_ / kHertz, moved_bytes(p_) / kBytesPerSecond) + kCallSeconds;
+}
+
+template <class T>
 std::string DepthwiseKernel<T>::form() const {
-  return std::string("depthwise, ") + simd_.name + (in_place_ ? ", x in place" : ", x widened") +
+  return std::string("depthwise, ") + simd_.name + (in_place_ ? ", x in place" : ", x widened in panels") +
          ", lanes over channels, " + std::to_string(weight_.size()) + " phases";
 }
 
 template <class T>
 size_t DepthwiseKernel<T>::scratch_bytes() const {
-  const int64_t copy = in_place_ ? 0 : p_.in_elements();
-  return static_cast<size_t>(static_cast<int64_t>(round_up(static_cast<size_t>(p_.groups), 16)) + copy +
+  return static_cast<size_t>(static_cast<int64_t>(round_up(static_cast<size_t>(p_.groups), 16)) +
                              threads_ * worker_elements_) *
              sizeof(T) +
          kAlignment;
@@ -96,89 +130,129 @@ Status DepthwiseKernel<T>::run(const CallMemory& m, const Runner& given) const {
     std::memset(bias, 0, static_cast<size_t>(p_.groups) * sizeof(T));
   }
   T* workers = bias + round_up(static_cast<size_t>(p_.groups), 16);
-  T* copy = workers + threads_ * worker_elements_;
-  const char* x = static_cast<const char*>(m.x);
-  bool ok = true;
-  if (!in_place_) {
-    const Problem q = as_one_group(p_);
-    ok = runner(channel_tasks<T>(q, p_.n), [&](int64_t i, int32_t) { channel_task(simd_, q, x, 0, i, q.ci, copy); });
-  }
-  const T* from = in_place_ ? static_cast<const T*>(m.x) : copy;
-  ok = ok && runner(p_.n * p_.axis[0].o * p_.axis[1].o * chunks_,
-                    [&](int64_t i, int32_t w) { task(m, from, bias, i, workers + w * worker_elements_); });
+  const bool ok = runner(p_.n * p_.axis[0].o * p_.axis[1].o * chunks_ * blocks_,
+                         [&](int64_t i, int32_t w) { task(m, bias, i, workers + w * worker_elements_); });
   if (!ok) return runner_broke();
   return {};
 }
 
-// One chunk of one output row.
+// One chunk of one output row, one block of channels.
 template <class T>
-void DepthwiseKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int64_t index, T* scratch) const {
-  const int64_t chunk = index % chunks_;
-  const int64_t oh = index / chunks_ % p_.axis[1].o, od = index / chunks_ / p_.axis[1].o % p_.axis[0].o;
-  const int64_t n = index / chunks_ / p_.axis[1].o / p_.axis[0].o;
+void DepthwiseKernel<T>::task(const CallMemory& m, const T* bias, int64_t index, T* scratch) const {
   const AxisPhases &D = axes_[0], &H = axes_[1], &W = axes_[2];
-  const int64_t ds = static_cast<int64_t>(D.phases.size()), hs = static_cast<int64_t>(H.phases.size()),
-                ws = static_cast<int64_t>(W.phases.size());
-  const Phase &pd = D.phases[static_cast<size_t>(od % D.s % ds)], &ph = H.phases[static_cast<size_t>(oh % H.s % hs)];
-  const int64_t ud = pd.u_begin + od / D.s, uh = ph.u_begin + oh / H.s;
+  Row r;
+  const int64_t block = index % blocks_, chunk = index / blocks_ % chunks_;
+  index = index / blocks_ / chunks_;
+  r.oh = index % p_.axis[1].o;
+  r.od = index / p_.axis[1].o % p_.axis[0].o;
+  r.n = index / p_.axis[1].o / p_.axis[0].o;
+  r.pd = r.od % D.s % static_cast<int64_t>(D.phases.size());
+  r.ph = r.oh % H.s % static_cast<int64_t>(H.phases.size());
+  r.ud = D.phases[static_cast<size_t>(r.pd)].u_begin + r.od / D.s;
+  r.uh = H.phases[static_cast<size_t>(r.ph)].u_begin + r.oh / H.s;
   const auto real = [](const std::vector<Stretch>& all, int64_t u) {
     for (const Stretch& s : all) {
       if (u < s.u_end) return s;
     }
     return all.back();
   };
-  const Stretch d = real(stretches_[0][static_cast<size_t>(&pd - D.phases.data())], ud);
-  const Stretch h = real(stretches_[1][static_cast<size_t>(&ph - H.phases.data())], uh);
+  r.d = real(stretches_[0][static_cast<size_t>(r.pd)], r.ud);
+  r.h = real(stretches_[1][static_cast<size_t>(r.ph)], r.uh);
+  r.u0 = W.u0 + chunk * chunk_;
+  r.u1 = std::min(W.u0 + W.un, r.u0 + chunk_);
+  r.c0 = p_.groups * block / blocks_;
+  r.c1 = p_.groups * (block + 1) / blocks_;
+  r.first = std::clamp<int64_t>(r.u0 - W.v_max, 0, W.i);
+  r.last = std::clamp<int64_t>(r.u1, r.first, W.i);
 
-  int64_t* x_tap = reinterpret_cast<int64_t*>(scratch);
-  int64_t* w_tap = x_tap + max_taps_;
-  T* wide = reinterpret_cast<T*>(w_tap + max_taps_);
-  const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype));
-  char* y = static_cast<char*>(m.y) + (n * p_.y.n + od * p_.y.axis[0] + oh * p_.y.axis[1]) * bytes;
-  const int64_t out_w = in_place_ ? p_.y.axis[2] : p_.groups;
-  T* out = in_place_ ? reinterpret_cast<T*>(y) : wide;
-  const int64_t u0 = W.u0 + chunk * chunk_, u1 = std::min(W.u0 + W.un, u0 + chunk_);
-  for (int64_t f = 0; f < ws; ++f) {
-    const Phase& pw = W.phases[static_cast<size_t>(f)];
-    for (const Stretch& l : stretches_[2][static_cast<size_t>(f)]) {
-      const int64_t begin = std::max(l.u_begin, u0), end = std::min(l.u_end, u1);
-      if (begin >= end) continue;
-      DepthwiseArgs<T> a;
-      a.taps = 0;
-      for (int64_t i = d.j_begin; i < d.j_end; ++i) {
-        for (int64_t j = h.j_begin; j < h.j_end; ++j) {
-          for (int64_t q = l.j_begin; q < l.j_end; ++q) {
-            x_tap[a.taps] = -(pd.v0 + i * D.v_step) * x_stride_[1] - (ph.v0 + j * H.v_step) * x_stride_[2] -
-                            (pw.v0 + q * W.v_step) * x_stride_[3];
-            w_tap[a.taps++] = ((i * ph.taps + j) * pw.taps + q) * p_.groups;
-          }
-        }
+  int64_t* taps = reinterpret_cast<int64_t*>(scratch);
+  T* panel = static_cast<T*>(align_up(taps + 2 * max_taps_));
+  T* wide = panel + panel_elements_;
+  const T* x = panel;
+  if (in_place_) {
+    x = static_cast<const T*>(m.x) + r.n * p_.x.n + r.ud * p_.x.axis[0] + r.uh * p_.x.axis[1];
+  } else {
+    widen(m, r, panel);
+  }
+  for (int64_t f = 0; f < static_cast<int64_t>(W.phases.size()); ++f) {
+    for (const Stretch& l : stretches_[2][static_cast<size_t>(f)]) phase(m, bias, r, x, f, l, taps, wide);
+  }
+}
+
+// Columns first .. last of the input rows that the real taps of d and h meet: [tap of d][tap of h][column][channel].
+template <class T>
+void DepthwiseKernel<T>::widen(const CallMemory& m, const Row& r, T* panel) const {
+  const AxisPhases &D = axes_[0], &H = axes_[1];
+  const Phase &pd = D.phases[static_cast<size_t>(r.pd)], &ph = H.phases[static_cast<size_t>(r.ph)];
+  const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype)), channels = r.c1 - r.c0, columns = r.last - r.first;
+  const bool dense = channels == p_.x.axis[2];
+  for (int64_t i = r.d.j_begin; i < r.d.j_end; ++i) {
+    for (int64_t j = r.h.j_begin; j < r.h.j_end; ++j, panel += panel_row_) {
+      const int64_t id = r.ud - (pd.v0 + i * D.v_step), ih = r.uh - (ph.v0 + j * H.v_step);
+      const char* from = static_cast<const char*>(m.x) + (r.n * p_.x.n + id * p_.x.axis[0] + ih * p_.x.axis[1] +
+                                                          r.first * p_.x.axis[2] + r.c0) *
+                                                             bytes;
+      if (dense) {
+        simd_.load(from, 1, p_.dtype, columns * channels, panel);
+        continue;
       }
-      a.x_tap = x_tap;
-      a.w_tap = w_tap;
-      a.x_step = x_stride_[3];
-      a.out_step = W.s * out_w;
-      a.count = end - begin;
-      const T* w = static_cast<const T*>(m.packed) +
-                   weight_[static_cast<size_t>(((&pd - D.phases.data()) * hs + (&ph - H.phases.data())) * ws + f)];
-      const T* from = x + n * x_stride_[0] + ud * x_stride_[1] + uh * x_stride_[2] + begin * x_stride_[3];
-      T* to = out + W.out(begin, pw) * out_w;
-      a.channels = p_.groups;
-      a.x = from;
-      a.w = w;
-      a.bias = bias;
-      a.out = to;
-      simd_.depthwise(a);
+      for (int64_t q = 0; q < columns; ++q) {
+        simd_.load(from + q * p_.x.axis[2] * bytes, 1, p_.dtype, channels, panel + q * channels);
+      }
     }
   }
-  if (in_place_ && p_.act.kind == Epilogue::kNone) return;
-  for (int64_t f = 0; f < ws; ++f) {
-    const Phase& pw = W.phases[static_cast<size_t>(f)];
-    for (int64_t u = std::max(u0, pw.u_begin); u < std::min(u1, pw.u_end); ++u) {
-      T* row = out + W.out(u, pw) * out_w;
-      simd_.activate(p_.act, row, p_.groups);
-      if (!in_place_) simd_.store(row, p_.groups, p_.dtype, y + W.out(u, pw) * p_.y.axis[2] * bytes, 1, false);
+}
+
+// The positions of one phase whose taps are those of the stretch.
+template <class T>
+void DepthwiseKernel<T>::phase(const CallMemory& m, const T* bias, const Row& r, const T* x, int64_t f,
+                               const Stretch& l, int64_t* taps, T* wide) const {
+  const int64_t begin = std::max(l.u_begin, r.u0), end = std::min(l.u_end, r.u1);
+  if (begin >= end) return;
+  const AxisPhases &D = axes_[0], &H = axes_[1], &W = axes_[2];
+  const Phase &pd = D.phases[static_cast<size_t>(r.pd)], &ph = H.phases[static_cast<size_t>(r.ph)],
+              &pw = W.phases[static_cast<size_t>(f)];
+  const int64_t channels = r.c1 - r.c0, column = in_place_ ? p_.x.axis[2] : channels;
+  int64_t *x_tap = taps, *w_tap = taps + max_taps_;
+  DepthwiseArgs<T> a;
+  a.taps = 0;
+  for (int64_t i = r.d.j_begin; i < r.d.j_end; ++i) {
+    for (int64_t j = r.h.j_begin; j < r.h.j_end; ++j) {
+      // In place counted from position (ud, uh), in a panel from its first row.
+      const int64_t row =
+          in_place_ ? -(pd.v0 + i * D.v_step) * p_.x.axis[0] - (ph.v0 + j * H.v_step) * p_.x.axis[1]
+                    : ((i - r.d.j_begin) * (r.h.j_end - r.h.j_begin) + j - r.h.j_begin) * panel_row_;
+      for (int64_t q = l.j_begin; q < l.j_end; ++q) {
+        x_tap[a.taps] = row - (pw.v0 + q * W.v_step) * column;
+        w_tap[a.taps++] = ((i * ph.taps + j) * pw.taps + q) * p_.groups;
+      }
     }
+  }
+  const int64_t hs = static_cast<int64_t>(H.phases.size()), ws = static_cast<int64_t>(W.phases.size());
+  const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype)), first = W.out(begin, pw), count = end - begin;
+  char* y = static_cast<char*>(m.y) + (r.n * p_.y.n + r.od * p_.y.axis[0] + r.oh * p_.y.axis[1] +
+                                       first * p_.y.axis[2] + r.c0) *
+                                          bytes;
+  a.x_tap = x_tap;
+  a.w_tap = w_tap;
+  a.x = x + (in_place_ ? begin : begin - r.first) * column;
+  a.x_step = column;
+  a.w = static_cast<const T*>(m.packed) + weight_[static_cast<size_t>((r.pd * hs + r.ph) * ws + f)] + r.c0;
+  a.bias = bias + r.c0;
+  a.out = in_place_ ? reinterpret_cast<T*>(y) : wide;
+  a.out_step = in_place_ ? W.s * p_.y.axis[2] : channels;
+  a.count = count;
+  a.channels = channels;
+  simd_.depthwise(a);
+  if (in_place_) {
+    for (int64_t q = 0; p_.act.kind != Epilogue::kNone && q < count; ++q) {
+      simd_.activate(p_.act, a.out + q * a.out_step, channels);
+    }
+    return;
+  }
+  if (p_.act.kind != Epilogue::kNone) simd_.activate(p_.act, wide, count * channels);
+  for (int64_t q = 0; q < count; ++q) {
+    simd_.store(wide + q * channels, channels, p_.dtype, y + q * W.s * p_.y.axis[2] * bytes, 1, false);
   }
 }
 

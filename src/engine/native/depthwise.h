@@ -2,7 +2,9 @@
 //
 //   x (in place, or widened) -> per output row and phase: positions x taps of vector multiply-adds -> y
 //   Only taps that meet a real input element are multiplied. Weights: [phase][tap][channel].
-//   Refuses (null): fewer channels than lanes, other layouts, more than one channel in a group.
+//   16-bit types: each task widens what it reads into a panel of its worker, so that no call needs a copy of x. A task
+//   is then a block of channels too, which bounds the panel.
+//   Refuses (null): fewer channels than lanes, other layouts, more than one channel in a group, too large tables.
 #pragma once
 
 #include <array>
@@ -29,7 +31,13 @@ class DepthwiseKernel final : public Kernel {
   Status run(const CallMemory& memory, const Runner& runner) const override;
 
  private:
-  void task(const CallMemory& m, const T* x, const T* bias, int64_t index, T* scratch) const;
+  struct Row;  // where one task works: an output row, a chunk of it, a block of channels
+  void make_chunks();
+  void estimate();
+  void task(const CallMemory& m, const T* bias, int64_t index, T* scratch) const;
+  void widen(const CallMemory& m, const Row& row, T* panel) const;
+  void phase(const CallMemory& m, const T* bias, const Row& row, const T* x, int64_t f, const Stretch& l,
+             int64_t* taps, T* wide) const;
 
   Problem p_;
   Simd<T> simd_;
@@ -38,9 +46,10 @@ class DepthwiseKernel final : public Kernel {
   std::vector<int64_t> weight_;                                 // per phase triple: offset of its taps
   int64_t weights_ = 0, max_taps_ = 1;
   bool in_place_ = false;
-  std::array<int64_t, 4> x_stride_{};  // n, d, h, w of what the kernels read
-  int64_t chunk_ = 1, chunks_ = 1;     // outputs of a row per task, in whole groups of phases
-  int64_t worker_elements_ = 0;
+  int64_t chunk_ = 1, chunks_ = 1;  // positions of a row per task, all their phases
+  int64_t blocks_ = 1;              // of channels
+  int64_t panel_row_ = 0;           // elements of one input row in a panel
+  int64_t panel_elements_ = 0, wide_elements_ = 0, worker_elements_ = 0;
   int32_t threads_ = 1;
   double seconds_ = 0;
 };

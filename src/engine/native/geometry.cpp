@@ -5,6 +5,7 @@
 #include "src/engine/native/geometry.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "src/base/checked.h"
@@ -43,16 +44,13 @@ AxisPhases phases_of(const Axis& axis) {
 
   a.u0 = a.phases[0].u_begin;
   int64_t u_end = a.phases[0].u_end;
-  a.lists = 0;
-  std::vector<std::pair<int64_t, int64_t>> lists;
+  std::map<std::pair<int64_t, int64_t>, int32_t> lists;  // as many as phases where the dilation is as large
   for (Phase& p : a.phases) {
     a.u0 = std::min(a.u0, p.u_begin);
     u_end = std::max(u_end, p.u_end);
     if (p.taps > 0) a.v_max = std::max(a.v_max, p.v0 + (p.taps - 1) * a.v_step);
     const std::pair<int64_t, int64_t> key{p.taps ? p.v0 : 0, p.taps};
-    auto found = std::find(lists.begin(), lists.end(), key);
-    p.list = static_cast<int32_t>(found - lists.begin());
-    if (found == lists.end()) lists.push_back(key);
+    p.list = lists.try_emplace(key, static_cast<int32_t>(lists.size())).first->second;
   }
   a.lists = static_cast<int32_t>(lists.size());
   a.un = u_end - a.u0;
@@ -60,6 +58,13 @@ AxisPhases phases_of(const Axis& axis) {
   a.wrap = 0;
   while (a.wrap < count && a.phases[static_cast<size_t>(a.wrap)].u_begin == a.u0) ++a.wrap;
   return a;
+}
+
+// Between two of them a tap of the phase begins or stops to meet the input.
+int64_t most_stretches(const AxisPhases& axis) {
+  int64_t most = 0;
+  for (const Phase& p : axis.phases) most += std::min(2 * p.taps + 1, std::max<int64_t>(1, p.u_end - p.u_begin));
+  return most;
 }
 
 std::vector<Stretch> stretches_of(const AxisPhases& axis, const Phase& phase, int64_t u_begin, int64_t u_end) {

@@ -46,6 +46,8 @@ AxisPhases phases_of(const Axis& axis);
 struct Stretch {
   int64_t u_begin, u_end, j_begin, j_end;
 };
+// At most so many of all phases together.
+int64_t most_stretches(const AxisPhases& axis);
 std::vector<Stretch> stretches_of(const AxisPhases& axis, const Phase& phase, int64_t u_begin, int64_t u_end);
 
 }  // namespace ctconv::native

@@ -7,19 +7,19 @@
 
 #include "src/engine/native/channels.h"
 #include "src/engine/native/depthwise.h"
+#include "src/engine/native/limits.h"
 #include "src/engine/native/native.h"
 #include "src/engine/native/positions.h"
 #include "src/engine/native/rows.h"
+#include "src/plan/workspace.h"
 
 namespace ctconv {
 namespace native {
 namespace {
 
-// Plans hold tables with an entry a phase, a tap of an input channel, an output channel, and scratch for a padded
-// input. Legal sizes reach 2^60, where a plan alone would take all memory; no layer comes near these limits.
+// Plans hold tables with an entry a phase, a tap and an output channel, and scratch for a padded input; limits.h says
+// how many. Products of these counts are each form's own business.
 bool beyond_tables(const Problem& p) {
-  constexpr int64_t kMostStep = (int64_t{1} << 31) - 1, kMostPhases = int64_t{1} << 16, kMostEntries = int64_t{1} << 24;
-  constexpr double kMostPadded = 0x1p42;
   double padded = static_cast<double>(p.ci);
   int64_t phases = 1;  // all three axes together: stride 256 on three of them would be 2^24
   for (const Axis& a : p.axis) {
@@ -30,8 +30,10 @@ bool beyond_tables(const Problem& p) {
     padded *=
         static_cast<double>(a.i) + static_cast<double>(a.lo + a.o + a.d * (a.k - 1)) / static_cast<double>(a.s) + 4;
   }
-  return padded > kMostPadded || p.taps() * p.ci > kMostEntries || p.groups * p.ci > kMostEntries ||
-         p.groups * p.co > kMostEntries;
+  const double most = std::max({padded * static_cast<double>(p.n) * static_cast<double>(p.groups),
+                                static_cast<double>(p.out_elements()), static_cast<double>(p.weight_elements())});
+  return padded > kMostPadded || most > kMostElements || p.taps() > kMostTaps || p.groups * p.ci > kMostChannels ||
+         p.groups * p.co > kMostChannels;
 }
 
 // One input position and a whole kernel per axis, as in a generator's first layer: rows and planes of y are one axis.
@@ -54,21 +56,25 @@ template <class T>
 Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context, const char* form) {
   const Simd<T> s = simd<T>();
   if (s.lanes == 0) return refuse("native: this CPU has no fused multiply-add on vectors");
-  std::vector<std::unique_ptr<Kernel>> forms;
-  if (auto k = PositionsKernel<T>::plan(p, context, s)) forms.push_back(std::move(k));
-  for (bool merge : {false, true}) {
-    if (auto k = ChannelsKernel<T>::plan(p, context, s, merge)) forms.push_back(std::move(k));
-  }
-  if (auto k = DepthwiseKernel<T>::plan(p, context, s)) forms.push_back(std::move(k));
-  if (auto k = RowsKernel<T>::plan(p, context, s)) forms.push_back(std::move(k));
+  const double budget = scratch_budget(p, context.threads);
   std::unique_ptr<Kernel> best;
-  for (auto& k : forms) {
-    if (k->scratch_bytes() > context.workspace_limit) continue;
-    if (form && k->form().find(form) == std::string::npos) continue;
+  bool planned = false, within = false;
+  const auto consider = [&](std::unique_ptr<Kernel> k) {
+    if (!k || (form && k->form().find(form) == std::string::npos)) return;
+    planned = true;
+    if (static_cast<double>(k->scratch_bytes()) > budget) return;
+    within = true;
+    if (k->scratch_bytes() > context.workspace_limit) return;
     if (!best || k->estimated_seconds() < best->estimated_seconds()) best = std::move(k);
-  }
-  if (!best) return refuse("native: its scratch memory exceeds the workspace limit");
-  return best;
+  };
+  consider(PositionsKernel<T>::plan(p, context, s));
+  for (bool merge : {false, true}) consider(ChannelsKernel<T>::plan(p, context, s, merge));
+  consider(DepthwiseKernel<T>::plan(p, context, s));
+  consider(RowsKernel<T>::plan(p, context, s));
+  if (best) return best;
+  if (!planned) return refuse("native: more channels times phases than its tables hold");
+  if (!within) return refuse("native: its scratch memory exceeds the padded input by megabytes");
+  return refuse("native: its scratch memory exceeds the workspace limit");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "src/base/checked.h"
 #include "src/engine/native/costs.h"
+#include "src/engine/native/limits.h"
 #include "src/engine/native/pack.h"
 #include "src/engine/native/positions.h"
 
@@ -25,6 +26,16 @@ bool in_place(const Problem& p, const std::array<AxisPhases, 3>& axes) {
   return p.axis[2].i > 1;
 }
 
+// Every table and planning loop of the form: a row for each channel and phase, units that each look at all tap lists.
+bool beyond(const Problem& p, const std::array<AxisPhases, 3>& axes) {
+  int64_t phases = 1, lists = 1;
+  for (const AxisPhases& a : axes) phases *= static_cast<int64_t>(a.phases.size()), lists *= a.lists;
+  if (phases > kMostRows / p.co) return true;
+  const int64_t rows = phases * p.co, units = rows / static_cast<int64_t>(axes[2].phases.size());
+  return static_cast<double>(units) * static_cast<double>(lists) > kMostSteps ||
+         most_stretches(axes[0]) > kMostStretches;
+}
+
 }  // namespace
 
 template <class T>
@@ -35,16 +46,17 @@ std::unique_ptr<PositionsKernel<T>> PositionsKernel<T>::plan(const Problem& p, c
   k->simd_ = simd;
   k->threads_ = std::max(1, context.threads);
   for (size_t a = 0; a < 3; ++a) k->axes_[a] = phases_of(p.axis[a]);
+  if (beyond(p, k->axes_)) return nullptr;
   const int64_t lanes = simd.lanes;
   k->grid_ = plane_grid(k->axes_, kMaxVectors * lanes, lanes);
   k->in_place_ = in_place(p, k->axes_);
-  k->channels_inner_ = p.groups == 1 && p.co > 1 && p.co <= 64 && p.y.c == 1 && p.y.axis[2] == p.co;
+  k->channels_inner_ = p.groups == 1 && p.co > 1 && p.co <= kMostInner && p.y.c == 1 && p.y.axis[2] == p.co;
   const bool stream = static_cast<double>(p.out_elements()) * size_of(p.dtype) > kStreamBytes;
   k->make_lists();
   k->make_slabs();
   k->make_units(stream);
   const int64_t row = k->width_ * k->axes_[2].s * (k->channels_inner_ ? p.co : 1);
-  const int64_t room = !k->axes_[2].complete() ? 0 : stream ? std::max<int64_t>(row, 4096) : row;
+  const int64_t room = !k->axes_[2].complete() ? 0 : stream ? std::max(row, kStreamedRun) : row;
   k->store_.prepare(k->simd_, k->axes_[2], p.dtype, p.y.axis[2], k->channels_inner_ ? p.co : 1, stream, room);
   const int64_t cut = static_cast<int64_t>(kAlignment / sizeof(T));
   k->row_elements_ = k->max_rows_ * k->width_ + cut;
@@ -98,13 +110,13 @@ void PositionsKernel<T>::make_units(bool stream) {
 
   // All phases in one unit while its rows stay in the first-level cache; else one (d, h) phase at a time.
   const bool whole =
-      (ws < best_rows && ds * hs * ws * width * static_cast<int64_t>(sizeof(T)) <= 24 * 1024) || (ds == 1 && hs == 1);
+      (ws < best_rows && ds * hs * ws * width * static_cast<int64_t>(sizeof(T)) <= kUnitBytes) || (ds == 1 && hs == 1);
   const int64_t unit_phases = whole ? ds * hs * ws : ws;
   const int64_t unit_lists = whole ? static_cast<int64_t>(lists_.size()) : axes_[2].lists;
   const int64_t per_list = std::max<int64_t>(1, unit_phases / unit_lists);  // rows one channel adds to a block
   int64_t channels = channels_inner_ ? p_.co : std::min(p_.co, ceil_div(best_rows, per_list));
   if (!channels_inner_) {
-    const int64_t fits = std::max<int64_t>(1, 32 * 1024 / (unit_phases * width * static_cast<int64_t>(sizeof(T))));
+    const int64_t fits = std::max<int64_t>(1, kChannelsBytes / (unit_phases * width * static_cast<int64_t>(sizeof(T))));
     channels = std::max<int64_t>(1, std::min(channels, fits));
     channels = ceil_div(p_.co, ceil_div(p_.co, channels));  // as even as possible
   }
@@ -163,7 +175,7 @@ void PositionsKernel<T>::make_units(bool stream) {
   // Streamed rows pay for every broken cache line: there, runs of y are longer and the rows stay in the second level.
   group_strips_ = std::clamp<int64_t>(
       (stream ? kStreamGroupBytes : kGroupBytes) / (max_rows_ * width * static_cast<int64_t>(sizeof(T))), 1,
-      stream ? 12 : 8);
+      stream ? kMostStreamedStrips : kMostStrips);
   // What they read, all input channels, stays in the second-level cache for every unit.
   const int64_t h_reach = std::min(axes_[1].v_max * grid_.stride[1], axes_[1].v_max * group_strips_ * width);
   const int64_t read = (group_strips_ * width + h_reach) * (axes_[0].v_max + 1) * p_.ci * static_cast<int64_t>(sizeof(T));
@@ -171,7 +183,7 @@ void PositionsKernel<T>::make_units(bool stream) {
   group_strips_ = std::min(group_strips_, slab_strips_);
   slab_groups_ = ceil_div(slab_strips_, group_strips_);
   groups_ = slabs_ * slab_groups_;
-  width_ = group_strips_ * width + kMaxLanes;
+  width_ = std::min(group_strips_ * width, slab_vectors_ * simd_.lanes) + kMaxLanes;
   for (size_t r = 0; r < rows_.size(); ++r) {  // later phases one place earlier, see store.h
     rows_[r] = static_cast<int32_t>(rows_[r] * width_ - (row_of_[r].w >= axes_[2].wrap ? 1 : 0));
   }

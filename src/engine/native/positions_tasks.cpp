@@ -15,7 +15,7 @@ template <class T>
 void PositionsKernel<T>::make_tasks(const PlanContext& context) {
   int64_t total_rows = 0;
   for (const Block& b : blocks_) total_rows += b.rows;
-  pack_panel_ = in_place_ && (total_rows > 16 || p_.x.axis[2] != 1 || size_of(p_.dtype) != sizeof(T));
+  pack_panel_ = in_place_ && (total_rows > kPanelRows || p_.x.axis[2] != 1 || size_of(p_.dtype) != sizeof(T));
 
   // Enough tasks that a disturbed thread costs little, none shorter than some microseconds.
   double vector_fma = 0;
@@ -25,8 +25,8 @@ void PositionsKernel<T>::make_tasks(const PlanContext& context) {
         static_cast<double>(p_.ci * static_cast<int64_t>(lists_[static_cast<size_t>(b.list)].x_tap.size()) + 8);
   }
   const double group_cycles = vector_fma * static_cast<double>(slab_vectors_) / static_cast<double>(slab_groups_);
-  const double shares = static_cast<double>(p_.n * p_.groups * groups_);
-  const double wanted = std::clamp(group_cycles * shares / kTaskCycles, 1.0, 16.0 * threads_);
+  const double shares = static_cast<double>(p_.n * p_.groups) * static_cast<double>(groups_);
+  const double wanted = std::clamp(group_cycles * shares / kTaskCycles, 1.0, kTasksPerThread * threads_);
   groups_per_tile_ = std::clamp<int64_t>(static_cast<int64_t>(shares / wanted), 1, groups_);
   tiles_ = ceil_div(groups_, groups_per_tile_);
   const int64_t tasks = p_.n * p_.groups * tiles_;
@@ -52,7 +52,8 @@ void PositionsKernel<T>::make_panels(double cycles, size_t limit) {
     return;
   }
   const double once = static_cast<double>(p_.ci * grid_.plane) / simd_.lanes * kPlaneCycles;
-  const double bearable = std::max(1.5, 1 + 0.1 * cycles / once), negligible = std::max(1.1, 1 + 0.02 * cycles / once);
+  const double bearable = std::max(kBearableCopies, 1 + kBearableShare * cycles / once);
+  const double negligible = std::max(kNegligibleCopies, 1 + kNegligibleShare * cycles / once);
   const double outer = static_cast<double>(p_.n * p_.groups), plane = static_cast<double>(grid_.plane);
   const int64_t units = static_cast<int64_t>(units_.size());
   // Share of the threads' time that is work, with tiles of `per` groups whose units `shares` tasks take.
@@ -63,7 +64,7 @@ void PositionsKernel<T>::make_panels(double cycles, size_t limit) {
   };
   for (int64_t wanted = 1;; wanted *= 2) {
     const int64_t per = ceil_div(groups_, std::min(wanted, groups_)), tiles = ceil_div(groups_, per);
-    if (tiles > 1024) return;  // far too many to look at; such planes are large
+    if (tiles > kMostTiles) return;
     int64_t most = 0, all = 0;
     for (int64_t t = 0; t < tiles; ++t) {
       const auto places = places_of(t * per, std::min(groups_, (t + 1) * per));
@@ -73,7 +74,7 @@ void PositionsKernel<T>::make_panels(double cycles, size_t limit) {
     if (static_cast<double>(all) > bearable * plane) return;
     int64_t shares = 1;
     const auto tasks = [&] { return outer * static_cast<double>(tiles * shares); };
-    const auto even = [&] { return tasks() >= 8 * threads_ || busy(tasks(), per, shares) >= 0.93; };
+    const auto even = [&] { return tasks() >= kEvenTasks * threads_ || busy(tasks(), per, shares) >= kEvenTiles; };
     while (shares < std::min<int64_t>(units, threads_) && !even()) ++shares;
     const double copies = static_cast<double>(all * shares) / plane;
     const int64_t pitch = (ceil_div(most, static_cast<int64_t>(simd_.lanes)) | 1) * simd_.lanes;
@@ -88,7 +89,7 @@ void PositionsKernel<T>::make_panels(double cycles, size_t limit) {
       panel_pitch_ = pitch;
       panel_elements_ = p_.ci * pitch;
       copies_ = copies;
-      const bool many = tasks() >= 8 * threads_ || cycles * outer < 4 * kTaskCycles * tasks();
+      const bool many = tasks() >= kEvenTasks * threads_ || cycles * outer < 4 * kTaskCycles * tasks();
       if (many && bytes <= kPanelBytes) return;
     }
     if (per == 1) return;
@@ -108,7 +109,7 @@ void PositionsKernel<T>::estimate(const PlanContext&) {
     const double step = std::max(b.rows * v, 2 * v + b.rows);
     cycles += (k * slab_ratio_ * step * kFmaCycles + kCallCycles) / v + b.rows * kPositionsStoreCycles;
   }
-  cycles *= static_cast<double>(slabs_ * slab_vectors_ * p_.n * p_.groups);
+  cycles *= static_cast<double>(slabs_ * slab_vectors_) * static_cast<double>(p_.n * p_.groups);
   if (!in_place_) {
     cycles += copies_ * static_cast<double>(p_.n * p_.groups * p_.ci * grid_.plane) / lanes * kPlaneCycles *
               (p_.x.c == 1 && p_.ci * p_.groups > 1 ? 4 : 1);

@@ -23,6 +23,7 @@ std::unique_ptr<RowsKernel<T>> RowsKernel<T>::plan(const Problem& p, const PlanC
   k->one_.n = k->one_.groups = 1;
   k->simd_ = simd;
   k->threads_ = threads;
+  k->places_ = std::min<int64_t>(threads, p.n * p.groups);
   for (size_t a = 0; a < 3; ++a) k->axes_[a] = phases_of(p.axis[a]);
   const AxisPhases& w = k->axes_[2];
   if (!w.complete() || w.s > kMaxRowPhases || simd.rows[w.s] == nullptr) return nullptr;
@@ -76,14 +77,16 @@ std::string RowsKernel<T>::form() const {
 
 template <class T>
 size_t RowsKernel<T>::scratch_bytes() const {
-  return static_cast<size_t>(threads_ * worker_elements_) * sizeof(T) + kAlignment;
+  return static_cast<size_t>(places_ * worker_elements_) * sizeof(T) + kAlignment;
 }
 
 template <class T>
 Status RowsKernel<T>::run(const CallMemory& m, const Runner& given) const {
   const Runner runner = given.workers() <= threads_ ? given : Runner();
   T* workers = static_cast<T*>(align_up(m.scratch));
-  if (!runner(p_.n * p_.groups, [&](int64_t i, int32_t w) { channel(m, i, workers + w * worker_elements_); })) {
+  const bool own = places_ == p_.n * p_.groups;  // each channel has a place of its own
+  if (!runner(p_.n * p_.groups,
+              [&](int64_t i, int32_t w) { channel(m, i, workers + (own ? i : w) * worker_elements_); })) {
     return runner_broke();
   }
   return {};

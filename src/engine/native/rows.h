@@ -44,6 +44,7 @@ class RowsKernel final : public Kernel {
   std::vector<Combo> combos_;
   int64_t weights_ = 0;        // packed elements per group
   int64_t room_ = 0;           // values staged for streaming stores; 0: rows go straight to y
+  int64_t places_ = 1;  // planes at a time: no more than channels, so that many threads need no more than x does
   int64_t worker_elements_ = 0;
   int32_t threads_ = 1;
   double seconds_ = 0;

@@ -1,0 +1,161 @@
+// The promise on memory: what `auto` borrows for a call is the padded input and megabytes, in every type and layout.
+//
+//   in:  the layers of bench/layers.json and some whose copies would grow with an axis or the batch
+//   out: plan->scratch_bytes below scratch_budget (workspace.h); weights and bias of the call are not in it
+#include <catch2/catch_test_macros.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "capi/engines.h"
+#include "src/plan/pieces.h"
+#include "src/plan/plan.h"
+#include "src/plan/workspace.h"
+#include "tests/engine/support.h"
+
+using namespace ctconv;
+
+namespace {
+
+struct Layer {
+  std::string id;
+  Problem p;
+};
+
+Axis axis(int64_t i, int64_t k, int64_t s, int64_t d, int64_t lo, int64_t hi, int64_t extra) {
+  return {.i = i, .o = (i - 1) * s + d * (k - 1) + 1 - lo - hi + extra, .k = k, .s = s, .d = d, .lo = lo};
+}
+
+std::vector<Layer> bench_layers() {
+  std::ifstream file(CTCONV_SOURCE_DIR "/bench/layers.json");
+  std::vector<Layer> out;
+  for (const auto& j : nlohmann::json::parse(file)) {
+    Problem p;
+    p.rank = static_cast<int>(j["in"].size());
+    p.n = j["n"], p.groups = j["g"];
+    p.ci = j["cin"].get<int64_t>() / p.groups, p.co = j["cout"].get<int64_t>() / p.groups;
+    p.bias = j["bias"];
+    for (size_t a = 0; a < j["in"].size(); ++a) {
+      p.axis[3 - j["in"].size() + a] =
+          axis(j["in"][a], j["k"][a], j["s"][a], j["d"][a], j["p_begin"][a], j["p_end"][a], j["op"][a]);
+    }
+    out.push_back({j["id"], p});
+  }
+  return out;
+}
+
+Layer layer(const char* id, int64_t n, int64_t groups, int64_t ci, int64_t co, std::vector<Axis> axes) {
+  Problem p;
+  p.rank = static_cast<int>(axes.size());
+  p.n = n, p.groups = groups, p.ci = ci, p.co = co;
+  std::copy(axes.begin(), axes.end(), p.axis.end() - p.rank);
+  return {id, p};
+}
+
+// Copies in proportion to an axis or to the batch would show here.
+std::vector<Layer> growing() {
+  const Axis wide = axis(79, 3, 2, 1, 1, 1, 1);
+  return {
+      layer("depthwise along 10^5", 1, 192, 1, 1, {axis(100000, 12, 2, 1, 5, 5, 0)}),
+      layer("depthwise along 10^6", 1, 192, 1, 1, {axis(1000000, 12, 2, 1, 5, 5, 0)}),
+      layer("one channel along 10^7", 1, 1, 1, 1, {axis(10000000, 4, 2, 1, 1, 1, 0)}),
+      layer("65536 rows of 3", 65536, 1, 1, 1, {axis(3, 5, 2, 1, 2, 2, 1)}),
+      layer("10^6 rows of 3", 1000000, 1, 1, 1, {axis(3, 5, 2, 1, 2, 2, 1)}),
+      layer("10^5 maps of 2 x 2", 100000, 1, 16, 8, {axis(2, 4, 2, 1, 1, 1, 0), axis(2, 4, 2, 1, 1, 1, 0)}),
+      layer("20000 depthwise maps", 20000, 64, 1, 1, {axis(4, 4, 2, 1, 1, 1, 0), axis(4, 4, 2, 1, 1, 1, 0)}),
+      layer("60 MiB of 16 bits", 1, 1, 64, 32, {wide, wide, wide}),
+      layer("inverse STFT", 1, 1, 2050, 1, {axis(340, 2048, 512, 1, 0, 0, 0)}),
+  };
+}
+
+std::shared_ptr<const Plan> planned(const Problem& p, int32_t threads, const char* engine) {
+  static const Allocator heap;
+  PlanRequest request;
+  request.engines = cpu_engines();
+  request.engine = engine;
+  request.context.threads = threads;
+  request.context.weights_per_call = true;
+  request.allocator = &heap;
+  auto plan = make_plan(p, request);
+  return plan.ok() ? *plan : nullptr;
+}
+
+void check(const std::vector<Layer>& layers, const char* engine) {
+  for (const Layer& l : layers) {
+    for (Dtype type : {Dtype::kF32, Dtype::kF64, Dtype::kF16, Dtype::kBf16}) {
+      for (int layouts = 0; layouts < 4; ++layouts) {
+        for (int32_t threads : {1, 2, 16}) {
+          Problem p = l.p;
+          p.dtype = type;
+          test::lay_out(&p, (layouts & 1) != 0, (layouts & 2) != 0);
+          const auto plan = planned(p, threads, engine);
+          INFO(l.id << ", " << name_of(type) << ", " << threads << " threads");
+          REQUIRE(plan != nullptr);
+          INFO("x channels " << (layouts & 1 ? "last" : "first") << ", y "
+                    << (layouts & 2 ? "last" : "first") << ": " << plan->engine->name << ", "
+                    << plan->kernel->form());
+          CHECK(static_cast<double>(plan->scratch_bytes) <= scratch_budget(p, threads));
+        }
+      }
+    }
+  }
+}
+
+// y of an image is x of it and 1: an engine whose scratch grows with the batch.
+constexpr size_t kImageScratch = size_t{3} << 20;
+class CopyingKernel final : public Kernel {
+ public:
+  explicit CopyingKernel(const Problem& p) : p_(p) {}
+  std::string form() const override { return "copies"; }
+  double estimated_seconds() const override { return static_cast<double>(p_.n) * 1e-3; }
+  size_t scratch_bytes() const override { return static_cast<size_t>(p_.n) * kImageScratch; }
+  Status run(const CallMemory& m, const Runner&) const override {
+    for (int64_t n = 0; n < p_.n; ++n) {
+      static_cast<float*>(m.y)[n * p_.y.n] = static_cast<const float*>(m.x)[n * p_.x.n] + 1;
+    }
+    return {};
+  }
+
+ private:
+  Problem p_;
+};
+Result<std::unique_ptr<Kernel>> plan_copying(const Problem& p, const PlanContext&) {
+  return std::unique_ptr<Kernel>(new CopyingKernel(p));
+}
+const Engine kCopying{"copying", true, &plan_copying};
+
+}  // namespace
+
+TEST_CASE("workspace: a batch whose copies are large runs in pieces", "[plan]") {
+  for (int64_t n : {1, 2, 3, 5, 7, 16, 31, 100}) {
+    for (int32_t threads : {1, 2, 4}) {
+      INFO("batch " << n << ", " << threads << " threads");
+      Problem p = layer("", n, 1, 1, 1, {axis(1, 1, 1, 1, 0, 0, 0)}).p;
+      p.x.n = 3, p.y.n = -2;
+      PlanContext context;
+      context.threads = threads;
+      const auto kernel = in_pieces(p, kCopying, context, std::make_unique<CopyingKernel>(p));
+      std::vector<float> x(static_cast<size_t>(3 * n)), y(static_cast<size_t>(2 * n), -1);
+      for (size_t k = 0; k < x.size(); ++k) x[k] = static_cast<float>(k);
+      CallMemory m;
+      m.x = x.data(), m.y = y.data() + 2 * (n - 1);
+      REQUIRE(kernel->run(m, Runner()).ok());
+      for (int64_t i = 0; i < n; ++i) {
+        CHECK(y[static_cast<size_t>(2 * (n - 1 - i))] == static_cast<float>(3 * i + 1));
+        CHECK(y[static_cast<size_t>(2 * (n - 1 - i) + 1)] == -1);
+      }
+      const bool split = kernel->form().find("pieces") != std::string::npos;
+      CHECK(split == (static_cast<double>(n * kImageScratch) > scratch_budget(p, threads) && n > threads));
+      if (split) CHECK(static_cast<double>(kernel->scratch_bytes()) <= scratch_budget(p, threads));
+    }
+  }
+}
+
+TEST_CASE("workspace: of the native engine, the padded input and megabytes", "[plan]") {
+  check(bench_layers(), "native");
+  check(growing(), "native");
+}
+
+TEST_CASE("workspace: of auto, the padded input and megabytes", "[plan]") {
+  check(bench_layers(), "auto");
+  check(growing(), "auto");
+}
