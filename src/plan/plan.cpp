@@ -9,6 +9,7 @@
 #include "src/plan/pieces.h"
 #include "src/plan/tail.h"
 #include "src/plan/tune.h"
+#include "src/plan/workspace.h"
 
 namespace ctconv {
 namespace {
@@ -17,10 +18,12 @@ struct Candidate {
   const Engine* engine;
   std::unique_ptr<Kernel> kernel;
   std::shared_ptr<const Buffer> packed;
+  double memory = 1;  // handicap of a kernel that borrows more than scratch_budget
 };
 
 // An engine whose bits depend on the machine must promise a tenth.
 double handicap(const Engine& engine) { return engine.reproducible ? 1.0 : 1.1; }
+constexpr double kMemoryHandicap = 2;  // one that borrows too much must promise half the time
 
 std::string milliseconds(double seconds) { return show_general(seconds * 1e3, 3) + " ms"; }
 
@@ -109,7 +112,13 @@ class Choice {
                              std::to_string(request_.context.workspace_limit));
         continue;
       }
-      candidates_.push_back({engine, std::move(*kernel), nullptr});
+      const auto scratch = static_cast<double>((*kernel)->scratch_bytes());
+      const double budget = scratch_budget(problem_, context.threads);
+      if (automatic_ && scratch > budget + copied_bytes(problem_)) {
+        refused(*engine, "borrows " + std::to_string((*kernel)->scratch_bytes()) + " bytes, more than copies of x and y");
+        continue;
+      }
+      candidates_.push_back({engine, std::move(*kernel), nullptr, scratch > budget ? kMemoryHandicap : 1});
       best_so_far = std::min(best_so_far, candidates_.back().kernel->estimated_seconds() * handicap(*engine));
     }
     return {};
@@ -126,7 +135,7 @@ class Choice {
     basis_ = reason.empty() ? "measured" : "estimated, not measured (" + reason + ")";
   }
 
-  double weighed(size_t n) const { return seconds_[n] * handicap(*candidates_[n].engine); }
+  double weighed(size_t n) const { return seconds_[n] * handicap(*candidates_[n].engine) * candidates_[n].memory; }
 
   // Takes the fastest whose packing goes well; plan_->engine stays null where there is none.
   Status take() {
@@ -160,7 +169,7 @@ class Choice {
     auto kernel = request_.reference->plan(problem_, request_.context);
     if (!kernel.ok()) return kernel.take_status();
     seconds_.push_back((*kernel)->estimated_seconds());
-    candidates_.push_back({request_.reference, std::move(*kernel), nullptr});
+    candidates_.push_back({request_.reference, std::move(*kernel), nullptr, 1});
     return {};
   }
 

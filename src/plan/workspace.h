@@ -2,7 +2,8 @@
 //
 //   in:  a Problem and the number of threads;   out: bytes
 //   The native engine has no form that needs more (native/plan.cpp). Where an engine's kernel needs more for a batch,
-//   it runs in pieces of it (pieces.h). Weight and bias of a call come on top.
+//   it runs in pieces of it (pieces.h). `auto` takes an engine that still needs more only where it promises half the
+//   time, and never beyond copies of x and y (plan.cpp). Weight and bias of a call come on top.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +21,12 @@ inline double padded_bytes(const Problem& p, int64_t images) {
   for (const Axis& a : p.axis) elements *= static_cast<double>(a.i + 2 * (a.d * (a.k - 1) / a.s));
   const double bias = static_cast<double>(p.groups) * static_cast<double>(p.co);
   return (elements + bias) * static_cast<double>(size_of(accumulator_of(p.dtype)));
+}
+
+// x and y once more, as an engine that works in a layout of its own copies them.
+inline double copied_bytes(const Problem& p) {
+  const double elements = static_cast<double>(p.in_elements()) + static_cast<double>(p.out_elements());
+  return elements * static_cast<double>(size_of(p.dtype));
 }
 
 // Scratch of one call: 8 MiB for one or two threads, 4 MiB for each further one, and an image for each thread.
