@@ -73,7 +73,7 @@ std::shared_ptr<const Plan> planned(const Problem& p, int32_t threads, const cha
   PlanRequest request;
   request.engines = cpu_engines();
   request.engine = engine;
-  request.reference = cpu_engines().back();
+  request.reference = reference_engine();
   request.context.threads = threads;
   request.context.weights_per_call = true;
   request.allocator = &heap;
