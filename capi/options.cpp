@@ -32,7 +32,6 @@ std::string engines_of(bool cuda) {
   for (const char* name : engine_names()) {
     if ((name == std::string_view(kDeviceEngine)) == cuda) names += std::string(", ") + name;
   }
-  if (cuda) names += ", cudnn";
   return names;
 }
 
@@ -46,7 +45,7 @@ Status read_engine(const std::string& text, Options* out) {
     std::string known = "auto";
     for (const char* name : names) known += std::string(", ") + name;
     const std::string asked = '"' + std::string(cut_utf8(text, 40)) + '"';
-    return argument_error(Code::MISUSE_ENGINE, "engine", asked, known + ", cudnn", "is unknown");
+    return argument_error(Code::MISUSE_ENGINE, "engine", asked, known, "is unknown");
   }
   if ((kept_to_cudnn || text == kDeviceEngine) != out->cuda) {
     return argument_error(Code::MISUSE_ENGINE, "engine", '"' + text + '"', engines_of(out->cuda),
