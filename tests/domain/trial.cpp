@@ -263,7 +263,7 @@ Verdict Bench::run(const Problem& p, std::span<const Engine* const> engines, con
   std::memset(y, kPoison, static_cast<size_t>(y_count * bytes));
   const size_t workspace_bytes = (*plan)->workspace_bytes();
   void* workspace = workspace_.place(workspace_bytes, 1, at_end);
-  const RunMemory memory{.x = x, .w = w, .bias = bias, .y = y, .workspace = workspace};
+  const RunMemory memory{.x = x, .w = w, .bias = p.bias ? bias : nullptr, .y = y, .workspace = workspace};
   *stage = static_cast<int>(Stage::kRun);
   start = cpu_seconds();
   const Status ran = run_plan(**plan, memory, request.runner);

@@ -10,9 +10,10 @@ namespace ctconv::onednn {
 namespace {
 
 constexpr int64_t kInt = 2147483647;
-constexpr int64_t kMostKernelOfRows = 256;  // along d and h, and with groups, code is unrolled over the taps
+constexpr int64_t kMostKernel = 256;  // in 2-D, 3-D and with groups code is unrolled over the taps
 constexpr int64_t kMostUnevenSum = 7168;    // input channels times taps, where spread_evenly says no
 constexpr int64_t kMostGroupChannels = 256;  // with more than one group
+constexpr int64_t kMostCrop = 64;           // of a pad beyond the reach of the kernel
 constexpr int64_t kMostExtent = int64_t{1} << 22;
 constexpr int64_t kShortStride = 16;        // longer ones only up to the output extent: each phase costs a call
 
@@ -73,8 +74,8 @@ bool spread_evenly(const Problem& p) {
 std::string domain_refusal(const Problem& p) {
   constexpr std::array<const char*, 3> kNames = {"d", "h", "w"};
   for (size_t a = 3 - static_cast<size_t>(p.rank); a < 3; ++a) {
-    if (p.axis[a].k > kMostKernelOfRows && (a < 2 || p.groups > 1)) {
-      return sentence(std::string("kernel of axis ") + kNames[a], p.axis[a].k, 1, kMostKernelOfRows);
+    if (p.axis[a].k > kMostKernel && (p.rank > 1 || p.groups > 1)) {
+      return sentence(std::string("kernel of axis ") + kNames[a], p.axis[a].k, 1, kMostKernel);
     }
     for (const AxisLimit& limit : kAxisLimits) {
       const int64_t value = limit.value(p.axis[a]);
@@ -84,6 +85,9 @@ std::string domain_refusal(const Problem& p) {
     if (p.axis[a].s > std::max(p.axis[a].o, kShortStride)) {
       return sentence(std::string("stride of axis ") + kNames[a], p.axis[a].s, 1, std::max(p.axis[a].o, kShortStride));
     }
+    // What is cropped away is computed all the same.
+    const int64_t reach = p.axis[a].d * (p.axis[a].k - 1), crop = std::max(p.axis[a].lo, pad_behind(p.axis[a]));
+    if (crop > reach + kMostCrop) return sentence(std::string("pad of axis ") + kNames[a], crop, 0, reach + kMostCrop);
     if (-pad_behind(p.axis[a]) >= p.axis[a].s) return "onednn: output_padding reaches the stride";
   }
   // A degenerate last axis takes a path of its own, which reads beside its copy of x.
