@@ -49,7 +49,10 @@ void Channels(const ChannelsArgs<T>& a) {
 #pragma GCC unroll 12
     for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) acc[m][v] = hn::LoadU(d, a.out + a.out_pos[m] + v * n);
+      for (int v = 0; v + 1 < V; ++v) acc[m][v] = hn::LoadU(d, a.out + a.out_pos[m] + v * n);
+      // Straight in y a row may end inside the last vector, and y with it.
+      const T* end = a.out + a.out_pos[m] + (V - 1) * n;
+      acc[m][V - 1] = a.spare == 0 ? hn::LoadU(d, end) : hn::LoadN(d, end, static_cast<size_t>(n - a.spare));
     }
   }
   const T* w = a.w;
