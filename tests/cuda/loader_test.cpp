@@ -75,7 +75,7 @@ TEST_CASE("module absent, not a module, another release", "[cuda][loader]") {
   CHECK(says(other, "has ABI 2, this library wants 1: both must come from the same release"));
   WARN(other.detail().message);
 
-  const Status text = open_cuda_module(__FILE__, "", &table);  // exists, is no library
+  const Status text = open_cuda_module(CTCONV_SOURCE_DIR "/README.md", "", &table);  // exists, is no library
   REQUIRE(text.code() == Code::DEVICE_MODULE_MISSING);
   CHECK(says(text, "invalid ELF header"));
 }
