@@ -139,6 +139,7 @@ TEST_CASE("onednn: the names of its implementations, as versions 3.6 and 3.7 giv
     const char* name;
     Method method;
     bool backward;
+    bool wrong = false;
   };
   const Row rows[] = {
       {"ref:any", Method::kReference, false},
@@ -150,12 +151,14 @@ TEST_CASE("onednn: the names of its implementations, as versions 3.6 and 3.7 giv
       {"conv:any+jit:avx512_core", Method::kDirect, true},
       {"conv:any+jit_1x1:avx2", Method::kDirect, true},
       {"conv:any+jit_dw:avx512_core", Method::kDepthwise, true},
+      {"conv:any+jit_bf16_1x1:avx512_core", Method::kDirect, true, true},
   };
   for (const Row& row : rows) {
     INFO(row.name);
     const auto got = onednn::implementation_of(row.name);
     CHECK(got.method == row.method);
     CHECK(got.backward_convolution == row.backward);
+    CHECK(got.wrong == row.wrong);
   }
 }
 

@@ -10,8 +10,13 @@ namespace ctconv::onednn {
 namespace {
 
 constexpr int64_t kInt = 2147483647;
-constexpr int64_t kMostKernel = 256;  // in 2-D, 3-D and with groups code is unrolled over the taps
+constexpr int64_t kMostKernel = 128;  // in 2-D, 3-D and with groups code is unrolled over the taps
 constexpr int64_t kMostUnevenSum = 7168;    // input channels times taps, where spread_evenly says no
+constexpr int64_t kMostChannels = 2048;     // input channels of a group
+constexpr int64_t kMostUnevenChannels = 512;  // the same where spread_evenly says no, or x is tiny
+constexpr int64_t kFewPositions = 24;       // input positions of a tiny x
+constexpr int64_t kMostGroupTaps = 256;
+constexpr int64_t kMostRow = 16384;         // extents in 2-D and 3-D: plans walk along each row
 constexpr int64_t kMostGroupChannels = 256;  // with more than one group
 constexpr int64_t kMostCrop = 64;           // of a pad beyond the reach of the kernel
 constexpr int64_t kMostExtent = int64_t{1} << 22;
@@ -33,7 +38,7 @@ int64_t pad_behind(const Axis& a) { return (a.i - 1) * a.s + a.d * (a.k - 1) + 1
 
 constexpr AxisLimit kAxisLimits[] = {
     {"stride", [](const Axis& a) { return a.s; }, 1, 256},
-    {"kernel", [](const Axis& a) { return a.k; }, 1, 4096},
+    {"kernel", [](const Axis& a) { return a.k; }, 1, 1024},
     {"dilation", [](const Axis& a) { return a.d; }, 1, 1024},
     {"input extent", [](const Axis& a) { return a.i; }, 1, kMostExtent},
     {"output extent", [](const Axis& a) { return a.o; }, 1, kMostExtent},
@@ -77,6 +82,9 @@ std::string domain_refusal(const Problem& p) {
     if (p.axis[a].k > kMostKernel && (p.rank > 1 || p.groups > 1)) {
       return sentence(std::string("kernel of axis ") + kNames[a], p.axis[a].k, 1, kMostKernel);
     }
+    if (p.rank > 1 && std::max(p.axis[a].i, p.axis[a].o) > kMostRow) {
+      return sentence(std::string("extent of axis ") + kNames[a], std::max(p.axis[a].i, p.axis[a].o), 1, kMostRow);
+    }
     for (const AxisLimit& limit : kAxisLimits) {
       const int64_t value = limit.value(p.axis[a]);
       if (value >= limit.least && value <= limit.most) continue;
@@ -100,6 +108,11 @@ std::string domain_refusal(const Problem& p) {
   if (p.groups > 1 && p.ci > kMostGroupChannels) {
     return sentence("input channels of a group", p.ci, 1, kMostGroupChannels);
   }
+  if (p.groups > 1 && p.taps() > kMostGroupTaps) return sentence("taps with groups", p.taps(), 1, kMostGroupTaps);
+  const int64_t positions = p.axis[0].i * p.axis[1].i * p.axis[2].i;
+  const int64_t most_channels =
+      spread_evenly(p) && positions >= kFewPositions ? kMostChannels : kMostUnevenChannels;
+  if (p.ci > most_channels) return sentence("input channels of a group", p.ci, 1, most_channels);
   if (!spread_evenly(p) && p.ci * p.taps() > kMostUnevenSum) {
     return sentence("input channels times taps", p.ci * p.taps(), 1, kMostUnevenSum);
   }

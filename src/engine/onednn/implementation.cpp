@@ -11,7 +11,7 @@ Implementation implementation_of(const std::string& name) {
                         : has("brg")  ? Method::kBrgemm
                         : has("gemm") ? Method::kGemm
                                       : Method::kDirect;
-  return {method, has("conv:any")};
+  return {method, has("jit_bf16_1x1"), has("conv:any")};
 }
 
 }  // namespace ctconv::onednn

@@ -17,6 +17,7 @@ struct Implementation {
     kDirect,     // generated loops without either
   };
   Method method = Method::kReference;
+  bool wrong = false;                 // known to compute wrong numbers in 3.7.2: never taken
   bool backward_convolution = false;  // by way of a backward convolution: bias and activation in passes of their own
 };
 

@@ -89,6 +89,7 @@ class OnednnKernel final : public Kernel {
     if (by.method == Implementation::Method::kReference) {
       return refuse("onednn: only the reference implementation (" + name + ")");
     }
+    if (by.wrong) return refuse("onednn: an implementation that computes wrong numbers (" + name + ")");
     weights_ = pd.weights_desc();
     scratchpad_ = pd.scratchpad_desc();
     deconvolution_ = Forward(pd);
