@@ -18,7 +18,7 @@ constexpr uint16_t subnormal_mark(uint16_t bits) {
   return static_cast<uint16_t>((below - 0x7fu) & ~below);
 }
 
-bool any_subnormal(const uint16_t* from, int64_t count, int64_t stride) {
+[[gnu::always_inline]] inline bool any_subnormal_in(const uint16_t* from, int64_t count, int64_t stride) {
   uint16_t marks = 0;
   if (stride == 1) {
     for (int64_t k = 0; k < count; ++k) marks = static_cast<uint16_t>(marks | subnormal_mark(from[k]));
@@ -27,6 +27,18 @@ bool any_subnormal(const uint16_t* from, int64_t count, int64_t stride) {
   }
   return (marks & 0x8000u) != 0;
 }
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] bool any_subnormal_wide(const uint16_t* from, int64_t count, int64_t stride) {
+  return any_subnormal_in(from, count, stride);
+}
+bool any_subnormal(const uint16_t* from, int64_t count, int64_t stride) {
+  static const bool wide = __builtin_cpu_supports("avx2");
+  return wide ? any_subnormal_wide(from, count, stride) : any_subnormal_in(from, count, stride);
+}
+#else
+bool any_subnormal(const uint16_t* from, int64_t count, int64_t stride) { return any_subnormal_in(from, count, stride); }
+#endif
 
 // Every exponent bit set: Inf or NaN.
 template <class Bits>
