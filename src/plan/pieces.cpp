@@ -32,19 +32,29 @@ class PiecesKernel final : public Kernel {
   Result<bool> pack(const void* w, void* packed, const Runner& runner) const override {
     return piece_->pack(w, packed, runner);
   }
+  const char* weights_not_honoured() const override { return piece_->weights_not_honoured(); }
+  bool looks_at_input() const override { return piece_->looks_at_input(); }
+  Result<bool> honours_input(const void* x, const Runner& runner) const override {
+    for (int64_t i = 0; i < pieces_; ++i) {
+      auto honoured = piece_->honours_input(static_cast<const char*>(x) + first_image(i) * x_image_, runner);
+      if (!honoured.ok() || !*honoured) return honoured;
+    }
+    return true;
+  }
 
   Status run(const CallMemory& memory, const Runner& runner) const override {
     CallMemory m = memory;
     for (int64_t i = 0; i < pieces_; ++i) {
-      const int64_t first = std::min(i * images_, last_);
-      m.x = static_cast<const char*>(memory.x) + first * x_image_;
-      m.y = static_cast<char*>(memory.y) + first * y_image_;
+      m.x = static_cast<const char*>(memory.x) + first_image(i) * x_image_;
+      m.y = static_cast<char*>(memory.y) + first_image(i) * y_image_;
       CTCONV_RETURN_IF_ERROR(piece_->run(m, runner));
     }
     return {};
   }
 
  private:
+  int64_t first_image(int64_t piece) const { return std::min(piece * images_, last_); }
+
   int64_t images_, pieces_, last_;
   int64_t x_image_ = 0, y_image_ = 0;  // bytes from one image to the next
   std::unique_ptr<Kernel> piece_;

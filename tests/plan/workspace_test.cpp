@@ -111,6 +111,14 @@ class CopyingKernel final : public Kernel {
   std::string form() const override { return "copies"; }
   double estimated_seconds() const override { return static_cast<double>(p_.n) * 1e-3; }
   size_t scratch_bytes() const override { return static_cast<size_t>(p_.n) * kImageScratch; }
+  // An x below zero is not honoured.
+  bool looks_at_input() const override { return true; }
+  Result<bool> honours_input(const void* x, const Runner&) const override {
+    bool honoured = true;
+    for (int64_t n = 0; n < p_.n; ++n) honoured = honoured && static_cast<const float*>(x)[n * p_.x.n] >= 0;
+    return honoured;
+  }
+  const char* weights_not_honoured() const override { return "its own reason"; }
   Status run(const CallMemory& m, const Runner&) const override {
     for (int64_t n = 0; n < p_.n; ++n) {
       static_cast<float*>(m.y)[n * p_.y.n] = static_cast<const float*>(m.x)[n * p_.x.n] + 1;
@@ -150,6 +158,28 @@ TEST_CASE("workspace: a batch whose copies are large runs in pieces", "[plan]") 
       CHECK(split == (static_cast<double>(n * kImageScratch) > scratch_budget(p, threads) && n > threads));
       if (split) CHECK(static_cast<double>(kernel->scratch_bytes()) <= scratch_budget(p, threads));
     }
+  }
+}
+
+TEST_CASE("workspace: a batch in pieces looks at every image of x, as its kernel does", "[plan]") {
+  Problem p = layer("", 31, 1, 1, 1, {axis(1, 1, 1, 1, 0, 0, 0)}).p;
+  p.x.n = 3;
+  const auto kernel = in_pieces(p, kCopying, PlanContext(), std::make_unique<CopyingKernel>(p));
+  REQUIRE(kernel->form().find("pieces") != std::string::npos);
+  REQUIRE(kernel->looks_at_input());
+  CHECK(std::string(kernel->weights_not_honoured()) == "its own reason");
+  std::vector<float> x(93, 1);
+  const auto honoured = [&] {
+    const auto answer = kernel->honours_input(x.data(), Runner());
+    REQUIRE(answer.ok());
+    return *answer;
+  };
+  CHECK(honoured());
+  for (size_t n = 0; n < 31; ++n) {
+    INFO("image " << n);
+    x[3 * n] = -1;
+    CHECK_FALSE(honoured());
+    x[3 * n] = 1;
   }
 }
 
