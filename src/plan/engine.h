@@ -58,10 +58,10 @@ class Kernel {
     return "the weight holds an Inf or NaN, which padding zeros would turn into NaN";
   }
 
-  // True: each call is asked about its x; where the answer is false the caller takes the reference for that call.
+  // True: each call is asked about its x and bias; where the answer is false an exact kernel computes that call.
   virtual bool looks_at_input() const { return false; }
-  virtual Result<bool> honours_input(const void* x, const Runner& runner) const {
-    (void)x, (void)runner;
+  virtual Result<bool> honours_input(const CallMemory& memory, const Runner& runner) const {
+    (void)memory, (void)runner;
     return true;
   }
 

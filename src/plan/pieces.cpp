@@ -34,9 +34,11 @@ class PiecesKernel final : public Kernel {
   }
   const char* weights_not_honoured() const override { return piece_->weights_not_honoured(); }
   bool looks_at_input() const override { return piece_->looks_at_input(); }
-  Result<bool> honours_input(const void* x, const Runner& runner) const override {
+  Result<bool> honours_input(const CallMemory& memory, const Runner& runner) const override {
+    CallMemory m = memory;
     for (int64_t i = 0; i < pieces_; ++i) {
-      auto honoured = piece_->honours_input(static_cast<const char*>(x) + first_image(i) * x_image_, runner);
+      m.x = static_cast<const char*>(memory.x) + first_image(i) * x_image_;
+      auto honoured = piece_->honours_input(m, runner);
       if (!honoured.ok() || !*honoured) return honoured;
     }
     return true;

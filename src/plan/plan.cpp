@@ -260,7 +260,7 @@ Status run_plan(const Plan& plan, const RunMemory& m, const Runner& runner) {
   const Kernel& kernel = *plan.kernel;
   std::byte* const behind_bias = part;
   Result<bool> honoured = true;
-  if (kernel.looks_at_input() && !p.empty()) honoured = kernel.honours_input(m.x, runner);
+  if (kernel.looks_at_input() && !p.empty()) honoured = kernel.honours_input(call, runner);
   if (honoured.ok() && *honoured && plan.weight_per_call) {
     call.packed = plan.workspace.packed ? part : nullptr;
     honoured = kernel.pack(m.w, plan.workspace.packed ? part : nullptr, runner);

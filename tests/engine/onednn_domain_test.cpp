@@ -1,7 +1,9 @@
 // oneDNN's domain: what crashed is refused with its reason, `auto` computes it; the published layers lie inside.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <cmath>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "capi/engines.h"
@@ -12,6 +14,7 @@
 #include "src/engine/onednn/values.h"
 #include "src/engine/reference/reference.h"
 #include "src/plan/plan.h"
+#include "src/problem/text.h"
 #include "tests/engine/support.h"
 
 using namespace ctconv;
@@ -54,6 +57,13 @@ std::vector<double> planned(const Case& c, const char* name, std::string* engine
   std::vector<double> values;
   for (size_t k = 0; k < elements; ++k) values.push_back(load(y.data(), c.p.dtype, static_cast<int64_t>(k)));
   return values;
+}
+
+// The same numbers, and NaN in the same places.
+bool alike(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](double u, double v) {
+    return u == v || (std::isnan(u) && std::isnan(v));
+  });
 }
 
 }  // namespace
@@ -208,13 +218,50 @@ TEST_CASE("onednn: a subnormal x is found wherever it lies", "[onednn]") {
     c.x.origin = 0;
     bool broken = false;
     const Runner runner = pool_runner(1 + round % 3);
-    REQUIRE(onednn::honours_input(c.p, c.x.data(p.dtype), runner, &broken));
+    REQUIRE(onednn::honours_input(c.p, c.x.data(p.dtype), nullptr, runner, &broken));
     const auto& a = c.p.axis;
     const int64_t at = pick(rng, 0, p.n - 1) * c.p.x.n + pick(rng, 0, p.groups * p.ci - 1) * c.p.x.c +
                        pick(rng, 0, a[0].i - 1) * c.p.x.axis[0] + pick(rng, 0, a[1].i - 1) * c.p.x.axis[1] +
                        pick(rng, 0, a[2].i - 1) * c.p.x.axis[2];
     store(c.x.data(p.dtype), p.dtype, at, round % 3 ? -0x1p-133 : 0x1.fcp-127);
-    REQUIRE_FALSE(onednn::honours_input(c.p, c.x.data(p.dtype), runner, &broken));
+    REQUIRE_FALSE(onednn::honours_input(c.p, c.x.data(p.dtype), nullptr, runner, &broken));
     REQUIRE_FALSE(broken);
+  }
+}
+
+TEST_CASE("onednn: an Inf or NaN reaches the outputs of its own taps alone, whatever the activation", "[onednn]") {
+  Rng rng(24);
+  struct Shape {
+    int64_t n, ci, co, i, k, s;
+  };
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  for (const Shape& shape : {Shape{2, 1, 64, 32, 3, 1}, Shape{2, 7, 64, 30, 3, 1}, Shape{1, 40, 48, 8, 4, 2}}) {
+    for (const Dtype dtype : {Dtype::kBf16, Dtype::kF16, Dtype::kF32}) {
+      for (const auto kind : {Epilogue::kNone, Epilogue::kRelu, Epilogue::kLeakyRelu, Epilogue::kClip}) {
+        Problem p;
+        p.dtype = dtype, p.rank = 2, p.n = shape.n, p.ci = shape.ci, p.co = shape.co, p.bias = true;
+        p.act = {kind, kind == Epilogue::kClip ? -1.0 : 0.0, kind == Epilogue::kClip ? 1.0 : 0.0};
+        const int64_t o = (shape.i - 1) * shape.s + shape.k;
+        p.axis[1] = p.axis[2] = {.i = shape.i, .o = o, .k = shape.k, .s = shape.s};
+        const bool last = shape.ci == 7;
+        lay_out(&p, last, last);
+        for (const double value : {inf, nan}) {
+          for (const bool in_bias : {false, true}) {
+            if (in_bias && kind == Epilogue::kNone) continue;
+            INFO(to_text(p) << (in_bias ? " bias " : " x ") << value);
+            Case c = make_case(p, rng, Values::kSmallInteger);
+            if (in_bias) {
+              store(c.bias.data(), Dtype::kF32, 1, value);
+            } else {
+              store(c.x.data(dtype), dtype, pick(rng, 0, p.in_elements() - 1), value);
+            }
+            std::string engine;
+            const std::vector<double> want = planned(c, "reference", &engine);
+            CHECK(alike(planned(c, "auto", &engine), want));
+            if (kOnednnEngine.plan(p, {}).ok()) CHECK(alike(planned(c, "onednn", &engine), want));
+          }
+        }
+      }
+    }
   }
 }

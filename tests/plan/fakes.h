@@ -36,7 +36,7 @@ class FakeKernel : public Kernel {
     return script_->pack ? script_->pack() : Result<bool>(true);
   }
   bool looks_at_input() const override { return script_->looks_at_input; }
-  Result<bool> honours_input(const void*, const Runner&) const override { return script_->honours_input; }
+  Result<bool> honours_input(const CallMemory&, const Runner&) const override { return script_->honours_input; }
   Status run(const CallMemory&, const Runner&) const override;
 
  private:

@@ -113,9 +113,9 @@ class CopyingKernel final : public Kernel {
   size_t scratch_bytes() const override { return static_cast<size_t>(p_.n) * kImageScratch; }
   // An x below zero is not honoured.
   bool looks_at_input() const override { return true; }
-  Result<bool> honours_input(const void* x, const Runner&) const override {
+  Result<bool> honours_input(const CallMemory& m, const Runner&) const override {
     bool honoured = true;
-    for (int64_t n = 0; n < p_.n; ++n) honoured = honoured && static_cast<const float*>(x)[n * p_.x.n] >= 0;
+    for (int64_t n = 0; n < p_.n; ++n) honoured = honoured && static_cast<const float*>(m.x)[n * p_.x.n] >= 0;
     return honoured;
   }
   const char* weights_not_honoured() const override { return "its own reason"; }
@@ -170,7 +170,9 @@ TEST_CASE("workspace: a batch in pieces looks at every image of x, as its kernel
   CHECK(std::string(kernel->weights_not_honoured()) == "its own reason");
   std::vector<float> x(93, 1);
   const auto honoured = [&] {
-    const auto answer = kernel->honours_input(x.data(), Runner());
+    CallMemory m;
+    m.x = x.data();
+    const auto answer = kernel->honours_input(m, Runner());
     REQUIRE(answer.ok());
     return *answer;
   };

@@ -132,10 +132,11 @@ class OnednnKernel final : public Kernel {
   }
 
   const char* weights_not_honoured() const override { return onednn::weights_not_honoured(problem_.dtype); }
-  bool looks_at_input() const override { return flushes_subnormals(problem_.dtype); }
-  Result<bool> honours_input(const void* x, const Runner& runner) const override {
+  bool looks_at_input() const override { return onednn::looks_at_input(problem_); }
+  Result<bool> honours_input(const CallMemory& m, const Runner& runner) const override {
     bool broken = false;
-    const bool honoured = onednn::honours_input(problem_, x, runner, &broken);
+    const bool honoured =
+        onednn::honours_input(problem_, m.x, static_cast<const float*>(m.bias), runner, &broken);
     if (broken) return runner_broke();
     return honoured;
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <utility>
 
 namespace ctconv::onednn {
@@ -11,42 +12,55 @@ namespace {
 
 constexpr int64_t kChunk = 65536;  // elements a task
 
-// A word whose top bit is set where the exponent is 0 and the mantissa is not.
-// m - 1 wraps for zero, and only there its top bit is set.
-constexpr uint16_t subnormal_mark(uint16_t bits) {
-  const auto below = static_cast<uint16_t>((bits & 0x7fffu) - 1);
-  return static_cast<uint16_t>((below - 0x7fu) & ~below);
-}
+// Which values of a type are not honoured: those at or above `exponent` (Inf, NaN), and subnormal ones where asked.
+template <class Bits>
+struct Unfit {
+  static constexpr Bits kTop = static_cast<Bits>(Bits{1} << (8 * sizeof(Bits) - 1));
+  Bits exponent;       // every exponent bit set
+  Bits subnormal = 0;  // kTop: subnormal numbers count
 
-[[gnu::always_inline]] inline bool any_subnormal_in(const uint16_t* from, int64_t count, int64_t stride) {
-  uint16_t marks = 0;
-  if (stride == 1) {
-    for (int64_t k = 0; k < count; ++k) marks = static_cast<uint16_t>(marks | subnormal_mark(from[k]));
-  } else {
-    for (int64_t k = 0; k < count; ++k) marks = static_cast<uint16_t>(marks | subnormal_mark(from[k * stride]));
+  // A word whose top bit is set for such a value.
+  Bits mark(Bits bits) const {
+    const auto magnitude = static_cast<Bits>(bits & static_cast<Bits>(~kTop));
+    const auto least = static_cast<Bits>(exponent & (~exponent + 1));  // the lowest exponent bit
+    const auto not_finite = static_cast<Bits>(magnitude + (kTop - exponent));
+    // magnitude - 1 wraps for zero, and only there its top bit is set.
+    const auto below = static_cast<Bits>(magnitude - 1);
+    const auto is_subnormal = static_cast<Bits>(static_cast<Bits>(below - (least - 1)) & ~below);
+    return static_cast<Bits>(not_finite | (is_subnormal & subnormal));
   }
-  return (marks & 0x8000u) != 0;
-}
+
+  [[gnu::always_inline]] inline bool any(const Bits* from, int64_t count, int64_t stride) const {
+    Bits marks = 0;
+    if (stride == 1) {
+      for (int64_t k = 0; k < count; ++k) marks = static_cast<Bits>(marks | mark(from[k]));
+    } else {
+      for (int64_t k = 0; k < count; ++k) marks = static_cast<Bits>(marks | mark(from[k * stride]));
+    }
+    return (marks & kTop) != 0;
+  }
+};
 
 #if defined(__x86_64__)
-[[gnu::target("avx2")]] bool any_subnormal_wide(const uint16_t* from, int64_t count, int64_t stride) {
-  return any_subnormal_in(from, count, stride);
+template <class Bits>
+[[gnu::target("avx2")]] bool any_unfit_wide(const Unfit<Bits>& unfit, const Bits* from, int64_t count, int64_t stride) {
+  return unfit.any(from, count, stride);
 }
-bool any_subnormal(const uint16_t* from, int64_t count, int64_t stride) {
+template <class Bits>
+bool any_unfit(const Unfit<Bits>& unfit, const Bits* from, int64_t count, int64_t stride) {
   static const bool wide = __builtin_cpu_supports("avx2");
-  return wide ? any_subnormal_wide(from, count, stride) : any_subnormal_in(from, count, stride);
+  return wide ? any_unfit_wide(unfit, from, count, stride) : unfit.any(from, count, stride);
 }
 #else
-bool any_subnormal(const uint16_t* from, int64_t count, int64_t stride) { return any_subnormal_in(from, count, stride); }
+template <class Bits>
+bool any_unfit(const Unfit<Bits>& unfit, const Bits* from, int64_t count, int64_t stride) {
+  return unfit.any(from, count, stride);
+}
 #endif
 
-// Every exponent bit set: Inf or NaN.
-template <class Bits>
-bool all_finite(const Bits* from, size_t count, Bits exponent) {
-  bool bad = false;
-  for (size_t k = 0; k < count; ++k) bad |= (from[k] & exponent) == exponent;
-  return !bad;
-}
+constexpr Unfit<uint32_t> kUnfitF32{0x7f800000u};
+constexpr Unfit<uint16_t> kUnfitF16{0x7c00u};
+constexpr Unfit<uint16_t> kUnfitBf16{0x7f80u, Unfit<uint16_t>::kTop};
 
 // A tensor as rows of equal steps, the outer dimensions sorted by stride.
 struct Rows {
@@ -95,23 +109,21 @@ const char* weights_not_honoured(Dtype dtype) {
 }
 
 bool honours_weights(const void* packed, size_t bytes, Dtype dtype) {
-  if (dtype == Dtype::kF32) return all_finite(static_cast<const uint32_t*>(packed), bytes / 4, 0x7f800000u);
-  const auto* from = static_cast<const uint16_t*>(packed);
-  const uint16_t exponent = dtype == Dtype::kBf16 ? 0x7f80u : 0x7c00u;
-  if (!all_finite(from, bytes / 2, exponent)) return false;
-  return !flushes_subnormals(dtype) || !any_subnormal(from, static_cast<int64_t>(bytes / 2), 1);
+  const auto count = static_cast<int64_t>(bytes / size_of(dtype));
+  if (dtype == Dtype::kF32) return !any_unfit(kUnfitF32, static_cast<const uint32_t*>(packed), count, 1);
+  return !any_unfit(dtype == Dtype::kBf16 ? kUnfitBf16 : kUnfitF16, static_cast<const uint16_t*>(packed), count, 1);
 }
 
-bool honours_input(const Problem& p, const void* x, const Runner& runner, bool* broken) {
-  *broken = false;
-  if (!flushes_subnormals(p.dtype)) return true;
+namespace {
+
+template <class Bits>
+bool any_unfit_in(const Problem& p, const Bits* from, const Unfit<Bits>& unfit, const Runner& runner, bool* broken) {
   const Rows rows(p, p.x);
-  const auto* from = static_cast<const uint16_t*>(x);
   const auto [stride, length] = rows.part[0];
   if (length * rows.count() <= kChunk) {
     bool found = false;
-    for (int64_t row = 0; row < rows.count(); ++row) found |= any_subnormal(from + rows.start(row), length, stride);
-    return !found;
+    for (int64_t row = 0; row < rows.count(); ++row) found |= any_unfit(unfit, from + rows.start(row), length, stride);
+    return found;
   }
   // A task is a part of a long row, or several short ones.
   const int64_t parts = (length + kChunk - 1) / kChunk, together = std::max<int64_t>(1, kChunk / length);
@@ -121,14 +133,31 @@ bool honours_input(const Problem& p, const void* x, const Runner& runner, bool* 
     bool bad = false;
     if (parts > 1) {
       const int64_t begin = index % parts * kChunk;
-      bad = any_subnormal(from + rows.start(index / parts) + begin * step, std::min(kChunk, size - begin), step);
+      bad = any_unfit(unfit, from + rows.start(index / parts) + begin * step, std::min(kChunk, size - begin), step);
     } else {
       const int64_t end = std::min(rows.count(), (index + 1) * together);
-      for (int64_t row = index * together; row < end; ++row) bad |= any_subnormal(from + rows.start(row), size, step);
+      for (int64_t row = index * together; row < end; ++row) {
+        bad |= any_unfit(unfit, from + rows.start(row), size, step);
+      }
     }
     if (bad) found.store(true, std::memory_order_relaxed);
   });
-  return !found.load(std::memory_order_relaxed);
+  return found.load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+bool honours_input(const Problem& p, const void* x, const float* bias, const Runner& runner, bool* broken) {
+  *broken = false;
+  if (!looks_at_input(p)) return true;
+  if (bias != nullptr && swallows_nan(p.act)) {
+    for (int64_t c = 0; c < p.groups * p.co; ++c) {
+      if (std::isnan(bias[c])) return false;
+    }
+  }
+  if (p.dtype == Dtype::kF32) return !any_unfit_in(p, static_cast<const uint32_t*>(x), kUnfitF32, runner, broken);
+  const auto& unfit = p.dtype == Dtype::kBf16 ? kUnfitBf16 : kUnfitF16;
+  return !any_unfit_in(p, static_cast<const uint16_t*>(x), unfit, runner, broken);
 }
 
 }  // namespace ctconv::onednn

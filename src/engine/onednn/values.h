@@ -1,6 +1,8 @@
 // Values that oneDNN does not honour: found before a call, so that another engine computes it.
 //
-//   not finite: its blocked loops multiply padding zeros, an Inf or NaN among the weights would make a NaN of them
+//   not finite: its blocked loops multiply padding zeros, an Inf or NaN among the weights would make a NaN of them;
+//               its 16-bit loops multiply neighbours in x by zeros of the weights, so there x counts too;
+//               its relu and clip turn a NaN into a number, so with one of them x and bias count in every type
 //   subnormal:  its bf16 products take a number below 2^-126 for zero (vdpbf16ps), whatever it is multiplied by
 //   in:  weights as packed, x as the caller's layout says;   out: whether every value is honoured
 #pragma once
@@ -16,12 +18,21 @@ namespace ctconv::onednn {
 // True for the element types whose subnormal numbers it takes for zero. f16 is widened exactly.
 constexpr bool flushes_subnormals(Dtype dtype) { return dtype == Dtype::kBf16; }
 
+// True where the activation turns a NaN into a number; a slope of 0 makes a relu of leaky_relu.
+constexpr bool swallows_nan(const Epilogue& act) {
+  return act.kind == Epilogue::kRelu || act.kind == Epilogue::kClip ||
+         (act.kind == Epilogue::kLeakyRelu && act.alpha == 0);
+}
+
+// True where each call's x and bias are looked through.
+constexpr bool looks_at_input(const Problem& p) { return size_of(p.dtype) == 2 || swallows_nan(p.act); }
+
 // What a kernel of this type says of weights it cannot honour.
 const char* weights_not_honoured(Dtype dtype);
 
 bool honours_weights(const void* packed, size_t bytes, Dtype dtype);
 
-// *broken: the runner did not keep its contract.
-bool honours_input(const Problem& p, const void* x, const Runner& runner, bool* broken);
+// bias: dense f32, null: none. *broken: the runner did not keep its contract.
+bool honours_input(const Problem& p, const void* x, const float* bias, const Runner& runner, bool* broken);
 
 }  // namespace ctconv::onednn
