@@ -195,6 +195,10 @@ class Refusals(Case):
         said = self.refused("CTCONV_ERR_UNSUPPORTED_ENGINE", "run", "onnx.ConvTranspose", "{}", "-x", "0,1,4,4", "-w", "ones:1,1,2,2", "--engine", "native")
         self.assertEqual(said["message"], "engine native: the output is empty")
 
+    def test_no_file_name(self):
+        done = ctconv("run", T2, json.dumps(ARGS), "-x", "1,3,4,4", "-o", "")
+        self.assertEqual(done[0], 2)
+
     def test_sizes(self):
         # No memory is taken to say what a huge layer would need.
         self.assertEqual(answer("shape", T2, json.dumps(ARGS), "-x", "1,3,100000,1000000")["y"]["shape"], [1, 4, 200001, 2000001])

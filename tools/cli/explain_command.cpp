@@ -136,9 +136,10 @@ int explain_command(const Request& request) {
   print("work    {} that no direct method can avoid, {} moved once\n\n", show_flop(facts.number("flop")),
              show_bytes(facts.number("bytes")));
   const double seconds = facts.number("estimated_ms") * 1e-3, threads = facts.number("threads");
-  print("short   {} runs this layer on {:.0f} thread{}, in about {} ({} GF/s) by its own estimate\n",
-        facts.get("engine"), threads, threads == 1 ? "" : "s", show_time(seconds),
-        show_rate(facts.number("flop"), seconds));
+  // An engine of a device has no threads.
+  const std::string where = threads > 0 ? fmt::format(" on {:.0f} thread{}", threads, threads == 1 ? "" : "s") : "";
+  print("short   {} runs this layer{}, in about {} ({} GF/s) by its own estimate\n", facts.get("engine"), where,
+        show_time(seconds), show_rate(facts.number("flop"), seconds));
   print("engine  {}: {}\nwhy     {}\nmemory  {} workspace, {} packed weight\nproblem {}\n\n{}",
              facts.get("engine"), facts.get("form"), facts.get("why"), show_bytes(facts.number("workspace_bytes")),
              show_bytes(facts.number("packed_bytes")), facts.get("problem"), table.text());

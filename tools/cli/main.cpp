@@ -59,7 +59,7 @@ void add_engine(CLI::App* command, cli::Request* r) {
   command->add_option("--device", r->device, "cpu, cuda or cuda:N")->capture_default_str()->type_name("NAME");
   command->add_option("--threads", r->threads, "0: all cores this process may use")
       ->capture_default_str()
-      ->check(CLI::Range(0, 65536).description(""))
+      ->check(CLI::Range(0, 4096).description(""))
       ->type_name("N");
   command->add_option("--activation", r->activation, "after the bias: none, relu, leaky_relu, tanh, sigmoid, clip")
       ->capture_default_str()
@@ -148,7 +148,9 @@ int main(int argc, char** argv) {
 
   CLI::App* run = command("run", "compute one layer: its output, time and rate", cli::run_command);
   add_layer(run, &r, false), add_engine(run, &r);
-  run->add_option("-o,--output", r.output, "write y to this .npy file; - is standard output, the text then goes to standard error")->type_name("FILE");
+  run->add_option("-o,--output", r.output, "write y to this .npy file; - is standard output, the text then goes to standard error")
+      ->check([](const std::string& name) { return name.empty() ? "a file name is needed; - is standard output" : ""; })
+      ->type_name("FILE");
   run->add_option("--repeat", r.repeat, "timed runs, after one that is not timed")
       ->check(CLI::Range(1, 1000000).description(""))
       ->type_name("N");

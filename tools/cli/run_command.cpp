@@ -86,6 +86,7 @@ int run_command(const Request& request) {
                       {"max_abs_error", difference.max_abs},
                       {"relative_error", difference.relative},
                       {"of_rounding_bound", difference.of_bound},
+                      {"nonfinite_differs", difference.nonfinite},
                       {"ok", code == 0}};
     print_json(out);
     return code;
@@ -104,9 +105,10 @@ int run_command(const Request& request) {
   if (request.check)
     line("check", difference.same_bits ? "the same bits as the reference engine"
                                        : fmt::format("{}: largest difference from the reference {} ({} of the largest "
-                                                     "value, {:.2g} of what rounding may give)",
+                                                     "value, {:.2g} of what rounding may give){}",
                                                      code == 0 ? "ok" : "FAILED", show_error(difference.max_abs),
-                                                     show_error(difference.relative), difference.of_bound));
+                                                     show_error(difference.relative), difference.of_bound,
+                                                     difference.nonfinite ? ", NaN or Inf in other places" : ""));
   return code;
 }
 

@@ -47,7 +47,7 @@ int verify_command(const Request& request) {
       const bool exact = promises_bits(layer, name);
       const bool ok = exact ? d.same_bits : d.explained();
       if (!ok) code = 1;
-      const std::string result = d.same_bits ? "same bits" : ok ? "ok" : exact ? "DIFFERS" : "FAILED";
+      const std::string result = d.same_bits ? "same bits" : ok ? "ok" : d.nonfinite ? "NaN or Inf DIFFERS" : exact ? "DIFFERS" : "FAILED";
       table.add({name, result, show_error(d.max_abs), show_error(d.relative), fmt::format("{:.2g}", d.of_bound),
                  facts.get("form")});
       rows.push_back({{"engine", name},
@@ -57,6 +57,7 @@ int verify_command(const Request& request) {
                       {"max_abs_error", d.max_abs},
                       {"relative_error", d.relative},
                       {"of_rounding_bound", d.of_bound},
+                      {"nonfinite_differs", d.nonfinite},
                       {"form", facts.get("form")}});
     } catch (const ctconv::error& e) {
       if (e.status() == CTCONV_ERR_MISUSE_ENGINE) continue;  // an engine of other devices
