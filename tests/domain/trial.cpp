@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "src/base/activation.h"
@@ -52,6 +53,18 @@ void fill(void* data, Dtype t, int64_t count, uint64_t seed) {
     } else {
       static_cast<uint16_t*>(data)[at] = t == Dtype::kBf16 ? f32_to_bf16(value) : f32_to_f16(value);
     }
+  }
+}
+
+// One element in x or bias that is no number, or none: an engine may neither spread nor swallow it.
+void spoil(void* data, Dtype t, int64_t count, uint64_t seed) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  const float value = seed % 3 == 0 ? kInf : seed % 3 == 1 ? -kInf : std::numeric_limits<float>::quiet_NaN();
+  const auto at = static_cast<int64_t>((seed * 6364136223846793005ull >> 20) % static_cast<uint64_t>(count));
+  if (size_of(t) == 4) {
+    static_cast<float*>(data)[at] = value;
+  } else {
+    static_cast<uint16_t*>(data)[at] = t == Dtype::kBf16 ? f32_to_bf16(value) : f32_to_f16(value);
   }
 }
 
@@ -124,6 +137,7 @@ double defined(const Problem& p, const Tensors& m, const Place& at) {
 bool close(const Problem& p, double got, double want) {
   const bool smooth = p.act.kind == Epilogue::kTanh || p.act.kind == Epilogue::kSigmoid;
   const double narrow = p.dtype == Dtype::kBf16 ? 0x1p-8 : p.dtype == Dtype::kF16 ? 0x1p-11 : 0;
+  if (!std::isfinite(got) || !std::isfinite(want)) return got == want || (std::isnan(got) && std::isnan(want));
   return std::fabs(got - want) <= (smooth ? 1e-5 : 0) + 2 * narrow * std::fabs(want);
 }
 
@@ -255,6 +269,11 @@ Verdict Bench::run(const Problem& p, std::span<const Engine* const> engines, con
   fill(x, p.dtype, x_count, seed + 2);
   fill(bias, p.dtype, p.groups * p.co, seed + 3);
   if (!own_weight) fill(w, p.dtype, p.weight_elements(), seed + 1);
+  const bool whole = useful_flop(p) <= kWholeFlop && p.out_elements() <= kWholeValues;
+  if (whole && seed / 16 % 8 == 0) {
+    const bool in_bias = p.bias && seed / 128 % 4 == 0;
+    spoil(in_bias ? bias : x, p.dtype, in_bias ? p.groups * p.co : x_count, seed);
+  }
   x_.read_only();
   w_.read_only();
   bias_.read_only();
@@ -279,7 +298,7 @@ Verdict Bench::run(const Problem& p, std::span<const Engine* const> engines, con
     verdict.why = "wrote beside y, the workspace or the packed weight";
     return verdict;
   }
-  if (useful_flop(p) <= kWholeFlop && p.out_elements() <= kWholeValues) {
+  if (whole) {
     PlanRequest plain = request;
     PackedStore none;
     const Allocator heap;

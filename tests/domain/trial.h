@@ -1,7 +1,8 @@
 // One problem through one engine, under guard pages, against the reference.
 //
 //   in:  a Problem, the engines to ask;   out: what became of it
-//   x, w and bias are small integers and read-only; every buffer lies flush against a guard page, at either end.
+//   x, w and bias are small integers, in one small problem of eight with one Inf or NaN in x or bias. They are
+//   read-only; every buffer lies flush against a guard page, at either end.
 //   Small problems are compared whole with the reference engine, larger ones at 64 places with the definition.
 #pragma once
 

@@ -2,7 +2,7 @@
 //
 //   not finite: its blocked loops multiply padding zeros, an Inf or NaN among the weights would make a NaN of them;
 //               its 16-bit loops multiply neighbours in x by zeros of the weights, so there x counts too;
-//               its relu and clip turn a NaN into a number, so with one of them x and bias count in every type
+//               its activations turn a NaN into a number, so with one of them x and bias count in every type
 //   subnormal:  its bf16 products take a number below 2^-126 for zero (vdpbf16ps), whatever it is multiplied by
 //   in:  weights as packed, x as the caller's layout says;   out: whether every value is honoured
 #pragma once
@@ -18,11 +18,8 @@ namespace ctconv::onednn {
 // True for the element types whose subnormal numbers it takes for zero. f16 is widened exactly.
 constexpr bool flushes_subnormals(Dtype dtype) { return dtype == Dtype::kBf16; }
 
-// True where the activation turns a NaN into a number; a slope of 0 makes a relu of leaky_relu.
-constexpr bool swallows_nan(const Epilogue& act) {
-  return act.kind == Epilogue::kRelu || act.kind == Epilogue::kClip ||
-         (act.kind == Epilogue::kLeakyRelu && act.alpha == 0);
-}
+// True where the activation may turn a NaN into a number. relu, clip and bf16's sigmoid were seen to.
+constexpr bool swallows_nan(const Epilogue& act) { return act.kind != Epilogue::kNone; }
 
 // True where each call's x and bias are looked through.
 constexpr bool looks_at_input(const Problem& p) { return size_of(p.dtype) == 2 || swallows_nan(p.act); }
