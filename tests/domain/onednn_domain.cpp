@@ -310,9 +310,9 @@ int main(int argc, char** argv) {
   const auto p = problem_from_text(options.problem);
   if (!p.ok() || !set_isa(options.isas[0])) return 2;
   options.verbose = true;
-  auto* tally = new Tally();
+  const auto tally = std::make_unique<Tally>();
   Slot slot{};
   Bench bench(static_cast<size_t>(options.budget.bytes));
-  for (int64_t k = 0; k < 16; ++k) one_problem(options, bench, k, 0, *p, &slot, tally);
+  for (int64_t k = 0; k < 16; ++k) one_problem(options, bench, k, 0, *p, &slot, tally.get());
   return tally->isa[0].wrong == 0 ? 0 : 1;
 }
