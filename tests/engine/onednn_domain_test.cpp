@@ -249,19 +249,21 @@ TEST_CASE("onednn: an Inf or NaN reaches the outputs of its own taps alone, what
         for (const double value : {inf, nan}) {
           for (const bool in_bias : {false, true}) {
             if (in_bias && kind == Epilogue::kNone) continue;
-            INFO(to_text(p) << (in_bias ? " bias " : " x ") << value);
-            Case c = make_case(p, rng, Values::kSmallInteger);
-            if (in_bias) {
-              store(c.bias.data(), Dtype::kF32, 1, value);
-            } else {
-              store(c.x.data(dtype), dtype, pick(rng, 0, p.in_elements() - 1), value);
-            }
-            std::string engine;
-            const std::vector<double> want = planned(c, "reference", &engine);
-            const double tolerance = kind == Epilogue::kSigmoid ? 0.01 : 0;  // of its own steps
-            CHECK(alike(planned(c, "auto", &engine), want, tolerance));
-            if (kOnednnEngine.plan(p, {}).ok()) {
-              CHECK(alike(planned(c, "onednn", &engine), want, tolerance));
+            for (const double sign : {1.0, -1.0}) {
+              INFO(to_text(p) << (in_bias ? " bias " : " x ") << value);
+              Case c = make_case(p, rng, Values::kSmallInteger);
+              if (in_bias) {
+                store(c.bias.data(), Dtype::kF32, 1, sign * value);
+              } else {
+                store(c.x.data(dtype), dtype, pick(rng, 0, p.in_elements() - 1), sign * value);
+              }
+              std::string engine;
+              const std::vector<double> want = planned(c, "reference", &engine);
+              const double tolerance = kind == Epilogue::kSigmoid ? 0.01 : 0;  // of its own steps
+              CHECK(alike(planned(c, "auto", &engine), want, tolerance));
+              if (kOnednnEngine.plan(p, {}).ok()) {
+                CHECK(alike(planned(c, "onednn", &engine), want, tolerance));
+              }
             }
           }
         }

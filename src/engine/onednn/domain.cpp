@@ -15,6 +15,7 @@ constexpr int64_t kMostUnevenSum = 7168;    // input channels times taps, where 
 constexpr int64_t kMostChannels = 2048;     // input channels of a group
 constexpr int64_t kMostUnevenChannels = 512;  // the same where spread_evenly says no, or x is tiny
 constexpr int64_t kFewPositions = 24;       // input positions of a tiny x
+constexpr int64_t kMostTinyKernel = 512;    // on a tiny x: code for a longer one takes more than a second
 constexpr int64_t kMostGroupTaps = 256;
 constexpr int64_t kMostRow = 4096;          // extents in 2-D and 3-D: plans walk along each row
 constexpr int64_t kMostGroupChannels = 256;  // with more than one group
@@ -110,6 +111,9 @@ std::string domain_refusal(const Problem& p) {
   }
   if (p.groups > 1 && p.taps() > kMostGroupTaps) return sentence("taps with groups", p.taps(), 1, kMostGroupTaps);
   const int64_t positions = p.axis[0].i * p.axis[1].i * p.axis[2].i;
+  if (positions < kFewPositions && p.axis[2].k > kMostTinyKernel) {
+    return sentence("kernel of axis w", p.axis[2].k, 1, kMostTinyKernel);
+  }
   const int64_t most_channels =
       spread_evenly(p) && positions >= kFewPositions ? kMostChannels : kMostUnevenChannels;
   if (p.ci > most_channels) return sentence("input channels of a group", p.ci, 1, most_channels);

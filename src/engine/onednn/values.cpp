@@ -152,7 +152,7 @@ bool honours_input(const Problem& p, const void* x, const float* bias, const Run
   if (!looks_at_input(p)) return true;
   if (bias != nullptr && swallows_nan(p.act)) {
     for (int64_t c = 0; c < p.groups * p.co; ++c) {
-      if (std::isnan(bias[c])) return false;
+      if (!std::isfinite(bias[c])) return false;  // relu makes a NaN of -Inf in bf16
     }
   }
   if (p.dtype == Dtype::kF32) return !any_unfit_in(p, static_cast<const uint32_t*>(x), kUnfitF32, runner, broken);
