@@ -49,7 +49,7 @@ class Kernel {
   // Packed weights: bytes, a key under which kernels of the same op share one copy, and the packing itself.
   virtual size_t packed_bytes() const { return 0; }
   virtual std::string packing() const { return {}; }
-  // False: the weights hold values that this kernel cannot honour exactly; the caller then takes the reference.
+  // False: the weights hold values that this kernel cannot honour exactly; the caller then takes an exact kernel.
   virtual Result<bool> pack(const void* w, void* packed, const Runner& runner) const {
     (void)w, (void)packed, (void)runner;
     return true;

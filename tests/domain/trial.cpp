@@ -42,17 +42,22 @@ double load(const void* data, Dtype t, int64_t at) {
   return 0;
 }
 
+// f64 is never drawn.
+void put(void* data, Dtype t, int64_t at, float value) {
+  if (size_of(t) == 4) {
+    static_cast<float*>(data)[at] = value;
+  } else {
+    static_cast<uint16_t*>(data)[at] = t == Dtype::kBf16 ? f32_to_bf16(value) : f32_to_f16(value);
+  }
+}
+
 // Integers from -2 to 2: every sum below 2^24 is exact in f32, whatever its order.
 void fill(void* data, Dtype t, int64_t count, uint64_t seed) {
   uint64_t state = seed * 2 + 1;
   for (int64_t at = 0; at < count; ++at) {
     state = state * 6364136223846793005ull + 1442695040888963407ull;
     const auto value = static_cast<float>(static_cast<int64_t>((state >> 33) % 5) - 2);
-    if (size_of(t) == 4) {
-      static_cast<float*>(data)[at] = value;
-    } else {
-      static_cast<uint16_t*>(data)[at] = t == Dtype::kBf16 ? f32_to_bf16(value) : f32_to_f16(value);
-    }
+    put(data, t, at, value);
   }
 }
 
@@ -61,11 +66,7 @@ void spoil(void* data, Dtype t, int64_t count, uint64_t seed) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
   const float value = seed % 3 == 0 ? kInf : seed % 3 == 1 ? -kInf : std::numeric_limits<float>::quiet_NaN();
   const auto at = static_cast<int64_t>((seed * 6364136223846793005ull >> 20) % static_cast<uint64_t>(count));
-  if (size_of(t) == 4) {
-    static_cast<float*>(data)[at] = value;
-  } else {
-    static_cast<uint16_t*>(data)[at] = t == Dtype::kBf16 ? f32_to_bf16(value) : f32_to_f16(value);
-  }
+  put(data, t, at, value);
 }
 
 // Elements a view spans (all strides positive).
