@@ -1,145 +1,257 @@
 #!/usr/bin/env python3
-"""PyTorch eager on the same layers, by the same protocol as ctconv_gpu_run bench.
+"""PyTorch eager and libctconv on the same layers, types and orders of axes, in turn in one process (contest.py, clock.py, ours.py).
 
-in:  --layers bench/layers.json --out torch.json [--only SUBSTRING]
-out: JSON: matrix-product peaks and, per layer, element type, order of axes, TF32 setting and benchmark mode, stream_us and graph_us
+in:  --layers bench/layers.json --out torch.json [--only SUBSTRING] [--layer-ids FILE] [--types f32,f16] [--orders first,last]
+     [--deadline SECONDS] [--sample-ms 3] [--shuffle-by-seed N] [--no-graph] [--no-benchmark-mode] [--python-layers 8] [--repeat FILE.so]
+     CTCONV_LIBRARY names libctconv.so; its CUDA module lies beside it, or CTCONV_CUDA_MODULE names it.
+out: JSON: ceilings, one row per configuration, what was skipped, what the deadline did not reach. Rewritten whole every few seconds;
+     FILE.jsonl beside it holds each row as soon as it is measured.
+exit status: 0, 1 a y differs from torch's beyond its bound or a worker died, 77 no device
 
-Protocol: random data; buffers rotate over more than 4 x L2 (at most 64 sets); 10 calls of warm-up; 5 samples of N calls
-between two events, a sample about 5 ms; the median counts. torch allocates y in every call, as its users do.
-contiguous: channels-first; channels_last: memory format of x and weight (2-D and 3-D; torch has none for 1-D).
+A worker process measures. One that dies or hangs on a configuration costs that row: the next worker goes on behind it.
+Order of work: all layers in f32 channels-first, then f16 channels-last, and so on (PASSES), so that a deadline cuts the least wanted.
 """
 import argparse
 import json
+import os
 import pathlib
-import statistics
+import random
+import subprocess
 import sys
+import time
 
-import torch
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parent))
 from whole_file import whole  # noqa: E402
 
-
-def timed(function, stream):
-    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    with torch.cuda.stream(stream):
-        begin.record()
-        function()
-        end.record()
-    end.synchronize()
-    return 1e-3 * begin.elapsed_time(end)
+PASSES = [("f32", "first"), ("f16", "last"), ("tf32", "first"), ("f16", "first"), ("f32", "last"), ("tf32", "last"), ("bf16", "last"),
+          ("bf16", "first")]
+MOST_DEATHS, SILENCE = 6, 45  # workers that may die; seconds without a row after which a worker counts as hung
 
 
-def samples(call, stream):
-    for _ in range(10):
-        with torch.cuda.stream(stream):
-            call()
-    first = timed(call, stream)
-    n = int(min(500, max(5, 5e-3 / max(first, 1e-7))))
-
-    def many():
-        for _ in range(n):
-            call()
-
-    eager = statistics.median(timed(many, stream) / n for _ in range(5))
-    graph_us = None
-    try:
-        graph = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize()
-        with torch.cuda.graph(graph, stream=stream):
-            many()
-        timed(graph.replay, stream)
-        graph_us = 1e6 * statistics.median(timed(graph.replay, stream) / n for _ in range(5))
-        del graph
-    except RuntimeError as e:
-        print("no graph:", str(e).splitlines()[0], file=sys.stderr)
-    return 1e6 * eager, graph_us
-
-
-def peaks(stream):
-    found = {}
-    for name, dtype, tf32 in (("f32", torch.float32, False), ("tf32", torch.float32, True), ("f16", torch.float16, True),
-                              ("bf16", torch.bfloat16, True)):
-        torch.backends.cuda.matmul.allow_tf32 = tf32
-        a, b = (torch.randn(8192, 8192, device="cuda").to(dtype) for _ in range(2))
-        us, _ = samples(lambda a=a, b=b: torch.mm(a, b), stream)
-        found[name] = 2 * 8192**3 / (1e-6 * us)
-        print(f"matrix product {name}: {1e-12 * found[name]:.0f} TFLOP/s", flush=True)
-    return found
-
-
-def main():
+def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--layers", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--only", default="")
-    a = parser.parse_args()
-    if not torch.cuda.is_available():
-        print("NOT RUN: this torch sees no CUDA device")
-        return 77
-    properties = torch.cuda.get_device_properties(0)
-    l2 = getattr(properties, "L2_cache_size", 50 << 20)
-    stream = torch.cuda.Stream()
-    report = {"torch": torch.__version__, "cudnn": torch.backends.cudnn.version(), "device": properties.name, "peaks": peaks(stream), "bench": []}
-    function = {1: torch.nn.functional.conv_transpose1d, 2: torch.nn.functional.conv_transpose2d, 3: torch.nn.functional.conv_transpose3d}
+    parser.add_argument("--layer-ids", help="file of ids, one a line: these layers, in this order")
+    parser.add_argument("--types", default="f32,tf32,f16,bf16")
+    parser.add_argument("--orders", default="first,last")
+    parser.add_argument("--deadline", type=float, default=0, help="seconds from now; 0: none")
+    parser.add_argument("--sample-ms", type=float, default=3)
+    parser.add_argument("--shuffle-by-seed", type=int, default=None)
+    parser.add_argument("--no-graph", action="store_true")
+    parser.add_argument("--no-benchmark-mode", action="store_true")
+    parser.add_argument("--python-layers", type=int, default=8, help="layers whose Python call is timed as well")
+    parser.add_argument("--repeat", help="ctconv_repeat.so; default: beside libctconv.so, else compiled")
+    parser.add_argument("--worker", type=float, default=0, help=argparse.SUPPRESS)  # the end, in seconds since the epoch
+    return parser.parse_args()
+
+
+def configurations(a):
+    """(layer, type, order) in the order of work."""
     with open(a.layers, encoding="utf-8") as f:
-        layers = [l for l in json.load(f) if a.only in l["id"]]
-    for l in layers:
-        rank = len(l["in"])
-        if l["p_begin"] != l["p_end"]:  # torch pads alike on both sides; output_padding stands for a shorter end
-            shift = [b - e for b, e in zip(l["p_begin"], l["p_end"])]
-            if any(s < 0 for s in shift):
-                print(f"{l['id']}: uneven pads that torch cannot say, skipped", flush=True)
-                continue
-            op = [o + s for o, s in zip(l["op"], shift)]
-        else:
-            op = l["op"]
-        if any(o >= max(s, d) for o, s, d in zip(op, l["s"], l["d"])):
-            print(f"{l['id']}: output_padding that torch refuses, skipped", flush=True)
-            continue
-        for name, dtype in (("f32", torch.float32), ("f16", torch.float16), ("bf16", torch.bfloat16)):
-            x0 = torch.rand([l["n"], l["cin"], *l["in"]], device="cuda").mul_(2).sub_(1).to(dtype)
-            w0 = torch.rand([l["cin"], l["cout"] // l["g"], *l["k"]], device="cuda").mul_(2).sub_(1).to(dtype)
-            bias = torch.rand([l["cout"]], device="cuda").to(dtype) if l["bias"] else None
-            arguments = dict(stride=l["s"], padding=l["p_begin"], output_padding=op, groups=l["g"], dilation=l["d"])
-            for order in ("first", "last"):
-                if order == "last" and rank == 1:
-                    continue
-                memory = torch.contiguous_format if order == "first" else torch.channels_last if rank == 2 else torch.channels_last_3d
-                w = w0.contiguous(memory_format=memory)
-                one = x0.contiguous(memory_format=memory)
-                y_bytes = function[rank](one, w, bias, **arguments).numel() * one.element_size()
-                count = max(2, min(64, 4 * l2 // (one.numel() * one.element_size() + y_bytes) + 1))
-                xs = [one] + [one.clone(memory_format=torch.preserve_format) for _ in range(count - 1)]
-                for tf32 in (False, True):
-                    if tf32 and name != "f32":
-                        continue
-                    torch.backends.cudnn.allow_tf32 = tf32
-                    for benchmark in (True, False):
-                        torch.backends.cudnn.benchmark = benchmark
-                        turn = [0]
+        layers = [layer for layer in json.load(f) if a.only in layer["id"]]
+    if a.layer_ids:
+        by = {layer["id"]: layer for layer in layers}
+        ids = pathlib.Path(a.layer_ids).read_text(encoding="utf-8").split()
+        layers = [by[i] for i in ids if i in by]
+    if a.shuffle_by_seed is not None:
+        random.Random(a.shuffle_by_seed).shuffle(layers)
+    types, orders = a.types.split(","), a.orders.split(",")
+    return [(layer, kind, order) for kind, order in PASSES if kind in types and order in orders for layer in layers]
 
-                        def call():
-                            x = xs[turn[0] % count]
-                            turn[0] += 1
-                            return function[rank](x, w, bias, **arguments)
 
-                        try:
-                            with torch.no_grad():
-                                stream_us, graph_us = samples(call, stream)
-                        except RuntimeError as e:
-                            print(f"{l['id']} {name} {order}: {str(e).splitlines()[0]}", flush=True)
-                            continue
-                        report["bench"].append(dict(layer=l["id"], dtype=name, order=order, tf32=tf32, benchmark=benchmark, stream_us=stream_us,
-                                                    graph_us=graph_us))
-                        print(f"{l['id']:28s} {name:4s} {order:5s} {'tf32' if tf32 else '':5s} {'benchmark' if benchmark else '':9s} {stream_us:10.2f} us"
-                              f"  {graph_us or float('nan'):10.2f} us graph", flush=True)
-                del xs
-        with whole(a.out) as f:
-            json.dump(report, f, indent=1)
+def key(row):
+    return row["layer"], row["type"], row["order"]
+
+
+def rows_of(path):
+    """What the workers wrote so far; a line cut short by a death is left out."""
+    rows = []
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as f:
+            for line in f:
+                try:
+                    rows.append(json.loads(line))
+                except ValueError:
+                    pass
+    return rows
+
+
+def assemble(a, wanted):
+    """The report from the lines: header, rows, skipped, died, not_reached."""
+    lines = rows_of(a.out + ".jsonl")
+    report = next((line["header"] for line in lines if "header" in line), {})
+    rows = [line for line in lines if "layer" in line]
+    for line in lines:
+        report.update(line.get("add", {}))
+    report["rows"] = [row for row in rows if "skipped" not in row]
+    skipped = {}
+    for row in rows:
+        if "skipped" in row:
+            skipped.setdefault(row["skipped"], []).append(" ".join(key(row)))
+    report["skipped"] = skipped
+    seen = {key(row) for row in rows}
+    report["not_reached"] = [f"{layer['id']} {kind} {order}" for layer, kind, order in wanted if (layer["id"], kind, order) not in seen]
     with whole(a.out) as f:
-        json.dump(report, f, indent=1)
+        json.dump(report, f, indent=None, separators=(",", ":"))
+    return report
+
+
+def tidy(value):
+    """Four figures are enough."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}") if abs(value) != float("inf") else "inf"
+    if isinstance(value, dict):
+        return {name: tidy(v) for name, v in value.items()}
+    return [tidy(v) for v in value] if isinstance(value, list) else value
+
+
+class Lines:
+    """The file of rows, and the name of the configuration that is being measured."""
+
+    def __init__(self, out):
+        self.path, self.now = out + ".jsonl", out + ".now"
+
+    def add(self, line):
+        with open(self.path, "a", encoding="utf-8") as f:
+            f.write(json.dumps(tidy(line)) + "\n")
+
+    def begin(self, layer, kind, order):
+        pathlib.Path(self.now).write_text(json.dumps([layer, kind, order]), encoding="utf-8")
+
+
+def shown(row):
+    if "skipped" in row:
+        return f"skipped: {row['skipped']}"
+    if "died" in row:
+        return row["died"]
+    cells = [f"{who} {row[who]['stream']:9.2f} {row[who].get('graph') or float('nan'):9.2f}" for who in ("torch", "auto", "measured") if who in row]
+    errors = [row[name] for name in ("torch_error", "auto_error", "measured_error") if name in row]
+    return "  ".join(cells + errors + ([f"WRONG: {row['wrong']} {row.get('auto_diff')} {row.get('measured_diff')}"] if "wrong" in row else []))
+
+
+def measure(contest, lines, layer, kind, order):
+    """One row, whatever happens; True if the device is still usable."""
+    import contest as contests
+    import torch
+
+    lines.begin(layer["id"], kind, order)
+    row = {"layer": layer["id"], "type": kind, "order": order}
+    usable = True
+    try:
+        row.update(contest.row(layer, kind, order))
+    except contests.Skipped as reason:
+        row["skipped"] = str(reason)
+    except (RuntimeError, contests.ours.ctconv.Error) as error:  # out of memory, a launch that failed, ...
+        row["died"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        try:
+            torch.cuda.synchronize()
+            torch.cuda.empty_cache()
+        except RuntimeError:
+            usable = False
+    lines.add(row)
+    print(f"{layer['id']:28s} {kind:4s} {order:5s} {shown(row)}", flush=True)
+    return usable
+
+
+def work(a, wanted):
+    """A worker: everything that has no row yet, until the end."""
+    import clock as clocks
+    import contest as contests
+    import ours
+    import torch
+
+    lines = Lines(a.out)
+    old = rows_of(lines.path)
+    done = {key(row) for row in old if "layer" in row}
+    clock = clocks.Clock(a.sample_ms)
+    name, l2 = clocks.settings(0)
+    repeat = ours.repeat_function(a.repeat)
+    with torch.cuda.stream(clock.stream), torch.no_grad():
+        if not any("header" in line for line in old):
+            lines.begin("ceilings", "", "")
+            lines.add({"header": {"torch": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version(), "device": name,
+                                  "l2_bytes": l2, "benchmark": not a.no_benchmark_mode, "sample_ms": a.sample_ms,
+                                  "library": ours.ctconv.build_info(), "loop": "C" if repeat else "Python", **clocks.ceilings(clock)}})
+        contest = contests.Contest(clock, l2, repeat, graphs=not a.no_graph, benchmark=not a.no_benchmark_mode)
+        if not any("python" in line.get("add", {}) for line in old) and a.python_layers:
+            import eager
+            lines.begin("python", "", "")
+            lines.add({"add": {"python": eager.overhead(contest, wanted, a.python_layers)}})
+        for layer, kind, order in wanted:
+            if (layer["id"], kind, order) in done:
+                continue
+            if a.worker and time.time() > a.worker:
+                break
+            if not measure(contest, lines, layer, kind, order):
+                return 3
+            if torch.cuda.memory_reserved() > 32 << 30:
+                torch.cuda.empty_cache()
+    lines.begin("end", "", "")
     return 0
 
 
-sys.exit(main())
+def supervised(a, wanted):
+    """Workers one after the other. The first is given a clean start; each death is a row."""
+    end = time.time() + (a.deadline or 1e9)
+    lines = Lines(a.out)
+    for path in (a.out, lines.path, lines.now):
+        pathlib.Path(path).unlink(missing_ok=True)
+    deaths = 0
+    while True:
+        worker = subprocess.Popen([sys.executable, __file__, *sys.argv[1:], "--worker", str(end)])
+        status, said = None, 0.0
+        while status is None:
+            try:
+                status = worker.wait(2)
+            except subprocess.TimeoutExpired:
+                latest = max([os.path.getmtime(p) for p in (lines.path, lines.now) if os.path.exists(p)] or [time.time()])
+                if time.time() - said > 5:
+                    said = time.time()
+                    assemble(a, wanted)
+                if time.time() > end + 8 or time.time() - latest > SILENCE:
+                    worker.kill()
+        if status in (0, 77):
+            return status, deaths
+        if time.time() > end + 8:  # its configuration took long: not reached
+            return 0, deaths
+        deaths += 1
+        at = json.loads(pathlib.Path(lines.now).read_text(encoding="utf-8")) if os.path.exists(lines.now) else ["start", "", ""]
+        row = dict(zip(("layer", "type", "order"), at))
+        if row["type"] and key(row) not in {key(r) for r in rows_of(lines.path) if "layer" in r}:
+            lines.add({**row, "died": f"the worker ended with status {status}"})
+        said_so = f"worker ended with status {status}"
+        if at[0] == "ceilings":  # the next worker goes on without them
+            lines.add({"header": {"died": said_so}})
+        if at[0] == "python":
+            lines.add({"add": {"python": [{"error": said_so}]}})
+        print(said_so, "at", *at, flush=True)
+        if deaths >= MOST_DEATHS or at[0] in ("start", "end"):
+            return 1, deaths
+
+
+def main():
+    a = arguments()
+    wanted = configurations(a)
+    if a.worker:
+        import torch
+
+        return work(a, wanted) if torch.cuda.is_available() else 77
+    start = time.time()
+    status, deaths = supervised(a, wanted)
+    if status == 77:
+        print("NOT RUN: this torch sees no CUDA device")
+        return 77
+    report = assemble(a, wanted)
+    report_wrong = [" ".join(key(row)) for row in report["rows"] if "wrong" in row or "died" in row or "auto_error" in row]
+    print(f"{len(report['rows'])} rows in {time.time() - start:.0f} s, {len(report['not_reached'])} configurations not reached, {deaths} deaths")
+    for name in report_wrong:
+        print("not right:", name)
+    return 1 if status or report_wrong or deaths else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

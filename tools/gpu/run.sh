@@ -4,6 +4,7 @@
 #   tools/gpu/run.sh [PART...]        PART: build check sanitize bench torch table; none: all, in this order
 #   BUILD=folder      build folder (default build/gpu); one that already holds libctconv_cuda.so and ctconv_gpu_run is used as it is
 #   RESULTS=folder    reports (default build/gpu/results);   PYTHON=python3   the Python that has torch;   ONLY=substring of layer ids
+#   TORCH_SECONDS=N   the comparison with PyTorch stops after N seconds and says what it did not reach (default 0: none)
 #   out: RESULTS/*.json, *.log, docs/performance-gpu.md and docs/performance-gpu-DATE.json (part table)
 #   exit status: 0 all parts held, 1 a part failed, 77 no usable device: nothing was run
 set -u
@@ -48,7 +49,7 @@ for part in $parts; do
       if [ ! -x "$build/ctconv_gpu_run" ] || [ ! -f "$build/libctconv_cuda.so" ]; then
         sm=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d '. ')
         run configure cmake -S "$root" -B "$build" -DCTCONV_CUDA=ON "-DCTCONV_CUDA_ARCHITECTURES=$sm" || exit 1
-        run build cmake --build "$build" -j "$(nproc)" --target ctconv_cuda ctconv_gpu_run || exit 1
+        run build cmake --build "$build" -j "$(nproc)" --target ctconv ctconv_cuda ctconv_gpu_run || exit 1
       fi ;;
     check)
       # shellcheck disable=SC2086
@@ -68,7 +69,8 @@ for part in $parts; do
       gpu_run bench ceilings bench $only ;;
     torch)
       # shellcheck disable=SC2086
-      run torch "$python" "$root/tools/gpu/compare_torch.py" --layers "$root/bench/layers.json" --out "$results/torch.json" $only ;;
+      run torch env "CTCONV_LIBRARY=${CTCONV_LIBRARY:-$build/libctconv.so}" "$python" \
+        "$root/tools/gpu/compare_torch.py" --deadline "${TORCH_SECONDS:-0}" --layers "$root/bench/layers.json" --out "$results/torch.json" $only ;;
     table)
       run table "$python" "$root/tools/gpu/table.py" --results "$results" --layers "$root/bench/layers.json" --docs "$root/docs" ;;
     *)
