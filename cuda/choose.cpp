@@ -36,7 +36,8 @@ double weighed(const DevicePlan& plan) {
 
 const std::vector<const Row*>& rows() {
   static const std::vector<const Row*>* table =
-      new std::vector<const Row*>{&kCellRow, &kPixelRow, &kShuffleTensorRow, &kShuffleRow, &kCudnnRow, &kDirectRow};
+      new std::vector<const Row*>{&kCellRow,      &kPixelRow, &kShuffleTensorRow, &kShuffleRow, &kGemmTensorRow,
+                                  &kGemmSplitRow, &kGemmRow,  &kCudnnRow,         &kDirectRow};
   return *table;
 }
 
@@ -49,8 +50,10 @@ bool refuses(Code code) {
     case Code::DEVICE_NO_PLAN:
     case Code::DEVICE_CUDNN_MISSING:
     case Code::DEVICE_CUDNN_OLD:
-    case Code::DEVICE_CUDNN: return true;
-    default: return false;  // memory and device faults are no refusals
+    case Code::DEVICE_CUDNN:
+      return true;
+    default:
+      return false;  // memory and device faults are no refusals
   }
 }
 

@@ -55,7 +55,8 @@ struct Row {
   Result<Plans> (*plan)(const Request& request);
 };
 
-extern const Row kCellRow, kPixelRow, kShuffleRow, kShuffleTensorRow, kCudnnRow, kDirectRow;
+extern const Row kCellRow, kPixelRow, kShuffleRow, kShuffleTensorRow, kGemmRow, kGemmSplitRow, kGemmTensorRow,
+    kCudnnRow, kDirectRow;
 
 // The table itself.
 const std::vector<const Row*>& rows();

@@ -17,12 +17,16 @@ bool axis_fits32(const ctconv_cuda_axis& a) {
          small((a.i - 1) * a.s + (a.k - 1) * a.d + (a.lo < 0 ? -a.lo : a.lo) + a.o + a.tail + 16 * a.s);
 }
 
+}  // namespace
+
 bool fits32(const ctconv_cuda_problem& p) {
   for (const auto& a : p.axis) {
     if (!axis_fits32(a)) return false;
   }
   return p.n < kMost32 && channels_in(p) < kMost32 && channels_out(p) < kMost32;
 }
+
+namespace {
 
 bool dense(const int64_t (&stride)[5], const int64_t (&extent)[5], const int (&order)[5]) {
   int64_t expected = 1;
@@ -33,9 +37,9 @@ bool dense(const int64_t (&stride)[5], const int64_t (&extent)[5], const int (&o
   return true;
 }
 
-ActParams act_of(const ctconv_cuda_problem& p) { return {static_cast<Act>(p.activation), p.alpha, p.beta}; }
-
 }  // namespace
+
+ActParams act_of(const ctconv_cuda_problem& p) { return {static_cast<Act>(p.activation), p.alpha, p.beta}; }
 
 const char* name_of(Packing packing) {
   switch (packing) {
@@ -47,6 +51,8 @@ const char* name_of(Packing packing) {
       return "taps-middle";
     case Packing::kTapsFirst:
       return "taps-first";
+    case Packing::kRowsOfCi:
+      return "rows-of-ci";
   }
   return "";
 }
@@ -244,16 +250,29 @@ EpilogueWay epilogue_form(const ctconv_cuda_problem& p, const Box& interior, boo
 void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out) {
   *out = {};
   const int64_t extent[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
-  static constexpr int kOrders[3][6] = {{0, 1, 2, 3, 4, 5}, {0, 1, 3, 4, 5, 2}, {1, 3, 4, 5, 0, 2}};
+  static constexpr int kOrders[4][6] = {{0, 1, 2, 3, 4, 5}, {0, 1, 3, 4, 5, 2}, {1, 3, 4, 5, 0, 2}, {0, 3, 4, 5, 2, 1}};
   const auto& order = kOrders[static_cast<int>(packing) - 1];
   for (int a = 0; a < 6; ++a) out->extent[a] = extent[order[a]], out->stride[a] = p.w[order[a]];
-  out->elements = weight_elements(p);
+  out->real = out->extent[5];
+  if (packing == Packing::kRowsOfCi) {
+    const auto wide = static_cast<int64_t>(16 / element_bytes(p.dtype));
+    out->extent[5] = (out->real + wide - 1) / wide * wide;
+  }
+  out->elements = weight_elements(p) / std::max<int64_t>(out->real, 1) * out->extent[5];
+}
+
+int64_t packed_elements(const ctconv_cuda_problem& p, Packing packing) {
+  if (packing == Packing::kRaw) return weight_elements(p);
+  PackParams pack;
+  pack_form(p, packing, &pack);
+  return pack.elements;
 }
 
 bool raw_matches(const ctconv_cuda_problem& p, Packing packing) {
   if (packing == Packing::kRaw) return true;
   PackParams pack;
   pack_form(p, packing, &pack);
+  if (pack.real != pack.extent[5]) return false;
   int64_t expected = 1;
   for (int a = 5; a >= 0; --a) {
     if (pack.extent[a] != 1 && pack.stride[a] != expected) return false;

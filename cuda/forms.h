@@ -23,7 +23,8 @@ enum class Packing {
   kRaw,         // as it lies
   kTapsLast,    // group, ci, co, d, h, w   (cuDNN's KCRS; torch)
   kTapsMiddle,  // group, ci, d, h, w, co   (cuDNN's KRSC)
-  kTapsFirst    // ci, d, h, w, group, co
+  kTapsFirst,   // ci, d, h, w, group, co
+  kRowsOfCi     // group, d, h, w, co, ci padded with zeros to a multiple of 16 bytes
 };
 const char* name_of(Packing packing);
 
@@ -52,6 +53,12 @@ std::string shuffle_form(const ctconv_cuda_problem& p, ShuffleMath math, Shuffle
 // The one pass over y after sums were written to `interior` (its bias and activation still missing where `finish`).
 EpilogueWay epilogue_form(const ctconv_cuda_problem& p, const Box& interior, bool finish, bool* vector,
                           EpilogueParams* out);
+
+// Elements of the packed weight, padding counted.
+int64_t packed_elements(const ctconv_cuda_problem& p, Packing packing);
+// Every index of an axis and every count of channels fits 31 bits.
+bool fits32(const ctconv_cuda_problem& p);
+ActParams act_of(const ctconv_cuda_problem& p);
 
 bool raw_matches(const ctconv_cuda_problem& p, Packing packing);
 void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out);

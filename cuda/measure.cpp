@@ -63,7 +63,8 @@ Result<size_t> measure(const Request& request, const Plans& candidates, std::vec
   int64_t w_span = 1;
   const int64_t extent[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
   for (int a = 0; a < 6; ++a) w_span += (extent[a] - 1) * std::max<int64_t>(0, p.w[a]);
-  const auto w_bytes = static_cast<size_t>(std::max(w_span, weight_elements(p))) * element_bytes(p.dtype);
+  for (const auto& plan : candidates) w_span = std::max(w_span, packed_elements(p, plan->packing()));
+  const auto w_bytes = static_cast<size_t>(w_span) * element_bytes(p.dtype);
   for (const int64_t s : p.w) {
     if (s < 0) return Status(Code::UNSUPPORTED_ENGINE, "measuring needs weights without negative strides");
   }

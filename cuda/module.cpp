@@ -83,7 +83,7 @@ bool y_empty(const ctconv_cuda_problem& p) {
 // Bytes of the weight in the plan's own order; 0: taken as it lies.
 size_t packed_of(const ctconv_cuda_problem& problem, const DevicePlan& plan) {
   if (raw_matches(problem, plan.packing())) return 0;
-  return static_cast<size_t>(weight_elements(problem)) * element_bytes(problem.dtype);
+  return static_cast<size_t>(packed_elements(problem, plan.packing())) * element_bytes(problem.dtype);
 }
 
 // Weights packed in every call count against the workspace limit: a plan that leaves room for them, else `direct`,

@@ -1,0 +1,129 @@
+// The "can you?" of the GEMM kernels and their numbers; see gemm_forms.h.
+#include "cuda/gemm_forms.h"
+
+#include <algorithm>
+
+namespace ctconv::cuda {
+namespace {
+
+constexpr int64_t kMost = int64_t{1} << 30;
+
+int64_t magnitude(int64_t v) { return v < 0 ? -v : v; }
+
+// Farthest index the kernel computes on an axis of x, also where it reads nothing.
+int64_t reach(const ctconv_cuda_axis& a) { return (a.o + magnitude(a.lo) + a.k * a.d) / a.s + a.k * a.d + a.i + 2; }
+
+bool offsets_fit(const ctconv_cuda_problem& p, const int64_t (&xs)[5]) {
+  int64_t last = 0;
+  const int64_t steps[4] = {p.n, reach(p.axis[0]), reach(p.axis[1]), reach(p.axis[2])};
+  const int64_t strides[4] = {magnitude(xs[0]), magnitude(xs[2]), magnitude(xs[3]), magnitude(xs[4])};
+  for (int a = 0; a < 4; ++a) {
+    if (steps[a] >= kMost || strides[a] >= kMost) return false;
+    last += steps[a] * strides[a];  // below 2^60
+    if (last >= kMost) return false;
+  }
+  return true;
+}
+
+// x as the tensor kernel reads it where it lies: unit channel stride, all others whole 16-byte chunks.
+bool in_chunks(const ctconv_cuda_problem& p, int64_t wide) {
+  if ((p.x[1] != 1 && channels_in(p) != 1) || p.ci % wide != 0) return false;
+  int64_t extent[5];
+  extents_of(p, false, extent);
+  for (const int a : {0, 2, 3, 4}) {
+    if (extent[a] != 1 && p.x[a] % wide != 0) return false;
+  }
+  return true;
+}
+
+// Dense copy of x in the workspace: channels-last with padded groups, or channels-first.
+void bring(const ctconv_cuda_problem& p, bool last, int64_t pitch, GemmForm* form) {
+  RelayoutParams& r = form->relayout;
+  form->moves_x = true;
+  r.n = static_cast<int32_t>(p.n), r.groups = static_cast<int32_t>(p.groups), r.ci = static_cast<int32_t>(p.ci);
+  r.pitch = static_cast<int32_t>(pitch), r.to_last = last;
+  r.positions = 1;
+  for (int a = 0; a < 3; ++a) {
+    r.extent[a] = static_cast<int32_t>(p.axis[a].i), r.positions *= r.extent[a];
+  }
+  std::copy(p.x, p.x + 5, r.stride);
+  r.channels_fastest = channels_in(p) > 1 && magnitude(p.x[1]) < magnitude(p.x[4]);
+  const int64_t channels = p.groups * (last ? pitch : p.ci), h = p.axis[1].i, w = p.axis[2].i;
+  const int64_t step = last ? channels : 1;
+  form->params.xs[4] = step, form->params.xs[3] = w * step, form->params.xs[2] = h * w * step;
+  form->params.xs[1] = last ? 1 : r.positions;
+  form->params.xs[0] = channels * r.positions;
+  form->workspace = static_cast<size_t>(p.n * channels * r.positions) * element_bytes(p.dtype);
+}
+
+void store_of(const ctconv_cuda_problem& p, GemmParams* out) {
+  const int64_t wide = 16 / static_cast<int64_t>(element_bytes(p.dtype));
+  std::copy(p.y, p.y + 5, out->ys);
+  out->channels_fastest = channels_out(p) > 1 && magnitude(p.y[1]) < magnitude(p.y[4]);
+  int64_t extent[5];
+  extents_of(p, true, extent);
+  out->vector = out->channels_fastest && p.y[1] == 1 && p.co % wide == 0;
+  for (const int a : {0, 2, 3, 4}) {
+    if (extent[a] != 1 && p.y[a] % wide != 0) out->vector = 0;
+  }
+}
+
+}  // namespace
+
+const std::vector<GemmConfig>& gemm_configs(GemmMath math, int32_t dtype) {
+  static const std::vector<GemmConfig> wide{{128, 128}, {128, 64}, {64, 64}, {128, 32}}, small{{64, 64}};
+  static const std::vector<GemmConfig> tensor{{128, 128}, {128, 64}, {64, 64}, {128, 32}, {128, 8}};
+  if (math == GemmMath::kTensor) return tensor;
+  return dtype == CTCONV_CUDA_F32 ? wide : small;
+}
+
+std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* form) {
+  *form = {};
+  const bool tensor = math == GemmMath::kTensor;
+  if (tensor && p.dtype == CTCONV_CUDA_F64) return "no tensor-core form in f64";
+  if (!fits32(p)) return "extents beyond 31 bits";
+  GemmParams& out = form->params;
+  int64_t taps = 1, positions = p.n, inputs = p.n, phases = 1;
+  for (int a = 0; a < 3; ++a) {
+    const ctconv_cuda_axis& axis = p.axis[a];
+    out.axis[a] = AxisMap<int32_t>::of(axis);
+    out.phases[a] = static_cast<int32_t>(std::min(axis.s, axis.o));
+    taps *= (axis.k + out.axis[a].tap_step - 1) / out.axis[a].tap_step;
+    positions *= (axis.o + axis.s - 1) / axis.s, inputs *= axis.i, phases *= out.phases[a];
+    if (taps > kGemmMostTaps) return "more than 1024 taps in a phase";
+    if (positions >= kMost || inputs >= kMost) return "extents beyond 31 bits";
+    if (phases > 65535) return "more than 65535 phases";
+  }
+  const int64_t wide = 16 / static_cast<int64_t>(element_bytes(p.dtype));
+  const int64_t pitch = tensor ? (p.ci + wide - 1) / wide * wide : p.ci;
+  if (p.ci >= kMost / kGemmMostTaps / 2 || inputs >= kMost / std::max<int64_t>(1, p.groups * pitch)) {
+    return "extents beyond 31 bits";
+  }
+  out.n = static_cast<int32_t>(p.n), out.groups = static_cast<int32_t>(p.groups);
+  out.ci = static_cast<int32_t>(p.ci), out.co = static_cast<int32_t>(p.co);
+  out.most_taps = static_cast<int32_t>(taps), out.split = 1, out.ci_pitch = static_cast<int32_t>(pitch);
+  std::copy(p.x, p.x + 5, out.xs);
+  if (tensor ? !in_chunks(p, wide) : p.x[4] != 1 && p.axis[2].i != 1) bring(p, tensor, pitch, form);
+  if (tensor) out.xs[1] = 1;
+  out.x_group = (form->moves_x && tensor ? pitch : p.ci) * out.xs[1];
+  if (!offsets_fit(p, out.xs)) return "offsets in x beyond 31 bits";
+  store_of(p, &out);
+  out.act = act_of(p), out.bias_stride = p.bias_stride;
+  out.bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
+  if (p.groups * ((p.co + 7) / 8) > 65535) return "more than 65535 channel tiles";
+  return {};
+}
+
+GemmShape gemm_shape(const GemmParams& p, const GemmConfig& config) {
+  GemmShape s;
+  const int64_t tiles_n = (p.co + config.bn - 1) / config.bn;
+  int64_t most = p.n;
+  for (int a = 0; a < 3; ++a) most *= (p.axis[a].o + p.axis[a].s - 1) / p.axis[a].s;
+  s.grid_x = (most + config.bm - 1) / config.bm, s.grid_y = tiles_n * p.groups;
+  s.grid_z = int64_t{p.phases[0]} * p.phases[1] * p.phases[2];
+  s.blocks = static_cast<double>(s.grid_x) * static_cast<double>(s.grid_y) * static_cast<double>(s.grid_z);
+  s.steps = static_cast<double>(p.ci_pitch) * static_cast<double>(p.most_taps);
+  return s;
+}
+
+}  // namespace ctconv::cuda

@@ -1,0 +1,78 @@
+// Launch of gemm_fma.h. Tiles: f32 as gemm_configs lists them, 8 x 8 or 4 x 4 sums a thread; other types 64 x 64.
+#include "cuda/kernels/gemm_fma.h"
+#include "cuda/kernels/gemm_run.cuh"
+#include "cuda/kernels/launch.h"
+
+namespace ctconv::cuda {
+namespace {
+
+template <class T, class Kernel>
+__global__ void __launch_bounds__(Kernel::kThreads) gemm_fma_kernel(const __grid_constant__ GemmParams p) {
+  extern __shared__ __align__(128) unsigned char raw[];
+  typename Kernel::Shared s = Kernel::carve(raw);
+  typename Kernel::Registers r;
+  const GemmTile tile = tile_of<Kernel::kBN>(p);
+  const GemmPhase f = gemm_phase(p, tile.phase);
+  if (tile.tile_m * Kernel::kBM >= f.positions) return;  // all blocks of the cluster alike
+  const auto thread = static_cast<int32_t>(threadIdx.x);
+  int32_t first, last;
+  Kernel::steps(p, f, tile.rank, &first, &last);
+  Kernel::begin(p, tile, f, first, thread, s, r);
+  __syncthreads();
+  if (first < last) {
+    bool whole = Kernel::fetch(p, tile, f, thread, s, r);
+    Kernel::stash(0, thread, s, r);
+    whole = __syncthreads_and(whole) != 0;
+    for (int32_t step = first; step < last; ++step) {
+      const int32_t buffer = (step - first) & 1;
+      bool next = true;
+      if (step + 1 < last) next = Kernel::fetch(p, tile, f, thread, s, r);
+      Kernel::multiply(buffer, whole, thread, s, r);
+      if (step + 1 < last) Kernel::stash(buffer ^ 1, thread, s, r);
+      whole = __syncthreads_and(next) != 0;
+    }
+  }
+  Kernel::stage(p, thread, s, r);
+  finish_tile<T, Kernel>(p, tile, thread, s.y_offset, s.sums);
+}
+
+template <class T, class F>
+cudaError_t with_tile(size_t config, F&& f) {
+  if constexpr (std::is_same_v<T, float>) {
+    switch (config) {
+      case 0:
+        return f(GemmFma<T, 128, 128, 8, 8>{});
+      case 1:
+        return f(GemmFma<T, 128, 64, 8, 4>{});
+      case 2:
+        return f(GemmFma<T, 64, 64, 4, 4>{});
+      case 3:
+        return f(GemmFma<T, 128, 32, 4, 4>{});
+      default:
+        return cudaErrorInvalidValue;
+    }
+  } else {
+    return config == 0 ? f(GemmFma<T, 64, 64, 4, 4>{}) : cudaErrorInvalidValue;
+  }
+}
+
+}  // namespace
+
+cudaError_t gemm_fma_prepare(int32_t dtype, size_t config, const GemmParams& p, GemmLaunch* launch) {
+  return with_type(dtype, [&](auto t) {
+    using T = decltype(t);
+    return with_tile<T>(config,
+                        [&](auto k) { return prepare_gemm<decltype(k)>(gemm_fma_kernel<T, decltype(k)>, p, launch); });
+  });
+}
+
+cudaError_t gemm_fma_launch(int32_t dtype, size_t config, const GemmParams& p, const GemmLaunch& launch,
+                            cudaStream_t stream) {
+  return with_type(dtype, [&](auto t) {
+    using T = decltype(t);
+    return with_tile<T>(
+        config, [&](auto k) { return launch_gemm<decltype(k)>(gemm_fma_kernel<T, decltype(k)>, p, launch, stream); });
+  });
+}
+
+}  // namespace ctconv::cuda

@@ -1,0 +1,64 @@
+// What the two GEMM kernels' launches share: the block's tile, the end of a tile, and the launch with its cluster.
+//
+//   in:  a kernel of gemm_fma.cu or gemm_tensor.cu;   out: its launch
+#pragma once
+
+#include <cooperative_groups.h>
+
+#include "cuda/kernels/gemm_launch.h"
+
+namespace ctconv::cuda {
+
+template <int BN>
+__device__ __forceinline__ GemmTile tile_of(const GemmParams& p) {
+  const auto x = static_cast<int32_t>(blockIdx.x), y = static_cast<int32_t>(blockIdx.y);
+  const int32_t tiles_n = (p.co + BN - 1) / BN;
+  return {x / p.split, y % tiles_n, y / tiles_n, static_cast<int32_t>(blockIdx.z), x % p.split};
+}
+
+// The sums stand in shared memory, not yet seen by the other threads.
+template <class T, class Kernel>
+__device__ __forceinline__ void finish_tile(const GemmParams& p, const GemmTile& tile, int32_t thread,
+                                            const int64_t* y_offset, Accumulator<T>* sums) {
+#if __CUDA_ARCH__ >= 900
+  if (p.split > 1) {
+    const auto cluster = cooperative_groups::this_cluster();
+    cluster.sync();
+    gemm_write<T, Kernel::kBM, Kernel::kBN, Kernel::kThreads>(
+        p, tile, thread, y_offset, [&](int32_t r) { return cluster.map_shared_rank(sums, static_cast<unsigned>(r)); });
+    cluster.sync();  // nobody leaves while another still reads its sums
+    return;
+  }
+#endif
+  __syncthreads();
+  gemm_write<T, Kernel::kBM, Kernel::kBN, Kernel::kThreads>(p, tile, thread, y_offset, [&](int32_t) { return sums; });
+}
+
+template <class Kernel, class F>
+cudaError_t prepare_gemm(F* kernel, const GemmParams& p, GemmLaunch* launch) {
+  const GemmShape shape = gemm_shape(p, {Kernel::kBM, Kernel::kBN});
+  if (shape.grid_x * p.split > 0x7fffffff || shape.grid_y > 65535 || shape.grid_z > 65535) return cudaErrorInvalidValue;
+  launch->grid = dim3(static_cast<unsigned>(shape.grid_x * p.split), static_cast<unsigned>(shape.grid_y),
+                      static_cast<unsigned>(shape.grid_z));
+  launch->shared_bytes = Kernel::shared_bytes(p.most_taps);
+  const cudaError_t error =
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(launch->shared_bytes));
+  if (error == cudaSuccess) return error;
+  cudaGetLastError();
+  // without a driver nothing will run: the plan may still be looked at
+  return error == cudaErrorInsufficientDriver || error == cudaErrorNoDevice ? cudaSuccess : error;
+}
+
+template <class Kernel, class F>
+cudaError_t launch_gemm(F* kernel, const GemmParams& p, const GemmLaunch& launch, cudaStream_t stream) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = launch.grid, config.blockDim = dim3(Kernel::kThreads);
+  config.dynamicSmemBytes = launch.shared_bytes, config.stream = stream;
+  cudaLaunchAttribute cluster{};
+  cluster.id = cudaLaunchAttributeClusterDimension;
+  cluster.val.clusterDim.x = static_cast<unsigned>(p.split), cluster.val.clusterDim.y = 1, cluster.val.clusterDim.z = 1;
+  config.attrs = &cluster, config.numAttrs = p.split > 1 ? 1 : 0;
+  return cudaLaunchKernelEx(&config, kernel, p);
+}
+
+}  // namespace ctconv::cuda
