@@ -6,6 +6,7 @@ Refuses: a tensor that wants a gradient (these calls have no backward), and one 
 As an output also one whose memory means something else than its values (a lazy negation or conjugation).
 """
 
+import functools
 import sys
 
 import numpy as np
@@ -145,3 +146,19 @@ def reject_masked(x, name):
             name,
             type_name(x),
         )
+
+
+def untraced(function):
+    """`function`, into which torch.compile does not look: its graph breaks at the call, which then runs as ever."""
+    outside = []
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        if "torch._dynamo" not in sys.modules:
+            return function(*args, **kwargs)
+        if not outside:
+            outside.append(sys.modules["torch"].compiler.disable(function))
+        return outside[0](*args, **kwargs)
+
+    call._torchdynamo_disable = True
+    return call

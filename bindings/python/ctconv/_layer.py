@@ -15,7 +15,9 @@ import numpy as np
 from . import _abi
 from ._abi import lib
 from ._desc import Descriptor, shape_of
+from ._device import apart, current_stream, key_of, on_cuda, on_stream, strides_like, workspace
 from ._errors import raised, refusal
+from ._foreign import plain, untraced
 from ._kept import Kept, is_spread, kept
 from ._options import record_of
 from ._tensors import View, dtype_of, element_of, quick, shape_record, view
@@ -208,12 +210,16 @@ class Layer:
         inside = ", ".join(f"{name}={value!r}" for name, value in self.args.items())
         return f"ctconv.Layer({self.dialect!r}, {inside})"
 
+    @untraced
     def __call__(self, x, output_size=_UNSET, *, weight=None, bias=None, out=None, stream=None):
         """y = layer(x). output_size: where the dialect's call has one. weight, bias: of a layer made without them.
         A tensor that requires a gradient is refused until gradients exist (x.detach()), but not under torch.no_grad().
         out: the array to write (any strided, writable view of y's shape and type), returned instead of a new ndarray;
-        needed for device tensors without `new_empty`. stream: CUDA only, the stream's address as an int."""
+        needed for device tensors that are not torch's. stream: CUDA only, the stream's address as an int; None: the one
+        torch works on for a torch tensor, else CUDA's default stream. A torch tensor on a device gives one in its memory format."""
         if type(x) is not _ndarray:
+            if on_cuda(x):
+                return self._call_on_device(x, output_size, weight, bias, out, stream)
             x = quick(x)
         if (type(x) is not _ndarray or output_size is not _UNSET or weight is not None or bias is not None or stream is not None
                 or (out is not None and type(out) is not _ndarray)):
@@ -242,13 +248,48 @@ class Layer:
             if slot.keep[0].owner is not x:
                 return y  # x had to be copied: the records describe the copy
             slot.keep = None  # x and out are the caller's again; the next call sets their addresses anew
+        self._hold(key, slot)
+        return y
+
+    def _call_on_device(self, x, output_size, weight, bias, out, stream):
+        """x is a torch tensor on a device. A further call of a known layout is three pointers and one C call."""
+        x = plain(x, "x")
+        if output_size is not _UNSET or weight is not None or bias is not None or stream is not None or not (out is None or on_cuda(out)):
+            slot, y = self._prepare_call(x, output_size, weight, bias, out, current_stream(x) if stream is None else stream)
+            self._run(slot)
+            return y
+        if out is not None:
+            plain(out, "out", writable=True)
+        key = key_of(x, out)
+        try:
+            slot = self._slots[key].pop()
+        except (KeyError, IndexError):
+            slot, y = self._prepare_call(x, _UNSET, None, None, out, current_stream(x))
+            views = [apart(seen) for seen in slot.keep]
+            slot.call.x, slot.call.y = (seen.pointer for seen in views)
+            (slot.x, slot.y), slot.keep = (seen.record for seen in views), views
+            slot.shape, slot.dtype = tuple(y.shape), tuple(y.stride())
+            slot.workspace_bytes = self._workspace_bytes(slot.call, slot.error)
+        else:
+            y = x.new_empty_strided(slot.shape, slot.dtype) if out is None else out
+            slot.x.data, slot.y.data, slot.call.stream = x.data_ptr(), y.data_ptr(), current_stream(x)
+        room = workspace(x, slot.workspace_bytes) if slot.workspace_bytes else None
+        slot.call.workspace, slot.call.workspace_bytes = (None, 0) if room is None else (room.data_ptr(), slot.workspace_bytes)
+        status = _execute(*slot.arguments)
+        if status == _WORKSPACE_SIZE and room is not None:  # the plan was dropped and made anew with another need
+            slot.workspace_bytes, slot.call.workspace, slot.call.workspace_bytes = 0, None, 0
+            status = _execute(*slot.arguments)
+        self._done(status, slot.error)
+        self._hold(key, slot)
+        return y
+
+    def _hold(self, key, slot):
         held = self._slots.get(key)
         if held is None:
             if len(self._slots) >= _SHAPES_HELD:
                 self._forget_oldest()
             held = self._slots.setdefault(key, [])
         held.append(slot)
-        return y
 
     def _forget_oldest(self):
         try:
@@ -281,6 +322,9 @@ class Layer:
             if seen.record.device_type in _HOST:
                 slot.dtype = seen.dtype if seen.dtype is not None and element_of(seen.dtype) == element else dtype_of(element)
                 y = _allocate(slot.shape, slot.dtype)
+            elif on_cuda(x):
+                with on_stream(x, stream):
+                    y = x.new_empty_strided(slot.shape, strides_like(x, slot.shape))
             elif hasattr(x, "new_empty"):
                 y = x.new_empty(slot.shape)
             else:
@@ -327,7 +371,7 @@ class Layer:
         element = self._element or ((given[0].dtype_code, given[0].dtype_bits) if given else _FLOAT32)
         x = shape_record(x_shape, element)
         if not self._host:
-            x.record.device_type = _abi.CUDA
+            x.record.device_type, x.record.device_id = _abi.CUDA, int(self._options["device"].partition(":")[2] or 0)
         slot.call.x = x.pointer
         slot.keep.append(x)
         return slot

@@ -16,7 +16,9 @@ import threading
 import numpy as np
 
 from ._desc import Descriptor, check
+from ._device import on_cuda
 from ._errors import refusal
+from ._foreign import is_torch, plain, untraced
 from ._layer import _UNSET, Layer
 from ._tensors import to_numpy
 
@@ -79,6 +81,13 @@ def constructor(init):
     return __init__
 
 
+def _copied(value, name):
+    """A copy of a weight or bias: an ndarray; a torch tensor where it lies on a device or has a type that numpy has not."""
+    if is_torch(value) and (on_cuda(value) or str(getattr(value, "dtype", "")) == "torch.bfloat16"):
+        return plain(value, name).detach().clone()
+    return np.array(to_numpy(value, name))
+
+
 class Module:
     """A layer with its own weight and bias. `options` (engine, threads, activation, ...) are ctconv.Layer's."""
 
@@ -123,19 +132,20 @@ class Module:
     def _frozen(self):
         self._layer = None
         for array in (self._weight, self._bias):
-            if array is not None:
+            if isinstance(array, np.ndarray):
                 array.flags.writeable = False
 
     @property
     def weight(self):
-        """A read-only ndarray in the dialect's axis order (ctconv.weight_shape).
+        """A read-only ndarray in the dialect's axis order (ctconv.weight_shape); a torch tensor where one on a device or of
+        bfloat16 was assigned.
         Assign numpy, DLPack or lists: the values are copied, the next call judges shape and type. A tensor that
         requires a gradient is refused: assign `w.detach()`."""
         return self._weight
 
     @weight.setter
     def weight(self, value):
-        self._weight = np.array(to_numpy(value, "weight"))
+        self._weight = _copied(value, "weight")
         self._frozen()
 
     @property
@@ -145,7 +155,7 @@ class Module:
 
     @bias.setter
     def bias(self, value):
-        self._bias = None if value is None else np.array(to_numpy(value, "bias"))
+        self._bias = None if value is None else _copied(value, "bias")
         self._frozen()
 
     def configure(self, **options):
@@ -165,6 +175,7 @@ class Module:
             layer = self._layer = Layer(self._dialect, self._args, self._weight, self._bias, **self.options)
         return layer
 
+    @untraced
     def _call(self, x, output_size=None, out=None):
         layer = self._layer or self.layer(getattr(x, "shape", None))
         return layer(x, _UNSET if output_size is None else output_size, out=out)

@@ -1,13 +1,91 @@
-"""torch.nn's transposed convolutions: same signatures, numpy (or a torch CPU tensor) in, numpy out.
+"""torch.nn's transposed convolutions: same signatures, numpy (or a torch CPU tensor) in, numpy out; a torch CUDA tensor in, one out.
 
-dtype chooses the element type of the parameters; device is accepted and ignored (configure(device=...) chooses).
+dtype chooses the element type of the parameters; device "cuda" or "cuda:N" where the module computes, as to() and cuda() do later.
+Under torch.compile a call on a CUDA tensor is one operator of the graph (_compiled.py); other calls break the graph and run as ever.
 """
-from ._module import Module, constructor
+import sys
+
+from ._module import Module, constructor, dtype_name
+
+
+def _device_of(device):
+    """None for the CPU, else "cuda" or "cuda:N", of a string, a number or a torch.device. The rest is for the library to refuse."""
+    if device is None or device is False:
+        return None
+    name = f"cuda:{device}" if isinstance(device, int) else str(device)
+    return None if name == "cpu" or name.startswith("cpu:") else name
 
 
 class _ConvTranspose(Module):
+    _number = _torch = None
+
+    def _setup(self, arguments, signature):
+        super()._setup(arguments, signature)
+        self._args.pop("device", None)
+        if _device_of(arguments["device"]):
+            self.options["device"] = _device_of(arguments["device"])
+        self._known()
+
+    def _known(self):
+        """Makes the module known to torch's operators, where torch is loaded."""
+        if "torch" in sys.modules and hasattr(sys.modules["torch"], "library"):
+            from . import _compiled
+
+            self._torch, self._number = sys.modules["torch"], _compiled.number_of(self)
+
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name not in ("_torch", "_number")}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._known()
+
+    def to(self, *args, **kwargs):
+        """torch.nn.Module.to: a device, a torch.dtype, a tensor (whose both are taken), device=, dtype=. Returns self."""
+        for value in (*args, kwargs.get("device"), kwargs.get("dtype")):
+            if hasattr(value, "device") and hasattr(value, "dtype"):
+                self._move(value.device)._cast(value.dtype)
+            elif hasattr(value, "is_floating_point"):
+                self._cast(value)
+            elif value is not None and not isinstance(value, bool) and not str(value).startswith("torch."):  # torch.channels_last
+                self._move(value)
+        return self
+
+    def cuda(self, device=0):
+        return self._move("cuda" if device is None else device)
+
+    def cpu(self):
+        return self._move("cpu")
+
+    def _move(self, device):
+        name = _device_of(device)
+        for which in ("_weight", "_bias"):
+            array = getattr(self, which)
+            if array is not None and getattr(array, "is_cuda", False) and name is None:
+                array = array.cpu()
+                setattr(self, which, array if str(array.dtype) == "torch.bfloat16" else array.numpy())
+        self.options.pop("device", None)
+        if name:
+            self.options["device"] = name
+        self._frozen()
+        return self
+
+    def _cast(self, dtype):
+        torch = sys.modules["torch"]
+        for which in ("weight", "bias"):
+            array = getattr(self, which)
+            if array is not None:
+                given = array if isinstance(array, torch.Tensor) else torch.from_numpy(array.copy())
+                setattr(self, which, given.to(dtype))
+        self._args["dtype"] = dtype_name(dtype)
+        return self
+
     def forward(self, input, output_size=None, *, out=None):  # noqa: A002
         """input: (N, C, ...) or (C, ...)."""
+        torch = self._torch
+        if torch is not None and out is None and torch.compiler.is_compiling() and isinstance(input, torch.Tensor) and input.is_cuda:
+            if not (input.requires_grad and torch.is_grad_enabled()):
+                return torch.ops.ctconv.transposed_convolution(input, self._number, output_size)
         return self._call(input, output_size, out)
 
     def __call__(self, *args, **kwargs):
