@@ -1,7 +1,7 @@
 #!/bin/sh
 # One command on a machine with an NVIDIA GPU: build, check, sanitize, time, compare with PyTorch, write the table.
 #
-#   tools/gpu/run.sh [PART...]        PART: build check sanitize bench torch table; none: all, in this order
+#   tools/gpu/run.sh [PART...]        PART: build check sanitize bench python torch table; none: all, in this order
 #   BUILD=folder      build folder (default build/gpu); one that already holds libctconv_cuda.so and ctconv_gpu_run is used as it is
 #   RESULTS=folder    reports (default build/gpu/results);   PYTHON=python3   the Python that has torch;   ONLY=substring of layer ids
 #   TORCH_SECONDS=N   the comparison with PyTorch stops after N seconds and says what it did not reach (default 0: none)
@@ -13,7 +13,7 @@ build=${BUILD:-$root/build/gpu}
 results=${RESULTS:-$build/results}
 python=${PYTHON:-python3}
 only=${ONLY:+--only $ONLY}
-parts=${*:-build check sanitize bench torch table}
+parts=${*:-build check sanitize bench python torch table}
 failed=0
 mkdir -p "$results"
 
@@ -67,6 +67,9 @@ for part in $parts; do
     bench)
       # shellcheck disable=SC2086
       gpu_run bench ceilings bench $only ;;
+    python)
+      run python_path env "CTCONV_LIBRARY=${CTCONV_LIBRARY:-$build/libctconv.so}" "$python" "$root/tools/gpu/python_path.py" \
+        --out "$results/python_path.json" ;;
     torch)
       # shellcheck disable=SC2086
       run torch env "CTCONV_LIBRARY=${CTCONV_LIBRARY:-$build/libctconv.so}" "$python" \
