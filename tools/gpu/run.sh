@@ -17,6 +17,9 @@ parts=${*:-build check sanitize bench python torch table}
 failed=0
 mkdir -p "$results"
 
+# shellcheck source=tools/gpu/paths.sh
+. "$root/tools/gpu/paths.sh"
+
 if ! command -v nvidia-smi >/dev/null || ! nvidia-smi -L | grep -q GPU; then
   echo "NOT RUN: no NVIDIA device on this machine; nothing was checked or timed"
   exit 77
@@ -49,15 +52,17 @@ for part in $parts; do
       if [ ! -x "$build/ctconv_gpu_run" ] || [ ! -f "$build/libctconv_cuda.so" ]; then
         sm=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d '. ')
         run configure cmake -S "$root" -B "$build" -DCTCONV_CUDA=ON "-DCTCONV_CUDA_ARCHITECTURES=$sm" || exit 1
-        run build cmake --build "$build" -j "$(nproc)" --target ctconv ctconv_cuda ctconv_gpu_run || exit 1
+        run build cmake --build "$build" -j "$(nproc)" --target ctconv ctconv_cuda ctconv_gpu_run ctconv_gpu_golden || exit 1
       fi ;;
     check)
       # shellcheck disable=SC2086
-      gpu_run check ceilings behaviour random correct $only ;;
+      gpu_run check ceilings behaviour random correct $only
+      export CTCONV_CUDA_MODULE="$build/libctconv_cuda.so"
+      run golden "$build/ctconv_gpu_golden" --data "$root/tests/data/golden_values.jsonl" --out "$results/golden.json" ;;
     sanitize)
       if command -v compute-sanitizer >/dev/null; then
         for tool in memcheck racecheck initcheck synccheck; do
-          run "sanitize-$tool" compute-sanitizer --tool $tool --error-exitcode 9 "$build/ctconv_gpu_run" random --quick \
+          run "sanitize-$tool" compute-sanitizer --tool $tool --error-exitcode 9 "$build/ctconv_gpu_run" random --quick --own \
             --module "$build/libctconv_cuda.so" --layers "$root/bench/layers.json" --seed 7
         done
       else

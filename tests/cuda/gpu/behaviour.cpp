@@ -1,5 +1,8 @@
 // How calls behave around the arithmetic: streams, threads, graph capture, workspace limit, saved plans, lifetime,
-// errors.
+// errors; and what a call costs the host.
+//
+//   out: report graph_nodes (kernels of one call), call_us (median host microseconds of one execute call, enqueue only)
+#include <algorithm>
 #include <cstdio>
 #include <thread>
 
@@ -20,19 +23,14 @@ struct Buffers {
   Guarded x, y, workspace;
 };
 
-Op make_op(Run& run, const ctconv_cuda_problem& p, const char* kernel, bool tune = false) {
+Op op_of(const ctconv_cuda_problem& p, std::unique_ptr<CudaPlan> plan) {
   Op op{p,
-        nullptr,
+        std::move(plan),
         {},
         {},
         {},
         static_cast<size_t>(input_elements(p)) * element_bytes(p.dtype),
         static_cast<size_t>(core_elements(p)) * element_bytes(p.dtype)};
-  ctconv_cuda_options o{};
-  o.workspace_limit = SIZE_MAX, o.kernel = kernel, o.reproducible = CTCONV_CUDA_DETERMINISTIC, o.tuning = tune;
-  auto planned = run.module->plan(run.ordinal, p, o);
-  must(planned.ok() ? Status() : planned.take_status(), "plan");
-  op.plan = std::move(*planned);
   Random r(5);
   std::vector<float> w(static_cast<size_t>(weight_elements(p))), bias(static_cast<size_t>(channels_out(p)));
   for (float& v : w) v = static_cast<float>(draw(r, -4, 4));
@@ -43,6 +41,14 @@ Op make_op(Run& run, const ctconv_cuda_problem& p, const char* kernel, bool tune
   if (op.plan->packed_bytes()) must(op.plan->pack(op.w.data(), op.packed.data(), nullptr), "pack");
   must(cudaDeviceSynchronize(), "pack");
   return op;
+}
+
+Op make_op(Run& run, const ctconv_cuda_problem& p, const char* kernel, bool tune = false) {
+  ctconv_cuda_options o{};
+  o.workspace_limit = SIZE_MAX, o.kernel = kernel, o.reproducible = CTCONV_CUDA_DETERMINISTIC, o.tuning = tune;
+  auto planned = run.module->plan(run.ordinal, p, o);
+  must(planned.ok() ? Status() : planned.take_status(), "plan");
+  return op_of(p, std::move(*planned));
 }
 
 Buffers make_buffers(const Op& op, uint64_t seed) {
@@ -59,58 +65,223 @@ Status go(const Op& op, const Buffers& b, cudaStream_t stream) {
                            op.bias.data(), b.y.data(), b.workspace.data(), stream});
 }
 
+struct Streams {
+  cudaStream_t one = nullptr, two = nullptr;
+  Streams() {
+    must(cudaStreamCreateWithFlags(&one, cudaStreamNonBlocking), "stream");
+    must(cudaStreamCreateWithFlags(&two, cudaStreamNonBlocking), "stream");
+  }
+  Streams(const Streams&) = delete;
+  Streams& operator=(const Streams&) = delete;
+  ~Streams() { cudaStreamDestroy(one), cudaStreamDestroy(two); }
+};
+
+// Two sets of buffers and what one undisturbed run on the legacy stream wrote to each.
+struct Pair {
+  Buffers one, two;
+  std::vector<uint32_t> want1, want2;
+  Pair(const Op& op) : one(make_buffers(op, 1)), two(make_buffers(op, 2)) {
+    must(go(op, one, nullptr), "first run"), must(go(op, two, nullptr), "second run");
+    must(cudaDeviceSynchronize(), "runs");
+    want1 = one.y.read<uint32_t>(), want2 = two.y.read<uint32_t>();
+  }
+  void poison() {
+    one.y.poison(), two.y.poison();
+    must(cudaDeviceSynchronize(), "poison");
+  }
+  bool held() const { return one.y.read<uint32_t>() == want1 && two.y.read<uint32_t>() == want2; }
+};
+
+void two_streams(Run& run, const Op& op, Pair& pair, const Streams& s, const std::string& name) {
+  pair.poison();
+  for (int i = 0; i < 50; ++i) must(go(op, pair.one, s.one), "stream 1"), must(go(op, pair.two, s.two), "stream 2");
+  must(cudaDeviceSynchronize(), "two streams");
+  run.check(pair.held(), name + ": two streams");
+}
+
+void two_threads(Run& run, const Op& op, Pair& pair, const Streams& s, const std::string& name) {
+  pair.poison();
+  std::string fault[2];
+  const auto many = [&](const Buffers& b, cudaStream_t stream, std::string* first) {
+    for (int i = 0; i < 200 && first->empty(); ++i) {
+      const Status status = go(op, b, stream);
+      if (!status.ok()) *first = status.detail().message;
+    }
+  };
+  std::thread other([&] {
+    if (cudaSetDevice(run.ordinal) == cudaSuccess) many(pair.two, s.two, &fault[1]);
+  });
+  many(pair.one, s.one, &fault[0]);
+  other.join();
+  must(cudaDeviceSynchronize(), "two threads");
+  run.check(fault[0].empty() && fault[1].empty() && pair.held(), name + ": two threads " + fault[0] + fault[1]);
+}
+
+// Captured after the runs above; replayed on other data. The strictest mode: any allocation in execute would fail.
+void capture(Run& run, const Op& op, Pair& pair, const Streams& s, const std::string& name) {
+  must(go(op, pair.one, s.one), "warm-up"), must(cudaDeviceSynchronize(), "warm-up");
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t exec = nullptr;
+  must(cudaStreamBeginCapture(s.one, cudaStreamCaptureModeGlobal), "begin capture");
+  const Status captured = go(op, pair.one, s.one);
+  const cudaError_t ended = cudaStreamEndCapture(s.one, &graph);
+  cudaGetLastError();
+  run.check(captured.ok() && ended == cudaSuccess,
+            name + ": capture: " + (captured.ok() ? cudaGetErrorString(ended) : captured.detail().message));
+  if (!captured.ok() || ended != cudaSuccess) return;
+  must(cudaGraphInstantiate(&exec, graph, 0), "instantiate");
+  must(cudaMemcpy(pair.one.x.data(), pair.two.x.data(), op.x_bytes, cudaMemcpyDeviceToDevice), "new x");
+  pair.poison();
+  must(cudaGraphLaunch(exec, s.one), "replay");
+  must(cudaDeviceSynchronize(), "replay");
+  run.check(pair.one.y.read<uint32_t>() == pair.want2, name + ": graph replay on new data");
+  size_t nodes = 0;
+  must(cudaGraphGetNodes(graph, nullptr, &nodes), "nodes");
+  run.report["graph_nodes"][name] = nodes;
+  must(cudaGraphExecDestroy(exec), "graph"), must(cudaGraphDestroy(graph), "graph");
+}
+
+// Host time of one call: bursts of 100 enqueues, each after a wait, so that the queue is never full.
+void call_cost(Run& run, const Op& op, const Buffers& b, const Streams& s, const std::string& name) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> us;
+  for (int burst = 0; burst < 20; ++burst) {
+    must(cudaStreamSynchronize(s.one), "burst");
+    for (int i = 0; i < 100; ++i) {
+      const auto begin = Clock::now();
+      must(go(op, b, s.one), "call");
+      us.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
+    }
+  }
+  must(cudaStreamSynchronize(s.one), "bursts");
+  std::sort(us.begin(), us.end());
+  run.report["call_us"][name] = us[us.size() / 2];
+  std::printf("host time of one call, %-30s %6.2f us, 95th percentile %6.2f us\n", name.c_str(), us[us.size() / 2],
+              us[us.size() * 95 / 100]);
+}
+
 void with_kernel(Run& run, const Layer& layer, const char* kernel) {
   const std::string name = layer.id + " " + kernel;
   const Op op = make_op(run, problem_of(layer, CTCONV_CUDA_F32, false), kernel);
-  Buffers one = make_buffers(op, 1), two = make_buffers(op, 2);
-  must(go(op, one, nullptr), "first run"), must(go(op, two, nullptr), "second run");
-  must(cudaDeviceSynchronize(), "runs");
-  const auto want1 = one.y.read<uint32_t>(), want2 = two.y.read<uint32_t>();
+  Pair pair(op);
+  const Streams streams;
+  run.survive(name + ": two streams", [&] { two_streams(run, op, pair, streams, name); });
+  run.survive(name + ": two threads", [&] { two_threads(run, op, pair, streams, name); });
+  run.survive(name + ": capture", [&] { capture(run, op, pair, streams, name); });
+}
 
-  cudaStream_t s1, s2;
-  must(cudaStreamCreateWithFlags(&s1, cudaStreamNonBlocking), "stream"),
-      must(cudaStreamCreateWithFlags(&s2, cudaStreamNonBlocking), "stream");
-  one.y.poison(), two.y.poison();
-  must(cudaDeviceSynchronize(), "poison");
-  for (int i = 0; i < 50; ++i) must(go(op, one, s1), "stream 1"), must(go(op, two, s2), "stream 2");
-  must(cudaDeviceSynchronize(), "two streams");
-  run.check(one.y.read<uint32_t>() == want1 && two.y.read<uint32_t>() == want2, name + ": two streams");
+// The smallest problem a row takes, for the cost of a call: one tile's work, so that the device keeps up.
+ctconv_cuda_problem tiny_problem(const KernelRow& row) {
+  Layer layer;
+  const int64_t s = row.shapes == KernelRow::kStride ? 2 : 1, k = row.shapes == KernelRow::kStride ? 2 : 3;
+  const bool depthwise = row.shapes == KernelRow::kDepthwise;
+  layer.p.n = 1, layer.p.groups = depthwise ? 16 : 1, layer.p.ci = depthwise ? 1 : 4, layer.p.co = depthwise ? 1 : 4;
+  layer.p.rank = 2;
+  layer.p.axis[0] = {1, 1, 1, 1, 1, 0, 0};
+  for (int a = 1; a < 3; ++a) layer.p.axis[a] = {8, 7 * s + k, k, s, 1, 0, 0};
+  layer.p.bias = CTCONV_CUDA_BIAS_ELEMENT, layer.p.bias_stride = 1;
+  return problem_of(layer, CTCONV_CUDA_F32, depthwise);
+}
 
-  one.y.poison(), two.y.poison();
-  must(cudaDeviceSynchronize(), "poison");
-  bool fine[2] = {true, true};
-  std::thread other([&] {
-    for (int i = 0; i < 200; ++i) fine[1] = go(op, two, s2).ok() && fine[1];
-  });
-  for (int i = 0; i < 200; ++i) fine[0] = go(op, one, s1).ok() && fine[0];
-  other.join();
-  must(cudaDeviceSynchronize(), "two threads");
-  run.check(fine[0] && fine[1] && one.y.read<uint32_t>() == want1 && two.y.read<uint32_t>() == want2,
-            name + ": two threads");
-
-  // Captured after the warm-up above; replayed on other data. The strictest mode: any allocation in execute would fail.
-  cudaGraph_t graph = nullptr;
-  cudaGraphExec_t exec = nullptr;
-  must(cudaStreamBeginCapture(s1, cudaStreamCaptureModeGlobal), "begin capture");
-  const Status captured = go(op, one, s1);
-  const cudaError_t ended = cudaStreamEndCapture(s1, &graph);
-  run.check(captured.ok() && ended == cudaSuccess,
-            name + ": capture: " + (captured.ok() ? cudaGetErrorString(ended) : captured.detail().message));
-  if (captured.ok() && ended == cudaSuccess) {
-    must(cudaGraphInstantiate(&exec, graph, 0), "instantiate");
-    must(cudaMemcpy(one.x.data(), two.x.data(), op.x_bytes, cudaMemcpyDeviceToDevice), "new x");
-    one.y.poison();
-    must(cudaDeviceSynchronize(), "poison");
-    must(cudaGraphLaunch(exec, s1), "replay");
-    must(cudaDeviceSynchronize(), "replay");
-    run.check(one.y.read<uint32_t>() == want2, name + ": graph replay on new data");
-    size_t nodes = 0;
-    must(cudaGraphGetNodes(graph, nullptr, &nodes), "nodes");
-    run.report["graph_nodes"][name] = nodes;
-    must(cudaGraphExecDestroy(exec), "graph"), must(cudaGraphDestroy(graph), "graph");
+void costs(Run& run) {
+  const Streams streams;
+  for (const KernelRow& row : kernel_rows()) {
+    if (!run.choice(row.name)) continue;
+    run.survive(std::string("cost of a call, ") + row.name, [&] {
+      ctconv_cuda_options o{};
+      o.workspace_limit = SIZE_MAX, o.kernel = row.name, o.allow_tf32 = !row.reference_bits;
+      const ctconv_cuda_problem p = tiny_problem(row);
+      auto planned = run.module->plan(run.ordinal, p, o);
+      if (!planned.ok()) {
+        run.report["call_us"][row.name] = planned.status().detail().message;
+        return;
+      }
+      const Op op = op_of(p, std::move(*planned));
+      const Buffers b = make_buffers(op, 4);
+      for (int i = 0; i < 20; ++i) must(go(op, b, streams.one), "warm-up");
+      call_cost(run, op, b, streams, row.name);
+    });
   }
-  cudaGetLastError();
-  must(cudaStreamDestroy(s1), "stream"), must(cudaStreamDestroy(s2), "stream");
+}
+
+void saved_plans(Run& run, const ctconv_cuda_problem& p) {
+  const Op op = make_op(run, p, "cudnn");
+  auto text = op.plan->save();
+  run.check(text.ok(), "saving a cuDNN plan" + (text.ok() ? std::string() : ": " + text.status().detail().message));
+  ctconv_cuda_options o{};
+  o.workspace_limit = SIZE_MAX, o.kernel = "cudnn", o.saved_plan = text.ok() ? text->c_str() : nullptr;
+  auto again = run.module->plan(run.ordinal, p, o);
+  run.check(again.ok() && (*again)->describe().find("saved plan") != std::string::npos, "loading a saved cuDNN plan");
+  o.saved_plan = "not a plan";
+  run.check(run.module->plan(run.ordinal, p, o).ok(), "an unusable saved plan is ignored");
+}
+
+// Workspace limits, weights of the call counted.
+void limits(Run& run, const ctconv_cuda_problem& p) {
+  ctconv_cuda_options o{};
+  for (const size_t limit : {size_t{1}, size_t{100000}, size_t{10000000}}) {
+    for (const int per_call : {0, 1}) {
+      o.workspace_limit = limit, o.weights_per_call = per_call;
+      auto plan = run.module->plan(run.ordinal, p, o);
+      run.check(plan.ok() && (*plan)->workspace_bytes() <= limit, "workspace limit " + std::to_string(limit));
+    }
+  }
+}
+
+void reference_bits(Run& run, const ctconv_cuda_problem& p) {  // the bits themselves are part random's business
+  ctconv_cuda_options o{};
+  o.workspace_limit = SIZE_MAX, o.reproducible = CTCONV_CUDA_REFERENCE_BITS;
+  auto plan = run.module->plan(run.ordinal, p, o);
+  run.check(plan.ok() && (*plan)->describe().find("kernel: cudnn") == std::string::npos,
+            "reference bits without cuDNN");
+}
+
+// The measured choice runs, and destroy waits for work in flight.
+void measured(Run& run, const ctconv_cuda_problem& p) {
+  Op op = make_op(run, p, nullptr, true);
+  Buffers b = make_buffers(op, 3);
+  for (int i = 0; i < 100; ++i) must(go(op, b, nullptr), "in flight");
+  op.plan.reset();
+  run.check(cudaStreamQuery(nullptr) == cudaSuccess, "destroy waits");
+}
+
+void pointers(Run& run) {
+  int host = 0;
+  void* managed = nullptr;
+  const Guarded device(64);
+  const auto kind = [&](const void* p) {
+    auto found = run.module->locate(p);
+    return found.ok() ? *found : CudaPointer{-1, -1};
+  };
+  run.check(kind(&host).kind == CTCONV_CUDA_NOT_A_DEVICE_POINTER, "where a host pointer lies");
+  run.check(kind(device.data()).kind == CTCONV_CUDA_DEVICE_POINTER && kind(device.data()).ordinal == run.ordinal,
+            "where a device pointer lies");
+  if (cudaMallocManaged(&managed, 64, cudaMemAttachGlobal) == cudaSuccess) {
+    run.check(kind(managed).kind == CTCONV_CUDA_MANAGED_POINTER, "where a managed pointer lies");
+    must(cudaFree(managed), "managed");
+  } else {
+    cudaGetLastError();
+    std::printf("managed memory is not to be had here: not looked at\n");
+  }
+  auto huge = run.module->allocate(run.ordinal, size_t{1} << 50);
+  run.check(!huge.ok() && huge.status().code() == Code::NO_MEMORY,
+            "too much memory" + (huge.ok() ? std::string() : ": " + huge.status().detail().message));
+}
+
+void ordinals(Run& run, const ctconv_cuda_problem& p) {
+  int count = 0;
+  must(cudaGetDeviceCount(&count), "count");
+  run.check(run.module->check_device(count).code() == Code::DEVICE_ORDINAL, "ordinal out of range");
+  if (count < 2) return;
+  const int away = run.ordinal == 0 ? 1 : 0;
+  must(cudaSetDevice(away), "other device");
+  ctconv_cuda_options o{};
+  o.workspace_limit = SIZE_MAX;
+  run.check(run.module->plan(run.ordinal, p, o).ok(), "a plan for another device than the current one");
+  int now = -1;
+  must(cudaGetDevice(&now), "current");
+  run.check(now == away, "the current device is kept");
+  must(cudaSetDevice(run.ordinal), "device");
 }
 
 }  // namespace
@@ -122,75 +293,22 @@ void run_behaviour(Run& run) {
     }
     throw std::runtime_error(std::string("no layer ") + id);
   };
-  for (const char* kernel : kernel_names()) {
-    const std::string k = kernel;
-    if (k == "shuffle-tensor" || k == "pixel") continue;  // same host path as shuffle and cell
-    with_kernel(run,
-                layer(k == "shuffle"  ? "unet3d.k2s2.deep"
-                      : k == "cell"   ? "dw.k4s2"
-                      : k == "direct" ? "seed4.ex1"
-                                      : "dcgan.512"),
-                kernel);
-    std::printf("behaviour, %-10s %d failures so far\n", kernel, run.failures);
+  for (const KernelRow& row : kernel_rows()) {
+    if (!row.behaviour_layer || !run.choice(row.name)) continue;
+    run.survive(std::string("behaviour ") + row.name, [&] { with_kernel(run, layer(row.behaviour_layer), row.name); });
+    run.save();
+    std::printf("%7.2f s  behaviour, %-14s %d failures so far\n", run.seconds(), row.name, run.failures);
+    std::fflush(stdout);
   }
   const ctconv_cuda_problem p = problem_of(layer("dcgan.512"), CTCONV_CUDA_F32, false);
-  {  // a plan made from a saved text is the plan it was saved from
-    const Op op = make_op(run, p, "cudnn");
-    auto text = op.plan->save();
-    run.check(text.ok(), "saving a cuDNN plan");
-    ctconv_cuda_options o{};
-    o.workspace_limit = SIZE_MAX, o.saved_plan = text.ok() ? text->c_str() : nullptr;
-    auto again = run.module->plan(run.ordinal, p, o);
-    run.check(again.ok() && (*again)->describe().find("saved plan") != std::string::npos, "loading a saved cuDNN plan");
-    o.saved_plan = "not a plan";
-    run.check(run.module->plan(run.ordinal, p, o).ok(), "an unusable saved plan is ignored");
-  }
-  {  // workspace limits, weights of the call counted
-    ctconv_cuda_options o{};
-    for (const size_t limit : {size_t{1}, size_t{100000}, size_t{10000000}}) {
-      for (const int per_call : {0, 1}) {
-        o.workspace_limit = limit, o.weights_per_call = per_call;
-        auto plan = run.module->plan(run.ordinal, p, o);
-        run.check(plan.ok() && (*plan)->workspace_bytes() <= limit, "workspace limit " + std::to_string(limit));
-      }
-    }
-  }
-  {  // reference bits: the same bits as a scalar chain is run_random's business; here: only such kernels are taken
-    ctconv_cuda_options o{};
-    o.workspace_limit = SIZE_MAX, o.reproducible = CTCONV_CUDA_REFERENCE_BITS;
-    auto plan = run.module->plan(run.ordinal, p, o);
-    run.check(plan.ok() && (*plan)->describe().find("kernel: cudnn") == std::string::npos,
-              "reference bits without cuDNN");
-  }
-  {  // measured choice runs, and destroy waits for work in flight
-    Op op = make_op(run, p, nullptr, true);
-    Buffers b = make_buffers(op, 3);
-    for (int i = 0; i < 100; ++i) must(go(op, b, nullptr), "in flight");
-    op.plan.reset();
-    run.check(cudaStreamQuery(nullptr) == cudaSuccess, "destroy waits");
-  }
-  int count = 0;
-  must(cudaGetDeviceCount(&count), "count");
-  run.check(run.module->check_device(count).code() == Code::DEVICE_ORDINAL, "ordinal out of range");
-  int host = 0;
-  void* managed = nullptr;
-  must(cudaMallocManaged(&managed, 64), "managed");
-  const Guarded device(64);
-  run.check(run.module->locate(&host)->kind == CTCONV_CUDA_NOT_A_DEVICE_POINTER &&
-                run.module->locate(managed)->kind == CTCONV_CUDA_MANAGED_POINTER &&
-                run.module->locate(device.data())->kind == CTCONV_CUDA_DEVICE_POINTER &&
-                run.module->locate(device.data())->ordinal == run.ordinal,
-            "where pointers lie");
-  must(cudaFree(managed), "managed");
-  run.check(run.module->allocate(run.ordinal, size_t{1} << 50).status().code() == Code::NO_MEMORY, "too much memory");
-  if (count > 1) {
-    must(cudaSetDevice(1 - run.ordinal), "other device");
-    make_op(run, p, "cudnn");
-    int now = -1;
-    must(cudaGetDevice(&now), "current");
-    run.check(now == 1 - run.ordinal, "the current device is kept");
-    must(cudaSetDevice(run.ordinal), "device");
-  }
+  run.survive("saved plans", [&] { saved_plans(run, p); });
+  run.survive("workspace limits", [&] { limits(run, p); });
+  run.survive("reference bits", [&] { reference_bits(run, p); });
+  run.survive("measured choice", [&] { measured(run, p); });
+  run.survive("ordinals", [&] { ordinals(run, p); });
+  run.survive("pointers", [&] { pointers(run); });
+  costs(run);
+  run.save();
 }
 
 }  // namespace ctconv::cuda::testing
