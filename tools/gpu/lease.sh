@@ -122,7 +122,11 @@ for item in "$@"; do
     sanitize) sanitize "$seconds" ;;
     torch)
       # shellcheck disable=SC2086
-      timeout -k 3 "$seconds" "$python" "$root/tools/gpu/compare_torch.py" --layers "$bin/layers.json" --out "$out/torch.json" ${ARGS_torch:-} >>"$log" 2>&1 ;;
+      CTCONV_LIBRARY=$bin/libctconv.so.0 limited "$seconds" "$work/torch.log" "$python" "$root/tools/gpu/compare_torch.py" --layers "$bin/layers.json" \
+        --out "$out/torch.json" --deadline "$seconds" ${ARGS_torch:-} || torch_status=$?
+      head -c 1500000 "$work/torch.log" >>"$log"
+      tail -n 6 "$work/torch.log"
+      (exit "${torch_status:-0}") ;;
   esac
   status=$?
   took=$(echo "$(date +%s.%N) $begin" | awk '{printf "%.1f", $1 - $2}')

@@ -4,8 +4,8 @@
 #   tools/gpu/pack.sh FOLDER
 #   BUILD=folder (default build/gpu-pack); ARCH=90: compute capabilities, machine code each, PTX of the last; JOBS
 #   CMAKE_ARGS: more arguments for the first configuration
-#   out: FOLDER with libctconv.so.0, libctconv_cuda.so, ctconv_gpu_run, ctconv_gpu_golden, layers.json,
-#        golden_values.jsonl, and in spare/ the C++ library for machines whose own is older; its size
+#   out: FOLDER with libctconv.so.0, libctconv_cuda.so, ctconv_gpu_run, ctconv_gpu_golden, ctconv_repeat.so,
+#        layers.json, golden_values.jsonl, and in spare/ the C++ library for machines whose own is older; its size
 #   FOLDER is emptied first if it was packed before, else it must be empty or absent.
 set -euo pipefail
 [ $# -eq 1 ] || { echo "usage: tools/gpu/pack.sh FOLDER" >&2; exit 2; }
@@ -28,6 +28,7 @@ for program in ctconv_gpu_run ctconv_gpu_golden libctconv_cuda.so; do
   strip -o "$folder/$program" "$build/$program"
 done
 strip -o "$folder/libctconv.so.0" "$(readlink -f "$build/libctconv.so.0")"
+"${CC:-cc}" -O2 -shared -fPIC "-I$root/include" -o "$folder/ctconv_repeat.so" "$root/tools/gpu/repeat.c"
 cp "$root/bench/layers.json" "$root/tests/data/golden_values.jsonl" "$folder/"
 for library in libstdc++.so.6 libgcc_s.so.1; do
   found=$(ldd "$build/libctconv.so.0" | awk -v name="$library" '$1 == name {print $3}')
