@@ -53,6 +53,10 @@ const char* name_of(Packing packing) {
       return "taps-first";
     case Packing::kRowsOfCi:
       return "rows-of-ci";
+    case Packing::kRunsOfTaps:
+      return "runs-of-taps";
+    case Packing::kRunsOfCi:
+      return "runs-of-ci";
   }
   return "";
 }
@@ -247,14 +251,19 @@ EpilogueWay epilogue_form(const ctconv_cuda_problem& p, const Box& interior, boo
   return EpilogueWay::kAny;
 }
 
+const int (&packed_order(Packing packing))[6] {
+  static constexpr int kOrders[6][6] = {{0, 1, 2, 3, 4, 5}, {0, 1, 3, 4, 5, 2}, {1, 3, 4, 5, 0, 2},
+                                        {0, 3, 4, 5, 2, 1}, {0, 1, 3, 4, 2, 5}, {0, 3, 4, 2, 5, 1}};
+  return kOrders[static_cast<int>(packing) - 1];
+}
+
 void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out) {
   *out = {};
   const int64_t extent[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
-  static constexpr int kOrders[4][6] = {{0, 1, 2, 3, 4, 5}, {0, 1, 3, 4, 5, 2}, {1, 3, 4, 5, 0, 2}, {0, 3, 4, 5, 2, 1}};
-  const auto& order = kOrders[static_cast<int>(packing) - 1];
+  const auto& order = packed_order(packing);
   for (int a = 0; a < 6; ++a) out->extent[a] = extent[order[a]], out->stride[a] = p.w[order[a]];
   out->real = out->extent[5];
-  if (packing == Packing::kRowsOfCi) {
+  if (packing == Packing::kRowsOfCi || packing == Packing::kRunsOfCi) {
     const auto wide = static_cast<int64_t>(16 / element_bytes(p.dtype));
     out->extent[5] = (out->real + wide - 1) / wide * wide;
   }

@@ -24,7 +24,9 @@ enum class Packing {
   kTapsLast,    // group, ci, co, d, h, w   (cuDNN's KCRS; torch)
   kTapsMiddle,  // group, ci, d, h, w, co   (cuDNN's KRSC)
   kTapsFirst,   // ci, d, h, w, group, co
-  kRowsOfCi     // group, d, h, w, co, ci padded with zeros to a multiple of 16 bytes
+  kRowsOfCi,    // group, d, h, w, co, ci padded with zeros to a multiple of 16 bytes
+  kRunsOfTaps,  // group, ci, d, h, co, w
+  kRunsOfCi     // group, d, h, co, w, ci padded like kRowsOfCi
 };
 const char* name_of(Packing packing);
 
@@ -60,6 +62,8 @@ int64_t packed_elements(const ctconv_cuda_problem& p, Packing packing);
 bool fits32(const ctconv_cuda_problem& p);
 ActParams act_of(const ctconv_cuda_problem& p);
 
+// Axes of the weight (group, ci, co, d, h, w as 0 to 5), outermost first; not for kRaw.
+const int (&packed_order(Packing packing))[6];
 bool raw_matches(const ctconv_cuda_problem& p, Packing packing);
 void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out);
 

@@ -56,6 +56,31 @@ void bring(const ctconv_cuda_problem& p, bool last, int64_t pitch, GemmForm* for
   form->workspace = static_cast<size_t>(p.n * channels * r.positions) * element_bytes(p.dtype);
 }
 
+// Kernel = stride, dilation 1, every row of y reached: one GEMM for all phases.
+bool can_merge(const ctconv_cuda_problem& p) {
+  int64_t taps = 1;
+  for (const ctconv_cuda_axis& a : p.axis) {
+    if (a.k != a.s || (a.d != 1 && a.k != 1) || a.lo < 0 || a.o + a.lo > a.i * a.s) return false;
+    taps *= a.k;
+    if (taps > kGemmMostTaps) return false;
+  }
+  return taps > 1 && p.axis[2].k <= 8 && taps * p.co < kMost / 64;
+}
+
+// One phase whose positions are the inputs.
+void merge(const ctconv_cuda_problem& p, GemmParams* out) {
+  out->merged = 1, out->weight_taps = 1;
+  for (int a = 0; a < 3; ++a) {
+    const ctconv_cuda_axis& axis = p.axis[a];
+    out->axis[a] = AxisMap<int32_t>::of({axis.i, axis.i, 1, 1, 1, 0, 0});
+    out->columns *= out->taps[a], out->phases[a] = 1;
+    out->step[a] = static_cast<int32_t>(axis.s), out->base[a] = static_cast<int32_t>(axis.lo);
+    if (axis.lo != 0 || axis.o != axis.i * axis.s) out->crop = 1;
+  }
+  out->most_taps = 1;
+  if (!out->channels_fastest) out->run = out->taps[2];
+}
+
 void store_of(const ctconv_cuda_problem& p, GemmParams* out) {
   const int64_t wide = 16 / static_cast<int64_t>(element_bytes(p.dtype));
   std::copy(p.y, p.y + 5, out->ys);
@@ -90,6 +115,8 @@ std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
     out.phases[a] = static_cast<int32_t>(std::min(axis.s, axis.o));
     taps *= (axis.k + out.axis[a].tap_step - 1) / out.axis[a].tap_step;
     positions *= (axis.o + axis.s - 1) / axis.s, inputs *= axis.i, phases *= out.phases[a];
+    out.step[a] = static_cast<int32_t>(axis.s);
+    out.out[a] = static_cast<int32_t>(axis.o), out.taps[a] = static_cast<int32_t>(axis.k);
     if (taps > kGemmMostTaps) return "more than 1024 taps in a phase";
     if (positions >= kMost || inputs >= kMost) return "extents beyond 31 bits";
     if (phases > 65535) return "more than 65535 phases";
@@ -108,17 +135,25 @@ std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
   out.x_group = (form->moves_x && tensor ? pitch : p.ci) * out.xs[1];
   if (!offsets_fit(p, out.xs)) return "offsets in x beyond 31 bits";
   store_of(p, &out);
+  out.run = 1, out.columns = out.co;
+  out.weight_taps = out.taps[0] * out.taps[1] * out.taps[2];
+  form->packing = tensor ? Packing::kRowsOfCi : Packing::kTapsMiddle;
+  if (can_merge(p)) {
+    merge(p, &out);
+    if (!out.channels_fastest) form->packing = tensor ? Packing::kRunsOfCi : Packing::kRunsOfTaps;
+  }
+  out.by_run = SmallDivider::of(static_cast<uint32_t>(out.run));
   out.act = act_of(p), out.bias_stride = p.bias_stride;
   out.bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
-  if (p.groups * ((p.co + 7) / 8) > 65535) return "more than 65535 channel tiles";
+  if (p.groups * ((int64_t{out.columns} + 3) / 4) > 65535) return "more than 65535 channel tiles";
   return {};
 }
 
 GemmShape gemm_shape(const GemmParams& p, const GemmConfig& config) {
   GemmShape s;
-  const int64_t tiles_n = (p.co + config.bn - 1) / config.bn;
+  const int64_t wide = config.bn / p.run * p.run, tiles_n = (p.columns + wide - 1) / wide;
   int64_t most = p.n;
-  for (int a = 0; a < 3; ++a) most *= (p.axis[a].o + p.axis[a].s - 1) / p.axis[a].s;
+  for (int a = 0; a < 3; ++a) most *= (p.axis[a].o + p.axis[a].s - 1) / p.axis[a].s;  // merged: o = i, s = 1
   s.grid_x = (most + config.bm - 1) / config.bm, s.grid_y = tiles_n * p.groups;
   s.grid_z = int64_t{p.phases[0]} * p.phases[1] * p.phases[2];
   s.blocks = static_cast<double>(s.grid_x) * static_cast<double>(s.grid_y) * static_cast<double>(s.grid_z);

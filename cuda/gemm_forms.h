@@ -20,6 +20,7 @@ struct GemmForm {
   bool moves_x = false;  // x goes through `relayout` into the workspace first
   RelayoutParams relayout;
   size_t workspace = 0;
+  Packing packing = Packing::kTapsMiddle;
 };
 
 // One instantiated tile: BM positions x BN channels.

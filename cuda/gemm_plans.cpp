@@ -57,11 +57,12 @@ class GemmPlan final : public DevicePlan {
   std::string form() const override {
     const GemmConfig& c = gemm_configs(math_, problem_.dtype)[candidate_.config];
     return "tile " + std::to_string(c.bm) + " x " + std::to_string(c.bn) + ", split " +
-           std::to_string(candidate_.split) + ", " + std::to_string(launch_.grid.z) + " phases" +
+           std::to_string(candidate_.split) + ", " +
+           (form_.params.merged ? "phases merged" : std::to_string(launch_.grid.z) + " phases") +
            (form_.moves_x ? ", x reordered first" : "");
   }
   double seconds() const override { return candidate_.seconds; }
-  Packing packing() const override { return math_ == GemmMath::kTensor ? Packing::kRowsOfCi : Packing::kTapsMiddle; }
+  Packing packing() const override { return form_.packing; }
   size_t workspace() const override { return form_.workspace; }
 
   Status run(const DeviceCall& call) const override {
@@ -88,9 +89,9 @@ class GemmPlan final : public DevicePlan {
     ctconv_cuda_problem p = problem_;
     PackParams order;
     pack_form(p, packing(), &order);
-    static constexpr int kOrder[6] = {0, 3, 4, 5, 2, 1};
+    const auto& axes = packed_order(packing());
     int64_t step = 1;
-    for (int a = 5; a >= 0; --a) p.w[kOrder[a]] = step, step *= order.extent[a];
+    for (int a = 5; a >= 0; --a) p.w[axes[a]] = step, step *= order.extent[a];
     DirectParams params;
     if (std::string reason = direct_form(p, &params); !reason.empty()) return refusal(std::move(reason));
     params.x = call.x, params.w = call.w, params.bias = call.bias, params.y = call.y;
@@ -113,7 +114,7 @@ std::vector<Candidate> candidates(const Request& r, GemmMath math, const GemmFor
   const double depth = math == GemmMath::kTensor ? 128.0 / static_cast<double>(element_bytes(r.problem.dtype)) : 8.0;
   for (size_t c = 0; c < configs.size(); ++c) {
     // a tile of which most channels are none
-    if (c + 1 < configs.size() && configs[c].bn > 2 * std::max(configs.back().bn, form.params.co)) continue;
+    if (c + 1 < configs.size() && configs[c].bn > 2 * std::max(configs.back().bn, form.params.columns)) continue;
     for (const int32_t split : kSplits) {
       if (split < from || split > to) continue;
       const GemmShape shape = gemm_shape(form.params, configs[c]);

@@ -12,6 +12,17 @@
 
 namespace ctconv::cuda {
 
+// Division by a small constant of the launch: exact while value * divisor < 2^32.
+struct SmallDivider {
+  uint32_t divisor = 1, magic = 0;
+  static SmallDivider of(uint32_t d) {
+    return {d, d == 1 ? 0u : static_cast<uint32_t>(((uint64_t{1} << 32) + d - 1) / d)};
+  }
+  CTCONV_HD uint32_t divide(uint32_t v) const {
+    return divisor == 1 ? v : static_cast<uint32_t>((static_cast<uint64_t>(v) * magic) >> 32);
+  }
+};
+
 template <class Int>
 struct Taps {
   Int t, i, count;  // first tap, its input, number of taps that meet a real input

@@ -3,6 +3,8 @@
 //   in:  a problem cut into phases: o = o0 + q*s on every axis, so all outputs of a phase meet the same taps
 //   out: per phase one GEMM of M = n * q_d * q_h * q_w positions, N = co, K = ci * taps of the phase
 //   input of position q and tap t:  i = base(o0) + q - j*(d/g)   (index.h: AxisMap::phase)
+//   merged (kernel = stride, dilation 1): every phase meets one tap of the same input, so all phases are one GEMM of
+//   M = n * i positions and N = taps * co columns, stored interleaved; places outside y are dropped.
 //   A block owns BM positions x BN channels of one group and phase. A cluster of `split` blocks shares K: each leaves
 //   its sums in its own shared memory and writes its share of the tile, adding the blocks' sums in rank order.
 //   refuses: nothing here; gemm_forms.cpp says what can run
@@ -19,7 +21,14 @@ struct GemmParams {
   const void *x, *w, *bias;
   void* y;
   int32_t n, groups, ci, co;  // channels per group
+  int32_t columns;            // N of one group: co, or co * taps where merged
+  int32_t weight_taps;        // rows of weights of one ci: taps, 1 where merged
+  int32_t merged, crop;       // crop: some places of a merged problem lie outside y
+  int32_t run;                // columns that lie side by side along w: kernel width of a merged problem, channels-first
+  SmallDivider by_run;        // by run, below 2^16 * 64
   int32_t phases[3];          // min(s, o) of each axis
+  int32_t step[3], base[3];   // output of position q: first + q * step - base
+  int32_t out[3], taps[3];    // extents of the core of y and of the kernel
   int32_t most_taps;          // of any phase
   int32_t split;              // blocks of a cluster along K
   int32_t ci_pitch;           // tensor kernel: elements of one tap's row of weights (and of x), a multiple of 16 bytes
@@ -32,6 +41,12 @@ struct GemmParams {
   int32_t bias_accumulator;
 };
 
+// Where a column goes: channel < 0 is no column; d, h, w: its tap, where merged.
+struct GemmColumn {
+  int64_t offset;
+  int32_t channel, d, h, w;
+};
+
 // A position of the tile: where its taps start in x.
 struct alignas(16) GemmPlace {
   int32_t d, h, w, offset;  // base input of each axis, may lie outside; n*xs[0] + d*xs[2] + h*xs[3] + w*xs[4]
@@ -40,6 +55,13 @@ struct GemmTap {
   int32_t d, h, w, offset, row;  // how far the input lies below the base; the same in elements of x; tap of the weight
 };
 inline constexpr int32_t kNoPlace = INT32_MIN / 2;  // position behind the last: no input is inside
+inline constexpr int64_t kNoOffset = INT64_MIN;
+
+// Columns of a tile of BN: whole runs.
+template <int BN>
+CTCONV_HD int32_t gemm_tile_columns(const GemmParams& p) {
+  return BN / p.run * p.run;
+}
 
 // Which phase and tile a block works on.
 struct GemmTile {
@@ -66,18 +88,39 @@ CTCONV_HD GemmPhase gemm_phase(const GemmParams& p, int32_t phase) {
   return f;
 }
 
-// One place and its offset in y for row `m` of the tile; y_offset -1: no such position.
+// One place and its offset in y for a row of the tile; kNoOffset: no such position.
 CTCONV_HD void gemm_place(const GemmParams& p, const GemmPhase& f, int32_t position, GemmPlace* place,
                           int64_t* y_offset) {
-  *place = {kNoPlace, kNoPlace, kNoPlace, 0}, *y_offset = -1;
+  *place = {kNoPlace, kNoPlace, kNoPlace, 0}, *y_offset = kNoOffset;
   if (position >= f.positions) return;
   const int32_t qw = position % f.outputs[2], qh = position / f.outputs[2] % f.outputs[1];
   const int32_t dn = position / f.outputs[2] / f.outputs[1], qd = dn % f.outputs[0], n = dn / f.outputs[0];
   const int32_t d = f.taps[0].i + qd, h = f.taps[1].i + qh, w = f.taps[2].i + qw;
   const int64_t offset = n * p.xs[0] + d * p.xs[2] + h * p.xs[3] + w * p.xs[4];
   *place = {d, h, w, static_cast<int32_t>(offset)};
-  *y_offset = n * p.ys[0] + (f.first[0] + qd * p.axis[0].s) * p.ys[2] + (f.first[1] + qh * p.axis[1].s) * p.ys[3] +
-              (f.first[2] + qw * p.axis[2].s) * p.ys[4];
+  *y_offset = n * p.ys[0] + (f.first[0] + qd * p.step[0] - p.base[0]) * p.ys[2] +
+              (f.first[1] + qh * p.step[1] - p.base[1]) * p.ys[3] + (f.first[2] + qw * p.step[2] - p.base[2]) * p.ys[4];
+}
+
+template <int BN>
+CTCONV_HD GemmColumn gemm_column(const GemmParams& p, const GemmTile& tile, int32_t n) {
+  const int32_t wide = gemm_tile_columns<BN>(p), column = tile.tile_n * wide + n;
+  GemmColumn c{0, -1, 0, 0, 0};
+  if (n >= wide || column >= p.columns) return c;
+  int32_t channel = column;
+  if (p.merged) {  // taps d, h, then co and w: channels-first w is fastest, channels-last co
+    if (p.channels_fastest) {
+      channel = column % p.co;
+      const int32_t tap = column / p.co;
+      c.w = tap % p.taps[2], c.h = tap / p.taps[2] % p.taps[1], c.d = tap / p.taps[2] / p.taps[1];
+    } else {
+      const int32_t row = column / p.taps[2];
+      c.w = column % p.taps[2], channel = row % p.co, c.h = row / p.co % p.taps[1], c.d = row / p.co / p.taps[1];
+    }
+  }
+  c.channel = tile.group * p.co + channel;
+  c.offset = c.channel * p.ys[1] + c.d * p.ys[2] + c.h * p.ys[3] + c.w * p.ys[4];
+  return c;
 }
 
 CTCONV_HD GemmTap gemm_tap(const GemmParams& p, const GemmPhase& f, int32_t j) {
@@ -108,25 +151,43 @@ constexpr int32_t gemm_sums() {
   return BM * (BN + 4) > BN * (BM + 4) ? BM * (BN + 4) : BN * (BM + 4);
 }
 
+// What a block leaves for the store of its tile.
+struct GemmStore {
+  const GemmPlace* place;
+  const int64_t* y_offset;
+  const GemmColumn* column;
+};
+
+CTCONV_HD bool gemm_cropped(const GemmParams& p, const GemmPlace& q, const GemmColumn& c) {
+  const int32_t d = q.d * p.step[0] - p.base[0] + c.d, h = q.h * p.step[1] - p.base[1] + c.h;
+  const int32_t w = q.w * p.step[2] - p.base[2] + c.w;
+  return d < 0 || d >= p.out[0] || h < 0 || h >= p.out[1] || w < 0 || w >= p.out[2];
+}
+
 // Rank `rank` of `split` writes its share of the tile: y = act(sum of the ranks' sums + bias). sums: one pointer a rank.
 template <class T, int BM, int BN, int kThreads, class Sums>
-CTCONV_HD void gemm_write(const GemmParams& p, const GemmTile& tile, int32_t thread, const int64_t* y_offset,
-                          const Sums& sums) {
+CTCONV_HD void gemm_write(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore& s, const Sums& sums) {
   using Acc = Accumulator<T>;
   constexpr int kV = 16 / static_cast<int>(sizeof(T));
-  const int32_t c0 = tile.tile_n * BN, channel0 = tile.group * p.co + c0;
-  const int32_t wide = p.vector ? kV : 1, items = BM * BN / wide, share = (items + p.split - 1) / p.split;
-  const int32_t end = (tile.rank + 1) * share < items ? (tile.rank + 1) * share : items;
-  for (int32_t e = tile.rank * share + thread; e < end; e += kThreads) {
-    const int32_t m = p.channels_fastest ? e / (BN / wide) : e % BM;
-    const int32_t n = p.channels_fastest ? e % (BN / wide) * wide : e / BM;
-    if (y_offset[m] < 0 || c0 + n >= p.co) continue;
-    T* y = static_cast<T*>(p.y) + y_offset[m] + (channel0 + n) * p.ys[1];
+  const int32_t wide = p.vector ? kV : 1, columns = gemm_tile_columns<BN>(p), items = BM * columns / wide;
+  const int32_t share = (items + p.split - 1) / p.split, end = (rank + 1) * share < items ? (rank + 1) * share : items;
+  for (int32_t e = rank * share + thread; e < end; e += kThreads) {
+    int32_t m, n;
+    if (p.channels_fastest) {  // run is 1
+      m = e / (BN / wide), n = e % (BN / wide) * wide;
+    } else {  // a run of columns, then positions, then the next run
+      const auto outer = static_cast<int32_t>(p.by_run.divide(static_cast<uint32_t>(e)));
+      m = outer % BM, n = outer / BM * p.run + (e - outer * p.run);
+    }
+    const GemmColumn& column = s.column[n];
+    if (s.y_offset[m] == kNoOffset || column.channel < 0) continue;
+    if (p.crop && gemm_cropped(p, s.place[m], column)) continue;
+    T* y = static_cast<T*>(p.y) + s.y_offset[m] + column.offset;
     const auto value = [&](int32_t v) {
       const int32_t at = gemm_sum_at<BM, BN>(p.channels_fastest, m, n + v);
       Acc sum = sums(0)[at];
       for (int32_t r = 1; r < p.split; ++r) sum += sums(r)[at];
-      const Acc bias = load_bias<T>(p.bias, p.bias_accumulator, (channel0 + n + v) * p.bias_stride);
+      const Acc bias = load_bias<T>(p.bias, p.bias_accumulator, (column.channel + v) * p.bias_stride);
       return narrow<T>(activate<Acc>(p.act, sum + bias));
     };
     if (p.vector) {

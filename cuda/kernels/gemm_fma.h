@@ -23,6 +23,7 @@ struct GemmFma {
   struct Shared {
     GemmPlace* place;
     int64_t* y_offset;
+    GemmColumn* column;
     GemmTap* tap;
     uint32_t* mask;  // [2][kDepth][kA]
     Acc *a, *b;      // [2][kDepth][BM], [2][kDepth][BN]
@@ -38,7 +39,8 @@ struct GemmFma {
   static constexpr size_t kPanels = 2 * kDepth * (BM + BN) * sizeof(Acc);
   static constexpr size_t kSums = gemm_sums<BM, BN>() * sizeof(Acc);
   CTCONV_HD static size_t shared_bytes(int32_t most_taps) {
-    const size_t head = BM * (sizeof(GemmPlace) + sizeof(int64_t)) + 2 * kDepth * kA * sizeof(uint32_t);
+    const size_t head =
+        BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn) + 2 * kDepth * kA * sizeof(uint32_t);
     return (kPanels > kSums ? kPanels : kSums) + head + static_cast<size_t>(most_taps) * sizeof(GemmTap);
   }
   CTCONV_HD static Shared carve(unsigned char* raw) {
@@ -47,6 +49,7 @@ struct GemmFma {
     raw += kPanels > kSums ? kPanels : kSums;
     s.place = reinterpret_cast<GemmPlace*>(raw), raw += BM * sizeof(GemmPlace);
     s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
+    s.column = reinterpret_cast<GemmColumn*>(raw), raw += BN * sizeof(GemmColumn);
     s.mask = reinterpret_cast<uint32_t*>(raw), raw += 2 * kDepth * kA * sizeof(uint32_t);
     s.tap = reinterpret_cast<GemmTap*>(raw);
     return s;
@@ -62,6 +65,7 @@ struct GemmFma {
   CTCONV_HD static void begin(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t first, int32_t thread,
                               Shared& s, Registers& r) {
     for (int32_t m = thread; m < BM; m += kThreads) gemm_place(p, f, t.tile_m * BM + m, &s.place[m], &s.y_offset[m]);
+    for (int32_t n = thread; n < BN; n += kThreads) s.column[n] = gemm_column<BN>(p, t, n);
     for (int32_t j = thread; j < f.count; j += kThreads) s.tap[j] = gemm_tap(p, f, j);
     CTCONV_UNROLL
     for (int m = 0; m < TM; ++m) {
@@ -80,15 +84,15 @@ struct GemmFma {
                               const Shared& s, Registers& r) {
     const int32_t lane = thread % 32;
     const T* x = static_cast<const T*>(p.x) + t.group * p.x_group;
-    const int64_t taps = int64_t{p.axis[0].k} * p.axis[1].k * p.axis[2].k;
-    const T* w = static_cast<const T*>(p.w) + int64_t{t.group} * p.ci * taps * p.co + t.tile_n * BN;
+    const int32_t column0 = t.tile_n * gemm_tile_columns<BN>(p);
+    const T* w = static_cast<const T*>(p.w) + int64_t{t.group} * p.ci * p.weight_taps * p.columns + column0;
     bool whole = true;
     CTCONV_UNROLL
     for (int e = 0; e < kRows; ++e) {
       const bool real = r.ci[e] < p.ci;
       const GemmTap tap = real ? s.tap[r.tap[e]] : GemmTap{0, 0, 0, 0, 0};
       const T* xk = x + r.ci[e] * p.xs[1] - tap.offset;
-      const T* wk = w + (r.ci[e] * taps + tap.row) * p.co;
+      const T* wk = w + (int64_t{r.ci[e]} * p.weight_taps + tap.row) * p.columns;
       r.inside[e] = 0;
       CTCONV_UNROLL
       for (int i = 0; i < kA; ++i) {
@@ -103,7 +107,7 @@ struct GemmFma {
       CTCONV_UNROLL
       for (int i = 0; i < kB; ++i) {
         const int32_t n = lane + 32 * i;
-        r.b[e][i] = real && t.tile_n * BN + n < p.co ? Acc(widen(wk[n])) : Acc(0);
+        r.b[e][i] = real && column0 + n < p.columns ? Acc(widen(wk[n])) : Acc(0);
       }
       r.tap[e] += kDepth;
       while (r.tap[e] >= f.count && r.ci[e] < p.ci) r.tap[e] -= f.count, ++r.ci[e];

@@ -12,26 +12,27 @@ namespace ctconv::cuda {
 template <int BN>
 __device__ __forceinline__ GemmTile tile_of(const GemmParams& p) {
   const auto x = static_cast<int32_t>(blockIdx.x), y = static_cast<int32_t>(blockIdx.y);
-  const int32_t tiles_n = (p.co + BN - 1) / BN;
+  const int32_t wide = gemm_tile_columns<BN>(p), tiles_n = (p.columns + wide - 1) / wide;
   return {x / p.split, y % tiles_n, y / tiles_n, static_cast<int32_t>(blockIdx.z), x % p.split};
 }
 
 // The sums stand in shared memory, not yet seen by the other threads.
 template <class T, class Kernel>
 __device__ __forceinline__ void finish_tile(const GemmParams& p, const GemmTile& tile, int32_t thread,
-                                            const int64_t* y_offset, Accumulator<T>* sums) {
+                                            const GemmStore& store, Accumulator<T>* sums) {
 #if __CUDA_ARCH__ >= 900
   if (p.split > 1) {
     const auto cluster = cooperative_groups::this_cluster();
     cluster.sync();
-    gemm_write<T, Kernel::kBM, Kernel::kBN, Kernel::kThreads>(
-        p, tile, thread, y_offset, [&](int32_t r) { return cluster.map_shared_rank(sums, static_cast<unsigned>(r)); });
+    gemm_write<T, Kernel::kBM, Kernel::kBN, Kernel::kThreads>(p, tile.rank, thread, store, [&](int32_t r) {
+      return cluster.map_shared_rank(sums, static_cast<unsigned>(r));
+    });
     cluster.sync();  // nobody leaves while another still reads its sums
     return;
   }
 #endif
   __syncthreads();
-  gemm_write<T, Kernel::kBM, Kernel::kBN, Kernel::kThreads>(p, tile, thread, y_offset, [&](int32_t) { return sums; });
+  gemm_write<T, Kernel::kBM, Kernel::kBN, Kernel::kThreads>(p, 0, thread, store, [&](int32_t) { return sums; });
 }
 
 template <class Kernel, class F>

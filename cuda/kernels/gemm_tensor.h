@@ -38,6 +38,7 @@ struct GemmTensor {
     float* sums;            // the same memory
     GemmPlace* place;
     int64_t* y_offset;
+    GemmColumn* column;
     GemmTap* tap;
   };
   struct Registers {
@@ -49,7 +50,8 @@ struct GemmTensor {
   static constexpr size_t kSums = gemm_sums<BM, BN>() * sizeof(float);
   static constexpr size_t kBody = kPanels > kSums ? kPanels : kSums;
   CTCONV_HD static size_t shared_bytes(int32_t most_taps) {
-    return kBody + BM * (sizeof(GemmPlace) + sizeof(int64_t)) + static_cast<size_t>(most_taps) * sizeof(GemmTap);
+    return kBody + BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn) +
+           static_cast<size_t>(most_taps) * sizeof(GemmTap);
   }
   CTCONV_HD static Shared carve(unsigned char* raw) {
     Shared s;
@@ -57,6 +59,7 @@ struct GemmTensor {
     raw += kBody;
     s.place = reinterpret_cast<GemmPlace*>(raw), raw += BM * sizeof(GemmPlace);
     s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
+    s.column = reinterpret_cast<GemmColumn*>(raw), raw += BN * sizeof(GemmColumn);
     s.tap = reinterpret_cast<GemmTap*>(raw);
     return s;
   }
@@ -72,6 +75,7 @@ struct GemmTensor {
   CTCONV_HD static void begin(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t first, int32_t thread,
                               Shared& s, Registers& r) {
     for (int32_t m = thread; m < BM; m += kThreads) gemm_place(p, f, t.tile_m * BM + m, &s.place[m], &s.y_offset[m]);
+    for (int32_t n = thread; n < BN; n += kThreads) s.column[n] = gemm_column<BN>(p, t, n);
     for (int32_t j = thread; j < f.count; j += kThreads) s.tap[j] = gemm_tap(p, f, j);
     CTCONV_UNROLL
     for (int i = 0; i < kTM / 16; ++i) {
@@ -106,8 +110,9 @@ struct GemmTensor {
     const bool real = r.tap < f.count;
     const GemmTap tap = real ? s.tap[r.tap] : GemmTap{0, 0, 0, 0, 0};
     const T* x = static_cast<const T*>(p.x) + t.group * p.x_group - tap.offset + r.chunk * kElements;
-    const int64_t taps = int64_t{p.axis[0].k} * p.axis[1].k * p.axis[2].k;
-    const T* w = static_cast<const T*>(p.w) + ((t.group * taps + tap.row) * p.co + t.tile_n * BN) * p.ci_pitch +
+    const int32_t column0 = t.tile_n * gemm_tile_columns<BN>(p);
+    const T* w = static_cast<const T*>(p.w) +
+                 ((int64_t{t.group} * p.weight_taps + tap.row) * p.columns + column0) * p.ci_pitch +
                  r.chunk * kElements;
     unsigned char* a = s.panels + size_t{static_cast<uint32_t>(stage)} * (BM + BN) * kRow;
     unsigned char* b = a + BM * kRow;
@@ -122,7 +127,7 @@ struct GemmTensor {
     for (int e = 0; e < (BN + kPass - 1) / kPass; ++e) {
       const int32_t n = row0 + e * kPass;
       if (BN % kPass != 0 && n >= BN) break;
-      const bool inside = real && t.tile_n * BN + n < p.co;
+      const bool inside = real && column0 + n < p.columns;
       copy(chunk_at(b, n, column), inside ? w + int64_t{n} * p.ci_pitch : static_cast<const T*>(p.w), inside);
     }
     const int32_t per_tap = p.ci_pitch / kElements;

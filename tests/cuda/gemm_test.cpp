@@ -53,7 +53,7 @@ typename Kernel::Shared rank_sums(const GemmParams& p, const GemmTile& tile, con
 template <class T, class Kernel>
 void run_blocks(const GemmParams& p) {
   const GemmShape shape = gemm_shape(p, {Kernel::kBM, Kernel::kBN});
-  const int32_t tiles_n = (p.co + Kernel::kBN - 1) / Kernel::kBN;
+  const int32_t wide = gemm_tile_columns<Kernel::kBN>(p), tiles_n = (p.columns + wide - 1) / wide;
   for (int32_t phase = 0; phase < shape.grid_z; ++phase) {
     const GemmPhase f = gemm_phase(p, phase);
     REQUIRE(f.count <= p.most_taps);
@@ -67,10 +67,10 @@ void run_blocks(const GemmParams& p) {
           shared.push_back(rank_sums<Kernel>(p, {m, y % tiles_n, y / tiles_n, phase, rank}, f, raw.back()));
         }
         for (int32_t rank = 0; rank < p.split; ++rank) {
-          const GemmTile tile{m, y % tiles_n, y / tiles_n, phase, rank};
+          const GemmStore store{shared[0].place, shared[0].y_offset, shared[0].column};
           for (int32_t t = 0; t < Kernel::kThreads; ++t) {
             gemm_write<T, Kernel::kBM, Kernel::kBN, Kernel::kThreads>(
-                p, tile, t, shared[0].y_offset, [&](int32_t r) { return shared[static_cast<size_t>(r)].sums; });
+                p, rank, t, store, [&](int32_t r) { return shared[static_cast<size_t>(r)].sums; });
           }
         }
       }
@@ -114,7 +114,7 @@ void run_form(Case<T>& c, const GemmForm& form, Packing packing, int32_t split, 
 }
 
 struct Counts {
-  int fma = 0, split = 0, tensor = 0, moved = 0, vector = 0;
+  int fma = 0, split = 0, tensor = 0, moved = 0, vector = 0, merged = 0, runs = 0;
 };
 
 template <class T>
@@ -169,21 +169,22 @@ void one(uint64_t seed, Limits limits, Counts* counts) {
   GemmForm form;
   REQUIRE(gemm_form(c.p, GemmMath::kFma, &form) == "");
   const uint64_t pick = r();
-  run_form(c, form, Packing::kTapsMiddle, 1, [&](const GemmParams& p) { run_fma<T>(p, pick); });
+  run_form(c, form, form.packing, 1, [&](const GemmParams& p) { run_fma<T>(p, pick); });
   check_core(c, expected_core(c), "gemm");
+  counts->merged += form.params.merged, counts->runs += form.params.run > 1;
   ++counts->fma, counts->moved += form.moves_x, counts->vector += form.params.vector;
 
   fill(r, &c, true, false);  // small integers: exact in TF32 and in any order
   const auto expected = expected_core(c);
   c.y = clean;
   const int32_t split = 1 << draw(r, 1, 3);
-  run_form(c, form, Packing::kTapsMiddle, split, [&](const GemmParams& p) { run_fma<T>(p, pick); });
+  run_form(c, form, form.packing, split, [&](const GemmParams& p) { run_fma<T>(p, pick); });
   check_core(c, expected, "gemm-split");
   ++counts->split;
   if constexpr (!std::is_same_v<T, double>) {
     REQUIRE(gemm_form(c.p, GemmMath::kTensor, &form) == "");
     c.y = clean;
-    run_form(c, form, Packing::kRowsOfCi, r() % 2 ? 1 : split, [&](const GemmParams& p) { run_tensor<T>(p, pick); });
+    run_form(c, form, form.packing, r() % 2 ? 1 : split, [&](const GemmParams& p) { run_tensor<T>(p, pick); });
     check_core(c, expected, "gemm-tensor");
     ++counts->tensor, counts->moved += form.moves_x, counts->vector += form.params.vector;
   }
@@ -210,6 +211,8 @@ TEST_CASE("gemm kernels on the CPU give the scalar scan's sums", "[cuda][kernels
   CHECK(counts.tensor == 84);
   CHECK(counts.moved > 40);
   CHECK(counts.vector > 10);
+  CHECK(counts.merged > 20);
+  CHECK(counts.runs > 10);
 }
 
 TEST_CASE("a gemm block of many steps: long K, ragged channels, all phases", "[cuda][kernels][gemm]") {
@@ -233,7 +236,7 @@ TEST_CASE("a gemm block of many steps: long K, ragged channels, all phases", "[c
   CHECK(form.moves_x);
   for (uint64_t tile = 0; tile < 4; ++tile) {
     c.y = clean;
-    run_form(c, form, Packing::kTapsMiddle, 1, [&](const GemmParams& p) { run_fma<float>(p, tile); });
+    run_form(c, form, form.packing, 1, [&](const GemmParams& p) { run_fma<float>(p, tile); });
     check_core(c, expected, "gemm");
   }
 }
