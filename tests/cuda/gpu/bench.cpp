@@ -134,6 +134,7 @@ struct Row {
 void one(Run& run, Timer& timer, Sets& sets, const Row& row) {
   const bool named = row.choice != "auto" && row.choice != "measured";
   ctconv_cuda_options o{};
+  o.reproducible = CTCONV_CUDA_DETERMINISTIC;  // what the C API asks for
   o.allow_tf32 = row.tf32, o.workspace_limit = SIZE_MAX, o.kernel = named ? row.choice.c_str() : nullptr;
   o.tuning = row.choice == "measured";
   const auto planning = std::chrono::steady_clock::now();
