@@ -51,6 +51,7 @@ std::string describe_plan(const PlanFacts& plan) {
   s += line("workspace_bytes", std::to_string(plan.workspace_bytes));
   s += line("packed_bytes", std::to_string(plan.packed_bytes));
   if (plan.threads != 0) s += line("threads", std::to_string(plan.threads));
+  for (const auto& [fact, value] : plan.device) s += line(("device." + fact).c_str(), value);
   for (const auto& [engine, reason] : plan.refused) s += line(("refused." + engine).c_str(), reason);
   return s;
 }

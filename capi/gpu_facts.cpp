@@ -9,7 +9,7 @@
 namespace ctconv {
 namespace {
 
-constexpr std::string_view kRefused = "refused.";
+constexpr std::string_view kRefused = "refused.", kDevice = "device.";
 
 }  // namespace
 
@@ -29,6 +29,7 @@ PlanFacts facts_of(const std::string& text) {
     if (key == "form") form = value;
     if (key == "why") facts.why = value;
     if (key == "estimated_us" && read_number(value, &microseconds)) facts.estimated_seconds = microseconds * 1e-6;
+    if (key.starts_with(kDevice)) facts.device.emplace_back(key.substr(kDevice.size()), value);
     if (key.starts_with(kRefused)) facts.refused.emplace_back(key.substr(kRefused.size()), value);
   }
   facts.form = form.empty() ? kernel : kernel + ", " + form;

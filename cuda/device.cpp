@@ -120,7 +120,8 @@ DeviceModel model_of(int32_t capability, int32_t processors, double clock_hz, do
           .f32 = f32 * per,
           .f64 = f64 * per,
           .tf32 = tf32 * per,
-          .f16 = f16 * per};
+          .f16 = f16 * per,
+          .launch_seconds = 2.5e-6};
 }
 
 Result<DeviceModel> device_model(int32_t ordinal) {

@@ -32,7 +32,9 @@ struct DeviceModel {
   int32_t ordinal = 0, capability = 0, processors = 0;
   double bytes_per_second = 0;
   double f32 = 0, f64 = 0, tf32 = 0, f16 = 0;  // flop/s, fused multiply-add counted as two
+  double launch_seconds = 0;                   // of a small kernel in a stream
 };
+// By data sheet; constants.h measures.
 DeviceModel model_of(int32_t capability, int32_t processors, double clock_hz, double memory_bytes_per_second);
 Result<DeviceModel> device_model(int32_t ordinal);
 

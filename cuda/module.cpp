@@ -9,6 +9,7 @@
 #include <exception>
 #include <new>
 
+#include "cuda/constants.h"
 #include "cuda/engine.h"
 #include "cuda/kernels/launch.h"
 #include "src/base/number.h"
@@ -17,6 +18,7 @@
 struct ctconv_cuda_plan {
   ctconv_cuda_problem problem;
   ctconv::cuda::DeviceModel device;
+  std::string constants;  // where the model's numbers come from
   std::unique_ptr<ctconv::cuda::DevicePlan> plan;  // null: y is empty
   ctconv::cuda::Choice choice;
   std::string packing;
@@ -120,9 +122,10 @@ Status create(int32_t ordinal, const ctconv_cuda_problem& problem, const ctconv_
   CTCONV_RETURN_IF_ERROR(guard.status());
   auto plan = std::make_unique<ctconv_cuda_plan>();
   plan->problem = problem;
-  Result<DeviceModel> device = device_model(ordinal);
-  if (!device.ok()) return device.take_status();
-  plan->device = *device;
+  Result<const Constants*> constants = device_constants(ordinal);
+  if (!constants.ok()) return constants.take_status();
+  plan->device = (*constants)->model;
+  plan->constants = (*constants)->text;
   plan->packing = name_of(Packing::kRaw);
   if (!y_empty(problem)) {
     const Request request{plan->problem, options, plan->device, options.workspace_limit, {}, 1};
@@ -202,6 +205,7 @@ std::string describe(const ctconv_cuda_plan& plan) {
   t += line("estimated_us", show_fixed(1e6 * plan.plan->seconds(), 6));
   t += line("weights", plan.packing);
   t += line("workspace_bytes", std::to_string(plan.workspace));
+  t += line("device.constants", plan.constants);
   for (const auto& [row, reason] : plan.choice.refused) t += line("refused." + row, reason);
   return t;
 }

@@ -32,7 +32,8 @@ enum {
 };
 enum {
   CTCONV_CUDA_FASTEST = 0,
-  CTCONV_CUDA_DETERMINISTIC = 1 /* same bits on every run, device and cuDNN kept */,
+  /* same bits on every run of a plan; which plan is chosen may differ between processes (device.constants) */
+  CTCONV_CUDA_DETERMINISTIC = 1,
   CTCONV_CUDA_REFERENCE_BITS = 2 /* only kernels that keep the CPU reference's order of fused multiply-adds */
 };
 enum { CTCONV_CUDA_NOT_A_DEVICE_POINTER = 0, CTCONV_CUDA_DEVICE_POINTER = 1, CTCONV_CUDA_MANAGED_POINTER = 2 };
@@ -93,8 +94,8 @@ typedef struct ctconv_cuda_table {
                        ctconv_cuda_error* error);
   /* Enqueues and returns; no device allocation, no synchronisation, capturable after one run on the same thread. */
   int32_t (*plan_execute)(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call, ctconv_cuda_error* error);
-  /* "key: value" lines: kernel, form, why, estimated_us, weights, workspace_bytes, refused.<kernel>. Writes at most
-   * capacity bytes with NUL, returns the bytes of the whole text with NUL. */
+  /* "key: value" lines: kernel, form, why, estimated_us, weights, workspace_bytes, device.<fact>, refused.<kernel>.
+   * Writes at most capacity bytes with NUL, returns the bytes of the whole text with NUL. */
   size_t (*plan_describe)(const ctconv_cuda_plan* plan, char* text, size_t capacity);
   int32_t (*plan_export)(const ctconv_cuda_plan* plan, char* text, size_t capacity, size_t* needed,
                          ctconv_cuda_error* error);

@@ -241,7 +241,8 @@ double moved_bytes(const ctconv_cuda_problem& p) {
 
 double estimate(const DeviceModel& device, double bytes, double memory_share, double flop, double peak, double share,
                 int launches) {
-  return std::max(bytes / (device.bytes_per_second * memory_share), flop / (peak * share)) + launches * 2.5e-6;
+  return std::max(bytes / (device.bytes_per_second * memory_share), flop / (peak * share)) +
+         launches * device.launch_seconds;
 }
 
 bool aligned16(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }

@@ -181,7 +181,8 @@ CTCONV_API ctconv_status ctconv_execute(const ctconv_op *op, const ctconv_call *
 
 /* What will run, or ran, for this call, as `key: value` lines, first "engine: <name>". Keys are only appended: engine,
  * form, why, problem, flop, bytes, estimated_ms, workspace_bytes, packed_bytes, threads (CPU), refused.<engine>.
- * CUDA: refused.<kernel>, and form begins with the kernel's name.
+ * CUDA: refused.<kernel>, and form begins with the kernel's name; device.constants: what the device reaches, by which
+ * the estimates are made, measured or by data sheet.
  * call NULL: the op as a whole (dialect, device, plans and bytes held, cores and CPU quota found).
  * Like snprintf: cuts at cap, ends in NUL (buf may be NULL if cap is 0), *needed (may be NULL) is the full size with
  * NUL. Status as prepare. */

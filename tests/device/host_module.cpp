@@ -265,7 +265,7 @@ size_t plan_describe(const ctconv_cuda_plan* plan, char* text, size_t capacity) 
   const std::string s = "kernel: host\nform: plain loops\nwhy: fastest estimated: host 0.25 ms\nestimated_us: 250\n"
                         "weights: " + std::string(plan_packing(plan)) +
                         "\nworkspace_bytes: " + std::to_string(workspace_of(*plan)) +
-                        "\nrefused.cell: too many channels\nrefused.cudnn: libcudnn.so.9 not found\n";
+                        "\ndevice.constants: data sheet (a host has none)\nrefused.cell: too many channels\nrefused.cudnn: libcudnn.so.9 not found\n";
   if (text != nullptr && capacity != 0) std::snprintf(text, capacity, "%s", s.c_str());
   return s.size() + 1;
 }

@@ -195,11 +195,13 @@ TEST_CASE("device: describe writes what it writes for the CPU", "[device]") {
   const std::string text = describe(op, &call);
   INFO(text);
   const std::vector<std::string> want = {"engine", "form", "why", "problem", "flop", "bytes", "estimated_ms",
-                                         "workspace_bytes", "packed_bytes", "refused.cell", "refused.cudnn"};
+                                         "workspace_bytes", "packed_bytes", "device.constants",
+                                         "refused.cell", "refused.cudnn"};
   CHECK(keys_of(text) == want);
   CHECK(value_of(text, "engine") == "cuda");
   CHECK(value_of(text, "form") == "host, plain loops");
   CHECK(value_of(text, "why") == "fastest estimated: host 0.25 ms");
+  CHECK(value_of(text, "device.constants") == "data sheet (a host has none)");
   CHECK(value_of(text, "estimated_ms") == "0.25");
   CHECK(value_of(text, "workspace_bytes") == std::to_string(prepared(op, call)));
   CHECK(value_of(text, "packed_bytes") == std::to_string(4 * 6 * 9 * 4));

@@ -117,7 +117,7 @@ for item in "$@"; do
     golden) run_part golden "$seconds" "$slices" "$bin/ctconv_gpu_golden" --data "$bin/golden_values.jsonl" ;;
     random) gpu_run random "$seconds" "$slices" random ;;
     correct) gpu_run correct "$seconds" "$slices" correct ;;
-    behaviour) gpu_run behaviour "$seconds" 1 behaviour ;;
+    behaviour) gpu_run behaviour "$seconds" 1 constants behaviour ;;
     bench) gpu_run bench "$seconds" 1 ceilings bench ;;
     sanitize) sanitize "$seconds" ;;
     torch)

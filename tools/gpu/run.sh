@@ -56,7 +56,7 @@ for part in $parts; do
       fi ;;
     check)
       # shellcheck disable=SC2086
-      gpu_run check ceilings behaviour random correct $only
+      gpu_run check constants ceilings behaviour random correct $only
       export CTCONV_CUDA_MODULE="$build/libctconv_cuda.so"
       run golden "$build/ctconv_gpu_golden" --data "$root/tests/data/golden_values.jsonl" --out "$results/golden.json" ;;
     sanitize)

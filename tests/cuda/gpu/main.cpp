@@ -1,7 +1,7 @@
 // ctconv_gpu_run: everything that needs a device, in one program.
 //
 //   ctconv_gpu_run PART... --module libctconv_cuda.so --layers bench/layers.json [--out report.json] [--seed N]
-//                  [--device N] [--slice I/N] [--deadline SECONDS] [--quick]     PART: ceilings correct random
+//                  [--device N] [--slice I/N] [--deadline SECONDS] [--quick]     PART: constants ceilings correct random
 //                  [--only SUBSTRING of layer ids] [--types f32,tf32,f16,bf16,f64] [--orders first,last]   behaviour bench
 //                  [--choices auto,measured,cell,...,cudnn] [--own: every kernel but cudnn, and not auto]
 //                  [--rounds N of random] [--samples N] [--sample-ms M]
@@ -167,7 +167,8 @@ int main_of(int argc, char** argv) {
   run.report["failed"] = nlohmann::json::array();
   std::printf("%s, seed %llu, slice %lld/%lld\n", text->c_str(), static_cast<unsigned long long>(run.seed),
               static_cast<long long>(run.slice), static_cast<long long>(run.slices));
-  const std::pair<const char*, void (*)(Run&)> all[] = {{"ceilings", run_ceilings},
+  const std::pair<const char*, void (*)(Run&)> all[] = {{"constants", run_constants},
+                                                        {"ceilings", run_ceilings},
                                                         {"correct", run_correct},
                                                         {"random", run_random},
                                                         {"behaviour", run_behaviour},

@@ -79,6 +79,7 @@ inline const char* dtype_name(int32_t t) {
   return t == CTCONV_CUDA_F32 ? "f32" : t == CTCONV_CUDA_F16 ? "f16" : t == CTCONV_CUDA_BF16 ? "bf16" : "f64";
 }
 
+void run_constants(Run& run);  // the first part, if at all: before any plan
 void run_ceilings(Run& run);
 void run_correct(Run& run);    // every layer x type x order x kernel against f64 on the CPU
 void run_random(Run& run);     // random geometry, strides, rims, tails: exact kernels by ==, others on small integers
