@@ -5,6 +5,7 @@ in:  CTCONV_LIBRARY, CTCONV_CUDA_MODULE = ctconv_host_module.so;   out: exit sta
 """
 import importlib.util
 import json
+import math
 import os
 import pathlib
 import subprocess
@@ -59,6 +60,34 @@ class Rehearsal(unittest.TestCase):
             self.assertEqual(row["auto_form"], "host, plain loops")
         self.assertEqual(set(report["peaks"]), {"f32", "tf32", "f16", "bf16"})
         self.assertEqual(report["not_reached"], [])
+        self.tabulate(report)
+
+    def tabulate(self, report):
+        docs = self.path / "docs"
+        docs.mkdir()
+        line = [sys.executable, str(ROOT / "tools/gpu/table.py"), "--results", str(self.path), "--layers", str(self.path / "layers.json"), "--docs",
+                str(docs), "--date", "2020-02-02"]
+        done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        page = (docs / "performance-gpu.md").read_text(encoding="utf-8")
+        some = [r["torch"]["graph"] / r["measured"]["graph"] for r in report["rows"] if (r["type"], r["order"]) == ("f16", "first")]
+        self.assertIn(f"| f16 | channels-first | {len(some)} |", page)
+        line = next(line for line in page.splitlines() if line.startswith("| f16 | channels-first"))
+        self.assertEqual(line.split("|")[7].strip(), f"{math.prod(some) ** (1 / len(some)):.2f}")
+        kept = json.loads((docs / "performance-gpu-2020-02-02.json").read_text(encoding="utf-8"))
+        self.assertEqual((len(kept["rows"]), len(kept["rows"][0])), (len(report["rows"]), len(kept["columns"])))
+
+    def test_floors_are_bytes_or_flop(self):
+        sys.path.insert(0, str(ROOT / "tools/gpu"))
+        import figures
+
+        flop, elements = figures.work(layer("two", [5, 4], k=[2, 2], p_begin=[0, 0], p_end=[0, 0]))
+        self.assertEqual(flop, 2 * 2 * 20 * 4 * 4 * 6)  # kernel = stride: every tap of every pixel lands
+        self.assertEqual(elements, 2 * (4 * 20 + 6 * 80) + 4 * 6 * 4 + 6)
+        raw = {"layer": "two", "type": "f16", "order": "first", "torch": {"graph": 4.0}, "measured": {"graph": 2.0}}
+        for peak, bound in ((1e12, True), (1e6, False)):
+            row = figures.Row(raw, layer("two", [5, 4]), {"peaks": {"f16": peak}, "copy_bytes_per_second": 1e9, "graph_launch_us": 0.5})
+            self.assertEqual((row.memory_bound, row.ratio("measured", "graph")), (bound, 2.0))
 
     def test_a_deadline_names_what_it_cut(self):
         done, report = self.run_tool("--deadline", "0.001", "--types", "f32")
