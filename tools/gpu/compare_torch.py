@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ from whole_file import whole  # noqa: E402
 PASSES = [("f32", "first"), ("f16", "last"), ("tf32", "first"), ("f16", "first"), ("f32", "last"), ("tf32", "last"), ("bf16", "last"),
           ("bf16", "first")]
 MOST_DEATHS, SILENCE = 6, 45  # workers that may die; seconds without a row after which a worker counts as hung
+GRACE = 5  # seconds that a last configuration may take beyond the deadline
 
 
 def arguments():
@@ -194,6 +196,21 @@ def work(a, wanted):
     return 0
 
 
+def watched(worker, a, wanted, lines, end):
+    """The worker's exit status; meanwhile the report is rewritten, and a worker that is late or silent is killed."""
+    said = 0.0
+    while True:
+        try:
+            return worker.wait(1)
+        except subprocess.TimeoutExpired:
+            latest = max([os.path.getmtime(p) for p in (lines.path, lines.now) if os.path.exists(p)] or [time.time()])
+            if time.time() - said > 5:
+                said = time.time()
+                assemble(a, wanted)
+            if time.time() > end + GRACE or time.time() - latest > SILENCE:
+                worker.kill()
+
+
 def supervised(a, wanted):
     """Workers one after the other. The first is given a clean start; each death is a row."""
     end = time.time() + (a.deadline or 1e9)
@@ -201,22 +218,19 @@ def supervised(a, wanted):
     for path in (a.out, lines.path, lines.now):
         pathlib.Path(path).unlink(missing_ok=True)
     deaths = 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     while True:
         worker = subprocess.Popen([sys.executable, __file__, *sys.argv[1:], "--worker", str(end)])
-        status, said = None, 0.0
-        while status is None:
-            try:
-                status = worker.wait(2)
-            except subprocess.TimeoutExpired:
-                latest = max([os.path.getmtime(p) for p in (lines.path, lines.now) if os.path.exists(p)] or [time.time()])
-                if time.time() - said > 5:
-                    said = time.time()
-                    assemble(a, wanted)
-                if time.time() > end + 8 or time.time() - latest > SILENCE:
-                    worker.kill()
+        try:
+            status = watched(worker, a, wanted, lines, end)
+        finally:  # also when this process is told to end
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()
+                assemble(a, wanted)
         if status in (0, 77):
             return status, deaths
-        if time.time() > end + 8:  # its configuration took long: not reached
+        if time.time() > end + GRACE:  # its configuration took long: not reached
             return 0, deaths
         deaths += 1
         at = json.loads(pathlib.Path(lines.now).read_text(encoding="utf-8")) if os.path.exists(lines.now) else ["start", "", ""]

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Checks and times a packed build on a machine with an NVIDIA GPU, without a compiler, each part within its own time.
 #
-#   tools/gpu/lease.sh FOLDER PART[=SECONDS]...     PART: golden random correct behaviour sanitize bench torch
+#   tools/gpu/lease.sh FOLDER PART[=SECONDS]...     PART: golden random correct behaviour sanitize bench python torch
 #   FOLDER   what tools/gpu/pack.sh filled;   OUT=folder   results (default ./gpu-results), SLICES=8 processes at once
 #   ARGS_PART (ARGS_bench="--types f32 --choices auto,cudnn --deadline 60", ...): more arguments of that part
 #   out: OUT/lease.log, one report a part (gzip where large), a table of the parts at the end
@@ -43,7 +43,7 @@ fi
 nvidia-smi --query-gpu=name,driver_version,compute_cap,clocks.max.sm,clocks.max.mem,memory.used --format=csv,noheader | tee -a "$log"
 say "cuDNN: ${CTCONV_CUDNN_PATH:-by the loader}; $(nproc) cores; $(date -u)"
 
-declare -A default=([golden]=40 [random]=25 [correct]=60 [behaviour]=25 [sanitize]=50 [bench]=60 [torch]=60)
+declare -A default=([golden]=40 [random]=25 [correct]=60 [behaviour]=25 [sanitize]=50 [bench]=60 [python]=40 [torch]=60)
 table=()
 failed=0
 seed=${SEED:-$(date +%s)}
@@ -120,6 +120,13 @@ for item in "$@"; do
     behaviour) gpu_run behaviour "$seconds" 1 constants behaviour ;;
     bench) gpu_run bench "$seconds" 1 ceilings bench ;;
     sanitize) sanitize "$seconds" ;;
+    python)
+      # shellcheck disable=SC2086
+      CTCONV_LIBRARY=$bin/libctconv.so.0 limited "$seconds" "$work/python.log" "$python" "$root/tools/gpu/python_path.py" --out "$out/python_path.json" \
+        ${ARGS_python:-} || python_status=$?
+      head -c 1500000 "$work/python.log" >>"$log"
+      grep -E "^(FAILED|NOT RUN|[0-9]+ checks)" "$work/python.log"
+      (exit "${python_status:-0}") ;;
     torch)
       # shellcheck disable=SC2086
       CTCONV_LIBRARY=$bin/libctconv.so.0 limited "$seconds" "$work/torch.log" "$python" "$root/tools/gpu/compare_torch.py" --layers "$bin/layers.json" \

@@ -380,6 +380,15 @@ def usable():
         return False
 
 
+def written(path, report):
+    """The names of the failed checks; the report on disk, so that what a time limit ends is kept."""
+    failed = [r["check"] for r in report if not r["ok"]]
+    if path:
+        with whole(path) as f:
+            json.dump({"torch": torch.__version__, "device": torch.cuda.get_device_name(0), "checks": report, "failed": failed}, f, indent=1)
+    return failed
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out")
@@ -402,10 +411,8 @@ def main():
             print("NOT RUN: the device is in a fault; the remaining checks")
             report.append({"check": "the device still works", "ok": False, "reason": "sticky fault after " + name, "seconds": 0})
             break
-    failed = [r["check"] for r in report if not r["ok"]]
-    if a.out:
-        with whole(a.out) as f:
-            json.dump({"torch": torch.__version__, "device": torch.cuda.get_device_name(0), "checks": report, "failed": failed}, f, indent=1)
+        written(a.out, report)
+    failed = written(a.out, report)
     print(f"{len(report)} checks, {len(failed)} failed")
     return 1 if failed else 0
 
