@@ -16,24 +16,27 @@ fail() {
   bad=1
 }
 folder=$work/folder
-mkdir -p "$folder/spare" "$work/none" "$work/one"
+mkdir -p "$folder/spare"
 cp "$run" "$folder/ctconv_gpu_run" && cp "$golden" "$folder/ctconv_gpu_golden" && cp "$module" "$folder/libctconv_cuda.so" || exit 1
 cp -L "$library" "$folder/libctconv.so.0" || exit 1
 cp "$source/bench/layers.json" "$source/tests/data/golden_values.jsonl" "$folder/" || exit 1
 chmod -R a-x,u+X "$folder" # a carried file may lose its mode
-printf '#!/bin/sh\nexit 9\n' >"$work/none/nvidia-smi"
-# shellcheck disable=SC2016
-printf '#!/bin/sh\n[ "$1" = -L ] && echo "GPU 0: a rehearsal"\nexit 0\n' >"$work/one/nvidia-smi"
-chmod +x "$work"/*/nvidia-smi
+cp -R "$folder" "$work/none"
+printf '#!/bin/sh\necho "NOT RUN: no NVIDIA driver"\nexit 77\n' >"$work/none/ctconv_gpu_run"
+cp -R "$folder" "$work/broken"
+printf '#!/bin/sh\nexit 5\n' >"$work/broken/ctconv_gpu_run"
 lease=$source/tools/gpu/lease.sh
 
-PATH=$work/none:$PATH OUT=$work/out0 "$lease" "$folder" golden correct=5 >"$work/text" 2>&1
+OUT=$work/out0 "$lease" "$work/none" golden correct=5 >"$work/text" 2>&1
 status=$?
 [ $status -eq 77 ] || fail "without a device: exit status $status, not 77"
-[ "$(grep -c 'NOT RUN: no NVIDIA device' "$work/text")" -eq 2 ] || fail "without a device: no NOT RUN for each part"
+[ "$(grep -c 'NOT RUN: no usable device' "$work/text")" -eq 2 ] || fail "without a device: no NOT RUN for each part"
+OUT=$work/out0 "$lease" "$work/broken" golden >"$work/text" 2>&1
+status=$?
+[ $status -eq 1 ] || fail "a program that does not start: exit status $status, not 1"
 
 ARGS_golden=--no-cudnn ARGS_correct="--choices auto,cell --only dcgan.last" ARGS_bench="--only dcgan.last --choices auto --sample-ms 1 --samples 1" \
-  SLICES=2 SEED=5 PATH=$work/one:$PATH OUT=$work/out1 "$lease" "$folder" golden=60 correct=60 bench=60 >"$work/text" 2>&1
+  SLICES=2 SEED=5 OUT=$work/out1 "$lease" "$folder" golden=60 correct=60 bench=60 >"$work/text" 2>&1
 status=$?
 [ $status -eq 0 ] || { fail "rehearsal: exit status $status"; cat "$work/text" "$work/out1/lease.log"; }
 for part in golden correct bench; do
@@ -50,12 +53,12 @@ assert len(bench["bench"]) == 8 and bench["bench"][0]["graph_us"] is None and be
 EOF
 
 # A failing check, a deadline and a killed process each show.
-ARGS_golden=--no-cudnn ARGS_correct="--choices cudnn --only dcgan.last" SLICES=1 PATH=$work/one:$PATH OUT=$work/out2 \
+ARGS_golden=--no-cudnn ARGS_correct="--choices cudnn --only dcgan.last" SLICES=1 OUT=$work/out2 \
   "$lease" "$folder" correct=60 >"$work/text" 2>&1 && fail "a failing check counts as held"
 grep -q "libcudnn.so.9 not found" "$work/text" || fail "a failing check is not said"
-SLICES=1 PATH=$work/one:$PATH OUT=$work/out3 "$lease" "$folder" correct=0 >"$work/text" 2>&1 && fail "a deadline that was met counts as held"
+SLICES=1 OUT=$work/out3 "$lease" "$folder" correct=0 >"$work/text" 2>&1 && fail "a deadline that was met counts as held"
 grep -q "NOT REACHED" "$work/text" || fail "layers that were not reached are not said"
-PATH=$work/one:$PATH OUT=$work/out4 "$lease" "$folder" nonsense >"$work/text" 2>&1 && fail "an unknown part counts as held"
+OUT=$work/out4 "$lease" "$folder" nonsense >"$work/text" 2>&1 && fail "an unknown part counts as held"
 if command -v shellcheck >/dev/null; then
   (cd "$source" && shellcheck -x tools/gpu/*.sh tests/cuda/lease_test.sh) || fail "shellcheck"
 fi

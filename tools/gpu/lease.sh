@@ -24,23 +24,37 @@ log=$out/lease.log
 : >"$log"
 say() { echo "$*" | tee -a "$log"; }
 
-if ! command -v nvidia-smi >/dev/null || ! nvidia-smi -L 2>/dev/null | grep -q GPU; then
-  for part in "$@"; do say "${part%%=*} NOT RUN: no NVIDIA device on this machine"; done
-  exit 77
-fi
-
 # Carried files may have lost their mode, and FOLDER may be read-only.
-bin=$work/bin
-cp -RL "$here" "$bin" && chmod -R u+rwX "$bin" && chmod +x "$bin"/ctconv_gpu_* || exit 1
+bin=$here
+if [ ! -x "$bin/ctconv_gpu_run" ] || [ ! -x "$bin/ctconv_gpu_golden" ]; then
+  bin=$work/bin
+  cp -RL "$here" "$bin" && chmod -R u+rwX "$bin" && chmod +x "$bin"/ctconv_gpu_* || exit 1
+fi
 # shellcheck source=tools/gpu/paths.sh
 . "$root/tools/gpu/paths.sh"
 export CTCONV_CUDA_MODULE=$bin/libctconv_cuda.so
-export LD_LIBRARY_PATH=$bin:$cudnn_paths${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-if ldd "$bin/ctconv_gpu_golden" 2>/dev/null | grep -qE "not found"; then
+export LD_LIBRARY_PATH=$bin${cudnn_paths:+:$cudnn_paths}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+if ldd "$bin/ctconv_gpu_golden" 2>&1 | grep -q "not found"; then
   say "this machine's C++ library is missing or older: the packed one is used"
   export LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$bin/spare
 fi
-nvidia-smi --query-gpu=name,driver_version,compute_cap,clocks.max.sm,clocks.max.mem,memory.used --format=csv,noheader | tee -a "$log"
+timeout -k 3 60 "$bin/ctconv_gpu_run" --module "$CTCONV_CUDA_MODULE" --layers "$bin/layers.json" >"$work/probe" 2>&1
+status=$?
+tee -a "$log" <"$work/probe"
+if [ $status -eq 77 ]; then
+  for part in "$@"; do say "${part%%=*} NOT RUN: no usable device on this machine"; done
+  exit 77
+elif [ $status -ne 0 ]; then
+  say "FAILED: ctconv_gpu_run does not start (exit status $status); nothing was run"
+  exit 1
+fi
+if command -v nvidia-smi >/dev/null; then
+  nvidia-smi --query-gpu=name,driver_version,compute_cap,clocks.max.sm,clocks.max.mem,memory.used,compute_mode --format=csv,noheader | tee -a "$log"
+  if nvidia-smi --query-gpu=compute_mode --format=csv,noheader | grep -qi exclusive; then
+    say "the device takes one process at a time: no slices"
+    slices=1
+  fi
+fi
 say "cuDNN: ${CTCONV_CUDNN_PATH:-by the loader}; $(nproc) cores; $(date -u)"
 
 declare -A default=([golden]=40 [random]=25 [correct]=60 [behaviour]=25 [sanitize]=50 [bench]=60 [python]=40 [torch]=60)
@@ -67,11 +81,11 @@ run_part() { # name, seconds, number of processes, command...: SLICE/N and repor
     local one=$?
     if [ $one -ne 0 ]; then
       [ "$status" -eq 0 ] && status=$one
-      echo "$name, process $i of $n: exit status $one" >>"$log"
+      say "$name, process $i of $n: exit status $one: $(grep -a FAILED "$work/$name.$i.log" | tail -n 1 | cut -c1-300)"
     fi
   done
   for ((i = 0; i < n; i++)); do
-    { echo "==== $name $i/$n"; head -c 1500000 "$work/$name.$i.log"; } >>"$log"
+    { echo "==== $name $i/$n"; head -c 400000 "$work/$name.$i.log"; } >>"$log"
   done
   "$python" "$root/tools/gpu/merge.py" --out "$out" --part "$name" --slices "$n" --work "$work" | tee -a "$log"
   [ "${PIPESTATUS[0]}" -eq 0 ] || [ "$status" -ne 0 ] || status=1
@@ -84,11 +98,13 @@ gpu_run() { # name, seconds, processes, arguments...
 }
 sanitize() { # seconds
   local tool status=0 pids=() tools=(memcheck racecheck) i one
-  local sanitizer
+  local sanitizer extra
   sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null) || return 78
   for tool in "${tools[@]}"; do
+    extra=
+    [ "$tool" != memcheck ] || extra="--report-api-errors no" # a refused allocation is no fault of a kernel
     # shellcheck disable=SC2086
-    limited "$1" "$work/$tool.log" "$sanitizer" --tool "$tool" --error-exitcode 9 --report-api-errors no "$bin/ctconv_gpu_run" random \
+    limited "$1" "$work/$tool.log" "$sanitizer" --tool "$tool" --error-exitcode 9 $extra "$bin/ctconv_gpu_run" random \
       --quick --own --seed 7 --module "$CTCONV_CUDA_MODULE" --layers "$bin/layers.json" --deadline "$1" ${ARGS_sanitize:-} &
     pids+=($!)
   done
@@ -96,7 +112,7 @@ sanitize() { # seconds
     wait "${pids[$i]}"
     one=$?
     [ $one -eq 0 ] || { status=$one; say "${tools[$i]}: exit status $one"; }
-    { echo "==== ${tools[$i]}"; head -c 1500000 "$work/${tools[$i]}.log"; } >>"$log"
+    { echo "==== ${tools[$i]}"; head -c 400000 "$work/${tools[$i]}.log"; } >>"$log"
     tail -n 4 "$work/${tools[$i]}.log"
   done
   return "$status"
@@ -130,10 +146,12 @@ for item in "$@"; do
     torch)
       # shellcheck disable=SC2086
       CTCONV_LIBRARY=$bin/libctconv.so.0 limited "$seconds" "$work/torch.log" "$python" "$root/tools/gpu/compare_torch.py" --layers "$bin/layers.json" \
-        --out "$out/torch.json" --deadline "$seconds" ${ARGS_torch:-} || torch_status=$?
-      head -c 1500000 "$work/torch.log" >>"$log"
+        --out "$work/torch.json" --deadline "$seconds" ${ARGS_torch:-}
+      torch_status=$?
+      [ ! -s "$work/torch.json" ] || gzip -c "$work/torch.json" >"$out/torch.json.gz"
+      head -c 400000 "$work/torch.log" >>"$log"
       tail -n 6 "$work/torch.log"
-      (exit "${torch_status:-0}") ;;
+      (exit $torch_status) ;;
   esac
   status=$?
   took=$(echo "$(date +%s.%N) $begin" | awk '{printf "%.1f", $1 - $2}')

@@ -57,6 +57,7 @@ Buffers make_buffers(const Op& op, uint64_t seed) {
   std::vector<float> x(op.x_bytes / 4);
   for (float& v : x) v = static_cast<float>(draw(r, -8, 8));
   b.x.write(x.data());
+  must(cudaDeviceSynchronize(), "buffers");  // other streams do not wait for the legacy one
   return b;
 }
 

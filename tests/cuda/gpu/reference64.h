@@ -2,8 +2,8 @@
 //
 //   in:  a problem whose x, w, bias are made-up tensors (device_checks.h), counted n, c, d, h, w and
 //        group, ci, co, d, h, w
-//   out: for each sampled element (its number in n, c, d, h, w order): y in f64 and sum |x w| + |bias|, the scale of
-//        its rounding error
+//   out: for each sampled element (its number in n, c, d, h, w order): y in f64, the sum before bias and activation,
+//        and sum |x w| + |bias|, the scale of its rounding error
 //   Sampled are all corners, elements on the first or last row of an axis, and elements anywhere.
 #pragma once
 
@@ -63,10 +63,11 @@ inline std::vector<int64_t> sample_of(const ctconv_cuda_problem& p, uint64_t see
 }
 
 struct Truth {
-  std::vector<double> y, scale;
+  std::vector<double> y, sum, scale;
 };
 
-inline void truth_at(const ctconv_cuda_problem& p, const Seeds& s, int64_t e, double* y, double* scale_out) {
+inline void truth_at(const ctconv_cuda_problem& p, const Seeds& s, int64_t e, double* y, double* sum_out,
+                     double* scale_out) {
   const ctconv_cuda_axis *d = &p.axis[0], *h = &p.axis[1], *v = &p.axis[2];
   const int64_t in_plane = d->i * h->i * v->i, taps = d->k * h->k * v->k, plane = d->o * h->o * v->o;
   const int64_t ow = e % v->o, oh = e / v->o % h->o, od = e / v->o / h->o % d->o;
@@ -94,18 +95,20 @@ inline void truth_at(const ctconv_cuda_problem& p, const Seeds& s, int64_t e, do
   }
   const double b = p.bias == CTCONV_CUDA_BIAS_NONE ? 0.0 : value(s.bias, channel);
   *y = library_activation<double>(p, sum + b);
+  *sum_out = sum;
   *scale_out = scale + std::fabs(b);
 }
 
 inline Truth truth_of(const ctconv_cuda_problem& p, const Seeds& seeds, const std::vector<int64_t>& sample,
                       unsigned threads) {
-  Truth t{std::vector<double>(sample.size()), std::vector<double>(sample.size())};
+  const std::vector<double> none(sample.size());
+  Truth t{none, none, none};
   std::atomic<size_t> next{0};
   const auto work = [&] {
     constexpr size_t kBlock = 64;
     for (size_t begin; (begin = next.fetch_add(kBlock)) < sample.size();) {
       for (size_t e = begin; e < std::min(sample.size(), begin + kBlock); ++e)
-        truth_at(p, seeds, sample[e], &t.y[e], &t.scale[e]);
+        truth_at(p, seeds, sample[e], &t.y[e], &t.sum[e], &t.scale[e]);
     }
   };
   std::vector<std::thread> others;
