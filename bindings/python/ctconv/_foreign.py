@@ -150,15 +150,15 @@ def reject_masked(x, name):
 
 def untraced(function):
     """`function`, into which torch.compile does not look: its graph breaks at the call, which then runs as ever."""
-    outside = []
+    outside = {}
 
     @functools.wraps(function)
     def call(*args, **kwargs):
         if "torch._dynamo" not in sys.modules:
             return function(*args, **kwargs)
-        if not outside:
-            outside.append(sys.modules["torch"].compiler.disable(function))
-        return outside[0](*args, **kwargs)
+        if "call" not in outside:
+            outside["call"] = sys.modules["torch"].compiler.disable(function)
+        return outside["call"](*args, **kwargs)
 
     call._torchdynamo_disable = True
     return call
