@@ -23,7 +23,11 @@ struct PlanKey {
   Problem problem;
   bool weight_per_call = false, bias_per_call = false;
   int64_t bias_stride = 1;
-  friend bool operator==(const PlanKey&, const PlanKey&) = default;
+
+  bool fits(const GpuCall& call, int64_t stride) const {
+    return weight_per_call == call.weight_per_call && bias_per_call == call.bias_per_call && bias_stride == stride &&
+           problem == call.problem;
+  }
 };
 
 struct GpuPlan {
@@ -134,16 +138,15 @@ class ModuleGpuOp final : public GpuOp {
     return plan.plan->execute(device);
   }
 
-  PlanKey key_of(const GpuCall& call) const {
-    PlanKey key{call.problem, call.weight_per_call, call.bias_per_call, 1};
-    if (key.problem.bias) key.bias_stride = vector_stride(call.bias_per_call ? call.bias : bias_);
-    return key;
+  int64_t bias_stride_of(const GpuCall& call) const {
+    if (!call.problem.bias) return 1;
+    return vector_stride(call.bias_per_call ? call.bias : bias_);
   }
 
   // Under the mutex; null: none.
-  std::shared_ptr<const GpuPlan> find(const PlanKey& key) {
+  std::shared_ptr<const GpuPlan> find(const GpuCall& call, int64_t bias_stride) {
     for (const auto& held : plans_) {
-      if (!(held->key == key)) continue;
+      if (!held->key.fits(call, bias_stride)) continue;
       held->used = ++clock_;
       return held;
     }
@@ -151,14 +154,14 @@ class ModuleGpuOp final : public GpuOp {
   }
 
   Result<std::shared_ptr<const GpuPlan>> plan_of(const GpuCall& call) {
-    const PlanKey key = key_of(call);
+    const int64_t bias_stride = bias_stride_of(call);
     {
       const std::lock_guard lock(mutex_);
-      if (auto held = find(key)) return held;
+      if (auto held = find(call, bias_stride)) return held;
     }
-    auto made = make_plan(key);
+    auto made = make_plan({call.problem, call.weight_per_call, call.bias_per_call, bias_stride});
     if (!made.ok()) return made.take_status();
-    return keep(std::move(*made));
+    return keep(std::move(*made), call);
   }
 
   Result<std::shared_ptr<GpuPlan>> make_plan(const PlanKey& key) {
@@ -199,10 +202,10 @@ class ModuleGpuOp final : public GpuOp {
   }
 
   // The plan now held: `made`, or the one another thread was faster with.
-  std::shared_ptr<const GpuPlan> keep(std::shared_ptr<GpuPlan> made) {
+  std::shared_ptr<const GpuPlan> keep(std::shared_ptr<GpuPlan> made, const GpuCall& call) {
     std::shared_ptr<GpuPlan> victim;  // released after the lock: its destructor waits for the device
     const std::lock_guard lock(mutex_);
-    if (auto held = find(made->key)) return held;
+    if (auto held = find(call, made->key.bias_stride)) return held;
     made->used = ++clock_;
     if (plans_.size() < static_cast<size_t>(options_.plan_limit)) {
       plans_.push_back(made);

@@ -12,9 +12,10 @@
 
 namespace ctconv {
 
+// Views of a Call that outlives it.
 struct GpuCall {
   Problem problem;
-  TensorView x, y, weight, bias;  // weight, bias: of the call; unused where the op has its own
+  const TensorView &x, &y, &weight, &bias;  // weight, bias: of the call; unused where the op has its own
   bool weight_per_call = false, bias_per_call = false;
   void* workspace = nullptr;
   size_t workspace_bytes = 0;

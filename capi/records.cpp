@@ -39,7 +39,8 @@ Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, T
     return misuse(Code::MISUSE_TENSOR, name, std::to_string(in.dtype_bits) + " bits, " + std::to_string(in.dtype_lanes) + " lanes", "both above 0",
                   "element type is incomplete");
   }
-  TensorView t;
+  TensorView& t = *out;
+  t = {};
   t.type = {in.dtype_code, in.dtype_bits, in.dtype_lanes};
   t.device_type = in.device_type;
   t.device_id = in.device_id;
@@ -65,7 +66,6 @@ Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, T
   } else if (needs_data && !empty) {
     return null_argument((std::string(name) + ".data").c_str());
   }
-  *out = t;
   return {};
 }
 
