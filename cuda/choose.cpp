@@ -4,6 +4,7 @@
 //   refuses: UNSUPPORTED_ENGINE or DEVICE_NO_PLAN with every row's reason
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "cuda/engine.h"
 #include "src/base/number.h"
@@ -114,7 +115,10 @@ Status none_can(const Request& request, Answers* answers) {
   return Status(Code::UNSUPPORTED_ENGINE, "no kernel of the CUDA module can run this problem (" + reasons + ")");
 }
 
-std::string milliseconds(double seconds) { return show_general(seconds * 1e3, 3) + " ms"; }
+// Infinity: measuring passed it over (race.h).
+std::string milliseconds(double seconds) {
+  return seconds < std::numeric_limits<double>::infinity() ? show_general(seconds * 1e3, 3) + " ms" : "not run";
+}
 
 // "fastest estimated: cell 0.012 ms, cudnn 0.02 ms", the chosen plan first.
 std::string why_of(const Request& request, const Plans& plans, const std::vector<double>& seconds, size_t best,

@@ -59,6 +59,11 @@ __global__ void __launch_bounds__(kProbeThreads) move_kernel(ProbeLine* buffer, 
   }
 }
 
+__global__ void __launch_bounds__(kProbeThreads) fill_kernel(ProbeLine* buffer, int64_t lines, ProbeNumbers numbers) {
+  const int64_t first = int64_t{blockIdx.x} * kProbeThreads + threadIdx.x, step = int64_t{gridDim.x} * kProbeThreads;
+  probe_fill(buffer, numbers, first, step, lines);
+}
+
 __global__ void nothing_kernel() {}
 
 bool on_tiles(ProbeMath math) { return math == ProbeMath::kTf32 || math == ProbeMath::kF16; }
@@ -106,6 +111,12 @@ cudaError_t launch_probe_move(ProbeMove move, int processors, void* buffer, int6
       move_kernel<ProbeMove::kCopy><<<blocks, kProbeThreads, 0, stream>>>(line, lines, 0x9e3779b9u);
       break;
   }
+  return cudaGetLastError();
+}
+
+cudaError_t launch_probe_fill(int32_t dtype, int processors, void* buffer, int64_t lines, cudaStream_t stream) {
+  fill_kernel<<<processors * kBlocksOfMoves, kProbeThreads, 0, stream>>>(static_cast<ProbeLine*>(buffer), lines,
+                                                                         probe_numbers(dtype));
   return cudaGetLastError();
 }
 

@@ -19,6 +19,8 @@ cudaError_t launch_probe_math(ProbeMath math, int processors, int rounds, void* 
 // `count` lines; from is half of a buffer for kCopy, the buffer itself otherwise.
 enum class ProbeMove { kWrite, kRead, kCopy };
 cudaError_t launch_probe_move(ProbeMove move, int processors, void* buffer, int64_t lines, cudaStream_t stream);
+// `lines` of random numbers in +-[0.5, 1) of an element type (CTCONV_CUDA_F32, ...).
+cudaError_t launch_probe_fill(int32_t dtype, int processors, void* buffer, int64_t lines, cudaStream_t stream);
 cudaError_t launch_probe_nothing(cudaStream_t stream);
 
 }  // namespace ctconv::cuda

@@ -1,7 +1,10 @@
 // The probes' source on the CPU: what each loop computes and moves, for sizes that do not divide by its steps.
 #include "cuda/kernels/probe.h"
 
+#include <algorithm>
+#include <bit>
 #include <catch2/catch_test_macros.hpp>
+#include <cmath>
 #include <random>
 #include <vector>
 
@@ -61,6 +64,32 @@ TEST_CASE("memory: every line once, whatever the grid", "[cuda][kernel]") {
       CHECK(writes);
       CHECK(same(copied.back(), {}));  // nothing behind the end
       CHECK(same(written.back(), {}));
+    }
+  }
+}
+
+TEST_CASE("filling: every word once, finite numbers in +-[0.5, 1) of every type", "[cuda][kernel]") {
+  for (const int64_t count : {1, 63, 1000}) {
+    for (const int32_t dtype : {CTCONV_CUDA_F32, CTCONV_CUDA_F16, CTCONV_CUDA_BF16, CTCONV_CUDA_F64}) {
+      std::vector<ProbeLine> lines(static_cast<size_t>(count) + 1);
+      for (int thread = 0; thread < 5; ++thread) probe_fill(lines.data(), probe_numbers(dtype), thread, 5, count);
+      const auto* words = lines.data()->v;
+      CHECK(std::all_of(words + 4 * count, words + 4 * count + 4, [](uint32_t w) { return w == 0; }));
+      int negative = 0, all = 0;
+      const auto judge = [&](double v) {
+        CHECK((std::abs(v) >= 0.5 && std::abs(v) < 1));
+        negative += v < 0, ++all;
+      };
+      for (int64_t e = 0; e < 4 * count; ++e) {
+        const uint32_t w = words[e];
+        if (dtype == CTCONV_CUDA_F32) judge(std::bit_cast<float>(w));
+        if (dtype == CTCONV_CUDA_F64 && e % 2) judge(std::bit_cast<double>(uint64_t{w} << 32 | words[e - 1]));
+        for (const uint32_t half : {w & 0xffff, w >> 16}) {
+          if (dtype == CTCONV_CUDA_F16) judge(static_cast<double>(f16_to_f32(static_cast<uint16_t>(half))));
+          if (dtype == CTCONV_CUDA_BF16) judge(static_cast<double>(bf16_to_f32(static_cast<uint16_t>(half))));
+        }
+      }
+      if (count == 1000) CHECK((negative > all * 2 / 5 && negative < all * 3 / 5));
     }
   }
 }
