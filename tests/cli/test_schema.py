@@ -63,6 +63,11 @@ class Answers(Case):
         self.assertIsInstance(got["build"]["cores"], int)
         fits(answer("info", T2), "info_dialect")
 
+    def test_doctor(self):
+        got = answer("doctor")
+        fits(got, "doctor")
+        self.assertEqual(got["ok"], all("mend" not in part for part in got["parts"]))
+
     def test_errors(self):
         for words in (["fly"], ["shape", "torch.nn.Linear", "{}"], ["shape", T2, "{"], ["shape", T2, "@/no"], ["shape", T2, '{"strid": 1}'],
                       ["run", T2, json.dumps({**ARGS, "stride": [2, 0]}), "-x", "1,3,5,5"], ["run", T2, json.dumps(ARGS)],

@@ -75,6 +75,9 @@ int32_t activation_number(const std::string& name) {
 
 Layer::Layer(const Request& r, Need need)
     : request(r), arguments(parse_arguments(r.arguments)), desc(make_desc(r.dialect, arguments)) {
+  if ((need == kData || need == kAnyData) && r.device.rfind("cuda", 0) == 0)
+    throw Fault("OPTION", "--device " + r.device + ": this command computes on arrays in host memory, a device only on its own; " +
+                              "`ctconv explain` and `ctconv doctor` ask the device (docs/cuda.md)");
   desc.validate();
   if (!r.output_size.empty()) output_size_ = parse_value(r.output_size, &arguments);
   load_x(need == kData || need == kAnyData);

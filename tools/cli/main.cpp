@@ -1,7 +1,8 @@
 // ctconv, the command line of libctconv: option parsing and the one place where a refusal becomes an exit code.
 //
 //   out: answers on stdout (JSON with --json); refusals on stderr with their status name
-//   exit: 0 done, 1 an engine differs from the reference (run --check, verify), 2 refused or misused
+//   exit: 0 done, 1 an engine differs from the reference (run --check, verify) or something can be mended (doctor),
+//         2 refused or misused
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <csignal>
@@ -132,7 +133,7 @@ int main(int argc, char** argv) {
   app.fallthrough();
   app.add_flag("--json", r.json, "answer and refuse in JSON (docs/cli-json.md)");
   app.footer(std::string(kSources) +
-             "\nExit code 0: done; 1: an engine differs from the reference; 2: refused, with the reason on stderr.\n"
+             "\nExit code 0: done; 1: an engine differs from the reference, or doctor found something to mend; 2: refused, with the reason on stderr.\n"
              "Example:\n  ctconv run torch.nn.ConvTranspose2d "
              "'{\"in_channels\":3,\"out_channels\":8,\"kernel_size\":4,\"stride\":2}' "
              "-x 1,3,16,16 --check");
@@ -184,6 +185,8 @@ int main(int argc, char** argv) {
   CLI::App* info = command("info", "version, processor, engines, dialects and their arguments", cli::info_command);
   info->add_option("dialect", r.dialect, "show the arguments of this dialect, or of all")->type_name("NAME");
 
+  command("doctor", "what works on this machine, what is missing, and what mends it", cli::doctor_command)->footer("");
+
   r.json = asks_for_json(argc, argv);
   try {
     app.parse(argc, argv);
@@ -202,7 +205,7 @@ int main(int argc, char** argv) {
     if (app.get_subcommands().empty()) {
       const auto given = app.remaining();
       message = (given.empty() ? "a command is needed" : "'" + given[0] + "' is no command") +
-                std::string(": run, shape, explain, verify, bench or info");
+                std::string(": run, shape, explain, verify, bench, info or doctor");
     }
     return fail(r, "OPTION", message + " (`ctconv --help`)", {{"status", "OPTION"}, {"message", message}});
   }

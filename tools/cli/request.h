@@ -30,5 +30,6 @@ int explain_command(const Request&);
 int verify_command(const Request&);
 int bench_command(const Request&);
 int info_command(const Request&);
+int doctor_command(const Request&);  // 1: something is missing that could be mended
 
 }  // namespace cli
