@@ -13,6 +13,7 @@ PLACES = {
     "CMakeLists.txt": r"project\(ctconv VERSION (\d+)\.(\d+)\.(\d+)",
     "include/ctconv/*.h": r"CTCONV_VERSION_MAJOR (\d+)\n.*_MINOR (\d+)\n.*_PATCH (\d+)\n",
     "bindings/python/pyproject.toml": r'\nversion = "(\d+)\.(\d+)\.(\d+)"',
+    "bindings/python-cuda/pyproject.toml": r'\nversion = "(\d+)\.(\d+)\.(\d+)"',
     "CHANGELOG.md": r"\n## (\d+)\.(\d+)\.(\d+)",
 }
 
