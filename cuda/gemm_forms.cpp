@@ -15,9 +15,9 @@ int64_t reach(const ctconv_cuda_axis& a) { return (a.o + magnitude(a.lo) + a.k *
 
 bool offsets_fit(const ctconv_cuda_problem& p, const int64_t (&xs)[5]) {
   int64_t last = 0;
-  const int64_t steps[4] = {p.n, reach(p.axis[0]), reach(p.axis[1]), reach(p.axis[2])};
-  const int64_t strides[4] = {magnitude(xs[0]), magnitude(xs[2]), magnitude(xs[3]), magnitude(xs[4])};
-  for (int a = 0; a < 4; ++a) {
+  const int64_t steps[5] = {p.n, p.groups * p.ci, reach(p.axis[0]), reach(p.axis[1]), reach(p.axis[2])};
+  const int64_t strides[5] = {magnitude(xs[0]), magnitude(xs[1]), magnitude(xs[2]), magnitude(xs[3]), magnitude(xs[4])};
+  for (int a = 0; a < 5; ++a) {
     if (steps[a] >= kMost || strides[a] >= kMost) return false;
     last += steps[a] * strides[a];  // below 2^60
     if (last >= kMost) return false;
@@ -133,7 +133,11 @@ std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
   if (tensor ? !in_chunks(p, wide) : p.x[4] != 1 && p.axis[2].i != 1) bring(p, tensor, pitch, form);
   if (tensor) out.xs[1] = 1;
   out.x_group = (form->moves_x && tensor ? pitch : p.ci) * out.xs[1];
+  out.channel_step = static_cast<int32_t>(out.xs[1]);
   if (!offsets_fit(p, out.xs)) return "offsets in x beyond 31 bits";
+  if (p.ci * out.taps[0] * out.taps[1] * out.taps[2] >= kMost / std::max<int64_t>(p.co * p.groups, 1)) {
+    return "weights beyond 31 bits";
+  }
   store_of(p, &out);
   out.run = 1, out.columns = out.co;
   out.weight_taps = out.taps[0] * out.taps[1] * out.taps[2];
@@ -142,6 +146,7 @@ std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
     merge(p, &out);
     if (!out.channels_fastest) form->packing = tensor ? Packing::kRunsOfCi : Packing::kRunsOfTaps;
   }
+  out.vector_weights = out.columns % 4 == 0;
   out.by_run = SmallDivider::of(static_cast<uint32_t>(out.run));
   out.act = act_of(p), out.bias_stride = p.bias_stride;
   out.bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;

@@ -69,6 +69,7 @@ class GemmPlan final : public DevicePlan {
     GemmParams p = form_.params;
     p.x = call.x, p.w = call.w, p.bias = call.bias, p.y = call.y;
     if (p.vector && !aligned16(call.y)) p.vector = 0;
+    if (!aligned16(call.w)) p.vector_weights = 0;
     if (math_ == GemmMath::kTensor && !(aligned16(call.w) && (form_.moves_x || aligned16(call.x)))) {
       return run_direct(call);
     }

@@ -33,17 +33,21 @@ struct GemmParams {
   int32_t split;              // blocks of a cluster along K
   int32_t ci_pitch;           // tensor kernel: elements of one tap's row of weights (and of x), a multiple of 16 bytes
   int32_t channels_fastest, vector;  // how y is written; vector: 16 bytes of channels at once
+  int32_t vector_weights;     // fma kernel: 4 columns of weights lie aligned
   AxisMap<int32_t> axis[3];
   int64_t xs[5], ys[5];  // n, c, d, h, w
   int64_t x_group;       // elements of x between two groups
+  int32_t channel_step;  // xs[1]
   int64_t bias_stride;
   ActParams act;
   int32_t bias_accumulator;
 };
 
 // Where a column goes: channel < 0 is no column; d, h, w: its tap, where merged.
+template <class Acc>
 struct GemmColumn {
   int64_t offset;
+  Acc bias;
   int32_t channel, d, h, w;
 };
 
@@ -74,18 +78,17 @@ struct GemmPhase {
   int32_t positions, count;  // of the whole phase
 };
 
-CTCONV_HD GemmPhase gemm_phase(const GemmParams& p, int32_t phase) {
-  GemmPhase f;
-  f.first[2] = phase % p.phases[2], f.first[1] = phase / p.phases[2] % p.phases[1];
-  f.first[0] = phase / p.phases[2] / p.phases[1];
-  f.positions = p.n, f.count = 1;
-  CTCONV_UNROLL
-  for (int a = 0; a < 3; ++a) {
-    f.outputs[a] = (p.axis[a].o - f.first[a] + p.axis[a].s - 1) / p.axis[a].s;
-    f.taps[a] = p.axis[a].phase(f.first[a]);
-    f.positions *= f.outputs[a], f.count *= f.taps[a].count;
-  }
-  return f;
+// One axis of a phase; its threads work side by side, for the divisions are long.
+CTCONV_HD void gemm_phase_axis(const GemmParams& p, int32_t phase, int a, GemmPhase* f) {
+  int32_t first = phase;
+  for (int e = 2; e > a; --e) first /= p.phases[e];
+  f->first[a] = first % p.phases[a];
+  f->outputs[a] = (p.axis[a].o - f->first[a] + p.axis[a].s - 1) / p.axis[a].s;
+  f->taps[a] = p.axis[a].phase(f->first[a]);
+}
+CTCONV_HD void gemm_phase_whole(const GemmParams& p, GemmPhase* f) {
+  f->positions = p.n * f->outputs[0] * f->outputs[1] * f->outputs[2];
+  f->count = f->taps[0].count * f->taps[1].count * f->taps[2].count;
 }
 
 // One place and its offset in y for a row of the tile; kNoOffset: no such position.
@@ -102,10 +105,10 @@ CTCONV_HD void gemm_place(const GemmParams& p, const GemmPhase& f, int32_t posit
               (f.first[1] + qh * p.step[1] - p.base[1]) * p.ys[3] + (f.first[2] + qw * p.step[2] - p.base[2]) * p.ys[4];
 }
 
-template <int BN>
-CTCONV_HD GemmColumn gemm_column(const GemmParams& p, const GemmTile& tile, int32_t n) {
+template <class T, int BN>
+CTCONV_HD GemmColumn<Accumulator<T>> gemm_column(const GemmParams& p, const GemmTile& tile, int32_t n) {
   const int32_t wide = gemm_tile_columns<BN>(p), column = tile.tile_n * wide + n;
-  GemmColumn c{0, -1, 0, 0, 0};
+  GemmColumn<Accumulator<T>> c{0, Accumulator<T>(0), -1, 0, 0, 0};
   if (n >= wide || column >= p.columns) return c;
   int32_t channel = column;
   if (p.merged) {  // taps d, h, then co and w: channels-first w is fastest, channels-last co
@@ -120,6 +123,7 @@ CTCONV_HD GemmColumn gemm_column(const GemmParams& p, const GemmTile& tile, int3
   }
   c.channel = tile.group * p.co + channel;
   c.offset = c.channel * p.ys[1] + c.d * p.ys[2] + c.h * p.ys[3] + c.w * p.ys[4];
+  c.bias = load_bias<T>(p.bias, p.bias_accumulator, c.channel * p.bias_stride);
   return c;
 }
 
@@ -152,52 +156,106 @@ constexpr int32_t gemm_sums() {
 }
 
 // What a block leaves for the store of its tile.
+template <class Acc>
 struct GemmStore {
   const GemmPlace* place;
   const int64_t* y_offset;
-  const GemmColumn* column;
+  const GemmColumn<Acc>* column;
 };
 
-CTCONV_HD bool gemm_cropped(const GemmParams& p, const GemmPlace& q, const GemmColumn& c) {
+template <class Acc>
+CTCONV_HD bool gemm_cropped(const GemmParams& p, const GemmPlace& q, const GemmColumn<Acc>& c) {
   const int32_t d = q.d * p.step[0] - p.base[0] + c.d, h = q.h * p.step[1] - p.base[1] + c.h;
   const int32_t w = q.w * p.step[2] - p.base[2] + c.w;
   return d < 0 || d >= p.out[0] || h < 0 || h >= p.out[1] || w < 0 || w >= p.out[2];
 }
 
-// Rank `rank` of `split` writes its share of the tile: y = act(sum of the ranks' sums + bias). sums: one pointer a rank.
-template <class T, int BM, int BN, int kThreads, class Sums>
-CTCONV_HD void gemm_write(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore& s, const Sums& sums) {
+// The sum of one block, or of all blocks of a cluster in rank order. sums: one pointer a rank.
+template <bool kMany, class Acc, class Sums>
+CTCONV_HD Acc gemm_sum(const GemmParams& p, const Sums& sums, int32_t at) {
+  Acc sum = sums(0)[at];
+  if constexpr (kMany) {
+    CTCONV_NO_UNROLL
+    for (int32_t r = 1; r < p.split; ++r) sum += sums(r)[at];
+  }
+  return sum;
+}
+
+template <bool kActs, class Acc>
+CTCONV_HD Acc gemm_finish(const GemmParams& p, Acc sum, Acc bias) {
+  if constexpr (kActs) return activate<Acc>(p.act, sum + bias);
+  return sum + bias;
+}
+
+// Channels-last: 16 bytes (kV > 1) or one channel a thread; neighbours along channels.
+template <class T, class Tile, int kV, bool kMany, bool kActs, class Sums>
+CTCONV_HD void gemm_write_last(const GemmParams& p, int32_t rank, int32_t thread,
+                               const GemmStore<Accumulator<T>>& s, const Sums& sums) {
   using Acc = Accumulator<T>;
-  constexpr int kV = 16 / static_cast<int>(sizeof(T));
-  const int32_t wide = p.vector ? kV : 1, columns = gemm_tile_columns<BN>(p), items = BM * columns / wide;
-  const int32_t share = (items + p.split - 1) / p.split, end = (rank + 1) * share < items ? (rank + 1) * share : items;
-  for (int32_t e = rank * share + thread; e < end; e += kThreads) {
-    int32_t m, n;
-    if (p.channels_fastest) {  // run is 1
-      m = e / (BN / wide), n = e % (BN / wide) * wide;
-    } else {  // a run of columns, then positions, then the next run
-      const auto outer = static_cast<int32_t>(p.by_run.divide(static_cast<uint32_t>(e)));
-      m = outer % BM, n = outer / BM * p.run + (e - outer * p.run);
-    }
-    const GemmColumn& column = s.column[n];
-    if (s.y_offset[m] == kNoOffset || column.channel < 0) continue;
+  constexpr int32_t kAcross = Tile::kBN / kV, kItems = Tile::kBM * kAcross;
+  const int32_t share = kMany ? (kItems + p.split - 1) / p.split : kItems;
+  const int32_t end = (rank + 1) * share < kItems ? (rank + 1) * share : kItems;
+  for (int32_t e = rank * share + thread; e < end; e += Tile::kThreads) {
+    const int32_t m = e / kAcross, n = e % kAcross * kV;
+    const GemmColumn<Acc>& column = s.column[n];
+    const int64_t row = s.y_offset[m];
+    if (row == kNoOffset || column.channel < 0) continue;
     if (p.crop && gemm_cropped(p, s.place[m], column)) continue;
-    T* y = static_cast<T*>(p.y) + s.y_offset[m] + column.offset;
-    const auto value = [&](int32_t v) {
-      const int32_t at = gemm_sum_at<BM, BN>(p.channels_fastest, m, n + v);
-      Acc sum = sums(0)[at];
-      for (int32_t r = 1; r < p.split; ++r) sum += sums(r)[at];
-      const Acc bias = load_bias<T>(p.bias, p.bias_accumulator, (column.channel + v) * p.bias_stride);
-      return narrow<T>(activate<Acc>(p.act, sum + bias));
-    };
-    if (p.vector) {
-      Pack<T, kV> out;
-      CTCONV_UNROLL
-      for (int v = 0; v < kV; ++v) out.v[v] = value(v);
-      *reinterpret_cast<Pack<T, kV>*>(y) = out;
-    } else {
-      *y = value(0);
+    Pack<T, kV> out;
+    CTCONV_UNROLL
+    for (int v = 0; v < kV; ++v) {
+      const Acc sum = gemm_sum<kMany, Acc>(p, sums, gemm_sum_at<Tile::kBM, Tile::kBN>(true, m, n + v));
+      out.v[v] = narrow<T>(gemm_finish<kActs>(p, sum, s.column[n + v].bias));
     }
+    *reinterpret_cast<Pack<T, kV>*>(static_cast<T*>(p.y) + row + column.offset) = out;
+  }
+}
+
+// Channels-first: a thread keeps one position and one column of a run, and walks over the runs; neighbours along w.
+template <class T, class Tile, bool kMany, bool kActs, class Sums>
+CTCONV_HD void gemm_write_first(const GemmParams& p, int32_t rank, int32_t thread,
+                                const GemmStore<Accumulator<T>>& s, const Sums& sums) {
+  using Acc = Accumulator<T>;
+  const int32_t runs = gemm_tile_columns<Tile::kBN>(p) / p.run, share = kMany ? (runs + p.split - 1) / p.split : runs;
+  const int32_t end = (rank + 1) * share < runs ? (rank + 1) * share : runs;
+  for (int32_t u = thread; u < Tile::kBM * p.run; u += Tile::kThreads) {
+    const auto m = static_cast<int32_t>(p.by_run.divide(static_cast<uint32_t>(u)));
+    const int32_t within = u - m * p.run;
+    const int64_t row = s.y_offset[m];
+    if (row == kNoOffset) continue;
+    T* y = static_cast<T*>(p.y) + row;
+    for (int32_t c = rank * share; c < end; ++c) {
+      const int32_t n = c * p.run + within;
+      const GemmColumn<Acc>& column = s.column[n];
+      if (column.channel < 0) break;  // columns end once
+      if (p.crop && gemm_cropped(p, s.place[m], column)) continue;
+      const Acc sum = gemm_sum<kMany, Acc>(p, sums, gemm_sum_at<Tile::kBM, Tile::kBN>(false, m, n));
+      y[column.offset] = narrow<T>(gemm_finish<kActs>(p, sum, column.bias));
+    }
+  }
+}
+
+template <class T, class Tile, bool kMany, bool kActs, class Sums>
+CTCONV_HD void gemm_write_with(const GemmParams& p, int32_t rank, int32_t thread,
+                               const GemmStore<Accumulator<T>>& s, const Sums& sums) {
+  constexpr int kV = 16 / static_cast<int>(sizeof(T));
+  if (!p.channels_fastest) {
+    gemm_write_first<T, Tile, kMany, kActs>(p, rank, thread, s, sums);
+  } else if (p.vector) {
+    gemm_write_last<T, Tile, kV, kMany, kActs>(p, rank, thread, s, sums);
+  } else {
+    gemm_write_last<T, Tile, 1, kMany, kActs>(p, rank, thread, s, sums);
+  }
+}
+
+// Rank `rank` of `split` writes its share of the tile: y = act(sum of the ranks' sums + bias).
+template <class T, class Tile, bool kMany, class Sums>
+CTCONV_HD void gemm_write(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore<Accumulator<T>>& s,
+                          const Sums& sums) {
+  if (p.act.kind == Act::kNone) {
+    gemm_write_with<T, Tile, kMany, false>(p, rank, thread, s, sums);
+  } else {
+    gemm_write_with<T, Tile, kMany, true>(p, rank, thread, s, sums);
   }
 }
 

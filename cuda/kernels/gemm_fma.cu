@@ -9,27 +9,33 @@ namespace {
 template <class T, class Kernel>
 __global__ void __launch_bounds__(Kernel::kThreads) gemm_fma_kernel(const __grid_constant__ GemmParams p) {
   extern __shared__ __align__(128) unsigned char raw[];
-  typename Kernel::Shared s = Kernel::carve(raw);
+  typename Kernel::Shared s = Kernel::carve(raw, p.most_taps);
   typename Kernel::Registers r;
   const GemmTile tile = tile_of<Kernel::kBN>(p);
-  const GemmPhase f = gemm_phase(p, tile.phase);
-  if (tile.tile_m * Kernel::kBM >= f.positions) return;  // all blocks of the cluster alike
   const auto thread = static_cast<int32_t>(threadIdx.x);
+  const GemmPhase f = shared_phase(p, tile.phase, thread, s.phase);
+  if (tile.tile_m * Kernel::kBM >= f.positions) return;  // all blocks of the cluster alike
   int32_t first, last;
   Kernel::steps(p, f, tile.rank, &first, &last);
-  Kernel::begin(p, tile, f, first, thread, s, r);
+  Kernel::begin(p, tile, f, thread, s);
+  __syncthreads();
+  Kernel::start(p, tile, f, first, thread, s, r);
   __syncthreads();
   if (first < last) {
-    bool whole = Kernel::fetch(p, tile, f, thread, s, r);
+    bool finite = Kernel::fetch(p, f, thread, s, r);
     Kernel::stash(0, thread, s, r);
-    whole = __syncthreads_and(whole) != 0;
+    finite = __syncthreads_and(finite) != 0;
     for (int32_t step = first; step < last; ++step) {
       const int32_t buffer = (step - first) & 1;
       bool next = true;
-      if (step + 1 < last) next = Kernel::fetch(p, tile, f, thread, s, r);
-      Kernel::multiply(buffer, whole, thread, s, r);
+      if (step + 1 < last) next = Kernel::fetch(p, f, thread, s, r);
+      if (finite) {
+        Kernel::multiply(buffer, thread, s, r);
+      } else {
+        Kernel::multiply_honestly(p, f, step, buffer, thread, s, r);
+      }
       if (step + 1 < last) Kernel::stash(buffer ^ 1, thread, s, r);
-      whole = __syncthreads_and(next) != 0;
+      finite = __syncthreads_and(next) != 0;
     }
   }
   Kernel::stage(p, thread, s, r);

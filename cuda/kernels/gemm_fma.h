@@ -3,8 +3,8 @@
 //   in:  x with its own strides (rows along w should be contiguous), weights packed [g][ci][tap][co]
 //   out: y = act(sum + bias) of one phase tile (gemm.h)
 //   K runs over ci, then the phase's taps d, h, w. kDepth rows of A [k][BM] and B [k][BN] lie in shared memory, twice.
-//   A tap outside x is no product at all: a mask tells such positions (Inf and NaN in w stay honest). Tiles without one
-//   skip the mask.
+//   A tap outside x is no product at all. Where the weights of a step are finite, zeros give the same bits; else the
+//   step leaves such products out one by one (Inf and NaN in w stay honest).
 //   With split > 1 K is cut among the blocks of a cluster: other bits, same for every run.
 #pragma once
 
@@ -15,42 +15,59 @@ namespace ctconv::cuda {
 template <class T, int BM, int BN, int TM, int TN>
 struct GemmFma {
   using Acc = Accumulator<T>;
-  static constexpr int kBM = BM, kBN = BN, kThreads = BM / TM * (BN / TN), kWarps = kThreads / 32, kDepth = 8;
-  static constexpr int kRows = kDepth / kWarps > 0 ? kDepth / kWarps : 1;  // rows of K a warp fetches
-  static constexpr int kA = BM / 32, kB = BN / 32;                         // elements a lane fetches of each row
-  static_assert(kDepth % kWarps == 0 && BM % 32 == 0 && BN % 32 == 0 && TM % 4 == 0 && TN % 4 == 0);
+  static constexpr int kBM = BM, kBN = BN, kThreads = BM / TM * (BN / TN), kDepth = 8;
+  // A: each thread kA rows of K at one position; B: the first kThreadsB threads 4 columns of one row.
+  static constexpr int kA = kDepth * BM / kThreads, kB = 4, kThreadsB = kDepth * BN / kB;
+  static constexpr int kWide = 16 / sizeof(Acc);  // of a panel
+  static_assert(kThreads % BM == 0 && kThreadsB <= kThreads && TM % 4 == 0 && TN % 4 == 0);
 
+  struct Row {
+    uint32_t ci, tap;
+  };
+  struct Step {
+    int32_t x, w;  // of one tap: how far below the place its input lies; its row of weights
+  };
+  struct Source {  // what a thread fetches from: offsets in x and w, its group's
+    int32_t x, w;
+    int32_t real;  // of the 4 columns; -1: all of them in one aligned piece
+  };
   struct Shared {
+    GemmPhase* phase;
     GemmPlace* place;
     int64_t* y_offset;
-    GemmColumn* column;
+    GemmColumn<Acc>* column;
     GemmTap* tap;
-    uint32_t* mask;  // [2][kDepth][kA]
-    Acc *a, *b;      // [2][kDepth][BM], [2][kDepth][BN]
-    Acc* sums;       // the same memory as a and b
+    Step* step;
+    uint32_t* inside;  // [taps / 32][BM]: bit j: tap j of the position lies inside x
+    Acc *a, *b;  // [2][kDepth][BM], [2][kDepth][BN]
+    Acc* sums;   // the same memory as a and b
   };
   struct Registers {
     Acc acc[TM][TN];
-    Acc a[kRows][kA], b[kRows][kB];
-    uint32_t inside[kRows];  // bit e: the lane's e-th position
-    int32_t ci[kRows], tap[kRows];
+    Acc a[kA], b[kB];
+    Row row_a, row_b;  // the thread's first row of the next step
+    Source from;
   };
 
   static constexpr size_t kPanels = 2 * kDepth * (BM + BN) * sizeof(Acc);
   static constexpr size_t kSums = gemm_sums<BM, BN>() * sizeof(Acc);
+  static constexpr size_t kBody = kPanels > kSums ? kPanels : kSums;
   CTCONV_HD static size_t shared_bytes(int32_t most_taps) {
-    const size_t head =
-        BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn) + 2 * kDepth * kA * sizeof(uint32_t);
-    return (kPanels > kSums ? kPanels : kSums) + head + static_cast<size_t>(most_taps) * sizeof(GemmTap);
+    return kBody + 128 + BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn<Acc>) +
+           static_cast<size_t>(most_taps) * (sizeof(GemmTap) + sizeof(Step)) +
+           static_cast<size_t>((most_taps + 31) / 32) * BM * sizeof(uint32_t);
   }
-  CTCONV_HD static Shared carve(unsigned char* raw) {
+  CTCONV_HD static Shared carve(unsigned char* raw, int32_t most_taps) {
+    static_assert(sizeof(GemmPhase) <= 128);
     Shared s;
     s.a = s.sums = reinterpret_cast<Acc*>(raw), s.b = s.a + 2 * kDepth * BM;
-    raw += kPanels > kSums ? kPanels : kSums;
+    raw += kBody;
+    s.phase = reinterpret_cast<GemmPhase*>(raw), raw += 128;
     s.place = reinterpret_cast<GemmPlace*>(raw), raw += BM * sizeof(GemmPlace);
     s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
-    s.column = reinterpret_cast<GemmColumn*>(raw), raw += BN * sizeof(GemmColumn);
-    s.mask = reinterpret_cast<uint32_t*>(raw), raw += 2 * kDepth * kA * sizeof(uint32_t);
+    s.column = reinterpret_cast<GemmColumn<Acc>*>(raw), raw += BN * sizeof(GemmColumn<Acc>);
+    s.step = reinterpret_cast<Step*>(raw), raw += static_cast<size_t>(most_taps) * sizeof(Step);
+    s.inside = reinterpret_cast<uint32_t*>(raw), raw += static_cast<size_t>((most_taps + 31) / 32) * BM * sizeof(uint32_t);
     s.tap = reinterpret_cast<GemmTap*>(raw);
     return s;
   }
@@ -62,120 +79,154 @@ struct GemmFma {
     *last = (rank + 1) * share < all ? (rank + 1) * share : all;
   }
 
-  CTCONV_HD static void begin(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t first, int32_t thread,
-                              Shared& s, Registers& r) {
+  // Fills the tables; a barrier, then `start`.
+  CTCONV_HD static void begin(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t thread, Shared& s) {
     for (int32_t m = thread; m < BM; m += kThreads) gemm_place(p, f, t.tile_m * BM + m, &s.place[m], &s.y_offset[m]);
-    for (int32_t n = thread; n < BN; n += kThreads) s.column[n] = gemm_column<BN>(p, t, n);
-    for (int32_t j = thread; j < f.count; j += kThreads) s.tap[j] = gemm_tap(p, f, j);
+    for (int32_t n = thread; n < BN; n += kThreads) s.column[n] = gemm_column<T, BN>(p, t, n);
+    for (int32_t j = thread; j < f.count; j += kThreads) {
+      s.tap[j] = gemm_tap(p, f, j);
+      s.step[j] = {s.tap[j].offset, s.tap[j].row};
+    }
+  }
+  // A second barrier follows.
+  CTCONV_HD static void start(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t first, int32_t thread,
+                              Shared& s, Registers& r) {
     CTCONV_UNROLL
     for (int m = 0; m < TM; ++m) {
       CTCONV_UNROLL
       for (int n = 0; n < TN; ++n) r.acc[m][n] = Acc(0);
     }
-    CTCONV_UNROLL
-    for (int e = 0; e < kRows; ++e) {
-      const int32_t k = first * kDepth + thread / 32 + e * kWarps;
-      r.ci[e] = f.count > 0 ? k / f.count : 0, r.tap[e] = f.count > 0 ? k % f.count : 0;
+    const int32_t count = f.count > 0 ? f.count : 1, a = first * kDepth + thread / BM * kA;
+    const int32_t b = first * kDepth + thread / (BN / kB), m = thread % BM;
+    r.row_a = {static_cast<uint32_t>(a / count), static_cast<uint32_t>(a % count)};
+    r.row_b = {static_cast<uint32_t>(b / count), static_cast<uint32_t>(b % count)};
+    const int32_t column = t.tile_n * gemm_tile_columns<BN>(p) + thread % (BN / kB) * kB;
+    int32_t real = column < p.columns ? (p.columns - column < kB ? p.columns - column : kB) : 0;
+    if (sizeof(T) <= 4 && real == kB && p.vector_weights && column % kB == 0) real = -1;
+    if (thread >= kThreadsB) real = 0;
+    r.from = {s.place[m].offset + static_cast<int32_t>(t.group * p.x_group),
+              t.group * p.ci * p.weight_taps * p.columns + column, real};
+    for (int32_t j0 = thread / BM * 32; j0 < f.count; j0 += kThreads / BM * 32) {
+      uint32_t word = 0;
+      for (int32_t j = j0; j < f.count && j < j0 + 32; ++j) {
+        word |= static_cast<uint32_t>(gemm_inside(p, s.place[m], s.tap[j])) << (j - j0);
+      }
+      s.inside[j0 / 32 * BM + m] = word;
     }
   }
 
-  // Rows of K of the next step into registers; returns whether every product of them has its input.
-  CTCONV_HD static bool fetch(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t thread,
-                              const Shared& s, Registers& r) {
-    const int32_t lane = thread % 32;
-    const T* x = static_cast<const T*>(p.x) + t.group * p.x_group;
-    const int32_t column0 = t.tile_n * gemm_tile_columns<BN>(p);
-    const T* w = static_cast<const T*>(p.w) + int64_t{t.group} * p.ci * p.weight_taps * p.columns + column0;
-    bool whole = true;
-    CTCONV_UNROLL
-    for (int e = 0; e < kRows; ++e) {
-      const bool real = r.ci[e] < p.ci;
-      const GemmTap tap = real ? s.tap[r.tap[e]] : GemmTap{0, 0, 0, 0, 0};
-      const T* xk = x + r.ci[e] * p.xs[1] - tap.offset;
-      const T* wk = w + (int64_t{r.ci[e]} * p.weight_taps + tap.row) * p.columns;
-      r.inside[e] = 0;
+  CTCONV_HD static Row after(const GemmPhase& f, Row row) {
+    const bool wrap = row.tap + 1 >= static_cast<uint32_t>(f.count);
+    return {wrap ? row.ci + 1 : row.ci, wrap ? 0 : row.tap + 1};
+  }
+  CTCONV_HD static void skip(const GemmPhase& f, Row& row, uint32_t step) {
+    row.tap += step;
+    while (row.tap >= static_cast<uint32_t>(f.count)) row.tap -= static_cast<uint32_t>(f.count), ++row.ci;
+  }
+
+  // One element of A: bit `tap` of the position's words says whether the input is inside x.
+  CTCONV_HD static Acc element_a(const GemmParams& p, const Source& from, Row row, const Shared& s, int32_t m) {
+    const uint32_t word = s.inside[row.tap / 32 * BM + static_cast<uint32_t>(m)];
+    const int32_t at = static_cast<int32_t>(row.ci) * p.channel_step + from.x - s.step[row.tap].x;
+    Acc v(0);
+    if (word >> (row.tap % 32) & 1u && row.ci < static_cast<uint32_t>(p.ci)) v = Acc(widen(static_cast<const T*>(p.x)[at]));
+    return v;
+  }
+  CTCONV_HD static void elements_b(const GemmParams& p, const Source& from, Row row, const Shared& s, Acc (&b)[kB]) {
+    const int32_t at = (static_cast<int32_t>(row.ci) * p.weight_taps + s.step[row.tap].w) * p.columns + from.w;
+    const T* w = static_cast<const T*>(p.w) + at;
+    const bool there = row.ci < static_cast<uint32_t>(p.ci);
+    if (from.real < 0) {
+      Pack<T, kB> pack{};
+      if (there) pack = *reinterpret_cast<const Pack<T, kB>*>(w);
       CTCONV_UNROLL
-      for (int i = 0; i < kA; ++i) {
-        const GemmPlace place = s.place[lane + 32 * i];
-        const bool inside = real && gemm_inside(p, place, tap);
-        // behind the last position or the last k zeros are multiplied, nobody reads the sum or it stays as it is
-        const bool fine = inside || !real || place.d == kNoPlace;
-        r.a[e][i] = inside ? Acc(widen(xk[place.offset])) : Acc(0);
-        r.inside[e] |= static_cast<uint32_t>(fine) << i;
-        whole = whole && fine;
-      }
-      CTCONV_UNROLL
-      for (int i = 0; i < kB; ++i) {
-        const int32_t n = lane + 32 * i;
-        r.b[e][i] = real && column0 + n < p.columns ? Acc(widen(wk[n])) : Acc(0);
-      }
-      r.tap[e] += kDepth;
-      while (r.tap[e] >= f.count && r.ci[e] < p.ci) r.tap[e] -= f.count, ++r.ci[e];
+      for (int e = 0; e < kB; ++e) b[e] = Acc(widen(pack.v[e]));
+      return;
     }
-    return whole;
+    CTCONV_UNROLL
+    for (int e = 0; e < kB; ++e) {
+      b[e] = Acc(0);
+      if (there && e < from.real) b[e] = Acc(widen(w[e]));
+    }
+  }
+
+  // The next step's elements into registers; a tap outside x, and what lies behind the last k, is zero. Returns whether
+  // every weight of it is finite: only then zeros may stand for products that do not exist.
+  CTCONV_HD static bool fetch(const GemmParams& p, const GemmPhase& f, int32_t thread, const Shared& s, Registers& r) {
+    const int32_t m = thread % BM;
+    bool finite = true;
+    CTCONV_UNROLL
+    for (int e = 0; e < kA; ++e) {
+      r.a[e] = element_a(p, r.from, r.row_a, s, m);
+      r.row_a = after(f, r.row_a);
+    }
+    skip(f, r.row_a, kDepth - kA);
+    elements_b(p, r.from, r.row_b, s, r.b);
+    skip(f, r.row_b, kDepth);
+    CTCONV_UNROLL
+    for (int e = 0; e < kB; ++e) finite = finite && r.b[e] - r.b[e] == Acc(0);
+    return finite;
   }
 
   CTCONV_HD static void stash(int32_t buffer, int32_t thread, Shared& s, const Registers& r) {
-    const int32_t lane = thread % 32;
+    Acc* a = s.a + (buffer * kDepth + thread / BM * kA) * BM + thread % BM;
     CTCONV_UNROLL
-    for (int e = 0; e < kRows; ++e) {
-      const int32_t row = buffer * kDepth + thread / 32 + e * kWarps;
+    for (int e = 0; e < kA; ++e) a[e * BM] = r.a[e];
+    if (thread >= kThreadsB) return;
+    Acc* b = s.b + (buffer * kDepth + thread / (BN / kB)) * BN + thread % (BN / kB) * kB;
+    CTCONV_UNROLL
+    for (int e = 0; e < kB; e += kWide) {
+      Pack<Acc, kWide> pack;
       CTCONV_UNROLL
-      for (int i = 0; i < kA; ++i) {
-        s.a[row * BM + lane + 32 * i] = r.a[e][i];
-        const bool inside = r.inside[e] >> i & 1u;
-#ifdef __CUDA_ARCH__
-        const uint32_t word = __ballot_sync(0xffffffffu, inside);
-        if (lane == 0) s.mask[row * kA + i] = word;
-#else
-        uint32_t& word = s.mask[row * kA + i];
-        word = (word & ~(1u << lane)) | static_cast<uint32_t>(inside) << lane;
-#endif
-      }
-      CTCONV_UNROLL
-      for (int i = 0; i < kB; ++i) s.b[row * BN + lane + 32 * i] = r.b[e][i];
+      for (int v = 0; v < kWide; ++v) pack.v[v] = r.b[e + v];
+      *reinterpret_cast<Pack<Acc, kWide>*>(b + e) = pack;
     }
   }
 
   // Positions and channels of a thread lie in groups of 4: group e at e * 4 * (threads along the axis).
-  CTCONV_HD static int32_t row_of(int32_t thread, int e) {
-    return (e / 4 * (BM / TM) + thread / (BN / TN)) * 4 + e % 4;
-  }
+  CTCONV_HD static int32_t row_of(int32_t thread, int e) { return (e / 4 * (BM / TM) + thread / (BN / TN)) * 4 + e % 4; }
   CTCONV_HD static int32_t column_of(int32_t thread, int e) {
     return (e / 4 * (BN / TN) + thread % (BN / TN)) * 4 + e % 4;
   }
 
-  // 16 bytes of a panel.
-  static constexpr int kWide = 16 / sizeof(Acc);
   CTCONV_HD static void load(Acc* to, const Acc* from) {
     const auto pack = *reinterpret_cast<const Pack<Acc, kWide>*>(from);
     CTCONV_UNROLL
     for (int e = 0; e < kWide; ++e) to[e] = pack.v[e];
   }
 
-  CTCONV_HD static void multiply(int32_t buffer, bool whole, int32_t thread, const Shared& s, Registers& r) {
+  CTCONV_HD static void multiply(int32_t buffer, int32_t thread, const Shared& s, Registers& r) {
+    const Acc* panel_a = s.a + buffer * kDepth * BM + row_of(thread, 0);
+    const Acc* panel_b = s.b + buffer * kDepth * BN + column_of(thread, 0);
     CTCONV_UNROLL
     for (int k = 0; k < kDepth; ++k) {
-      const int32_t row = buffer * kDepth + k;
       Acc a[TM], b[TN];
       CTCONV_UNROLL
-      for (int e = 0; e < TM; e += kWide) load(a + e, s.a + row * BM + row_of(thread, e));
+      for (int e = 0; e < TM; e += kWide) load(a + e, panel_a + k * BM + row_of(0, e));
       CTCONV_UNROLL
-      for (int e = 0; e < TN; e += kWide) load(b + e, s.b + row * BN + column_of(thread, e));
-      if (whole) {
+      for (int e = 0; e < TN; e += kWide) load(b + e, panel_b + k * BN + column_of(0, e));
+      CTCONV_UNROLL
+      for (int m = 0; m < TM; ++m) {
         CTCONV_UNROLL
-        for (int m = 0; m < TM; ++m) {
-          CTCONV_UNROLL
-          for (int n = 0; n < TN; ++n) r.acc[m][n] = fused(a[m], b[n], r.acc[m][n]);
-        }
-      } else {
+        for (int n = 0; n < TN; ++n) r.acc[m][n] = fused(a[m], b[n], r.acc[m][n]);
+      }
+    }
+  }
+
+  // The same where a weight of the step is Inf or NaN: products that do not exist are left out. Rare, so one copy.
+  CTCONV_HD static void multiply_honestly(const GemmParams& p, const GemmPhase& f, int32_t step, int32_t buffer,
+                                          int32_t thread, const Shared& s, Registers& r) {
+    CTCONV_NO_UNROLL
+    for (int k = 0; k < kDepth; ++k) {
+      if ((step * kDepth + k) / f.count >= p.ci) break;
+      const GemmTap tap = s.tap[(step * kDepth + k) % f.count];
+      CTCONV_UNROLL
+      for (int m = 0; m < TM; ++m) {
+        if (!gemm_inside(p, s.place[row_of(thread, m)], tap)) continue;
+        const Acc a = s.a[(buffer * kDepth + k) * BM + row_of(thread, m)];
         CTCONV_UNROLL
-        for (int m = 0; m < TM; ++m) {
-          const int32_t at = row_of(thread, m);
-          if (s.mask[row * kA + at / 32] >> (at % 32) & 1u) {
-            CTCONV_UNROLL
-            for (int n = 0; n < TN; ++n) r.acc[m][n] = fused(a[m], b[n], r.acc[m][n]);
-          }
+        for (int n = 0; n < TN; ++n) {
+          r.acc[m][n] = fused(a, s.b[(buffer * kDepth + k) * BN + column_of(thread, n)], r.acc[m][n]);
         }
       }
     }

@@ -16,15 +16,24 @@ __device__ __forceinline__ GemmTile tile_of(const GemmParams& p) {
   return {x / p.split, y % tiles_n, y / tiles_n, static_cast<int32_t>(blockIdx.z), x % p.split};
 }
 
+// The phase, its axes found by one thread each: the divisions are long.
+__device__ __forceinline__ GemmPhase shared_phase(const GemmParams& p, int32_t phase, int32_t thread, GemmPhase* s) {
+  if (thread < 3) gemm_phase_axis(p, phase, thread, s);
+  __syncthreads();
+  GemmPhase f = *s;
+  gemm_phase_whole(p, &f);
+  return f;
+}
+
 // The sums stand in shared memory, not yet seen by the other threads.
 template <class T, class Kernel>
 __device__ __forceinline__ void finish_tile(const GemmParams& p, const GemmTile& tile, int32_t thread,
-                                            const GemmStore& store, Accumulator<T>* sums) {
+                                            const GemmStore<Accumulator<T>>& store, Accumulator<T>* sums) {
 #if __CUDA_ARCH__ >= 900
   if (p.split > 1) {
     const auto cluster = cooperative_groups::this_cluster();
     cluster.sync();
-    gemm_write<T, Kernel::kBM, Kernel::kBN, Kernel::kThreads>(p, tile.rank, thread, store, [&](int32_t r) {
+    gemm_write<T, Kernel, true>(p, tile.rank, thread, store, [&](int32_t r) {
       return cluster.map_shared_rank(sums, static_cast<unsigned>(r));
     });
     cluster.sync();  // nobody leaves while another still reads its sums
@@ -32,7 +41,7 @@ __device__ __forceinline__ void finish_tile(const GemmParams& p, const GemmTile&
   }
 #endif
   __syncthreads();
-  gemm_write<T, Kernel::kBM, Kernel::kBN, Kernel::kThreads>(p, 0, thread, store, [&](int32_t) { return sums; });
+  gemm_write<T, Kernel, false>(p, 0, thread, store, [&](int32_t) { return sums; });
 }
 
 template <class Kernel, class F>

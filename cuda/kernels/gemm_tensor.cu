@@ -18,9 +18,9 @@ __global__ void __launch_bounds__(Kernel::kThreads) gemm_tensor_kernel(const __g
   typename Kernel::Shared s = Kernel::carve(raw);
   typename Kernel::Registers r;
   const GemmTile tile = tile_of<Kernel::kBN>(p);
-  const GemmPhase f = gemm_phase(p, tile.phase);
-  if (tile.tile_m * Kernel::kBM >= f.positions) return;  // all blocks of the cluster alike
   const auto thread = static_cast<int32_t>(threadIdx.x);
+  const GemmPhase f = shared_phase(p, tile.phase, thread, s.phase);
+  if (tile.tile_m * Kernel::kBM >= f.positions) return;  // all blocks of the cluster alike
   int32_t first, last;
   Kernel::steps(p, f, tile.rank, &first, &last);
   Kernel::begin(p, tile, f, first, thread, s, r);

@@ -38,7 +38,8 @@ struct GemmTensor {
     float* sums;            // the same memory
     GemmPlace* place;
     int64_t* y_offset;
-    GemmColumn* column;
+    GemmColumn<float>* column;
+    GemmPhase* phase;
     GemmTap* tap;
   };
   struct Registers {
@@ -50,7 +51,7 @@ struct GemmTensor {
   static constexpr size_t kSums = gemm_sums<BM, BN>() * sizeof(float);
   static constexpr size_t kBody = kPanels > kSums ? kPanels : kSums;
   CTCONV_HD static size_t shared_bytes(int32_t most_taps) {
-    return kBody + BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn) +
+    return kBody + BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn<float>) + 128 +
            static_cast<size_t>(most_taps) * sizeof(GemmTap);
   }
   CTCONV_HD static Shared carve(unsigned char* raw) {
@@ -59,7 +60,8 @@ struct GemmTensor {
     raw += kBody;
     s.place = reinterpret_cast<GemmPlace*>(raw), raw += BM * sizeof(GemmPlace);
     s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
-    s.column = reinterpret_cast<GemmColumn*>(raw), raw += BN * sizeof(GemmColumn);
+    s.column = reinterpret_cast<GemmColumn<float>*>(raw), raw += BN * sizeof(GemmColumn<float>);
+    s.phase = reinterpret_cast<GemmPhase*>(raw), raw += 128;
     s.tap = reinterpret_cast<GemmTap*>(raw);
     return s;
   }
@@ -75,7 +77,7 @@ struct GemmTensor {
   CTCONV_HD static void begin(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t first, int32_t thread,
                               Shared& s, Registers& r) {
     for (int32_t m = thread; m < BM; m += kThreads) gemm_place(p, f, t.tile_m * BM + m, &s.place[m], &s.y_offset[m]);
-    for (int32_t n = thread; n < BN; n += kThreads) s.column[n] = gemm_column<BN>(p, t, n);
+    for (int32_t n = thread; n < BN; n += kThreads) s.column[n] = gemm_column<T, BN>(p, t, n);
     for (int32_t j = thread; j < f.count; j += kThreads) s.tap[j] = gemm_tap(p, f, j);
     CTCONV_UNROLL
     for (int i = 0; i < kTM / 16; ++i) {

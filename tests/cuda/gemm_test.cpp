@@ -23,24 +23,31 @@ struct Raw {
 // One rank of a cluster: everything up to the sums in its shared memory.
 template <class Kernel>
 typename Kernel::Shared rank_sums(const GemmParams& p, const GemmTile& tile, const GemmPhase& f, Raw& raw) {
-  typename Kernel::Shared s = Kernel::carve(raw.memory);
+  typename Kernel::Shared s = [&] {
+    if constexpr (requires { Kernel::kDepth; }) return Kernel::carve(raw.memory, p.most_taps);
+    else return Kernel::carve(raw.memory);
+  }();
   std::vector<typename Kernel::Registers> r(Kernel::kThreads);
   int32_t first, last;
   Kernel::steps(p, f, tile.rank, &first, &last);
   const auto all = [&](auto&& body) {
     for (int32_t t = 0; t < Kernel::kThreads; ++t) body(t, r[static_cast<size_t>(t)]);
   };
-  all([&](int32_t t, auto& mine) { Kernel::begin(p, tile, f, first, t, s, mine); });
   if constexpr (requires { Kernel::kDepth; }) {
+    all([&](int32_t t, auto&) { Kernel::begin(p, tile, f, t, s); });
+    all([&](int32_t t, auto& mine) { Kernel::start(p, tile, f, first, t, s, mine); });
     for (int32_t step = first; step < last; ++step) {
-      bool whole = true;
+      bool finite = true;
       const int32_t buffer = step & 1;
-      all([&](int32_t t, auto& mine) { whole = Kernel::fetch(p, tile, f, t, s, mine) && whole; });
+      all([&](int32_t t, auto& mine) { finite = Kernel::fetch(p, f, t, s, mine) && finite; });
       all([&](int32_t t, auto& mine) { Kernel::stash(buffer, t, s, mine); });
-      all([&](int32_t t, auto& mine) { Kernel::multiply(buffer, whole, t, s, mine); });
+      all([&](int32_t t, auto& mine) {
+        finite ? Kernel::multiply(buffer, t, s, mine) : Kernel::multiply_honestly(p, f, step, buffer, t, s, mine);
+      });
     }
     all([&](int32_t t, auto& mine) { Kernel::stage(p, t, s, mine); });
   } else {
+    all([&](int32_t t, auto& mine) { Kernel::begin(p, tile, f, first, t, s, mine); });
     for (int32_t step = first; step < last; ++step) {
       all([&](int32_t t, auto& mine) { Kernel::fetch(p, tile, f, step % 3, t, s, mine); });
       all([&](int32_t t, auto& mine) { Kernel::multiply(step % 3, t, s, mine); });
@@ -55,7 +62,9 @@ void run_blocks(const GemmParams& p) {
   const GemmShape shape = gemm_shape(p, {Kernel::kBM, Kernel::kBN});
   const int32_t wide = gemm_tile_columns<Kernel::kBN>(p), tiles_n = (p.columns + wide - 1) / wide;
   for (int32_t phase = 0; phase < shape.grid_z; ++phase) {
-    const GemmPhase f = gemm_phase(p, phase);
+    GemmPhase f;
+    for (int a = 0; a < 3; ++a) gemm_phase_axis(p, phase, a, &f);
+    gemm_phase_whole(p, &f);
     REQUIRE(f.count <= p.most_taps);
     for (int32_t y = 0; y < shape.grid_y; ++y) {
       for (int32_t m = 0; m < shape.grid_x; ++m) {
@@ -67,10 +76,11 @@ void run_blocks(const GemmParams& p) {
           shared.push_back(rank_sums<Kernel>(p, {m, y % tiles_n, y / tiles_n, phase, rank}, f, raw.back()));
         }
         for (int32_t rank = 0; rank < p.split; ++rank) {
-          const GemmStore store{shared[0].place, shared[0].y_offset, shared[0].column};
+          const GemmStore<Accumulator<T>> store{shared[0].place, shared[0].y_offset, shared[0].column};
           for (int32_t t = 0; t < Kernel::kThreads; ++t) {
-            gemm_write<T, Kernel::kBM, Kernel::kBN, Kernel::kThreads>(
-                p, rank, t, store, [&](int32_t r) { return shared[static_cast<size_t>(r)].sums; });
+            const auto sums = [&](int32_t r) { return shared[static_cast<size_t>(r)].sums; };
+            p.split > 1 ? gemm_write<T, Kernel, true>(p, rank, t, store, sums)
+                        : gemm_write<T, Kernel, false>(p, rank, t, store, sums);
           }
         }
       }
