@@ -33,7 +33,7 @@ struct GemmParams {
   int32_t split;              // blocks of a cluster along K
   int32_t ci_pitch;           // tensor kernel: elements of one tap's row of weights (and of x), a multiple of 16 bytes
   int32_t channels_fastest, vector;  // how y is written; vector: 16 bytes of channels at once
-  int32_t vector_weights;     // fma kernel: 4 columns of weights lie aligned
+  int32_t vector_weights;            // fma kernel: 4 columns of weights lie aligned
   AxisMap<int32_t> axis[3];
   int64_t xs[5], ys[5];  // n, c, d, h, w
   int64_t x_group;       // elements of x between two groups
@@ -189,8 +189,8 @@ CTCONV_HD Acc gemm_finish(const GemmParams& p, Acc sum, Acc bias) {
 
 // Channels-last: 16 bytes (kV > 1) or one channel a thread; neighbours along channels.
 template <class T, class Tile, int kV, bool kMany, bool kActs, class Sums>
-CTCONV_HD void gemm_write_last(const GemmParams& p, int32_t rank, int32_t thread,
-                               const GemmStore<Accumulator<T>>& s, const Sums& sums) {
+CTCONV_HD void gemm_write_last(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore<Accumulator<T>>& s,
+                               const Sums& sums) {
   using Acc = Accumulator<T>;
   constexpr int32_t kAcross = Tile::kBN / kV, kItems = Tile::kBM * kAcross;
   const int32_t share = kMany ? (kItems + p.split - 1) / p.split : kItems;
@@ -213,8 +213,8 @@ CTCONV_HD void gemm_write_last(const GemmParams& p, int32_t rank, int32_t thread
 
 // Channels-first: a thread keeps one position and one column of a run, and walks over the runs; neighbours along w.
 template <class T, class Tile, bool kMany, bool kActs, class Sums>
-CTCONV_HD void gemm_write_first(const GemmParams& p, int32_t rank, int32_t thread,
-                                const GemmStore<Accumulator<T>>& s, const Sums& sums) {
+CTCONV_HD void gemm_write_first(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore<Accumulator<T>>& s,
+                                const Sums& sums) {
   using Acc = Accumulator<T>;
   const int32_t runs = gemm_tile_columns<Tile::kBN>(p) / p.run, share = kMany ? (runs + p.split - 1) / p.split : runs;
   const int32_t end = (rank + 1) * share < runs ? (rank + 1) * share : runs;
@@ -236,8 +236,8 @@ CTCONV_HD void gemm_write_first(const GemmParams& p, int32_t rank, int32_t threa
 }
 
 template <class T, class Tile, bool kMany, bool kActs, class Sums>
-CTCONV_HD void gemm_write_with(const GemmParams& p, int32_t rank, int32_t thread,
-                               const GemmStore<Accumulator<T>>& s, const Sums& sums) {
+CTCONV_HD void gemm_write_with(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore<Accumulator<T>>& s,
+                               const Sums& sums) {
   constexpr int kV = 16 / static_cast<int>(sizeof(T));
   if (!p.channels_fastest) {
     gemm_write_first<T, Tile, kMany, kActs>(p, rank, thread, s, sums);

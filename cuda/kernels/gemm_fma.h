@@ -39,8 +39,8 @@ struct GemmFma {
     GemmTap* tap;
     Step* step;
     uint32_t* inside;  // [taps / 32][BM]: bit j: tap j of the position lies inside x
-    Acc *a, *b;  // [2][kDepth][BM], [2][kDepth][BN]
-    Acc* sums;   // the same memory as a and b
+    Acc *a, *b;        // [2][kDepth][BM], [2][kDepth][BN]
+    Acc* sums;         // the same memory as a and b
   };
   struct Registers {
     Acc acc[TM][TN];
@@ -67,7 +67,8 @@ struct GemmFma {
     s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
     s.column = reinterpret_cast<GemmColumn<Acc>*>(raw), raw += BN * sizeof(GemmColumn<Acc>);
     s.step = reinterpret_cast<Step*>(raw), raw += static_cast<size_t>(most_taps) * sizeof(Step);
-    s.inside = reinterpret_cast<uint32_t*>(raw), raw += static_cast<size_t>((most_taps + 31) / 32) * BM * sizeof(uint32_t);
+    s.inside = reinterpret_cast<uint32_t*>(raw),
+    raw += static_cast<size_t>((most_taps + 31) / 32) * BM * sizeof(uint32_t);
     s.tap = reinterpret_cast<GemmTap*>(raw);
     return s;
   }
@@ -129,7 +130,8 @@ struct GemmFma {
     const uint32_t word = s.inside[row.tap / 32 * BM + static_cast<uint32_t>(m)];
     const int32_t at = static_cast<int32_t>(row.ci) * p.channel_step + from.x - s.step[row.tap].x;
     Acc v(0);
-    if (word >> (row.tap % 32) & 1u && row.ci < static_cast<uint32_t>(p.ci)) v = Acc(widen(static_cast<const T*>(p.x)[at]));
+    if (word >> (row.tap % 32) & 1u && row.ci < static_cast<uint32_t>(p.ci))
+      v = Acc(widen(static_cast<const T*>(p.x)[at]));
     return v;
   }
   CTCONV_HD static void elements_b(const GemmParams& p, const Source& from, Row row, const Shared& s, Acc (&b)[kB]) {
@@ -184,7 +186,9 @@ struct GemmFma {
   }
 
   // Positions and channels of a thread lie in groups of 4: group e at e * 4 * (threads along the axis).
-  CTCONV_HD static int32_t row_of(int32_t thread, int e) { return (e / 4 * (BM / TM) + thread / (BN / TN)) * 4 + e % 4; }
+  CTCONV_HD static int32_t row_of(int32_t thread, int e) {
+    return (e / 4 * (BM / TM) + thread / (BN / TN)) * 4 + e % 4;
+  }
   CTCONV_HD static int32_t column_of(int32_t thread, int e) {
     return (e / 4 * (BN / TN) + thread % (BN / TN)) * 4 + e % 4;
   }

@@ -33,9 +33,8 @@ __device__ __forceinline__ void finish_tile(const GemmParams& p, const GemmTile&
   if (p.split > 1) {
     const auto cluster = cooperative_groups::this_cluster();
     cluster.sync();
-    gemm_write<T, Kernel, true>(p, tile.rank, thread, store, [&](int32_t r) {
-      return cluster.map_shared_rank(sums, static_cast<unsigned>(r));
-    });
+    gemm_write<T, Kernel, true>(p, tile.rank, thread, store,
+                                [&](int32_t r) { return cluster.map_shared_rank(sums, static_cast<unsigned>(r)); });
     cluster.sync();  // nobody leaves while another still reads its sums
     return;
   }

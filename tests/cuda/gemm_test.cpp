@@ -24,8 +24,10 @@ struct Raw {
 template <class Kernel>
 typename Kernel::Shared rank_sums(const GemmParams& p, const GemmTile& tile, const GemmPhase& f, Raw& raw) {
   typename Kernel::Shared s = [&] {
-    if constexpr (requires { Kernel::kDepth; }) return Kernel::carve(raw.memory, p.most_taps);
-    else return Kernel::carve(raw.memory);
+    if constexpr (requires { Kernel::kDepth; })
+      return Kernel::carve(raw.memory, p.most_taps);
+    else
+      return Kernel::carve(raw.memory);
   }();
   std::vector<typename Kernel::Registers> r(Kernel::kThreads);
   int32_t first, last;
