@@ -81,6 +81,21 @@ void merge(const ctconv_cuda_problem& p, GemmParams* out) {
   if (!out->channels_fastest) out->run = out->taps[2];
 }
 
+// What threads would have to divide for.
+void tabulate(GemmParams* out) {
+  const auto by = [](int32_t d) { return Divider::of(static_cast<uint32_t>(std::max(1, d))); };
+  out->by_run = by(out->run), out->by_co = by(out->co), out->tabled = 1;
+  for (int a = 0; a < 3; ++a) {
+    out->by_taps[a] = by(out->taps[a]), out->by_phases[a] = by(out->phases[a]);
+    if (out->phases[a] > kGemmTable) out->tabled = 0;
+    for (int32_t phase = 0; phase < std::min(out->phases[a], kGemmTable); ++phase) {
+      GemmPhaseAxis& f = out->table[a][phase];
+      gemm_phase_axis(*out, phase, a, &f);
+      f.by_outputs = by(f.outputs), f.by_count = by(f.count);
+    }
+  }
+}
+
 void store_of(const ctconv_cuda_problem& p, GemmParams* out) {
   const int64_t wide = 16 / static_cast<int64_t>(element_bytes(p.dtype));
   std::copy(p.y, p.y + 5, out->ys);
@@ -147,7 +162,7 @@ std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
     if (!out.channels_fastest) form->packing = tensor ? Packing::kRunsOfCi : Packing::kRunsOfTaps;
   }
   out.vector_weights = out.columns % 4 == 0;
-  out.by_run = SmallDivider::of(static_cast<uint32_t>(out.run));
+  tabulate(&out);
   out.act = act_of(p), out.bias_stride = p.bias_stride;
   out.bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
   if (p.groups * ((int64_t{out.columns} + 3) / 4) > 65535) return "more than 65535 channel tiles";

@@ -12,16 +12,26 @@
 
 namespace ctconv::cuda {
 
-// Division by a small constant of the launch: exact while value * divisor < 2^32.
-struct SmallDivider {
-  uint32_t divisor = 1, magic = 0;
-  static SmallDivider of(uint32_t d) {
-    return {d, d == 1 ? 0u : static_cast<uint32_t>(((uint64_t{1} << 32) + d - 1) / d)};
+// Division by a constant of the launch: exact for 0 <= n < 2^31 and 1 <= d <= 2^31.
+// q = (n * magic) >> (31 + L), magic = ceil(2^(31+L) / d), L = ceil(log2 d): one multiplication, of which the high word.
+struct Divider {
+  uint32_t divisor = 1, magic = uint32_t{1} << 31, shift = 0;
+  static Divider of(uint32_t d) {
+    uint32_t l = 0;
+    while ((uint64_t{1} << l) < d) ++l;
+    return {d, static_cast<uint32_t>(((uint64_t{1} << (31 + l)) + d - 1) / d), l};
   }
-  CTCONV_HD uint32_t divide(uint32_t v) const {
-    return divisor == 1 ? v : static_cast<uint32_t>((static_cast<uint64_t>(v) * magic) >> 32);
+  CTCONV_HD uint32_t divide(uint32_t n) const {
+    return static_cast<uint32_t>((static_cast<uint64_t>(n << 1) * magic) >> 32) >> shift;
+  }
+  // The remainder; *n becomes the quotient.
+  CTCONV_HD uint32_t split(uint32_t* n) const {
+    const uint32_t q = divide(*n), r = *n - q * divisor;
+    *n = q;
+    return r;
   }
 };
+using SmallDivider = Divider;
 
 template <class Int>
 struct Taps {

@@ -17,6 +17,13 @@ namespace ctconv::cuda {
 
 inline constexpr int kGemmMostTaps = 1024;  // of one phase
 
+// One phase of one axis.
+struct GemmPhaseAxis {
+  int32_t outputs, t, i, count;  // outputs of the phase; first tap, its input, taps
+  Divider by_outputs, by_count;
+};
+inline constexpr int kGemmTable = 8;  // phases of an axis the host works out
+
 struct GemmParams {
   const void *x, *w, *bias;
   void* y;
@@ -25,13 +32,15 @@ struct GemmParams {
   int32_t weight_taps;        // rows of weights of one ci: taps, 1 where merged
   int32_t merged, crop;       // crop: some places of a merged problem lie outside y
   int32_t run;                // columns that lie side by side along w: kernel width of a merged problem, channels-first
-  SmallDivider by_run;        // by run, below 2^16 * 64
-  int32_t phases[3];          // min(s, o) of each axis
-  int32_t step[3], base[3];   // output of position q: first + q * step - base
-  int32_t out[3], taps[3];    // extents of the core of y and of the kernel
-  int32_t most_taps;          // of any phase
-  int32_t split;              // blocks of a cluster along K
-  int32_t ci_pitch;           // tensor kernel: elements of one tap's row of weights (and of x), a multiple of 16 bytes
+  Divider by_run, by_co, by_taps[3], by_phases[3];
+  int32_t tabled;  // all phases of all axes are in `table`
+  GemmPhaseAxis table[3][kGemmTable];
+  int32_t phases[3];         // min(s, o) of each axis
+  int32_t step[3], base[3];  // output of position q: first + q * step - base
+  int32_t out[3], taps[3];   // extents of the core of y and of the kernel
+  int32_t most_taps;         // of any phase
+  int32_t split;             // blocks of a cluster along K
+  int32_t ci_pitch;          // tensor kernel: elements of one tap's row of weights (and of x), a multiple of 16 bytes
   int32_t channels_fastest, vector;  // how y is written; vector: 16 bytes of channels at once
   int32_t vector_weights;            // fma kernel: 4 columns of weights lie aligned
   AxisMap<int32_t> axis[3];
@@ -73,22 +82,47 @@ struct GemmTile {
 };
 
 struct GemmPhase {
-  int32_t first[3], outputs[3];  // first output and number of outputs of the phase
-  Taps<int32_t> taps[3];
+  int32_t first[3];  // first output of the phase
+  GemmPhaseAxis axis[3];
   int32_t positions, count;  // of the whole phase
 };
 
-// One axis of a phase; its threads work side by side, for the divisions are long.
-CTCONV_HD void gemm_phase_axis(const GemmParams& p, int32_t phase, int a, GemmPhase* f) {
-  int32_t first = phase;
-  for (int e = 2; e > a; --e) first /= p.phases[e];
-  f->first[a] = first % p.phases[a];
-  f->outputs[a] = (p.axis[a].o - f->first[a] + p.axis[a].s - 1) / p.axis[a].s;
-  f->taps[a] = p.axis[a].phase(f->first[a]);
+// One axis of a phase without the table. The dividers stay unset.
+CTCONV_HD void gemm_phase_axis(const GemmParams& p, int32_t first, int a, GemmPhaseAxis* f) {
+  const Taps<int32_t> taps = p.axis[a].phase(first);
+  f->outputs = (p.axis[a].o - first + p.axis[a].s - 1) / p.axis[a].s;
+  f->t = taps.t, f->i = taps.i, f->count = taps.count;
 }
-CTCONV_HD void gemm_phase_whole(const GemmParams& p, GemmPhase* f) {
-  f->positions = p.n * f->outputs[0] * f->outputs[1] * f->outputs[2];
-  f->count = f->taps[0].count * f->taps[1].count * f->taps[2].count;
+
+CTCONV_HD GemmPhase gemm_phase(const GemmParams& p, int32_t phase) {
+  GemmPhase f;
+  uint32_t rest = static_cast<uint32_t>(phase);
+  CTCONV_UNROLL
+  for (int a = 2; a >= 0; --a) f.first[a] = static_cast<int32_t>(p.by_phases[a].split(&rest));
+  f.positions = p.n, f.count = 1;
+  CTCONV_UNROLL
+  for (int a = 0; a < 3; ++a) {
+    if (p.tabled) {
+      f.axis[a] = p.table[a][f.first[a]];
+    } else {
+      gemm_phase_axis(p, f.first[a], a, &f.axis[a]);
+    }
+    f.positions *= f.axis[a].outputs, f.count *= f.axis[a].count;
+  }
+  return f;
+}
+
+// The remainder of *n; *n becomes the quotient.
+CTCONV_HD int32_t gemm_split(bool tabled, const Divider& by, int32_t d, int32_t* n) {
+  if (tabled) {
+    auto u = static_cast<uint32_t>(*n);
+    const uint32_t r = by.split(&u);
+    *n = static_cast<int32_t>(u);
+    return static_cast<int32_t>(r);
+  }
+  const int32_t q = *n / d, r = *n - q * d;
+  *n = q;
+  return r;
 }
 
 // One place and its offset in y for a row of the tile; kNoOffset: no such position.
@@ -96,9 +130,11 @@ CTCONV_HD void gemm_place(const GemmParams& p, const GemmPhase& f, int32_t posit
                           int64_t* y_offset) {
   *place = {kNoPlace, kNoPlace, kNoPlace, 0}, *y_offset = kNoOffset;
   if (position >= f.positions) return;
-  const int32_t qw = position % f.outputs[2], qh = position / f.outputs[2] % f.outputs[1];
-  const int32_t dn = position / f.outputs[2] / f.outputs[1], qd = dn % f.outputs[0], n = dn / f.outputs[0];
-  const int32_t d = f.taps[0].i + qd, h = f.taps[1].i + qh, w = f.taps[2].i + qw;
+  int32_t n = position;
+  const int32_t qw = gemm_split(p.tabled, f.axis[2].by_outputs, f.axis[2].outputs, &n);
+  const int32_t qh = gemm_split(p.tabled, f.axis[1].by_outputs, f.axis[1].outputs, &n);
+  const int32_t qd = gemm_split(p.tabled, f.axis[0].by_outputs, f.axis[0].outputs, &n);
+  const int32_t d = f.axis[0].i + qd, h = f.axis[1].i + qh, w = f.axis[2].i + qw;
   const int64_t offset = n * p.xs[0] + d * p.xs[2] + h * p.xs[3] + w * p.xs[4];
   *place = {d, h, w, static_cast<int32_t>(offset)};
   *y_offset = n * p.ys[0] + (f.first[0] + qd * p.step[0] - p.base[0]) * p.ys[2] +
@@ -112,14 +148,15 @@ CTCONV_HD GemmColumn<Accumulator<T>> gemm_column(const GemmParams& p, const Gemm
   if (n >= wide || column >= p.columns) return c;
   int32_t channel = column;
   if (p.merged) {  // taps d, h, then co and w: channels-first w is fastest, channels-last co
+    auto rest = static_cast<uint32_t>(column);
     if (p.channels_fastest) {
-      channel = column % p.co;
-      const int32_t tap = column / p.co;
-      c.w = tap % p.taps[2], c.h = tap / p.taps[2] % p.taps[1], c.d = tap / p.taps[2] / p.taps[1];
+      channel = static_cast<int32_t>(p.by_co.split(&rest));
+      c.w = static_cast<int32_t>(p.by_taps[2].split(&rest));
     } else {
-      const int32_t row = column / p.taps[2];
-      c.w = column % p.taps[2], channel = row % p.co, c.h = row / p.co % p.taps[1], c.d = row / p.co / p.taps[1];
+      c.w = static_cast<int32_t>(p.by_taps[2].split(&rest));
+      channel = static_cast<int32_t>(p.by_co.split(&rest));
     }
+    c.h = static_cast<int32_t>(p.by_taps[1].split(&rest)), c.d = static_cast<int32_t>(rest);
   }
   c.channel = tile.group * p.co + channel;
   c.offset = c.channel * p.ys[1] + c.d * p.ys[2] + c.h * p.ys[3] + c.w * p.ys[4];
@@ -128,14 +165,15 @@ CTCONV_HD GemmColumn<Accumulator<T>> gemm_column(const GemmParams& p, const Gemm
 }
 
 CTCONV_HD GemmTap gemm_tap(const GemmParams& p, const GemmPhase& f, int32_t j) {
-  const int32_t jw = j % f.taps[2].count, jh = j / f.taps[2].count % f.taps[1].count;
-  const int32_t jd = j / f.taps[2].count / f.taps[1].count;
+  int32_t jd = j;
+  const int32_t jw = gemm_split(p.tabled, f.axis[2].by_count, f.axis[2].count, &jd);
+  const int32_t jh = gemm_split(p.tabled, f.axis[1].by_count, f.axis[1].count, &jd);
   GemmTap t;
   t.d = jd * p.axis[0].input_step, t.h = jh * p.axis[1].input_step, t.w = jw * p.axis[2].input_step;
   t.offset = static_cast<int32_t>(t.d * p.xs[2] + t.h * p.xs[3] + t.w * p.xs[4]);
   t.row =
-      ((f.taps[0].t + jd * p.axis[0].tap_step) * p.axis[1].k + f.taps[1].t + jh * p.axis[1].tap_step) * p.axis[2].k +
-      f.taps[2].t + jw * p.axis[2].tap_step;
+      ((f.axis[0].t + jd * p.axis[0].tap_step) * p.axis[1].k + f.axis[1].t + jh * p.axis[1].tap_step) * p.axis[2].k +
+      f.axis[2].t + jw * p.axis[2].tap_step;
   return t;
 }
 

@@ -13,7 +13,7 @@ __global__ void __launch_bounds__(Kernel::kThreads) gemm_fma_kernel(const __grid
   typename Kernel::Registers r;
   const GemmTile tile = tile_of<Kernel::kBN>(p);
   const auto thread = static_cast<int32_t>(threadIdx.x);
-  const GemmPhase f = shared_phase(p, tile.phase, thread, s.phase);
+  const GemmPhase f = gemm_phase(p, tile.phase);
   if (tile.tile_m * Kernel::kBM >= f.positions) return;  // all blocks of the cluster alike
   int32_t first, last;
   Kernel::steps(p, f, tile.rank, &first, &last);

@@ -32,7 +32,6 @@ struct GemmFma {
     int32_t real;  // of the 4 columns; -1: all of them in one aligned piece
   };
   struct Shared {
-    GemmPhase* phase;
     GemmPlace* place;
     int64_t* y_offset;
     GemmColumn<Acc>* column;
@@ -53,16 +52,14 @@ struct GemmFma {
   static constexpr size_t kSums = gemm_sums<BM, BN>() * sizeof(Acc);
   static constexpr size_t kBody = kPanels > kSums ? kPanels : kSums;
   CTCONV_HD static size_t shared_bytes(int32_t most_taps) {
-    return kBody + 128 + BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn<Acc>) +
+    return kBody + BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn<Acc>) +
            static_cast<size_t>(most_taps) * (sizeof(GemmTap) + sizeof(Step)) +
            static_cast<size_t>((most_taps + 31) / 32) * BM * sizeof(uint32_t);
   }
   CTCONV_HD static Shared carve(unsigned char* raw, int32_t most_taps) {
-    static_assert(sizeof(GemmPhase) <= 128);
     Shared s;
     s.a = s.sums = reinterpret_cast<Acc*>(raw), s.b = s.a + 2 * kDepth * BM;
     raw += kBody;
-    s.phase = reinterpret_cast<GemmPhase*>(raw), raw += 128;
     s.place = reinterpret_cast<GemmPlace*>(raw), raw += BM * sizeof(GemmPlace);
     s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
     s.column = reinterpret_cast<GemmColumn<Acc>*>(raw), raw += BN * sizeof(GemmColumn<Acc>);

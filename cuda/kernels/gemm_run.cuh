@@ -16,15 +16,6 @@ __device__ __forceinline__ GemmTile tile_of(const GemmParams& p) {
   return {x / p.split, y % tiles_n, y / tiles_n, static_cast<int32_t>(blockIdx.z), x % p.split};
 }
 
-// The phase, its axes found by one thread each: the divisions are long.
-__device__ __forceinline__ GemmPhase shared_phase(const GemmParams& p, int32_t phase, int32_t thread, GemmPhase* s) {
-  if (thread < 3) gemm_phase_axis(p, phase, thread, s);
-  __syncthreads();
-  GemmPhase f = *s;
-  gemm_phase_whole(p, &f);
-  return f;
-}
-
 // The sums stand in shared memory, not yet seen by the other threads.
 template <class T, class Kernel>
 __device__ __forceinline__ void finish_tile(const GemmParams& p, const GemmTile& tile, int32_t thread,

@@ -39,7 +39,6 @@ struct GemmTensor {
     GemmPlace* place;
     int64_t* y_offset;
     GemmColumn<float>* column;
-    GemmPhase* phase;
     GemmTap* tap;
   };
   struct Registers {
@@ -51,7 +50,7 @@ struct GemmTensor {
   static constexpr size_t kSums = gemm_sums<BM, BN>() * sizeof(float);
   static constexpr size_t kBody = kPanels > kSums ? kPanels : kSums;
   CTCONV_HD static size_t shared_bytes(int32_t most_taps) {
-    return kBody + BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn<float>) + 128 +
+    return kBody + BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn<float>) +
            static_cast<size_t>(most_taps) * sizeof(GemmTap);
   }
   CTCONV_HD static Shared carve(unsigned char* raw) {
@@ -61,7 +60,6 @@ struct GemmTensor {
     s.place = reinterpret_cast<GemmPlace*>(raw), raw += BM * sizeof(GemmPlace);
     s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
     s.column = reinterpret_cast<GemmColumn<float>*>(raw), raw += BN * sizeof(GemmColumn<float>);
-    s.phase = reinterpret_cast<GemmPhase*>(raw), raw += 128;
     s.tap = reinterpret_cast<GemmTap*>(raw);
     return s;
   }

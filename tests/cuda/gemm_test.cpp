@@ -64,9 +64,7 @@ void run_blocks(const GemmParams& p) {
   const GemmShape shape = gemm_shape(p, {Kernel::kBM, Kernel::kBN});
   const int32_t wide = gemm_tile_columns<Kernel::kBN>(p), tiles_n = (p.columns + wide - 1) / wide;
   for (int32_t phase = 0; phase < shape.grid_z; ++phase) {
-    GemmPhase f;
-    for (int a = 0; a < 3; ++a) gemm_phase_axis(p, phase, a, &f);
-    gemm_phase_whole(p, &f);
+    const GemmPhase f = gemm_phase(p, phase);
     REQUIRE(f.count <= p.most_taps);
     for (int32_t y = 0; y < shape.grid_y; ++y) {
       for (int32_t m = 0; m < shape.grid_x; ++m) {
