@@ -13,6 +13,7 @@ enum class Act : int32_t { kNone, kRelu, kLeakyRelu, kTanh, kSigmoid, kClip };  
 struct ActParams {
   Act kind = Act::kNone;
   double alpha = 0, beta = 0;
+  float alpha32 = static_cast<float>(alpha), beta32 = static_cast<float>(beta);  // rounded once, on the host
 };
 
 CTCONV_HD float power_of_two(float, int32_t e) {
@@ -87,23 +88,49 @@ CTCONV_HD_CALL T sigmoid_steps(T x) {
   return (x < T(0) ? e : T(1)) / (T(1) + e);
 }
 
-template <class T>
-CTCONV_HD T activate(const ActParams& act, T v) {
-  const T alpha = static_cast<T>(act.alpha), beta = static_cast<T>(act.beta);
+CTCONV_HD float alpha_of(const ActParams& act, float) { return act.alpha32; }
+CTCONV_HD double alpha_of(const ActParams& act, double) { return act.alpha; }
+CTCONV_HD float beta_of(const ActParams& act, float) { return act.beta32; }
+CTCONV_HD double beta_of(const ActParams& act, double) { return act.beta; }
+
+// N values, the kind asked for once.
+template <class T, int N>
+CTCONV_HD void activate_all(const ActParams& act, T (&v)[N]) {
   switch (act.kind) {
     case Act::kRelu:
-      return v < T(0) ? T(0) : v;
-    case Act::kLeakyRelu:
-      return v < T(0) ? alpha * v : v;
+      CTCONV_UNROLL
+      for (int e = 0; e < N; ++e) v[e] = v[e] < T(0) ? T(0) : v[e];
+      break;
+    case Act::kLeakyRelu: {
+      const T alpha = alpha_of(act, T(0));
+      CTCONV_UNROLL
+      for (int e = 0; e < N; ++e) v[e] = v[e] < T(0) ? alpha * v[e] : v[e];
+      break;
+    }
     case Act::kTanh:
-      return tanh_steps(v);
+      CTCONV_UNROLL
+      for (int e = 0; e < N; ++e) v[e] = tanh_steps(v[e]);
+      break;
     case Act::kSigmoid:
-      return sigmoid_steps(v);
-    case Act::kClip:
-      return v < alpha ? alpha : (v > beta ? beta : v);
+      CTCONV_UNROLL
+      for (int e = 0; e < N; ++e) v[e] = sigmoid_steps(v[e]);
+      break;
+    case Act::kClip: {
+      const T alpha = alpha_of(act, T(0)), beta = beta_of(act, T(0));
+      CTCONV_UNROLL
+      for (int e = 0; e < N; ++e) v[e] = v[e] < alpha ? alpha : (v[e] > beta ? beta : v[e]);
+      break;
+    }
     default:
-      return v;
+      break;
   }
+}
+
+template <class T>
+CTCONV_HD T activate(const ActParams& act, T v) {
+  T one[1] = {v};
+  activate_all<T, 1>(act, one);
+  return one[0];
 }
 
 }  // namespace ctconv::cuda

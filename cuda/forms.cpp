@@ -2,6 +2,7 @@
 #include "cuda/forms.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace ctconv::cuda {
 namespace {
@@ -12,6 +13,7 @@ constexpr int64_t kMost32 = int64_t{1} << 30;
 bool axis_fits32(const ctconv_cuda_axis& a) {
   const auto small = [](int64_t v) { return v < kMost32 && v > -kMost32; };
   if (!small(a.i) || !small(a.o) || !small(a.k) || !small(a.s) || !small(a.d) || !small(a.lo)) return false;
+  if (a.d > 1 && a.s / std::gcd(a.s, a.d) > AxisMap<int32_t>::kMostTurn) return false;
   // each product of two values below 2^30 fits int64
   return small((a.i - 1) * a.s) && small((a.k - 1) * a.d) &&
          small((a.i - 1) * a.s + (a.k - 1) * a.d + (a.lo < 0 ? -a.lo : a.lo) + a.o + a.tail + 16 * a.s);
@@ -57,6 +59,8 @@ const char* name_of(Packing packing) {
       return "runs-of-taps";
     case Packing::kRunsOfCi:
       return "runs-of-ci";
+    case Packing::kCells:
+      return "cells";
   }
   return "";
 }
@@ -111,44 +115,81 @@ std::string direct_form(const ctconv_cuda_problem& p, DirectParams* out) {
   return {};
 }
 
-std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* out, size_t* shared_bytes) {
+namespace {
+
+// Product of counts, none negative; kMost32 or more where it does not fit 31 bits.
+int64_t count32(std::initializer_list<int64_t> counts) {
+  int64_t product = 1;
+  for (const int64_t c : counts) product = c > kMost32 ? kMost32 : std::min(product * c, kMost32);
+  return product;
+}
+
+Divider divider32(int64_t d) { return Divider::of(static_cast<uint32_t>(std::max<int64_t>(d, 1))); }
+
+// Runs of outputs that start at multiples of `run` are aligned as their stores want it.
+bool whole_runs(const ctconv_cuda_problem& p, int64_t run) {
+  int64_t extent[5];
+  extents_of(p, true, extent);
+  const int64_t part = std::min(run, 16 / static_cast<int64_t>(element_bytes(p.dtype)));
+  for (int a = 0; a < 4; ++a) {
+    if (extent[a] != 1 && p.y[a] % part != 0) return false;
+  }
+  return true;
+}
+
+void cell_row_form(const ctconv_cuda_axis& w, const CellForm& form, CellParams* out) {
+  if (form.s == 0) {
+    out->runs = static_cast<int32_t>(w.o);
+    return;
+  }
+  const int64_t s = form.s, run = s * form.q;
+  out->front = static_cast<int32_t>(((-w.lo) % s + s) % s);
+  out->cell0 = static_cast<int32_t>((w.lo + out->front) / s);  // the division is exact
+  out->jt = static_cast<int32_t>((w.k + out->front + s - 1) / s);
+  out->jt_whole = (out->jt + kCellJ - 1) / kCellJ * kCellJ;
+  out->runs = static_cast<int32_t>((w.o + run - 1) / run);
+  for (int64_t u = out->front; u < s * kCellJ; ++u) {
+    if (u < out->front + w.k) out->taps0 |= uint32_t{1} << u;
+  }
+}
+
+}  // namespace
+
+int64_t cell_block(int64_t co) { return co == 1 ? 1 : co <= 4 ? 4 : 8; }
+
+std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* out) {
   *out = {};
   const ctconv_cuda_axis& w = p.axis[2];
   if ((p.x[4] != 1 && w.i != 1) || (p.y[4] != 1 && w.o != 1)) return "rows of x and y must be contiguous";
   if (!fits32(p)) return "extents beyond 31 bits";
-  const bool cells = w.d == 1 && w.lo >= 0;
-  form->cb = p.co == 1 ? 1 : p.co <= 4 ? 4 : 8;
-  form->s = 0, form->q = 1;
-  if (cells && w.s <= 4) form->s = static_cast<int32_t>(w.s), form->q = w.s == 1 ? 4 : w.s == 2 ? 2 : 1;
-  if (cells && w.s == 8 && form->cb == 1) form->s = 8;
-  out->padded_kw = static_cast<int32_t>(form->s == 0 ? w.k : (w.k + form->s - 1) / form->s * form->s);
-  const int64_t taps = p.axis[0].k * p.axis[1].k;  // below 2^60
-  if (taps > kCellShared || taps * out->padded_kw > kCellShared || p.ci > kCellShared ||
-      taps * out->padded_kw * p.ci > kCellShared ||
-      taps * out->padded_kw * p.ci * form->cb * accumulator_bytes(p.dtype) > kCellShared) {
-    return "the weights of one channel block exceed shared memory";
-  }
-  *shared_bytes = static_cast<size_t>(taps * out->padded_kw * p.ci * form->cb) * accumulator_bytes(p.dtype);
-  out->co_blocks = static_cast<int32_t>((p.co + form->cb - 1) / form->cb);
-  if (p.groups * out->co_blocks > 65535) return "more than 65535 channel blocks";
-  out->n = static_cast<int32_t>(p.n), out->groups = static_cast<int32_t>(p.groups);
+  form->cb = static_cast<int32_t>(cell_block(p.co));
+  const bool cells = w.d == 1 && (w.s <= 4 || (w.s == 8 && form->cb == 1));
+  form->s = cells ? static_cast<int32_t>(w.s) : 0, form->q = cell_q(form->s, form->cb);
+  const int64_t taps = count32({p.axis[0].k, p.axis[1].k, w.k, p.ci});
+  const int64_t block = count32({taps, form->cb, static_cast<int64_t>(accumulator_bytes(p.dtype))});
+  const int64_t co_blocks = (p.co + form->cb - 1) / form->cb;
+  if (block > kCellWeights) return "the weights of one channel block exceed " + std::to_string(kCellWeights) + " bytes";
+  if (count32({taps, co_blocks, form->cb}) >= kMost32) return "weights beyond 31 bits";
   out->ci = static_cast<int32_t>(p.ci), out->co = static_cast<int32_t>(p.co);
-  if (form->s == 0) {
-    out->runs = static_cast<int32_t>(w.o);
-  } else {
-    out->cell0 = static_cast<int32_t>(w.lo / form->s);
-    out->cells = static_cast<int32_t>((w.lo + w.o - 1) / form->s) - out->cell0 + 1;
-    out->runs = (out->cells + form->q - 1) / form->q;
-  }
-  out->rows = p.n * p.axis[0].o * p.axis[1].o;
-  if (out->rows * out->runs / kCellThreads > 0x7ffffff0) return "more tiles than a grid holds";
+  out->co_padded = static_cast<int32_t>(co_blocks * form->cb);
+  cell_row_form(w, *form, out);
+  const int64_t threads = count32({out->runs, p.axis[1].o, p.axis[0].o, co_blocks, p.groups, p.n});
+  if (threads >= kMost32) return "more threads than 31 bits count";
+  out->threads = static_cast<uint32_t>(threads);
+  out->by_runs = divider32(out->runs), out->by_oh = divider32(p.axis[1].o), out->by_od = divider32(p.axis[0].o);
+  out->by_co_blocks = divider32(co_blocks), out->by_groups = divider32(p.groups);
+  out->whole = form->s > 0 && whole_runs(p, int64_t{form->s} * form->q);
   std::copy(p.x, p.x + 4, out->xs);
   std::copy(p.y, p.y + 4, out->ys);
-  std::copy(p.w, p.w + 6, out->ws);
   for (int a = 0; a < 3; ++a) out->axis[a] = AxisMap<int32_t>::of(p.axis[a]);
   out->act = act_of(p), out->bias_stride = p.bias_stride;
   out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
   return {};
+}
+
+void pixel_vectors(int64_t vectors, const ctconv_cuda_problem& p, PixelParams* out) {
+  out->vectors = static_cast<int32_t>(vectors), out->by_vectors = divider32(vectors);
+  out->items = static_cast<uint32_t>(vectors * out->runs * p.axis[1].o * p.axis[0].o * p.n);
 }
 
 std::string pixel_form(const ctconv_cuda_problem& p, bool* vector, PixelParams* out) {
@@ -166,15 +207,20 @@ std::string pixel_form(const ctconv_cuda_problem& p, bool* vector, PixelParams* 
     extents_of(p, false, ex), extents_of(p, true, ey);
     if (!whole(p.y[a], ey[a]) || (p.groups > 1 && p.co == 1 && !whole(p.x[a], ex[a]))) *vector = false;
   }
-  out->n = static_cast<int32_t>(p.n), out->groups = static_cast<int32_t>(p.groups);
+  if (count32({p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k}) >= kMost32)
+    return "weights beyond 31 bits";
+  out->groups = static_cast<int32_t>(p.groups);
   out->ci = static_cast<int32_t>(p.ci), out->co = static_cast<int32_t>(p.co);
-  out->vectors = static_cast<int32_t>(*vector ? channels / wide : channels);
   out->phases = static_cast<int32_t>(std::min(p.axis[2].s, p.axis[2].o));
   const int64_t of_phase = (p.axis[2].o + out->phases - 1) / out->phases;
   out->runs = static_cast<int32_t>(out->phases * ((of_phase + kPixelP - 1) / kPixelP));
   if (p.axis[2].s > p.axis[2].o) out->runs = out->phases;  // each output is a phase of its own
-  out->items = p.n * p.axis[0].o * p.axis[1].o * out->runs * out->vectors;
-  if (out->items / kPixelThreads > 0x7ffffff0) return "more threads than a grid holds";
+  // as many as the scalar way needs, which a call with unaligned pointers takes
+  if (count32({channels, out->runs, p.axis[1].o, p.axis[0].o, p.n}) >= kMost32)
+    return "more threads than 30 bits count";
+  pixel_vectors(*vector ? channels / wide : channels, p, out);
+  out->by_runs = divider32(out->runs), out->by_oh = divider32(p.axis[1].o), out->by_od = divider32(p.axis[0].o);
+  out->by_phases = divider32(out->phases), out->by_co = divider32(p.co);
   std::copy(p.x, p.x + 5, out->xs);
   std::copy(p.y, p.y + 5, out->ys);
   for (int a = 0; a < 3; ++a) out->axis[a] = AxisMap<int32_t>::of(p.axis[a]);
@@ -229,31 +275,35 @@ EpilogueWay epilogue_form(const ctconv_cuda_problem& p, const Box& interior, boo
   out->n = p.n, out->channels = channels_out(p), out->bias_stride = p.bias_stride, out->act = act_of(p);
   out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR, out->interior = finish;
   bool whole = finish;
-  out->plane = 1;
+  int64_t plane = 1;
   for (int a = 0; a < 3; ++a) {
     out->extent[a] = extent[2 + a], out->core[a] = p.axis[a].o;
     out->lo[a] = interior.lo[a], out->hi[a] = interior.hi[a];
     whole = whole && interior.lo[a] == 0 && interior.hi[a] == extent[2 + a];
-    out->plane *= extent[2 + a];
+    plane *= extent[2 + a];
   }
-  out->elements = p.n * out->channels * out->plane;
+  out->elements = p.n * out->channels * plane;
+  out->wide = out->elements > 0x7fffffff;
   std::copy(p.y, p.y + 5, out->ys);
+  *vector = false;
+  if (out->wide) return EpilogueWay::kAny;
+  out->by_plane = divider32(plane), out->by_channels = divider32(out->channels);
+  for (int a = 0; a < 3; ++a) out->by_extent[a] = divider32(out->extent[a]);
   const int64_t wide = 16 / static_cast<int64_t>(element_bytes(p.dtype));
   if (whole && dense_channels_first(p, true)) {
-    *vector = out->plane % wide == 0;
+    *vector = plane % wide == 0;
     return EpilogueWay::kRows;
   }
   if (whole && dense_channels_last(p, true)) {
     *vector = out->channels % wide == 0;
     return EpilogueWay::kChannels;
   }
-  *vector = false;
   return EpilogueWay::kAny;
 }
 
 const int (&packed_order(Packing packing))[6] {
-  static constexpr int kOrders[6][6] = {{0, 1, 2, 3, 4, 5}, {0, 1, 3, 4, 5, 2}, {1, 3, 4, 5, 0, 2},
-                                        {0, 3, 4, 5, 2, 1}, {0, 1, 3, 4, 2, 5}, {0, 3, 4, 2, 5, 1}};
+  static constexpr int kOrders[7][6] = {{0, 1, 2, 3, 4, 5}, {0, 1, 3, 4, 5, 2}, {1, 3, 4, 5, 0, 2}, {0, 3, 4, 5, 2, 1},
+                                        {0, 1, 3, 4, 2, 5}, {0, 3, 4, 2, 5, 1}, {0, 1, 3, 4, 5, 2}};
   return kOrders[static_cast<int>(packing) - 1];
 }
 
@@ -266,6 +316,10 @@ void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out) {
   if (packing == Packing::kRowsOfCi || packing == Packing::kRunsOfCi) {
     const auto wide = static_cast<int64_t>(16 / element_bytes(p.dtype));
     out->extent[5] = (out->real + wide - 1) / wide * wide;
+  }
+  if (packing == Packing::kCells) {
+    const int64_t block = cell_block(p.co);
+    out->extent[5] = (out->real + block - 1) / block * block;
   }
   out->elements = weight_elements(p) / std::max<int64_t>(out->real, 1) * out->extent[5];
 }
@@ -282,6 +336,7 @@ bool raw_matches(const ctconv_cuda_problem& p, Packing packing) {
   PackParams pack;
   pack_form(p, packing, &pack);
   if (pack.real != pack.extent[5]) return false;
+  if (packing == Packing::kCells && pack.real > 1) return false;  // blocks are loaded whole: aligned, so packed
   int64_t expected = 1;
   for (int a = 5; a >= 0; --a) {
     if (pack.extent[a] != 1 && pack.stride[a] != expected) return false;

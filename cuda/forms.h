@@ -26,7 +26,8 @@ enum class Packing {
   kTapsFirst,   // ci, d, h, w, group, co
   kRowsOfCi,    // group, d, h, w, co, ci padded with zeros to a multiple of 16 bytes
   kRunsOfTaps,  // group, ci, d, h, co, w
-  kRunsOfCi     // group, d, h, co, w, ci padded like kRowsOfCi
+  kRunsOfCi,    // group, d, h, co, w, ci padded like kRowsOfCi
+  kCells        // group, ci, d, h, w, co padded with zeros to a multiple of cell_block(co)
 };
 const char* name_of(Packing packing);
 
@@ -49,8 +50,11 @@ bool dense_channels_first(const ctconv_cuda_problem& p, bool output);
 bool dense_channels_last(const ctconv_cuda_problem& p, bool output);
 
 std::string direct_form(const ctconv_cuda_problem& p, DirectParams* out);
-std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* out, size_t* shared_bytes);
+std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* out);
+int64_t cell_block(int64_t co);  // channels of a thread of cell
 std::string pixel_form(const ctconv_cuda_problem& p, bool* vector, PixelParams* out);
+// A thread for each of `vectors` vectors of channels.
+void pixel_vectors(int64_t vectors, const ctconv_cuda_problem& p, PixelParams* out);
 std::string shuffle_form(const ctconv_cuda_problem& p, ShuffleMath math, ShuffleParams* out);
 // The one pass over y after sums were written to `interior` (its bias and activation still missing where `finish`).
 EpilogueWay epilogue_form(const ctconv_cuda_problem& p, const Box& interior, bool finish, bool* vector,

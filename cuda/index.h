@@ -33,6 +33,26 @@ struct Divider {
 };
 using SmallDivider = Divider;
 
+// What AxisMap divides by: a Divider for 31-bit indices, the machine's own division for 64 bits.
+struct WideDivider {
+  int64_t divisor = 1;
+  static WideDivider of(int64_t d) { return {d}; }
+  CTCONV_HD int64_t quotient(int64_t n) const { return n / divisor; }
+};
+struct NarrowDivider {
+  Divider by;
+  static NarrowDivider of(int64_t d) { return {Divider::of(static_cast<uint32_t>(d))}; }
+  CTCONV_HD int32_t quotient(int32_t n) const { return static_cast<int32_t>(by.divide(static_cast<uint32_t>(n))); }
+};
+template <class Int>
+struct AxisDividerOf {
+  using type = WideDivider;
+};
+template <>
+struct AxisDividerOf<int32_t> {
+  using type = NarrowDivider;
+};
+
 template <class Int>
 struct Taps {
   Int t, i, count;  // first tap, its input, number of taps that meet a real input
@@ -40,10 +60,16 @@ struct Taps {
 
 template <class Int>
 struct AxisMap {
+  using Divide = typename AxisDividerOf<Int>::type;
   Int i, o, k, s, d, lo;
   Int gcd, tap_step, input_step, inverse;  // inverse of d/g modulo s/g
+  Int lift;                                // a multiple of s that keeps reach - t*d of every phase at or above 0
+  Int lift_inputs;                         // lift / s
+  Divide by_s, by_gcd, by_tap_step, by_d;
 
-  // Host only; exact for every legal axis (the un-cropped extent fits Int).
+  // Host only; exact for every legal axis (the un-cropped extent and lift fit Int; where d > 1, s/g <= kMostTurn for
+  // 32 bits and s <= 2^31 for 64).
+  static constexpr int64_t kMostTurn = 32768;
   static AxisMap of(const ctconv_cuda_axis& a) {
     AxisMap m{};
     m.i = static_cast<Int>(a.i), m.o = static_cast<Int>(a.o), m.k = static_cast<Int>(a.k);
@@ -56,32 +82,57 @@ struct AxisMap {
       r0 = r1, r1 = r2, u0 = u1, u1 = u2;
     }
     m.inverse = static_cast<Int>(u0 < 0 ? u0 + a.s / g : u0);
+    const int64_t highest = (a.s / g < a.k ? a.s / g : a.k) - 1;  // first tap of a phase
+    const int64_t below = highest * a.d + (a.lo < 0 ? -a.lo : 0);
+    m.lift_inputs = static_cast<Int>((below + a.s - 1) / a.s), m.lift = static_cast<Int>(m.lift_inputs * a.s);
+    m.by_s = Divide::of(a.s), m.by_gcd = Divide::of(g);
+    m.by_tap_step = Divide::of(a.s / g), m.by_d = Divide::of(a.d);
     return m;
+  }
+
+  // First tap, at or above 0, that reaches `reach` >= 0 from any input; -1 where none does.
+  CTCONV_HD Int first_tap(Int reach) const {
+    if (d == 1) return reach - by_s.quotient(reach) * s;
+    const Int whole = by_gcd.quotient(reach);
+    if (whole * gcd != reach) return -1;
+    const Int turn = (whole - by_tap_step.quotient(whole) * tap_step) * inverse;
+    return turn - by_tap_step.quotient(turn) * tap_step;
   }
 
   // All taps of the phase of `out`, whatever their input: out + q*s has the same taps and inputs q higher.
   CTCONV_HD Taps<Int> phase(Int out) const {
-    const Int reach = out + lo;
-    if (reach % gcd != 0) return {0, 0, 0};
-    const Int turn = (reach / gcd % tap_step + tap_step) % tap_step;
-    const Int t = static_cast<Int>(static_cast<int64_t>(turn) * inverse % tap_step);
-    if (t >= k) return {0, 0, 0};
-    return {t, (reach - t * d) / s,
-            (k - 1 - t) / tap_step + 1};  // the division is exact, the input may lie outside [0, i)
+    const Int reach = out + lo + lift;
+    const Int t = first_tap(reach);
+    if (t < 0 || t >= k) return {0, 0, 0};
+    return {t, by_s.quotient(reach - t * d) - lift_inputs,
+            by_tap_step.quotient(k - 1 - t) + 1};  // the division by s is exact, the input may lie outside [0, i)
   }
 
   CTCONV_HD Taps<Int> at(Int out) const {
     const Int reach = out + lo;
-    if (reach < 0 || reach % gcd != 0) return {0, 0, 0};
-    Int t = static_cast<Int>(static_cast<int64_t>(reach / gcd % tap_step) * inverse % tap_step);
+    if (reach < 0) return {0, 0, 0};
+    if (d == 1) return at_unit(reach);
+    Int t = first_tap(reach);
+    if (t < 0) return {0, 0, 0};
     const Int above = reach - s * (i - 1);  // t*d >= above keeps the input inside
     if (above > t * d) {
-      const Int behind = (above + d - 1) / d - t;
-      t += (behind + tap_step - 1) / tap_step * tap_step;
+      const Int behind = by_d.quotient(above + d - 1) - t;
+      t += by_tap_step.quotient(behind + tap_step - 1) * tap_step;
     }
-    const Int last = reach / d < k - 1 ? reach / d : k - 1;
+    const Int most = by_d.quotient(reach), last = most < k - 1 ? most : k - 1;
     if (t > last) return {0, 0, 0};
-    return {t, (reach - t * d) / s, (last - t) / tap_step + 1};
+    return {t, by_s.quotient(reach - t * d), by_tap_step.quotient(last - t) + 1};
+  }
+
+ private:
+  // d == 1: input reach/s with tap reach%s, then one input lower and s taps higher each.
+  CTCONV_HD Taps<Int> at_unit(Int reach) const {
+    Int input = by_s.quotient(reach);
+    Int t = reach - input * s;
+    if (input >= i) t += (input - i + 1) * s, input = i - 1;
+    if (t >= k) return {0, 0, 0};
+    const Int taps = by_s.quotient(k - 1 - t) + 1;
+    return {t, input, taps < input + 1 ? taps : input + 1};
   }
 };
 

@@ -60,8 +60,7 @@ class DirectPlan final : public DevicePlan {
 
 class CellPlan final : public DevicePlan {
  public:
-  CellPlan(const Request& r, CellForm form, CellParams params, size_t shared)
-      : problem_(r.problem), form_(form), params_(params), shared_(shared) {
+  CellPlan(const Request& r, CellForm form, CellParams params) : problem_(r.problem), form_(form), params_(params) {
     const double peak = problem_.dtype == CTCONV_CUDA_F64 ? r.device.f64 : r.device.f32;
     // one load serves S*CB sums: below about 8 the loads bound, not the arithmetic
     const double per_load = (form.s == 0 ? 1 : form.s) * form.cb;
@@ -71,13 +70,15 @@ class CellPlan final : public DevicePlan {
   const char* row() const override { return "cell"; }
   std::string form() const override {
     return "S " + std::to_string(form_.s) + ", Q " + std::to_string(form_.q) + ", CB " + std::to_string(form_.cb) +
-           ", " + std::to_string(shared_) + " bytes of shared weights";
+           (params_.whole ? ", whole stores" : "");
   }
   double seconds() const override { return seconds_; }
+  Packing packing() const override { return Packing::kCells; }
   Status run(const DeviceCall& call) const override {
     CellParams p = params_;
     point(p, call);
-    CTCONV_RETURN_IF_ERROR(launched(launch_cell(problem_.dtype, form_, p, shared_, call.stream), "cell"));
+    p.whole = p.whole && aligned16(call.y);
+    CTCONV_RETURN_IF_ERROR(launched(launch_cell(problem_.dtype, form_, p, call.stream), "cell"));
     return fill_tail(problem_, call.y, call.stream);
   }
 
@@ -85,7 +86,6 @@ class CellPlan final : public DevicePlan {
   ctconv_cuda_problem problem_;
   CellForm form_;
   CellParams params_;
-  size_t shared_;
   double seconds_;
 };
 
@@ -107,8 +107,7 @@ class PixelPlan final : public DevicePlan {
     bool vector = vector_;
     if (vector && !(aligned16(call.x) && aligned16(call.w) && aligned16(call.y))) {
       vector = false;  // same sums, element by element
-      const int32_t wide = 16 / static_cast<int32_t>(element_bytes(problem_.dtype));
-      p.vectors *= wide, p.items *= wide;
+      pixel_vectors(channels_out(problem_), problem_, &p);
     }
     CTCONV_RETURN_IF_ERROR(launched(launch_pixel(problem_.dtype, vector, p, call.stream), "pixel"));
     return fill_tail(problem_, call.y, call.stream);
@@ -165,10 +164,8 @@ Result<Plans> plan_direct(const Request& r) {
 Result<Plans> plan_cell(const Request& r) {
   CellForm form;
   CellParams params;
-  size_t shared = 0;
-  if (std::string reason = cell_form(r.problem, &form, &params, &shared); !reason.empty())
-    return refusal(std::move(reason));
-  return one_plan(CellPlan(r, form, params, shared));
+  if (std::string reason = cell_form(r.problem, &form, &params); !reason.empty()) return refusal(std::move(reason));
+  return one_plan(CellPlan(r, form, params));
 }
 
 Result<Plans> plan_pixel(const Request& r) {

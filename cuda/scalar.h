@@ -87,6 +87,15 @@ CTCONV_HD Bf16 narrow<Bf16>(float v) {
 CTCONV_HD float fused(float a, float b, float c) { return fmaf(a, b, c); }
 CTCONV_HD double fused(double a, double b, double c) { return fma(a, b, c); }
 
+// True for all threads of the warp that come here together; on the CPU a thread is alone.
+CTCONV_HD bool warp_all(bool v) {
+#ifdef __CUDA_ARCH__
+  return __all_sync(__activemask(), v);
+#else
+  return v;
+#endif
+}
+
 // kCount elements moved at once where their address allows it.
 template <class T, int kCount>
 struct alignas(sizeof(T) * kCount) Pack {

@@ -1,14 +1,16 @@
 // cell: channels-first layers that memory bounds: depthwise, few input channels, few output channels.
 //
-//   in:  raw x with unit w stride, raw w by its strides, bias
+//   in:  raw x with unit w stride, weights packed taps-middle with co padded to whole blocks of CB, bias
 //   out: core rows of y with unit w stride
-//   A thread owns Q cells of S neighbouring outputs (all w phases of Q inputs) of CB channels: run = Q*S outputs.
-//   o = cell*S + r - lo;  tap t = j*S + r reads input i = cell - j: one load serves S*CB sums, and slides over Q cells.
+//   A cell is S neighbouring outputs S*m .. S*m+S-1 of one row; a thread owns Q neighbouring cells of CB channels:
+//   Q*S outputs a channel, stored 16 bytes at once where y is aligned.
+//   o = S*m + e;  tap t = j*S + e - front reads input cell0 + m - j, with front = -lo mod S, cell0 = (lo + front)/S.
+//   kCellJ values of j at a time: Q + kCellJ - 1 inputs in registers, which of them exist in predicates. One weight
+//   serves Q cells, one input kCellJ*S*CB sums. Weights come through L1, the same for a whole warp.
 //   S = 0: one output a thread, its w taps by AxisMap (any stride and dilation).
-//   Per element the order is ci, taps d, h, w: the reference's bits.
-//   Weights of one (group, channel block) lie in shared memory as accumulators: [ci][kd][kh][kw, padded to S][CB];
-//   padding is never multiplied (Inf and NaN stay honest).
-//   refuses: other strides, lo < 0 with S > 0, weights above kCellShared bytes, extents beyond 31 bits
+//   Per element the order is ci, taps d, h, w: the reference's bits. Taps and inputs that do not exist are never
+//   multiplied (Inf and NaN stay honest).
+//   refuses: weights of one channel block above kCellWeights bytes, more than 2^30 threads, extents beyond 31 bits
 #pragma once
 
 #include "cuda/activation.h"
@@ -17,152 +19,275 @@
 namespace ctconv::cuda {
 
 inline constexpr int kCellThreads = 128;
-inline constexpr int kCellShared = 48 * 1024;
+inline constexpr int64_t kCellWeights = 96 * 1024;  // of one channel block: stays in L1
 
 // How the kernel is instantiated: S phases, Q cells, CB channels.
 struct CellForm {
   int32_t s = 0, q = 1, cb = 1;
-  int32_t run() const { return s == 0 ? 1 : s * q; }
 };
+
+inline constexpr int kCellJ = 3;
+
+// Cells of a thread: 4 to 8 outputs of a channel, at most 32 sums.
+constexpr int cell_q(int s, int cb) {
+  constexpr int kCells[9] = {1, 4, 4, 2, 2, 1, 1, 1, 1};
+  return cb == 8 && s > 1 ? (kCells[s] + 1) / 2 : kCells[s];
+}
 
 struct CellParams {
   const void *x, *w, *bias;
   void* y;
-  int32_t n, groups, ci, co, co_blocks, cells, cell0, runs;  // cells, runs: of one output row
-  int64_t rows, bias_stride;
-  int64_t xs[4], ys[4], ws[6];  // n, c, d, h; w strides as in the problem
+  uint32_t threads;                                        // n * groups * co_blocks * od * oh * runs
+  Divider by_runs, by_oh, by_od, by_co_blocks, by_groups;  // in this order, fastest first
+  int32_t ci, co, co_padded, runs, cell0, front;           // runs: of one output row
+  int32_t jt, jt_whole;                                    // values of j; rounded up to whole kCellJ
+  uint32_t taps0;                                          // bit j*S + e: tap j*S + e - front exists, j < kCellJ
+  int32_t whole;                                           // runs of y are aligned
+  int64_t bias_stride;
+  int64_t xs[4], ys[4];  // n, c, d, h
   AxisMap<int32_t> axis[3];
   ActParams act;
-  int32_t bias_accumulator, padded_kw;
+  int32_t bias_accumulator;
 };
 
+// Where a thread's outputs lie.
+struct CellPlace {
+  int32_t run, oh, od, g, c0, n;
+};
+
+CTCONV_HD CellPlace cell_place(const CellParams& p, uint32_t index, int cb) {
+  CellPlace a;
+  a.run = static_cast<int32_t>(p.by_runs.split(&index));
+  a.oh = static_cast<int32_t>(p.by_oh.split(&index));
+  a.od = static_cast<int32_t>(p.by_od.split(&index));
+  a.c0 = static_cast<int32_t>(p.by_co_blocks.split(&index)) * cb;
+  a.g = static_cast<int32_t>(p.by_groups.split(&index));
+  a.n = static_cast<int32_t>(index);
+  return a;
+}
+
 template <class T, int CB>
-CTCONV_HD void cell_fill(const CellParams& p, int32_t block, int32_t thread, Accumulator<T>* shared) {
-  const int32_t g = block / p.co_blocks, c0 = block % p.co_blocks * CB;
-  const int32_t kd = p.axis[0].k, kh = p.axis[1].k, kw = p.padded_kw;
-  const int32_t per_channel = kd * kh * kw, total = p.ci * CB * per_channel;
-  for (int32_t e = thread; e < total; e += kCellThreads) {  // taps fastest: contiguous in the usual raw weight
-    const int32_t ci = e / (CB * per_channel), c = e / per_channel % CB, tap = e % per_channel;
-    const int32_t w = tap % kw, h = tap / kw % kh, d = tap / kw / kh;
-    Accumulator<T> v(0);
-    if (c0 + c < p.co && w < p.axis[2].k) {
-      v = widen(static_cast<const T*>(
-          p.w)[g * p.ws[0] + ci * p.ws[1] + (c0 + c) * p.ws[2] + d * p.ws[3] + h * p.ws[4] + w * p.ws[5]]);
-    }
-    shared[(ci * per_channel + tap) * CB + c] = v;
+CTCONV_HD void cell_weights(const T* w, Accumulator<T> (&out)[CB]) {
+  constexpr int kMost = 16 / static_cast<int>(sizeof(T)), kPart = CB < kMost ? CB : kMost;
+  CTCONV_UNROLL
+  for (int part = 0; part < CB / kPart; ++part) {
+    const Pack<T, kPart> v = reinterpret_cast<const Pack<T, kPart>*>(w)[part];
+    CTCONV_UNROLL
+    for (int c = 0; c < kPart; ++c) out[part * kPart + c] = widen(v.v[c]);
   }
 }
 
-template <class T, int R>
-CTCONV_HD void store_run(T* y, const T (&v)[R], int32_t begin, int32_t end) {
-  if constexpr (R == 2 || R == 4 || R == 8) {
-    if (begin == 0 && end == R && sizeof(T) * R <= 16 && aligned<T, R>(y)) {
-      Pack<T, R> pack;
+// Which of the kCellJ + Q - 1 inputs below and at `top` + Q - 1 exist and are wanted by `wanted` values of j.
+template <int Q>
+CTCONV_HD void cell_window(int32_t top, int32_t extent, int32_t wanted, bool (&ok)[Q + kCellJ - 1]) {
+  CTCONV_UNROLL
+  for (int m = 0; m < Q + kCellJ - 1; ++m) {
+    const int32_t i = top + m - (kCellJ - 1);
+    ok[m] = static_cast<uint32_t>(i) < static_cast<uint32_t>(extent) && m >= kCellJ - wanted;
+  }
+}
+
+// Elements between two taps: blocks of 1 channel come from layers of 1 channel.
+template <int CB>
+CTCONV_HD int32_t cell_tap(const CellParams& p) {
+  return CB == 1 ? 1 : p.co_padded;
+}
+
+// Sums of kCellJ values of j of one row of x: xr at input top, wr at the tap of bit 0 of `taps`.
+template <class T, int S, int Q, int CB>
+CTCONV_HD void cell_chunk(const T* xr, const T* wr, int32_t co_padded, uint32_t taps, const bool (&ok)[Q + kCellJ - 1],
+                          Accumulator<T> (&acc)[Q][S][CB]) {
+  using Acc = Accumulator<T>;
+  constexpr bool kEarly = S * kCellJ * CB <= 24;  // all weights in registers before the first sum
+  Acc v[Q + kCellJ - 1], w[kEarly ? S * kCellJ : 1][CB];
+#ifndef __CUDA_ARCH__  // the host's compiler does not see that only loaded values are read
+  for (Acc& one : v) one = Acc(0);
+  for (auto& tap : w) {
+    for (Acc& one : tap) one = Acc(0);
+  }
+#endif
+  CTCONV_UNROLL
+  for (int m = 0; m < Q + kCellJ - 1; ++m) {
+    if (ok[m]) v[m] = widen(xr[m - (kCellJ - 1)]);
+  }
+  if constexpr (kEarly) {
+    CTCONV_UNROLL
+    for (int u = 0; u < S * kCellJ; ++u) {
+      if (taps >> u & 1) cell_weights<T, CB>(wr + u * co_padded, w[u]);
+    }
+  }
+  CTCONV_UNROLL
+  for (int u = 0; u < S * kCellJ; ++u) {
+    if (taps >> u & 1) {
+      if constexpr (!kEarly) cell_weights<T, CB>(wr + u * co_padded, w[0]);
       CTCONV_UNROLL
-      for (int e = 0; e < R; ++e) pack.v[e] = v[e];
-      *reinterpret_cast<Pack<T, R>*>(y) = pack;
+      for (int q = 0; q < Q; ++q) {
+        const int m = q + kCellJ - 1 - u / S;
+        if (ok[m]) {
+          CTCONV_UNROLL
+          for (int c = 0; c < CB; ++c) acc[q][u % S][c] = fused(v[m], w[kEarly ? u : 0][c], acc[q][u % S][c]);
+        }
+      }
+    }
+  }
+}
+
+// Taps of bits 0, 1, ... of the values of j from `j` on.
+CTCONV_HD uint32_t cell_taps(const CellParams& p, int32_t j, int32_t s) {
+  const int32_t left = p.axis[2].k + p.front - j * s;
+  return j == 0 ? p.taps0 : left >= s * kCellJ ? ~uint32_t{0} : (uint32_t{1} << left) - 1;
+}
+
+// Sums of one row of x, one (ci, d, h): xr at input `top`, the input of q = 0 and j = 0; wr at tap -front.
+// `inside`: every input of the row exists, for every thread of the warp.
+template <class T, int S, int Q, int CB>
+CTCONV_HD void cell_row(const CellParams& p, const T* xr, const T* wr, int32_t top, bool inside,
+                        const bool (&ok)[Q + kCellJ - 1], Accumulator<T> (&acc)[Q][S][CB]) {
+  bool some[Q + kCellJ - 1];
+  if (inside) {
+    CTCONV_UNROLL
+    for (int m = 0; m < Q + kCellJ - 1; ++m) some[m] = true;
+    CTCONV_NO_UNROLL
+    for (int32_t j = 0; j < p.jt; j += kCellJ) {
+      cell_chunk<T, S, Q, CB>(xr - j, wr + j * S * cell_tap<CB>(p), cell_tap<CB>(p), cell_taps(p, j, S), some, acc);
+    }
+    return;
+  }
+  cell_chunk<T, S, Q, CB>(xr, wr, cell_tap<CB>(p), p.taps0, ok, acc);
+  CTCONV_NO_UNROLL
+  for (int32_t j = kCellJ; j < p.jt; j += kCellJ) {
+    cell_window<Q>(top - j, p.axis[2].i, p.jt - j, some);
+    cell_chunk<T, S, Q, CB>(xr - j, wr + j * S * cell_tap<CB>(p), cell_tap<CB>(p), cell_taps(p, j, S), some, acc);
+  }
+}
+
+template <class T, int CB>
+CTCONV_HD void cell_row_any(const CellParams& p, const T* xr, const T* wr, const Taps<int32_t>& tw,
+                            Accumulator<T> (&acc)[1][1][CB]) {
+  CTCONV_NO_UNROLL
+  for (int32_t e = 0; e < tw.count; ++e) {
+    const Accumulator<T> v = widen(xr[tw.i - e * p.axis[2].input_step]);
+    Accumulator<T> w[CB];
+    cell_weights<T, CB>(wr + (tw.t + e * p.axis[2].tap_step) * cell_tap<CB>(p), w);
+    CTCONV_UNROLL
+    for (int c = 0; c < CB; ++c) acc[0][0][c] = fused(v, w[c], acc[0][0][c]);
+  }
+}
+
+// R outputs at y, `end` of them real; `whole`: y is aligned for 16 bytes, or all R together.
+template <class T, int R>
+CTCONV_HD void cell_store(T* y, const Accumulator<T> (&v)[R], int32_t end, bool whole) {
+  constexpr int kMost = 16 / static_cast<int>(sizeof(T)), kPart = R < kMost ? R : kMost;
+  if constexpr (kPart > 1 && (R & (R - 1)) == 0) {
+    if (whole && end >= R) {
+      CTCONV_UNROLL
+      for (int part = 0; part < R / kPart; ++part) {
+        Pack<T, kPart> pack;
+        CTCONV_UNROLL
+        for (int e = 0; e < kPart; ++e) pack.v[e] = narrow<T>(v[part * kPart + e]);
+        reinterpret_cast<Pack<T, kPart>*>(y)[part] = pack;
+      }
       return;
     }
   }
   CTCONV_UNROLL
   for (int e = 0; e < R; ++e) {
-    if (e >= begin && e < end) y[e] = v[e];
+    if (e < end) y[e] = narrow<T>(v[e]);
+  }
+}
+
+template <class T, int Q, int R, int CB>
+CTCONV_HD void cell_finish(const CellParams& p, const CellPlace& a, const Accumulator<T> (&acc)[Q][R][CB]) {
+  using Acc = Accumulator<T>;
+  const int32_t o = a.run * (Q * R), channel0 = a.g * p.co + a.c0;
+  T* y = static_cast<T*>(p.y) + a.n * p.ys[0] + channel0 * p.ys[1] + a.od * p.ys[2] + a.oh * p.ys[3] + o;
+  CTCONV_UNROLL
+  for (int c = 0; c < CB; ++c) {
+    if (a.c0 + c < p.co) {
+      const Acc bias = load_bias<T>(p.bias, p.bias_accumulator, (channel0 + c) * p.bias_stride);
+      Acc sum[Q * R];
+      CTCONV_UNROLL
+      for (int e = 0; e < Q * R; ++e) sum[e] = acc[e / R][e % R][c] + bias;
+      activate_all<Acc, Q * R>(p.act, sum);
+      cell_store<T, Q * R>(y + c * p.ys[1], sum, p.axis[2].o - o, p.whole);
+    }
   }
 }
 
 template <class T, int S, int Q, int CB>
-CTCONV_HD void cell_compute(const CellParams& p, int64_t tile, int32_t block, int32_t thread,
-                            const Accumulator<T>* shared) {
+CTCONV_HD void cell_item(const CellParams& p, uint32_t index) {
   using Acc = Accumulator<T>;
-  constexpr int R = S == 0 ? 1 : S * Q;
-  const int64_t position = tile * kCellThreads + thread;
-  if (position >= p.rows * p.runs) return;
-  const int64_t row = position / p.runs;
-  const auto run = static_cast<int32_t>(position - row * p.runs);
-  const auto oh = static_cast<int32_t>(row % p.axis[1].o);
-  const auto od = static_cast<int32_t>(row / p.axis[1].o % p.axis[0].o);
-  const int64_t n = row / p.axis[1].o / p.axis[0].o;
-  const int32_t g = block / p.co_blocks, c0 = block % p.co_blocks * CB;
-  const Taps<int32_t> td = p.axis[0].at(od), th = p.axis[1].at(oh);
-  const int32_t kh = p.axis[1].k, kw = p.padded_kw, kd = p.axis[0].k;
-  const T* xg = static_cast<const T*>(p.x) + n * p.xs[0] + int64_t{g} * p.ci * p.xs[1];
+  constexpr int R = S == 0 ? 1 : S;
+  const CellPlace a = cell_place(p, index, CB);
+  const Taps<int32_t> td = p.axis[0].at(a.od), th = p.axis[1].at(a.oh);
+  [[maybe_unused]] const Taps<int32_t> tw = S == 0 ? p.axis[2].at(a.run) : Taps<int32_t>{0, 0, 0};
+  const int32_t row = p.axis[2].k * cell_tap<CB>(p), plane = row * p.axis[1].k, volume = plane * p.axis[0].k;
+  const T* x =
+      static_cast<const T*>(p.x) + a.n * p.xs[0] + int64_t{a.g} * p.ci * p.xs[1] + td.i * p.xs[2] + th.i * p.xs[3];
+  const T* w = static_cast<const T*>(p.w) + int64_t{a.g} * p.ci * volume + a.c0 + td.t * plane + th.t * row;
+  const int64_t x_down = p.axis[0].input_step * p.xs[2], x_up = p.axis[1].input_step * p.xs[3];
+  const int32_t w_down = p.axis[0].tap_step * plane, w_up = p.axis[1].tap_step * row;
 
-  Acc acc[R][CB];
-  CTCONV_UNROLL
-  for (int r = 0; r < R; ++r) {
-    CTCONV_UNROLL
-    for (int c = 0; c < CB; ++c) acc[r][c] = Acc(0);
+  const int32_t top = p.cell0 + a.run * Q;
+  [[maybe_unused]] bool ok[Q + kCellJ - 1], inside = false;
+  if constexpr (S > 0) {
+    cell_window<Q>(top, p.axis[2].i, p.jt, ok);
+    // whole chunks of j are read
+    inside = warp_all(top - p.jt_whole + 1 >= 0 && top + Q <= p.axis[2].i);
+    x += top, w -= p.front * cell_tap<CB>(p);
   }
-  const int32_t cell = p.cell0 + run * (Q > 0 ? Q : 1);
-  [[maybe_unused]] const Taps<int32_t> tw = S == 0 ? p.axis[2].at(run) : Taps<int32_t>{0, 0, 0};
+
+  Acc acc[Q][R][CB];
+  CTCONV_UNROLL
+  for (int e = 0; e < Q * R * CB; ++e) acc[e / CB / R][e / CB % R][e % CB] = Acc(0);
   CTCONV_NO_UNROLL
   for (int32_t ci = 0; ci < p.ci; ++ci) {
+    const T *xd = x, *wd = w;
     CTCONV_NO_UNROLL
-    for (int32_t a = 0; a < td.count; ++a) {
+    for (int32_t d = 0; d < td.count; ++d) {
+      const T *xr = xd, *wr = wd;
       CTCONV_NO_UNROLL
-      for (int32_t b = 0; b < th.count; ++b) {
-        const T* xr = xg + ci * p.xs[1] + (td.i - a * p.axis[0].input_step) * p.xs[2] +
-                      (th.i - b * p.axis[1].input_step) * p.xs[3];
-        const int32_t d = td.t + a * p.axis[0].tap_step, h = th.t + b * p.axis[1].tap_step;
-        const Acc* ws = shared + ((ci * kd + d) * kh + h) * kw * CB;
+      for (int32_t h = 0; h < th.count; ++h) {
         if constexpr (S == 0) {
-          CTCONV_NO_UNROLL
-          for (int32_t e = 0; e < tw.count; ++e) {
-            const Acc v = widen(xr[tw.i - e * p.axis[2].input_step]);
-            const Acc* wt = ws + (tw.t + e * p.axis[2].tap_step) * CB;
-            CTCONV_UNROLL
-            for (int c = 0; c < CB; ++c) acc[0][c] = fused(v, wt[c], acc[0][c]);
-          }
+          cell_row_any<T, CB>(p, xr, wr, tw, acc);
         } else {
-          Acc v[Q];
-          bool ok[Q];
-          CTCONV_UNROLL
-          for (int q = 0; q < Q - 1;
-               ++q) {  // inputs of tap block 0 but for the lowest, one place down; the loop shifts up
-            const int32_t i = cell + 1 + q;
-            ok[q] = i >= 0 && i < p.axis[2].i;
-            v[q] = ok[q] ? Acc(widen(xr[i])) : Acc(0);
-          }
-          CTCONV_NO_UNROLL
-          for (int32_t j = 0; j * S < p.axis[2].k; ++j) {
-            CTCONV_UNROLL
-            for (int q = Q - 1; q > 0; --q) v[q] = v[q - 1], ok[q] = ok[q - 1];
-            const int32_t i = cell - j;
-            ok[0] = i >= 0 && i < p.axis[2].i;
-            v[0] = ok[0] ? Acc(widen(xr[i])) : Acc(0);
-            const Acc* wt = ws + j * S * CB;
-            CTCONV_UNROLL
-            for (int r = 0; r < S; ++r) {
-              if (j * S + r < p.axis[2].k) {
-                CTCONV_UNROLL
-                for (int q = 0; q < Q; ++q) {
-                  CTCONV_UNROLL
-                  for (int c = 0; c < CB; ++c) {
-                    if (ok[q]) acc[q * S + r][c] = fused(v[q], wt[r * CB + c], acc[q * S + r][c]);
-                  }
-                }
-              }
-            }
-          }
+          cell_row<T, S, Q, CB>(p, xr, wr, top, inside, ok, acc);
         }
+        xr -= x_up, wr += w_up;
       }
+      xd -= x_down, wd += w_down;
     }
+    x += p.xs[1], w += volume;
   }
+  cell_finish<T, Q, R, CB>(p, a, acc);
+}
 
-  const int32_t o0 = S == 0 ? run : cell * S - p.axis[2].lo;
-  const int32_t begin = o0 < 0 ? -o0 : 0, end = p.axis[2].o - o0 < R ? p.axis[2].o - o0 : R;
-  T* y = static_cast<T*>(p.y) + n * p.ys[0] + od * p.ys[2] + oh * p.ys[3] + o0;
-  CTCONV_UNROLL
-  for (int c = 0; c < CB; ++c) {
-    if (c0 + c < p.co) {
-      const int64_t channel = int64_t{g} * p.co + c0 + c;
-      const Acc bias = load_bias<T>(p.bias, p.bias_accumulator, channel * p.bias_stride);
-      T out[R];
-      CTCONV_UNROLL
-      for (int r = 0; r < R; ++r) out[r] = narrow<T>(activate<Acc>(p.act, acc[r][c] + bias));
-      store_run<T, R>(y + channel * p.ys[1], out, begin, end);
+// f.operator()<S, Q, CB>() of the one instance the form names; false where nobody instantiates it.
+template <class F>
+bool with_cell(CellForm form, F&& f) {
+  const auto block = [&]<int S>() {
+    if (form.cb == 1) return f.template operator()<S, cell_q(S, 1), 1>(), true;
+    if constexpr (S != 8) {  // 8 outputs of 1 channel fill a thread's registers sensibly, of 8 channels they do not
+      if (form.cb == 4) return f.template operator()<S, cell_q(S, 4), 4>(), true;
+      if (form.cb == 8) return f.template operator()<S, cell_q(S, 8), 8>(), true;
     }
+    return false;
+  };
+  switch (form.s) {
+    case 0:
+      return block.template operator()<0>();
+    case 1:
+      return block.template operator()<1>();
+    case 2:
+      return block.template operator()<2>();
+    case 3:
+      return block.template operator()<3>();
+    case 4:
+      return block.template operator()<4>();
+    case 8:
+      return block.template operator()<8>();
   }
+  return false;
 }
 
 }  // namespace ctconv::cuda

@@ -14,9 +14,9 @@ __global__ void __launch_bounds__(kThreads) epilogue_kernel(const __grid_constan
   const int64_t items = kWay == EpilogueWay::kAny ? p.elements : p.elements / kV;
   for (int64_t at = int64_t{blockIdx.x} * kThreads + threadIdx.x; at < items; at += int64_t{gridDim.x} * kThreads) {
     if constexpr (kWay == EpilogueWay::kRows) {
-      epilogue_rows<T, kV>(p, at);
+      epilogue_rows<T, kV>(p, static_cast<uint32_t>(at));
     } else if constexpr (kWay == EpilogueWay::kChannels) {
-      epilogue_channels<T, kV>(p, at);
+      epilogue_channels<T, kV>(p, static_cast<uint32_t>(at));
     } else {
       epilogue_any<T>(p, at);
     }

@@ -19,7 +19,7 @@ namespace ctconv::cuda {
 cudaError_t launch_direct(int32_t dtype, const DirectParams& p, cudaStream_t stream);
 cudaError_t launch_epilogue(int32_t dtype, EpilogueWay way, bool vector, const EpilogueParams& p, cudaStream_t stream);
 cudaError_t launch_pack(int32_t element_bytes, const PackParams& p, cudaStream_t stream);
-cudaError_t launch_cell(int32_t dtype, CellForm form, const CellParams& p, size_t shared_bytes, cudaStream_t stream);
+cudaError_t launch_cell(int32_t dtype, CellForm form, const CellParams& p, cudaStream_t stream);
 cudaError_t launch_pixel(int32_t dtype, bool vector, const PixelParams& p, cudaStream_t stream);
 cudaError_t launch_shuffle(int32_t dtype, ShuffleMath math, const ShuffleParams& p, cudaStream_t stream);
 

@@ -6,21 +6,20 @@ namespace {
 
 template <class T, int V>
 __global__ void __launch_bounds__(kPixelThreads) pixel_kernel(const __grid_constant__ PixelParams p) {
-  const int64_t index = int64_t{blockIdx.x} * kPixelThreads + threadIdx.x;
+  const uint32_t index = blockIdx.x * kPixelThreads + threadIdx.x;
   if (index < p.items) pixel_item<T, V>(p, index);
 }
 
 }  // namespace
 
 cudaError_t launch_pixel(int32_t dtype, bool vector, const PixelParams& p, cudaStream_t stream) {
-  const int64_t blocks = (p.items + kPixelThreads - 1) / kPixelThreads;
-  if (blocks > 0x7fffffff) return cudaErrorInvalidConfiguration;
+  const unsigned blocks = (p.items + kPixelThreads - 1) / kPixelThreads;
   return with_type(dtype, [&](auto t) {
     using T = decltype(t);
     if (vector) {
-      pixel_kernel<T, 16 / sizeof(T)><<<static_cast<unsigned>(blocks), kPixelThreads, 0, stream>>>(p);
+      pixel_kernel<T, 16 / sizeof(T)><<<blocks, kPixelThreads, 0, stream>>>(p);
     } else {
-      pixel_kernel<T, 1><<<static_cast<unsigned>(blocks), kPixelThreads, 0, stream>>>(p);
+      pixel_kernel<T, 1><<<blocks, kPixelThreads, 0, stream>>>(p);
     }
     return cudaGetLastError();
   });

@@ -3,7 +3,7 @@
 //   in:  x and y with unit channel stride, weights packed tap-channel [ci][d][h][w][group][co];   out: the core of y
 //   A thread owns V neighbouring channels of kP outputs of one w phase (o, o+s, ...): one weight load serves kP sums.
 //   Order per element: ci, taps d, h, w: the reference's bits.
-//   refuses: groups that are neither 1 nor depthwise (ci = 1), extents beyond 31 bits
+//   refuses: groups that are neither 1 nor depthwise (ci = 1), more than 2^30 threads, extents or weights beyond 31 bits
 #pragma once
 
 #include "cuda/activation.h"
@@ -17,9 +17,11 @@ inline constexpr int kPixelP = 4;
 struct PixelParams {
   const void *x, *w, *bias;  // w: packed
   void* y;
-  int64_t items, bias_stride;                        // threads wanted: n * od * oh * runs * channel vectors
-  int32_t n, groups, ci, co, vectors, runs, phases;  // runs = phases * ceil(outputs of a phase / kP)
-  int64_t xs[5], ys[5];
+  uint32_t items;                             // threads wanted: n * od * oh * runs * channel vectors
+  Divider by_vectors, by_runs, by_oh, by_od;  // in this order, fastest first
+  Divider by_phases, by_co;                   // runs = phases * ceil(outputs of a phase / kP)
+  int32_t groups, ci, co, vectors, runs, phases;
+  int64_t bias_stride, xs[5], ys[5];
   AxisMap<int32_t> axis[3];
   ActParams act;
   int32_t bias_accumulator;
@@ -30,78 +32,121 @@ CTCONV_HD Pack<T, V> load_pack(const T* p) {
   return *reinterpret_cast<const Pack<T, V>*>(p);
 }
 
-template <class T, int V>
-CTCONV_HD void pixel_item(const PixelParams& p, int64_t index) {
-  using Acc = Accumulator<T>;
-  const auto vector = static_cast<int32_t>(index % p.vectors);
-  int64_t rest = index / p.vectors;
-  const auto run = static_cast<int32_t>(rest % p.runs);
-  rest /= p.runs;
-  const auto oh = static_cast<int32_t>(rest % p.axis[1].o);
-  rest /= p.axis[1].o;
-  const auto od = static_cast<int32_t>(rest % p.axis[0].o);
-  const int64_t n = rest / p.axis[0].o;
-  const int32_t s = p.axis[2].s, channels = p.groups * p.co, c0 = vector * V;
-  const int32_t o0 = run / p.phases * kPixelP * s + run % p.phases;
-  if (o0 >= p.axis[2].o) return;
-  const Taps<int32_t> td = p.axis[0].at(od), th = p.axis[1].at(oh), tw = p.axis[2].phase(o0);
-  const bool depthwise = p.groups > 1, same = depthwise && p.co == 1;
-  const T* xn = static_cast<const T*>(p.x) + n * p.xs[0];
-  const T* w = static_cast<const T*>(p.w) + c0;
+// Where a thread's outputs lie: channels c0 .. c0 + V - 1 of outputs o0, o0 + s, ...
+struct PixelPlace {
+  int32_t c0, o0, oh, od, n;
+};
 
-  Acc acc[kPixelP][V];
+CTCONV_HD PixelPlace pixel_place(const PixelParams& p, uint32_t index, int v) {
+  PixelPlace a;
+  a.c0 = static_cast<int32_t>(p.by_vectors.split(&index)) * v;
+  uint32_t run = p.by_runs.split(&index);
+  a.oh = static_cast<int32_t>(p.by_oh.split(&index));
+  a.od = static_cast<int32_t>(p.by_od.split(&index));
+  a.n = static_cast<int32_t>(index);
+  const auto phase = static_cast<int32_t>(p.by_phases.split(&run));
+  a.o0 = static_cast<int32_t>(run) * kPixelP * p.axis[2].s + phase;
+  return a;
+}
+
+// What a thread reads: its own channel of each output channel, or one value for all of them.
+enum class PixelReads { kSame, kMultiplier, kDense };
+
+// Sums of one tap: xp at input i of q = 0 and the first channel read, w at the thread's channels.
+template <class T, int V, PixelReads kReads>
+CTCONV_HD void pixel_tap(const PixelParams& p, const T* xp, const T* w, int32_t i, const int32_t (&from)[V],
+                         Accumulator<T> (&acc)[kPixelP][V]) {
+  const Pack<T, V> wv = load_pack<T, V>(w);
   CTCONV_UNROLL
   for (int q = 0; q < kPixelP; ++q) {
-    CTCONV_UNROLL
-    for (int c = 0; c < V; ++c) acc[q][c] = Acc(0);
-  }
-  CTCONV_NO_UNROLL
-  for (int32_t ci = 0; ci < p.ci; ++ci) {
-    CTCONV_NO_UNROLL
-    for (int32_t a = 0; a < td.count; ++a) {
-      CTCONV_NO_UNROLL
-      for (int32_t b = 0; b < th.count; ++b) {
-        const T* xr = xn + (td.i - a * p.axis[0].input_step) * p.xs[2] + (th.i - b * p.axis[1].input_step) * p.xs[3];
-        const int32_t d = td.t + a * p.axis[0].tap_step, h = th.t + b * p.axis[1].tap_step;
-        CTCONV_NO_UNROLL
-        for (int32_t e = 0; e < tw.count; ++e) {
-          const int32_t t = tw.t + e * p.axis[2].tap_step, i0 = tw.i - e * p.axis[2].input_step;
-          const int64_t tap = ((int64_t{ci} * p.axis[0].k + d) * p.axis[1].k + h) * p.axis[2].k + t;
-          const Pack<T, V> wv = load_pack<T, V>(w + tap * channels);
-          CTCONV_UNROLL
-          for (int q = 0; q < kPixelP; ++q) {
-            const int32_t i = i0 + q;
-            if (i < 0 || i >= p.axis[2].i) continue;
-            const T* xp = xr + i * p.xs[4];
-            if (same) {
-              const Pack<T, V> xv = load_pack<T, V>(xp + c0);
-              CTCONV_UNROLL
-              for (int c = 0; c < V; ++c) acc[q][c] = fused(widen(xv.v[c]), widen(wv.v[c]), acc[q][c]);
-            } else if (depthwise) {
-              CTCONV_UNROLL
-              for (int c = 0; c < V; ++c) acc[q][c] = fused(widen(xp[(c0 + c) / p.co]), widen(wv.v[c]), acc[q][c]);
-            } else {
-              const Acc xv = widen(xp[ci]);
-              CTCONV_UNROLL
-              for (int c = 0; c < V; ++c) acc[q][c] = fused(xv, widen(wv.v[c]), acc[q][c]);
-            }
-          }
-        }
+    if (static_cast<uint32_t>(i + q) < static_cast<uint32_t>(p.axis[2].i)) {
+      if constexpr (kReads == PixelReads::kSame) {
+        const Pack<T, V> xv = load_pack<T, V>(xp);
+        CTCONV_UNROLL
+        for (int c = 0; c < V; ++c) acc[q][c] = fused(widen(xv.v[c]), widen(wv.v[c]), acc[q][c]);
+      } else if constexpr (kReads == PixelReads::kMultiplier) {
+        CTCONV_UNROLL
+        for (int c = 0; c < V; ++c) acc[q][c] = fused(widen(xp[from[c]]), widen(wv.v[c]), acc[q][c]);
+      } else {
+        const Accumulator<T> xv = widen(*xp);
+        CTCONV_UNROLL
+        for (int c = 0; c < V; ++c) acc[q][c] = fused(xv, widen(wv.v[c]), acc[q][c]);
       }
     }
+    xp += p.xs[4];
   }
-  T* y = static_cast<T*>(p.y) + n * p.ys[0] + od * p.ys[2] + oh * p.ys[3] + c0;
+}
+
+template <class T, int V, PixelReads kReads>
+CTCONV_HD void pixel_sums(const PixelParams& p, const PixelPlace& a, Accumulator<T> (&acc)[kPixelP][V]) {
+  const Taps<int32_t> td = p.axis[0].at(a.od), th = p.axis[1].at(a.oh), tw = p.axis[2].phase(a.o0);
+  const int32_t channels = p.groups * p.co, row = p.axis[2].k * channels, plane = row * p.axis[1].k;
+  const int32_t w_right = p.axis[2].tap_step * channels, w_up = p.axis[1].tap_step * row;
+  const int32_t w_down = p.axis[0].tap_step * plane, volume = plane * p.axis[0].k;
+  const int64_t x_left = p.axis[2].input_step * p.xs[4], x_up = p.axis[1].input_step * p.xs[3];
+  const int64_t x_down = p.axis[0].input_step * p.xs[2];
+  [[maybe_unused]] int32_t from[V];  // input channel of each output channel
+  if constexpr (kReads == PixelReads::kMultiplier) {
+    CTCONV_UNROLL
+    for (int c = 0; c < V; ++c) from[c] = static_cast<int32_t>(p.by_co.divide(static_cast<uint32_t>(a.c0 + c)));
+  }
+  const T* x = static_cast<const T*>(p.x) + a.n * p.xs[0] + td.i * p.xs[2] + th.i * p.xs[3] + tw.i * p.xs[4] +
+               (kReads == PixelReads::kSame ? a.c0 : 0);
+  const T* w = static_cast<const T*>(p.w) + a.c0 + td.t * plane + th.t * row + tw.t * channels;
+  CTCONV_NO_UNROLL
+  for (int32_t ci = 0; ci < p.ci; ++ci) {
+    const T *xd = x, *wd = w;
+    CTCONV_NO_UNROLL
+    for (int32_t d = 0; d < td.count; ++d) {
+      const T *xh = xd, *wh = wd;
+      CTCONV_NO_UNROLL
+      for (int32_t h = 0; h < th.count; ++h) {
+        const T *xw = xh, *ww = wh;
+        int32_t i = tw.i;
+        CTCONV_NO_UNROLL
+        for (int32_t e = 0; e < tw.count; ++e) {
+          pixel_tap<T, V, kReads>(p, xw, ww, i, from, acc);
+          xw -= x_left, ww += w_right, i -= p.axis[2].input_step;
+        }
+        xh -= x_up, wh += w_up;
+      }
+      xd -= x_down, wd += w_down;
+    }
+    x += p.xs[1], w += volume;
+  }
+}
+
+template <class T, int V>
+CTCONV_HD void pixel_item(const PixelParams& p, uint32_t index) {
+  using Acc = Accumulator<T>;
+  const PixelPlace a = pixel_place(p, index, V);
+  if (a.o0 >= p.axis[2].o) return;
+  Acc acc[kPixelP][V], bias[V];
+  CTCONV_UNROLL
+  for (int e = 0; e < kPixelP * V; ++e) acc[e / V][e % V] = Acc(0);
+  if (p.groups == 1) {
+    pixel_sums<T, V, PixelReads::kDense>(p, a, acc);
+  } else if (p.co == 1) {
+    pixel_sums<T, V, PixelReads::kSame>(p, a, acc);
+  } else {
+    pixel_sums<T, V, PixelReads::kMultiplier>(p, a, acc);
+  }
+  CTCONV_UNROLL
+  for (int c = 0; c < V; ++c) bias[c] = load_bias<T>(p.bias, p.bias_accumulator, (a.c0 + c) * p.bias_stride);
+  T* y = static_cast<T*>(p.y) + a.n * p.ys[0] + a.od * p.ys[2] + a.oh * p.ys[3] + a.o0 * p.ys[4] + a.c0;
   CTCONV_UNROLL
   for (int q = 0; q < kPixelP; ++q) {
-    const int32_t o = o0 + q * s;
-    if (o >= p.axis[2].o) break;
-    Pack<T, V> out;
-    CTCONV_UNROLL
-    for (int c = 0; c < V; ++c) {
-      const Acc bias = load_bias<T>(p.bias, p.bias_accumulator, (c0 + c) * p.bias_stride);
-      out.v[c] = narrow<T>(activate<Acc>(p.act, acc[q][c] + bias));
+    if (a.o0 + q * p.axis[2].s < p.axis[2].o) {
+      Acc sum[V];
+      CTCONV_UNROLL
+      for (int c = 0; c < V; ++c) sum[c] = acc[q][c] + bias[c];
+      activate_all<Acc, V>(p.act, sum);
+      Pack<T, V> out;
+      CTCONV_UNROLL
+      for (int c = 0; c < V; ++c) out.v[c] = narrow<T>(sum[c]);
+      *reinterpret_cast<Pack<T, V>*>(y) = out;
     }
-    *reinterpret_cast<Pack<T, V>*>(y + o * p.ys[4]) = out;
+    y += p.axis[2].s * p.ys[4];
   }
 }
 

@@ -18,43 +18,18 @@ void run_direct(Case<T>& c, DirectParams p) {
   for (int64_t e = 0; e < p.elements; ++e) direct_element<T>(p, e);
 }
 
-template <class T, int S, int Q, int CB>
-void run_cell_form(const CellParams& p, size_t shared_bytes) {
-  std::vector<Accumulator<T>> shared(shared_bytes / sizeof(Accumulator<T>));
-  const int64_t tiles = (p.rows * p.runs + kCellThreads - 1) / kCellThreads;
-  for (int32_t block = 0; block < p.groups * p.co_blocks; ++block) {
-    for (int32_t t = 0; t < kCellThreads; ++t) cell_fill<T, CB>(p, block, t, shared.data());
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      for (int32_t t = 0; t < kCellThreads; ++t) cell_compute<T, S, Q, CB>(p, tile, block, t, shared.data());
-    }
-  }
-}
-
-template <class T, int S, int Q>
-void run_cell_cb(int cb, const CellParams& p, size_t bytes) {
-  if (cb == 1) return run_cell_form<T, S, Q, 1>(p, bytes);
-  if (cb == 4) return run_cell_form<T, S, Q, 4>(p, bytes);
-  return run_cell_form<T, S, Q, 8>(p, bytes);
-}
-
 template <class T>
-void run_cell(Case<T>& c, CellForm form, CellParams p, size_t bytes) {
-  p.x = c.x.data(), p.w = c.w.data(), p.bias = c.bias_data(), p.y = c.y.data();
-  switch (form.s) {
-    case 0:
-      return run_cell_cb<T, 0, 1>(form.cb, p, bytes);
-    case 1:
-      return run_cell_cb<T, 1, 4>(form.cb, p, bytes);
-    case 2:
-      return run_cell_cb<T, 2, 2>(form.cb, p, bytes);
-    case 3:
-      return run_cell_cb<T, 3, 1>(form.cb, p, bytes);
-    case 4:
-      return run_cell_cb<T, 4, 1>(form.cb, p, bytes);
-    case 8:
-      return run_cell_cb<T, 8, 1>(form.cb, p, bytes);
-  }
-  FAIL("a form nobody instantiates");
+void run_cell(Case<T>& c, CellForm form, CellParams p) {
+  const std::vector<T> packed = packed_weights(c, Packing::kCells);
+  const Aligned<T> w(packed);
+  Aligned<T> y(c.y);
+  p.x = c.x.data(), p.w = w.data, p.bias = c.bias_data(), p.y = y.data;
+  const bool known = with_cell(form, [&]<int S, int Q, int CB>() {
+    REQUIRE(form.q == Q);
+    for (uint32_t e = 0; e < p.threads; ++e) cell_item<T, S, Q, CB>(p, e);
+  });
+  REQUIRE(known);
+  std::copy(y.data, y.data + c.y.size(), c.y.begin());
 }
 
 template <class T>
@@ -63,11 +38,7 @@ void run_pixel(Case<T>& c, bool vector, PixelParams p) {
   const Aligned<T> x(c.x), w(packed);
   Aligned<T> y(c.y);
   p.x = x.data, p.w = w.data, p.bias = c.bias_data(), p.y = y.data;
-  const int64_t blocks = (p.items + kPixelThreads - 1) / kPixelThreads;
-  for (int64_t e = 0; e < blocks * kPixelThreads; ++e) {
-    if (e >= p.items) break;
-    vector ? pixel_item<T, 16 / sizeof(T)>(p, e) : pixel_item<T, 1>(p, e);
-  }
+  for (uint32_t e = 0; e < p.items; ++e) vector ? pixel_item<T, 16 / sizeof(T)>(p, e) : pixel_item<T, 1>(p, e);
   std::copy(y.data, y.data + c.y.size(), c.y.begin());
 }
 
@@ -99,28 +70,30 @@ void run_shuffle(Case<T>& c, ShuffleParams p) {
 }
 
 template <class T>
-void run_epilogue(Case<T>& c, const Box& interior, bool finish_interior) {
+void run_epilogue(Case<T>& c, const Box& interior, bool finish_interior, bool wide) {
   EpilogueParams p;
   bool vector = false;
-  const EpilogueWay way = epilogue_form(c.p, interior, finish_interior, &vector, &p);
+  EpilogueWay way = epilogue_form(c.p, interior, finish_interior, &vector, &p);
+  if (wide) way = EpilogueWay::kAny, p.wide = 1;  // as for 2^31 elements and more
   Aligned<T> y(c.y);
   p.y = y.data, p.bias = c.bias_data();
   constexpr int kV = 16 / sizeof(T);
   const int64_t items = way == EpilogueWay::kAny || !vector ? p.elements : p.elements / kV;
   for (int64_t e = 0; e < items; ++e) {
+    const auto at = static_cast<uint32_t>(e);
     if (way == EpilogueWay::kAny) {
       epilogue_any<T>(p, e);
     } else if (way == EpilogueWay::kRows) {
-      vector ? epilogue_rows<T, kV>(p, e) : epilogue_rows<T, 1>(p, e);
+      vector ? epilogue_rows<T, kV>(p, at) : epilogue_rows<T, 1>(p, at);
     } else {
-      vector ? epilogue_channels<T, kV>(p, e) : epilogue_channels<T, 1>(p, e);
+      vector ? epilogue_channels<T, kV>(p, at) : epilogue_channels<T, 1>(p, at);
     }
   }
   std::copy(y.data, y.data + c.y.size(), c.y.begin());
 }
 
 struct Counts {
-  int direct = 0, cell = 0, cell_sliding = 0, pixel = 0, pixel_vector = 0, shuffle = 0, tensor = 0;
+  int direct = 0, cell = 0, cell_sliding = 0, cell_whole = 0, pixel = 0, pixel_vector = 0, shuffle = 0, tensor = 0;
 };
 
 template <class T>
@@ -141,12 +114,12 @@ void one(uint64_t seed, Limits limits, Counts* counts) {
 
   CellForm form;
   CellParams cell;
-  size_t bytes = 0;
-  if (cell_form(c.p, &form, &cell, &bytes).empty()) {
+  if (cell_form(c.p, &form, &cell).empty()) {
     c.y = clean;
-    run_cell(c, form, cell, bytes);
+    run_cell(c, form, cell);
     check_core(c, expected, "cell");
     ++(form.s ? counts->cell_sliding : counts->cell);
+    counts->cell_whole += cell.whole != 0;
   }
   PixelParams pixel;
   bool vector = false;
@@ -155,6 +128,12 @@ void one(uint64_t seed, Limits limits, Counts* counts) {
     run_pixel(c, vector, pixel);
     check_core(c, expected, "pixel");
     ++(vector ? counts->pixel_vector : counts->pixel);
+    if (vector) {  // what a call with unaligned pointers takes
+      c.y = clean;
+      pixel_vectors(channels_out(c.p), c.p, &pixel);
+      run_pixel(c, false, pixel);
+      check_core(c, expected, "pixel, element by element");
+    }
   }
   ShuffleParams shuffle;
   if (shuffle_form(c.p, ShuffleMath::kFma, &shuffle).empty()) {
@@ -196,11 +175,13 @@ TEST_CASE("kernels on the CPU give the scalar scan's bits", "[cuda][kernels]") {
   CHECK(counts.direct == 1080);
   CHECK(counts.cell > 100);
   CHECK(counts.cell_sliding > 100);
+  CHECK(counts.cell_whole > 40);
   CHECK(counts.pixel > 100);
   CHECK(counts.pixel_vector > 40);
   CHECK(counts.shuffle > 100);
   CHECK(counts.tensor > 100);
   WARN("problems: direct " << counts.direct << ", cell " << counts.cell << " + sliding " << counts.cell_sliding
+                           << " (whole stores " << counts.cell_whole << ")"
                            << ", pixel " << counts.pixel << " + vector " << counts.pixel_vector << ", shuffle "
                            << counts.shuffle << " + tensor " << counts.tensor);
 }
@@ -244,7 +225,7 @@ TEST_CASE("epilogue: interior, rim and tail", "[cuda][kernels]") {
                              : finish(c, ch, Accumulator<T>(0));
     });
     REQUIRE(reached == 0);
-    run_epilogue(c, interior, finish_interior);
+    run_epilogue(c, interior, finish_interior, r() % 4 == 0);
     int64_t wrong = 0;
     for (size_t i = 0; i < c.y.size(); ++i) wrong += !same_bits(c.y[i], expected[i]);
     REQUIRE(wrong == 0);
@@ -334,12 +315,30 @@ TEST_CASE("activations equal the library's", "[cuda][kernels]") {
   }
 }
 
-TEST_CASE("the small divider is exact where the kernels use it", "[cuda][kernels]") {
-  int wrong = 0;
-  for (uint32_t d = 1; d <= kTile * kTile; ++d) {
-    const SmallDivider divider = SmallDivider::of(d);
-    for (uint32_t v = 0; v <= kTile * kTile; v += 1 + v % 7) wrong += divider.divide(v) != v / d;
-  }
+TEST_CASE("the divider is exact below 2^31", "[cuda][kernels]") {
+  constexpr uint32_t kMost = 0x7fffffff;
+  int64_t wrong = 0;
+  const auto check = [&](uint32_t d) {
+    const Divider divider = Divider::of(d);
+    const auto one = [&](uint64_t n) {
+      if (n > kMost) return;
+      auto rest = static_cast<uint32_t>(n);
+      const uint32_t r = divider.split(&rest);
+      wrong += divider.divide(static_cast<uint32_t>(n)) != n / d || rest != n / d || r != n % d;
+    };
+    // an error shows first just below a multiple of d, at the top of the range
+    for (uint64_t m = 0; m < 40; ++m) {
+      for (const uint64_t multiple : {m * d, (kMost / d - std::min<uint64_t>(m, kMost / d)) * d}) {
+        one(multiple), one(multiple + d - 1), one(multiple + 1);
+      }
+      one(kMost - m);
+    }
+  };
+  for (uint32_t d = 1; d <= 5000; ++d) check(d);
+  for (uint32_t l = 1; l < 31; ++l) check((1u << l) - 1), check(1u << l), check((1u << l) + 1);
+  check(kMost), check(1u << 31);
+  Random r(11);
+  for (int round = 0; round < 20000; ++round) check(1 + static_cast<uint32_t>(r() % kMost));
   CHECK(wrong == 0);
 }
 
