@@ -3,6 +3,8 @@
 //   in:  one axis (i, o, k, s, d, lo), i*s + t*d - lo == o
 //   out: interior [begin, end) of the core and its pads, or "empty"
 //   cuDNN accepts a backward-data call iff floor((o' + pre + post - d(k-1) - 1)/s) + 1 == i with pre, post >= 0.
+//   post may be more than is cropped behind: the floor hides up to s - 1 rows. It equals pre where that is possible, since
+//   half of cuDNN's engines take equal pads only (output_padding makes them differ).
 //   Rows outside the interior meet no tap: they are the rim, bias only. output_padding below s keeps the whole core
 //   inside.
 #pragma once
@@ -29,6 +31,8 @@ inline DgradAxis dgrad_axis(const ctconv_cuda_axis& a) {
   r.end = std::min(a.o, reach + a.s - 1 - a.lo);
   const int64_t hi = reach - a.lo - r.end;
   r.post = std::max<int64_t>(0, hi);
+  const int64_t hidden = reach + a.s - 1 - (r.end - r.begin + r.pre + r.post);
+  if (r.post < r.pre && r.pre - r.post <= hidden) r.post = r.pre;
   if (r.end <= r.begin) r.begin = r.end = 0;
   return r;
 }
