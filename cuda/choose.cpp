@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "cuda/engine.h"
+#include "cuda/race.h"
 #include "src/base/number.h"
 
 namespace ctconv::cuda {
@@ -25,12 +26,6 @@ Saved parse(const char* text) {
   const char* end = std::strchr(row, '\n');
   if (!end) return {};
   return {std::string(row, end), std::string(end + 1)};
-}
-
-// Our kernels' estimates are guesses until measured on a device: they must promise a quarter more than cuDNN to be
-// taken.
-double weighed(const DevicePlan& plan) {
-  return plan.seconds() * (std::strcmp(plan.row(), kCudnnRow.name) == 0 ? 1.0 : 1.25);
 }
 
 }  // namespace
@@ -86,7 +81,12 @@ Result<bool> ask(const Request& request, const Row& row, const Saved& saved, Ans
   const bool recalled = saved.row == row.name;
   Request asked = request;
   asked.saved = recalled ? saved.text : std::string();
-  if (request.options.tuning && saved.row.empty()) asked.most = 16;
+  if (request.options.tuning && saved.row.empty()) {
+    asked.most = 16;
+    for (const auto& plan : answers->plans) {
+      asked.slowest = std::min(asked.slowest, Race::kHopeless * expected_seconds(*plan));
+    }
+  }
   Result<Plans> plans = row.plan(asked);
   if (!plans.ok()) {
     if (!refuses(plans.status().code())) return plans.take_status();
@@ -168,11 +168,11 @@ Result<std::unique_ptr<DevicePlan>> choose(const Request& request, Choice* choic
   }
   if (!measured) {
     seconds.clear();
-    for (const auto& plan : all) seconds.push_back(plan->seconds());
+    for (const auto& plan : all) seconds.push_back(expected_seconds(*plan));
   }
   for (size_t e = 1; e < all.size() && !measured; ++e) {
     // cuDNN's plans come in its own order of preference: only its first competes by estimate
-    if (weighed(*all[e]) < weighed(*all[best]) && std::strcmp(all[e]->row(), all[best]->row()) != 0) best = e;
+    if (seconds[e] < seconds[best] && std::strcmp(all[e]->row(), all[best]->row()) != 0) best = e;
   }
   said = {why_of(request, all, seconds, best, measured), std::move(answers.refused)};
   return std::move(all[best]);

@@ -308,6 +308,72 @@ std::string cudnn_refusal(const CudnnApi& api, const ctconv_cuda_problem& p) {
   return {};
 }
 
+namespace {
+
+struct Allowed {
+  Descriptor config;
+  EngineFacts facts;
+};
+
+// Engines that may run this, in cuDNN's order; the fallback list where the heuristics' own has none, or all are wanted.
+std::vector<Allowed> allowed(const CudnnApi& api, const CudnnTarget& target, const ctconv_cuda_problem& p,
+                             const CudnnWishes& wishes, const Graph& graph, int* listed, std::string* last) {
+  std::vector<Allowed> found;
+  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+    if (!found.empty() && wishes.most == 1 && !wishes.cost) break;
+    for (Descriptor& config : configurations(api, target, graph.graph, mode, last)) {
+      ++*listed;
+      EngineFacts facts;
+      if (!engine_facts(api, config, &facts)) continue;
+      if (const char* reason = denied(api, p, wishes, facts)) {
+        *last = "engine " + std::to_string(facts.index) + ": " + reason;
+        continue;
+      }
+      found.push_back({std::move(config), std::move(facts)});
+    }
+  }
+  return found;
+}
+
+// A finalized plan, or the reason there is none.
+std::string build(const CudnnApi& api, const CudnnTarget& target, const CudnnWishes& wishes, const Allowed& engine,
+                  CudnnPlanInfo* info) {
+  Builder b(api);
+  info->plan = b.make(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, "execution plan");
+  if (target.handle) {
+    b.set(info->plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &target.handle);
+  } else {
+    b.set(info->plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &target.device);
+  }
+  b.set(info->plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, engine.config);
+  b.finalize(info->plan);
+  if (!b.ok()) return b.error().detail().message;
+  int64_t count = 0;
+  if (api.get(info->plan.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
+              &info->workspace) != CUDNN_STATUS_SUCCESS) {
+    return "no workspace size";
+  }
+  if (info->workspace > wishes.workspace_limit) {
+    return "needs a workspace of " + std::to_string(info->workspace) + " bytes";
+  }
+  info->engine = engine.facts.index;
+  info->tensor_core = engine.facts.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
+  info->nondeterministic = engine.facts.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC);
+  return {};
+}
+
+}  // namespace
+
+std::vector<size_t> order_of(const std::vector<double>& costs, double slowest) {
+  std::vector<size_t> order, rest;
+  for (size_t e = 0; e < costs.size(); ++e) (kLeap * costs[e] < costs[0] ? order : rest).push_back(e);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return costs[a] < costs[b]; });
+  order.insert(order.end(), rest.begin(), rest.end());
+  const auto slow = [&](size_t e) { return costs[e] > slowest; };
+  if (!order.empty()) order.erase(std::remove_if(order.begin() + 1, order.end(), slow), order.end());
+  return order;
+}
+
 Result<std::vector<CudnnPlanInfo>> cudnn_plans(const CudnnApi& api, const CudnnTarget& target,
                                                const ctconv_cuda_problem& p, const CudnnWishes& wishes) {
   Box box;
@@ -316,47 +382,24 @@ Result<std::vector<CudnnPlanInfo>> cudnn_plans(const CudnnApi& api, const CudnnT
   const Graph graph = build_graph(b, target, p, box, wishes.low_alignment);
   if (!b.ok()) return b.error();
 
-  std::vector<CudnnPlanInfo> plans;
   std::string last = "the heuristics list no engine";
   int listed = 0;
-  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    for (Descriptor& config : configurations(api, target, graph.graph, mode, &last)) {
-      if (plans.size() >= wishes.most) return plans;
-      ++listed;
-      EngineFacts facts;
-      if (!engine_facts(api, config, &facts)) continue;
-      if (const char* reason = denied(api, p, wishes, facts)) {
-        last = "engine " + std::to_string(facts.index) + ": " + reason;
-        continue;
-      }
-      Builder pb(api);
-      CudnnPlanInfo info;
-      info.plan = pb.make(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, "execution plan");
-      if (target.handle) {
-        pb.set(info.plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &target.handle);
-      } else {
-        pb.set(info.plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &target.device);
-      }
-      pb.set(info.plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
-      pb.finalize(info.plan);
-      int64_t count = 0;
-      if (!pb.ok() || api.get(info.plan.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
-                              &info.workspace) != CUDNN_STATUS_SUCCESS) {
-        last = "engine " + std::to_string(facts.index) + ": " +
-               (pb.ok() ? "no workspace size" : pb.error().detail().message);
-        continue;
-      }
-      if (info.workspace > wishes.workspace_limit) {
-        last = "engine " + std::to_string(facts.index) + ": needs a workspace of " + std::to_string(info.workspace) +
-               " bytes";
-        continue;
-      }
-      info.engine = facts.index;
-      info.tensor_core = facts.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
-      info.nondeterministic = facts.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC);
+  const std::vector<Allowed> engines = allowed(api, target, p, wishes, graph, &listed, &last);
+  std::vector<double> costs;
+  for (const Allowed& engine : engines) {
+    costs.push_back(wishes.cost ? wishes.cost(engine.facts.index, engine.facts.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE))
+                                : 0);
+  }
+  std::vector<CudnnPlanInfo> plans;
+  for (const size_t e : order_of(costs, wishes.slowest)) {
+    if (plans.size() >= wishes.most) break;
+    CudnnPlanInfo info;
+    const std::string reason = build(api, target, wishes, engines[e], &info);
+    if (reason.empty()) {
       plans.push_back(std::move(info));
+    } else {
+      last = "engine " + std::to_string(engines[e].facts.index) + ": " + reason;
     }
-    if (!plans.empty() && wishes.most == 1) break;
   }
   if (plans.empty()) {
     return Status(Code::DEVICE_NO_PLAN,

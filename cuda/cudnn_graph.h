@@ -6,6 +6,7 @@
 //   A target is a handle (a real device) or a device description (no driver needed: CI plans every layer this way).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -46,6 +47,10 @@ struct CudnnWishes {
   bool allow_tf32 = false, deterministic = false, low_alignment = false;
   int64_t workspace_limit = INT64_MAX;
   size_t most = 1;  // plans to build
+  // Seconds of an engine's plan, empty: not known. An engine that promises kLeap times the speed of cuDNN's first
+  // choice comes before it; one beyond `slowest` is left out where there is another.
+  std::function<double(int64_t engine, bool tensor_core)> cost;
+  double slowest = 1e300;
 };
 
 struct CudnnPlanInfo {
@@ -65,6 +70,10 @@ int64_t interior_offset(const ctconv_cuda_problem& p, const Box& box);
 Packing cudnn_packing(const ctconv_cuda_problem& p);
 // Why cuDNN is not asked at all; empty: it may be.
 std::string cudnn_refusal(const CudnnApi& api, const ctconv_cuda_problem& p);
+
+// The order in which engines are tried, from their costs in cuDNN's order.
+constexpr double kLeap = 2;
+std::vector<size_t> order_of(const std::vector<double>& costs, double slowest);
 
 Result<std::vector<CudnnPlanInfo>> cudnn_plans(const CudnnApi& api, const CudnnTarget& target,
                                                const ctconv_cuda_problem& p, const CudnnWishes& wishes);

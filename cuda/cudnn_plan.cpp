@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "cuda/cudnn_cost.h"
 #include "cuda/cudnn_graph.h"
 #include "cuda/cudnn_handles.h"
 #include "cuda/engine.h"
@@ -40,20 +41,8 @@ class CudnnPlan final : public DevicePlan {
     for (int a = 0; a < 3; ++a) whole = whole && box_.lo[a] == 0 && box_.hi[a] == extent[2 + a];
     after_ = finish_ || !whole;
     way_ = epilogue_form(problem_, box_, finish_, &vector_, &epilogue_);
-    const double pass =
-        after_ ? 2.0 * static_cast<double>(core_elements(problem_)) * static_cast<double>(element_bytes(problem_.dtype))
-               : 0;
-    const bool half = problem_.dtype == CTCONV_CUDA_F16 || problem_.dtype == CTCONV_CUDA_BF16;
-    double peak = problem_.dtype == CTCONV_CUDA_F64 ? device_.f64
-                  : !plan_.tensor_core              ? device_.f32
-                  : half                            ? device_.f16
-                                                    : device_.tf32;
-    double share = plan_.tensor_core ? 0.4 : 0.6, memory = 0.8;
-    if (half && !plan_.tensor_core) peak = device_.f32;
-    if (plan_.engine == 0) share = 0.05, memory = 0.3;  // the generic engine: one thread an element
-    // a workspace the size of the tensors is written and read once
-    seconds_ = estimate(device_, moved_bytes(problem_) + 2.0 * static_cast<double>(plan_.workspace) + pass, memory,
-                        useful_flop(problem_), peak, share, 1 + (after_ ? 1 : 0) + (plan_.workspace > 0 ? 2 : 0));
+    seconds_ = cudnn_seconds(device_, problem_, {.number = plan_.engine, .tensor_core = plan_.tensor_core},
+                             static_cast<double>(plan_.workspace), after_);
   }
 
   const char* row() const override { return "cudnn"; }
@@ -163,6 +152,10 @@ Result<Plans> plan_cudnn(const Request& r) {
   }
   CudnnWishes wishes = wishes_of(r.options, r.workspace_limit);
   wishes.most = r.most;
+  wishes.slowest = r.slowest;
+  wishes.cost = [&r](int64_t engine, bool tensor_core) {
+    return cudnn_seconds(r.device, r.problem, {.number = engine, .tensor_core = tensor_core}, 0, false);
+  };
   auto built = cudnn_plans(*api, target, r.problem, wishes);
   if (!built.ok()) return built.take_status();
   for (CudnnPlanInfo& info : *built) plans.push_back(std::make_unique<CudnnPlan>(api, r, std::move(info)));

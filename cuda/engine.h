@@ -30,7 +30,7 @@ class DevicePlan {
   virtual ~DevicePlan() = default;
   virtual const char* row() const = 0;
   virtual std::string form() const = 0;
-  virtual double seconds() const = 0;  // estimate
+  virtual double seconds() const = 0;  // estimate, before own_cost.cpp
   virtual Packing packing() const { return Packing::kRaw; }
   virtual size_t workspace() const { return 0; }
   virtual Result<std::string> save() const { return std::string(); }
@@ -44,6 +44,7 @@ struct Request {
   size_t workspace_limit = SIZE_MAX;  // what the plan itself may take
   std::string saved;                  // the row's own text, empty: none
   size_t most = 1;                    // plans to hand out, best guess first
+  double slowest = 1e300;             // estimates beyond it need no plan, where another plan is there
 };
 
 using Plans = std::vector<std::unique_ptr<DevicePlan>>;
@@ -69,6 +70,8 @@ struct Choice {
 // Chooses by estimate, or by measuring where options.tuning; `saved` is what a plan's text says. choice: may be null.
 // A row whose library is missing refuses like any other; DEVICE_CUDNN_MISSING or _OLD where no other row is left.
 Result<std::unique_ptr<DevicePlan>> choose(const Request& request, Choice* choice = nullptr);
+// The plan's estimate corrected by what a run measured (own_cost.cpp).
+double expected_seconds(const DevicePlan& plan);
 // Fastest of the candidates on scratch memory of the device.
 Result<size_t> measure(const Request& request, const Plans& candidates, std::vector<double>* seconds);
 

@@ -160,7 +160,7 @@ Result<size_t> measure(const Request& request, const Plans& candidates, std::vec
   Track track(request);
   CTCONV_RETURN_IF_ERROR(track.prepare(candidates));
   std::vector<double> estimates;
-  for (const auto& plan : candidates) estimates.push_back(plan->seconds());
+  for (const auto& plan : candidates) estimates.push_back(expected_seconds(*plan));
   Race race(estimates);
   double host = 0;
   const auto timed = [&](size_t e) {

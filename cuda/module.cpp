@@ -18,7 +18,7 @@
 struct ctconv_cuda_plan {
   ctconv_cuda_problem problem;
   ctconv::cuda::DeviceModel device;
-  std::string constants;  // where the model's numbers come from
+  std::string constants;                           // where the model's numbers come from
   std::unique_ptr<ctconv::cuda::DevicePlan> plan;  // null: y is empty
   ctconv::cuda::Choice choice;
   std::string packing;
@@ -202,7 +202,8 @@ std::string describe(const ctconv_cuda_plan& plan) {
   std::string t = line("kernel", plan.plan->row());
   t += line("form", plan.plan->form());
   t += line("why", plan.choice.why);
-  t += line("estimated_us", show_fixed(1e6 * plan.plan->seconds(), 6));
+  t += line("estimated_us", show_fixed(1e6 * expected_seconds(*plan.plan), 6));
+  t += line("kernels_own_estimate_us", show_fixed(1e6 * plan.plan->seconds(), 6));  // tools/gpu/fit_choice.py
   t += line("weights", plan.packing);
   t += line("workspace_bytes", std::to_string(plan.workspace));
   t += line("device.constants", plan.constants);
