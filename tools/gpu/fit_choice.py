@@ -5,9 +5,10 @@
 in:  bench.json of tests/cuda/gpu (a later file's row replaces an earlier one's), what the device reached
 out: lines for cuda/cudnn_cost.cpp and cuda/own_cost.cpp, and how much slower than the best candidate `auto` is: as it ran, and by these
      constants with each layer left out of the fit that judges it
-An engine's time, in seconds (cudnn_cost.h):  after + fixed + converts * (workspace > 4 KiB) + bytes / (B * memory) + 2 * workspace / (B * memory)
-     + work / (peak * share) + steps * step, work = 2 * y * ci * taps, channels padded to the engine's tile, over min(phases, product of strides).
+An engine's time, in seconds (cudnn_cost.h): after + fixed + converts * (workspace > 4 KiB) + memory * (bytes + 2 * workspace) / B + share * work / peak
+     + step * steps, work = 2 * y * ci * taps, channels padded to the engine's tile, over min(phases, product of strides); steps = ci * taps over the same.
 A kernel's: fixed + scale * its own estimate. Fits are least squares of relative errors over coefficients that are not negative.
+A run's rows of a kernel that was rewritten since say nothing about it: leave that run out, or let a later file replace them.
 """
 import argparse
 import json
@@ -18,7 +19,8 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONVERTED = 4096  # bytes of workspace that are more than counters
 # Engines fitted as one: the same kernels for other element types, or too few rows for a fit of their own.
-FAMILIES = {"generic": (0,), "simt-1": (1,), "simt-2": (2,), "simt": (74,), "tensor-plain": (22, 28), "tensor-any": (40, 46, 71), "tensor-2": (56, 57, 58, 59, 60), "tensor-3": (64, 65),
+FAMILIES = {"generic": (0,), "simt-1": (1,), "simt-2": (2,), "simt": (74,),
+            "tensor-plain": (22, 28), "tensor-any": (40, 46, 71), "tensor-2": (56, 57, 58, 59, 60), "tensor-3": (64, 65),
             "tensor": (73, 76)}
 DEFAULTS = {False: "simt", True: "tensor"}  # of engines no run has met, by tensor cores
 # Measured where cuDNN's heuristics put the engine last and a run tried it all the same: seconds by the square of a sample's positions, by group.
@@ -210,10 +212,10 @@ def judge(rows, forms):
 
 def main():
     a = arguments()
-    layers = {layer["id"]: layer for layer in json.load(open(a.layers))}
+    layers = {layer["id"]: layer for layer in json.loads(pathlib.Path(a.layers).read_text())}
     newest = {}
     for path in a.runs:
-        for r in json.load(open(path))["bench"]:
+        for r in json.loads(pathlib.Path(path).read_text())["bench"]:
             if r["layer"] in layers and (r.get("graph_us") or r.get("stream_us")):
                 newest[r["layer"], r["dtype"], bool(r.get("tf32")), r["order"], r["choice"]] = r
     rows = [Row(r, layers[r["layer"]], a) for r in newest.values()]
