@@ -6,6 +6,59 @@
 namespace ctconv::cuda {
 namespace {
 
+template <class Kernel>
+__device__ __forceinline__ void multiply(const GemmParams& p, const GemmPhase& f, int32_t step, int32_t stage,
+                                         bool finite, int32_t thread, const typename Kernel::Shared& s,
+                                         typename Kernel::Registers& r) {
+  if (finite) {
+    Kernel::multiply(stage, thread, s, r);
+  } else {
+    Kernel::multiply_honestly(p, f, step, stage, thread, s, r);
+  }
+}
+
+// Through registers: the next step is on its way while one is used.
+template <class Kernel>
+__device__ __forceinline__ void steps_by_registers(const GemmParams& p, const GemmPhase& f, int32_t first, int32_t last,
+                                                   int32_t thread, typename Kernel::Shared& s,
+                                                   typename Kernel::Registers& r) {
+  if (first >= last) return;
+  bool finite = Kernel::fetch(p, f, thread, s, r);
+  Kernel::stash(0, thread, s, r);
+  finite = __syncthreads_and(finite) != 0;
+  for (int32_t step = first; step < last; ++step) {
+    const int32_t stage = (step - first) & 1;
+    bool next = true;
+    if (step + 1 < last) next = Kernel::fetch(p, f, thread, s, r);
+    multiply<Kernel>(p, f, step, stage, finite, thread, s, r);
+    if (step + 1 < last) Kernel::stash(stage ^ 1, thread, s, r);
+    finite = __syncthreads_and(next) != 0;
+  }
+}
+
+// By asynchronous copies, kStages - 1 steps ahead.
+template <class Kernel>
+__device__ __forceinline__ void steps_by_copies(const GemmParams& p, const GemmPhase& f, int32_t first, int32_t last,
+                                                int32_t thread, typename Kernel::Shared& s,
+                                                typename Kernel::Registers& r) {
+  constexpr int kAhead = Kernel::kStages - 1;
+  for (int32_t step = 0; step < kAhead; ++step) {
+    if (first + step < last) Kernel::fetch_async(p, f, step, thread, s, r);
+    commit_copies();
+  }
+  int32_t stage = 0, next = kAhead;
+  for (int32_t step = first; step < last; ++step) {
+    wait_copies<kAhead - 1>();
+    const bool finite = __syncthreads_and(Kernel::landed_finite(stage, thread, s)) != 0;
+    if (step + kAhead < last) Kernel::fetch_async(p, f, next, thread, s, r);
+    commit_copies();
+    multiply<Kernel>(p, f, step, stage, finite, thread, s, r);
+    stage = stage + 1 == Kernel::kStages ? 0 : stage + 1, next = next + 1 == Kernel::kStages ? 0 : next + 1;
+  }
+  wait_copies<0>();
+  __syncthreads();  // the sums take the panels' place
+}
+
 template <class T, class Kernel>
 __global__ void __launch_bounds__(Kernel::kThreads) gemm_fma_kernel(const __grid_constant__ GemmParams p) {
   extern __shared__ __align__(128) unsigned char raw[];
@@ -21,22 +74,10 @@ __global__ void __launch_bounds__(Kernel::kThreads) gemm_fma_kernel(const __grid
   __syncthreads();
   Kernel::start(p, tile, f, first, thread, s, r);
   __syncthreads();
-  if (first < last) {
-    bool finite = Kernel::fetch(p, f, thread, s, r);
-    Kernel::stash(0, thread, s, r);
-    finite = __syncthreads_and(finite) != 0;
-    for (int32_t step = first; step < last; ++step) {
-      const int32_t buffer = (step - first) & 1;
-      bool next = true;
-      if (step + 1 < last) next = Kernel::fetch(p, f, thread, s, r);
-      if (finite) {
-        Kernel::multiply(buffer, thread, s, r);
-      } else {
-        Kernel::multiply_honestly(p, f, step, buffer, thread, s, r);
-      }
-      if (step + 1 < last) Kernel::stash(buffer ^ 1, thread, s, r);
-      finite = __syncthreads_and(next) != 0;
-    }
+  if constexpr (Kernel::kAsync) {
+    steps_by_copies<Kernel>(p, f, first, last, thread, s, r);
+  } else {
+    steps_by_registers<Kernel>(p, f, first, last, thread, s, r);
   }
   Kernel::stage(p, thread, s, r);
   finish_tile<T, Kernel>(p, tile, thread, {s.place, s.y_offset, s.column}, s.sums);

@@ -2,7 +2,8 @@
 //
 //   in:  x with its own strides (rows along w should be contiguous), weights packed [g][ci][tap][co]
 //   out: y = act(sum + bias) of one phase tile (gemm.h)
-//   K runs over ci, then the phase's taps d, h, w. kDepth rows of A [k][BM] and B [k][BN] lie in shared memory, twice.
+//   K runs over ci, then the phase's taps d, h, w. kDepth rows of A [k][BM] and B [k][BN] lie in shared memory, kStages
+//   deep. f32 and f64 get there by asynchronous copies, 16-bit types through registers, where they are widened.
 //   A tap outside x is no product at all. Where the weights of a step are finite, zeros give the same bits; else the
 //   step leaves such products out one by one (Inf and NaN in w stay honest).
 //   With split > 1 K is cut among the blocks of a cluster: other bits, same for every run.
@@ -19,6 +20,8 @@ struct GemmFma {
   // A: each thread kA rows of K at one position; B: the first kThreadsB threads 4 columns of one row.
   static constexpr int kA = kDepth * BM / kThreads, kB = 4, kThreadsB = kDepth * BN / kB;
   static constexpr int kWide = 16 / sizeof(Acc);  // of a panel
+  static constexpr bool kAsync = std::is_same_v<T, Acc>;
+  static constexpr int kStages = kAsync ? 4 : 2;
   static_assert(kThreads % BM == 0 && kThreadsB <= kThreads && TM % 4 == 0 && TN % 4 == 0);
 
   struct Row {
@@ -38,17 +41,17 @@ struct GemmFma {
     GemmTap* tap;
     Step* step;
     uint32_t* inside;  // [taps / 32][BM]: bit j: tap j of the position lies inside x
-    Acc *a, *b;        // [2][kDepth][BM], [2][kDepth][BN]
+    Acc *a, *b;        // [kStages][kDepth][BM], [kStages][kDepth][BN]
     Acc* sums;         // the same memory as a and b
   };
   struct Registers {
     Acc acc[TM][TN];
-    Acc a[kA], b[kB];
+    Acc a[kA], b[kB];  // unused by asynchronous copies
     Row row_a, row_b;  // the thread's first row of the next step
     Source from;
   };
 
-  static constexpr size_t kPanels = 2 * kDepth * (BM + BN) * sizeof(Acc);
+  static constexpr size_t kPanels = kStages * kDepth * (BM + BN) * sizeof(Acc);
   static constexpr size_t kSums = gemm_sums<BM, BN>() * sizeof(Acc);
   static constexpr size_t kBody = kPanels > kSums ? kPanels : kSums;
   CTCONV_HD static size_t shared_bytes(int32_t most_taps) {
@@ -58,7 +61,7 @@ struct GemmFma {
   }
   CTCONV_HD static Shared carve(unsigned char* raw, int32_t most_taps) {
     Shared s;
-    s.a = s.sums = reinterpret_cast<Acc*>(raw), s.b = s.a + 2 * kDepth * BM;
+    s.a = s.sums = reinterpret_cast<Acc*>(raw), s.b = s.a + kStages * kDepth * BM;
     raw += kBody;
     s.place = reinterpret_cast<GemmPlace*>(raw), raw += BM * sizeof(GemmPlace);
     s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
@@ -180,6 +183,70 @@ struct GemmFma {
       for (int v = 0; v < kWide; ++v) pack.v[v] = r.b[e + v];
       *reinterpret_cast<Pack<Acc, kWide>*>(b + e) = pack;
     }
+  }
+
+  // kBytes of one element or piece straight into shared memory, or zeros.
+  template <int kBytes>
+  CTCONV_HD static void copy(Acc* to, const T* from, bool real) {
+#ifdef __CUDA_ARCH__
+    const auto at = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+    const int bytes = real ? kBytes : 0;
+    if constexpr (kBytes == 16) {
+      asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(at), "l"(from), "r"(bytes) : "memory");
+    } else {
+      asm volatile("cp.async.ca.shared.global [%0], [%1], %3, %2;" ::"r"(at), "l"(from), "r"(bytes), "n"(kBytes)
+                   : "memory");
+    }
+#else
+    std::memset(static_cast<void*>(to), 0, kBytes);
+    if (real) std::memcpy(static_cast<void*>(to), from, kBytes);
+#endif
+  }
+
+  // Starts the copies of the next step into `stage`; the same values as fetch and stash.
+  CTCONV_HD static void fetch_async(const GemmParams& p, const GemmPhase& f, int32_t stage, int32_t thread, Shared& s,
+                                    Registers& r) {
+    const auto m = static_cast<uint32_t>(thread % BM);
+    Acc* a = s.a + (stage * kDepth + thread / BM * kA) * BM + m;
+    const T* x = static_cast<const T*>(p.x);
+    CTCONV_UNROLL
+    for (int e = 0; e < kA; ++e) {
+      const uint32_t word = s.inside[r.row_a.tap / 32 * BM + m];
+      const bool inside = word >> (r.row_a.tap % 32) & 1u && r.row_a.ci < static_cast<uint32_t>(p.ci);
+      const int32_t at = static_cast<int32_t>(r.row_a.ci) * p.channel_step + r.from.x - s.step[r.row_a.tap].x;
+      copy<sizeof(T)>(a + e * BM, x + (inside ? at : 0), inside);
+      r.row_a = after(f, r.row_a);
+    }
+    skip(f, r.row_a, kDepth - kA);
+    if (thread < kThreadsB) {
+      Acc* b = s.b + (stage * kDepth + thread / (BN / kB)) * BN + thread % (BN / kB) * kB;
+      const int32_t row = static_cast<int32_t>(r.row_b.ci) * p.weight_taps + s.step[r.row_b.tap].w;
+      const bool there = r.row_b.ci < static_cast<uint32_t>(p.ci);
+      const T* w = static_cast<const T*>(p.w);
+      const int32_t at = row * p.columns + r.from.w;
+      if (sizeof(T) == 4 && r.from.real < 0) {
+        copy<16>(b, w + (there ? at : 0), there);
+      } else {
+        CTCONV_UNROLL
+        for (int e = 0; e < kB; ++e) {
+          const bool real = there && e < r.from.real;
+          copy<sizeof(T)>(b + e, w + (real ? at + e : 0), real);
+        }
+      }
+    }
+    skip(f, r.row_b, kDepth);
+  }
+  // Whether the weights this thread copied into `stage` are finite; its copies have landed.
+  CTCONV_HD static bool landed_finite(int32_t stage, int32_t thread, const Shared& s) {
+    if (thread >= kThreadsB) return true;
+    const Acc* b = s.b + (stage * kDepth + thread / (BN / kB)) * BN + thread % (BN / kB) * kB;
+    bool finite = true;
+    Acc v[kB];
+    CTCONV_UNROLL
+    for (int e = 0; e < kB; e += kWide) load(v + e, b + e);
+    CTCONV_UNROLL
+    for (int e = 0; e < kB; ++e) finite = finite && v[e] - v[e] == Acc(0);
+    return finite;
   }
 
   // Positions and channels of a thread lie in groups of 4: group e at e * 4 * (threads along the axis).

@@ -16,6 +16,12 @@ __device__ __forceinline__ GemmTile tile_of(const GemmParams& p) {
   return {x / p.split, y % tiles_n, y / tiles_n, static_cast<int32_t>(blockIdx.z), x % p.split};
 }
 
+template <int kLeft>
+__device__ __forceinline__ void wait_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
+}
+__device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
 // The sums stand in shared memory, not yet seen by the other threads.
 template <class T, class Kernel>
 __device__ __forceinline__ void finish_tile(const GemmParams& p, const GemmTile& tile, int32_t thread,

@@ -6,12 +6,6 @@
 namespace ctconv::cuda {
 namespace {
 
-template <int kLeft>
-__device__ __forceinline__ void wait_copies() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
-}
-__device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-
 template <class T, class Kernel, int kStages>
 __global__ void __launch_bounds__(Kernel::kThreads) gemm_tensor_kernel(const __grid_constant__ GemmParams p) {
   extern __shared__ __align__(128) unsigned char raw[];
