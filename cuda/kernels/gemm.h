@@ -208,15 +208,37 @@ CTCONV_HD bool gemm_cropped(const GemmParams& p, const GemmPlace& q, const GemmC
   return d < 0 || d >= p.out[0] || h < 0 || h >= p.out[1] || w < 0 || w >= p.out[2];
 }
 
-// The sum of one block, or of all blocks of a cluster in rank order. sums: one pointer a rank.
-template <bool kMany, class Acc, class Sums>
-CTCONV_HD Acc gemm_sum(const GemmParams& p, const Sums& sums, int32_t at) {
-  Acc sum = sums(0)[at];
-  if constexpr (kMany) {
-    CTCONV_NO_UNROLL
-    for (int32_t r = 1; r < p.split; ++r) sum += sums(r)[at];
+inline constexpr int kGemmMostSplit = 8;
+
+// kN neighbouring sums of one block, or of all blocks of a cluster in rank order. sums: one pointer a rank.
+// The loads of all ranks go out before the first is used: they come from other multiprocessors.
+template <bool kMany, int kN, class Acc, class Sums>
+CTCONV_HD void gemm_sums_of(const GemmParams& p, const Sums& sums, int32_t at, Acc (&out)[kN]) {
+  constexpr int kWide = kN * static_cast<int>(sizeof(Acc)) % 16 == 0 ? 16 / static_cast<int>(sizeof(Acc)) : 1;
+  using Piece = Pack<Acc, kWide>;
+  Piece piece[kMany ? kGemmMostSplit : 1][kN / kWide];
+  CTCONV_UNROLL
+  for (int r = 0; r < (kMany ? kGemmMostSplit : 1); ++r) {
+    if (r == 0 || r < p.split) {
+      const Acc* from = sums(r) + at;
+      CTCONV_UNROLL
+      for (int v = 0; v < kN / kWide; ++v) piece[r][v] = *reinterpret_cast<const Piece*>(from + v * kWide);
+    } else {
+      CTCONV_UNROLL
+      for (int v = 0; v < kN / kWide; ++v) piece[r][v] = Piece{};
+    }
   }
-  return sum;
+  CTCONV_UNROLL
+  for (int v = 0; v < kN; ++v) out[v] = piece[0][v / kWide].v[v % kWide];
+  if constexpr (kMany) {
+    CTCONV_UNROLL
+    for (int r = 1; r < kGemmMostSplit; ++r) {
+      if (r < p.split) {
+        CTCONV_UNROLL
+        for (int v = 0; v < kN; ++v) out[v] += piece[r][v / kWide].v[v % kWide];
+      }
+    }
+  }
 }
 
 template <bool kActs, class Acc>
@@ -239,12 +261,11 @@ CTCONV_HD void gemm_write_last(const GemmParams& p, int32_t rank, int32_t thread
     const int64_t row = s.y_offset[m];
     if (row == kNoOffset || column.channel < 0) continue;
     if (p.crop && gemm_cropped(p, s.place[m], column)) continue;
+    Acc sum[kV];
+    gemm_sums_of<kMany, kV>(p, sums, gemm_sum_at<Tile::kBM, Tile::kBN>(true, m, n), sum);
     Pack<T, kV> out;
     CTCONV_UNROLL
-    for (int v = 0; v < kV; ++v) {
-      const Acc sum = gemm_sum<kMany, Acc>(p, sums, gemm_sum_at<Tile::kBM, Tile::kBN>(true, m, n + v));
-      out.v[v] = narrow<T>(gemm_finish<kActs>(p, sum, s.column[n + v].bias));
-    }
+    for (int v = 0; v < kV; ++v) out.v[v] = narrow<T>(gemm_finish<kActs>(p, sum[v], s.column[n + v].bias));
     *reinterpret_cast<Pack<T, kV>*>(static_cast<T*>(p.y) + row + column.offset) = out;
   }
 }
@@ -267,8 +288,9 @@ CTCONV_HD void gemm_write_first(const GemmParams& p, int32_t rank, int32_t threa
       const GemmColumn<Acc>& column = s.column[n];
       if (column.channel < 0) break;  // columns end once
       if (p.crop && gemm_cropped(p, s.place[m], column)) continue;
-      const Acc sum = gemm_sum<kMany, Acc>(p, sums, gemm_sum_at<Tile::kBM, Tile::kBN>(false, m, n));
-      y[column.offset] = narrow<T>(gemm_finish<kActs>(p, sum, column.bias));
+      Acc sum[1];
+      gemm_sums_of<kMany, 1>(p, sums, gemm_sum_at<Tile::kBM, Tile::kBN>(false, m, n), sum);
+      y[column.offset] = narrow<T>(gemm_finish<kActs>(p, sum[0], column.bias));
     }
   }
 }
