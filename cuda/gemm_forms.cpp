@@ -47,6 +47,10 @@ void bring(const ctconv_cuda_problem& p, bool last, int64_t pitch, GemmForm* for
     r.extent[a] = static_cast<int32_t>(p.axis[a].i), r.positions *= r.extent[a];
   }
   std::copy(p.x, p.x + 5, r.stride);
+  for (int a = 0; a < 3; ++a) r.by_extent[a] = Divider::of(static_cast<uint32_t>(r.extent[a]));
+  r.by_pitch = Divider::of(static_cast<uint32_t>(std::max<int64_t>(1, pitch)));
+  r.flat = (r.extent[1] == 1 || p.x[3] == r.extent[2] * p.x[4]) &&
+           (r.extent[0] == 1 || p.x[2] == int64_t{r.extent[1]} * r.extent[2] * p.x[4]);
   r.channels_fastest = channels_in(p) > 1 && magnitude(p.x[1]) < magnitude(p.x[4]);
   const int64_t channels = p.groups * (last ? pitch : p.ci), h = p.axis[1].i, w = p.axis[2].i;
   const int64_t step = last ? channels : 1;
