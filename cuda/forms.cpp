@@ -8,6 +8,7 @@ namespace ctconv::cuda {
 namespace {
 
 constexpr int64_t kMost32 = int64_t{1} << 30;
+constexpr uint32_t kCellManyThreads = 1 << 19;  // 132 multiprocessors hold half of these
 
 // Every index of an axis, un-cropped, fits 31 bits.
 bool axis_fits32(const ctconv_cuda_axis& a) {
@@ -157,6 +158,12 @@ void cell_row_form(const ctconv_cuda_axis& w, const CellForm& form, CellParams* 
 
 int64_t cell_block(int64_t co) { return co == 1 ? 1 : co <= 4 ? 4 : 8; }
 
+void cell_rows(int32_t rows, const ctconv_cuda_problem& p, CellParams* out) {
+  const int64_t blocks = (p.axis[1].o + rows - 1) / rows;
+  out->rows = rows, out->by_rows = divider32(blocks);
+  out->threads = static_cast<uint32_t>(out->runs * blocks * p.axis[0].o * out->by_co_blocks.divisor * p.groups * p.n);
+}
+
 std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* out) {
   *out = {};
   const ctconv_cuda_axis& w = p.axis[2];
@@ -173,15 +180,20 @@ std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* 
   out->ci = static_cast<int32_t>(p.ci), out->co = static_cast<int32_t>(p.co);
   out->co_padded = static_cast<int32_t>(co_blocks * form->cb);
   cell_row_form(w, *form, out);
-  const int64_t threads = count32({out->runs, p.axis[1].o, p.axis[0].o, co_blocks, p.groups, p.n});
-  if (threads >= kMost32) return "more threads than 31 bits count";
-  out->threads = static_cast<uint32_t>(threads);
-  out->by_runs = divider32(out->runs), out->by_oh = divider32(p.axis[1].o), out->by_od = divider32(p.axis[0].o);
+  if (count32({out->runs, p.axis[1].o, p.axis[0].o, co_blocks, p.groups, p.n}) >= kMost32) {
+    return "more threads than 30 bits count";
+  }
+  out->by_runs = divider32(out->runs), out->by_od = divider32(p.axis[0].o);
   out->by_co_blocks = divider32(co_blocks), out->by_groups = divider32(p.groups);
+  cell_rows(1, p, out);
+  // where a device is full several times over, a thread's start is shared by more rows
+  for (int32_t rows = 2; rows <= 8 && out->threads > kCellManyThreads; rows *= 2) cell_rows(rows, p, out);
   out->whole = form->s > 0 && whole_runs(p, int64_t{form->s} * form->q);
   std::copy(p.x, p.x + 4, out->xs);
   std::copy(p.y, p.y + 4, out->ys);
   for (int a = 0; a < 3; ++a) out->axis[a] = AxisMap<int32_t>::of(p.axis[a]);
+  out->step = TapSteps::of(out->axis, p.x[2], p.x[3], out->co_padded);
+  out->x_group = p.ci * p.x[1], out->w_group = p.ci * out->step.volume;
   out->act = act_of(p), out->bias_stride = p.bias_stride;
   out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
   return {};
@@ -224,6 +236,10 @@ std::string pixel_form(const ctconv_cuda_problem& p, bool* vector, PixelParams* 
   std::copy(p.x, p.x + 5, out->xs);
   std::copy(p.y, p.y + 5, out->ys);
   for (int a = 0; a < 3; ++a) out->axis[a] = AxisMap<int32_t>::of(p.axis[a]);
+  out->channels = static_cast<int32_t>(channels);
+  out->step = TapSteps::of(out->axis, p.x[2], p.x[3], out->channels);
+  out->x_w = -out->axis[2].input_step * p.x[4], out->y_w = p.axis[2].s * p.y[4];
+  out->w_w = out->axis[2].tap_step < out->axis[2].k ? out->axis[2].tap_step * out->channels : 0;
   out->act = act_of(p), out->bias_stride = p.bias_stride;
   out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
   return {};

@@ -136,4 +136,21 @@ struct AxisMap {
   }
 };
 
+// Elements from one tap of d or h to the next, worked out by the host: in x (downwards, so negative) and in the packed
+// weights, of which `row`, `plane` and `volume` hold all taps of w, of h and w, of d, h and w.
+struct TapSteps {
+  int64_t x_d, x_h;
+  int32_t w_d, w_h, row, plane, volume;
+
+  // Host only: strides of x over d and h, `tap` elements between two taps of w. The volume fits Int.
+  static TapSteps of(const AxisMap<int32_t> (&axis)[3], int64_t xs_d, int64_t xs_h, int32_t tap) {
+    TapSteps t{};
+    t.row = axis[2].k * tap, t.plane = t.row * axis[1].k, t.volume = t.plane * axis[0].k;
+    t.x_d = -axis[0].input_step * xs_d, t.x_h = -axis[1].input_step * xs_h;
+    t.w_d = axis[0].tap_step < axis[0].k ? axis[0].tap_step * t.plane : 0;  // else there is no second tap
+    t.w_h = axis[1].tap_step < axis[1].k ? axis[1].tap_step * t.row : 0;
+    return t;
+  }
+};
+
 }  // namespace ctconv::cuda

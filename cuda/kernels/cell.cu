@@ -5,7 +5,7 @@ namespace ctconv::cuda {
 namespace {
 
 template <class T, int S, int Q, int CB>
-__global__ void __launch_bounds__(kCellThreads) cell_kernel(const __grid_constant__ CellParams p) {
+__global__ void __launch_bounds__(kCellThreads, CB == 1 ? 6 : 4) cell_kernel(const __grid_constant__ CellParams p) {
   const uint32_t index = blockIdx.x * kCellThreads + threadIdx.x;
   if (index < p.threads) cell_item<T, S, Q, CB>(p, index);
 }

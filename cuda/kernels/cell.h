@@ -37,20 +37,23 @@ constexpr int cell_q(int s, int cb) {
 struct CellParams {
   const void *x, *w, *bias;
   void* y;
-  uint32_t threads;                                        // n * groups * co_blocks * od * oh * runs
-  Divider by_runs, by_oh, by_od, by_co_blocks, by_groups;  // in this order, fastest first
-  int32_t ci, co, co_padded, runs, cell0, front;           // runs: of one output row
-  int32_t jt, jt_whole;                                    // values of j; rounded up to whole kCellJ
-  uint32_t taps0;                                          // bit j*S + e: tap j*S + e - front exists, j < kCellJ
-  int32_t whole;                                           // runs of y are aligned
+  uint32_t threads;                                          // n * groups * co_blocks * od * ceil(oh / rows) * runs
+  Divider by_runs, by_rows, by_od, by_co_blocks, by_groups;  // in this order, fastest first
+  int32_t ci, co, co_padded, runs, cell0, front;             // runs: of one output row
+  int32_t jt, jt_whole;                                      // values of j; rounded up to whole kCellJ
+  uint32_t taps0;                                            // bit j*S + e: tap j*S + e - front exists, j < kCellJ
+  int32_t rows;                                              // neighbouring rows of y of a thread, one after the other
+  int32_t whole;                                             // runs of y are aligned
   int64_t bias_stride;
-  int64_t xs[4], ys[4];  // n, c, d, h
+  int64_t xs[4], ys[4];      // n, c, d, h
+  int64_t x_group, w_group;  // elements of a group
   AxisMap<int32_t> axis[3];
+  TapSteps step;
   ActParams act;
   int32_t bias_accumulator;
 };
 
-// Where a thread's outputs lie.
+// Where a thread's outputs lie; oh: the first of its rows.
 struct CellPlace {
   int32_t run, oh, od, g, c0, n;
 };
@@ -58,7 +61,7 @@ struct CellPlace {
 CTCONV_HD CellPlace cell_place(const CellParams& p, uint32_t index, int cb) {
   CellPlace a;
   a.run = static_cast<int32_t>(p.by_runs.split(&index));
-  a.oh = static_cast<int32_t>(p.by_oh.split(&index));
+  a.oh = static_cast<int32_t>(p.by_rows.split(&index)) * p.rows;
   a.od = static_cast<int32_t>(p.by_od.split(&index));
   a.c0 = static_cast<int32_t>(p.by_co_blocks.split(&index)) * cb;
   a.g = static_cast<int32_t>(p.by_groups.split(&index));
@@ -214,29 +217,15 @@ CTCONV_HD void cell_finish(const CellParams& p, const CellPlace& a, const Accumu
   }
 }
 
+// One row of a thread's outputs, `oh` of `a`; x and w at the thread's image, group, channels and od.
 template <class T, int S, int Q, int CB>
-CTCONV_HD void cell_item(const CellParams& p, uint32_t index) {
+CTCONV_HD void cell_output_row(const CellParams& p, const CellPlace& a, const T* x, const T* w, int32_t depths,
+                               const Taps<int32_t>& tw, bool inside, const bool (&ok)[Q + kCellJ - 1]) {
   using Acc = Accumulator<T>;
   constexpr int R = S == 0 ? 1 : S;
-  const CellPlace a = cell_place(p, index, CB);
-  const Taps<int32_t> td = p.axis[0].at(a.od), th = p.axis[1].at(a.oh);
-  [[maybe_unused]] const Taps<int32_t> tw = S == 0 ? p.axis[2].at(a.run) : Taps<int32_t>{0, 0, 0};
-  const int32_t row = p.axis[2].k * cell_tap<CB>(p), plane = row * p.axis[1].k, volume = plane * p.axis[0].k;
-  const T* x =
-      static_cast<const T*>(p.x) + a.n * p.xs[0] + int64_t{a.g} * p.ci * p.xs[1] + td.i * p.xs[2] + th.i * p.xs[3];
-  const T* w = static_cast<const T*>(p.w) + int64_t{a.g} * p.ci * volume + a.c0 + td.t * plane + th.t * row;
-  const int64_t x_down = p.axis[0].input_step * p.xs[2], x_up = p.axis[1].input_step * p.xs[3];
-  const int32_t w_down = p.axis[0].tap_step * plane, w_up = p.axis[1].tap_step * row;
-
-  const int32_t top = p.cell0 + a.run * Q;
-  [[maybe_unused]] bool ok[Q + kCellJ - 1], inside = false;
-  if constexpr (S > 0) {
-    cell_window<Q>(top, p.axis[2].i, p.jt, ok);
-    // whole chunks of j are read
-    inside = warp_all(top - p.jt_whole + 1 >= 0 && top + Q <= p.axis[2].i);
-    x += top, w -= p.front * cell_tap<CB>(p);
-  }
-
+  const TapSteps& step = p.step;
+  const Taps<int32_t> th = p.axis[1].at(a.oh);
+  x += th.i * p.xs[3], w += th.t * step.row;
   Acc acc[Q][R][CB];
   CTCONV_UNROLL
   for (int e = 0; e < Q * R * CB; ++e) acc[e / CB / R][e / CB % R][e % CB] = Acc(0);
@@ -244,22 +233,42 @@ CTCONV_HD void cell_item(const CellParams& p, uint32_t index) {
   for (int32_t ci = 0; ci < p.ci; ++ci) {
     const T *xd = x, *wd = w;
     CTCONV_NO_UNROLL
-    for (int32_t d = 0; d < td.count; ++d) {
+    for (int32_t d = 0; d < depths; ++d) {
       const T *xr = xd, *wr = wd;
       CTCONV_NO_UNROLL
       for (int32_t h = 0; h < th.count; ++h) {
         if constexpr (S == 0) {
           cell_row_any<T, CB>(p, xr, wr, tw, acc);
         } else {
-          cell_row<T, S, Q, CB>(p, xr, wr, top, inside, ok, acc);
+          cell_row<T, S, Q, CB>(p, xr, wr, p.cell0 + a.run * Q, inside, ok, acc);
         }
-        xr -= x_up, wr += w_up;
+        xr += step.x_h, wr += step.w_h;
       }
-      xd -= x_down, wd += w_down;
+      xd += step.x_d, wd += step.w_d;
     }
-    x += p.xs[1], w += volume;
+    x += p.xs[1], w += step.volume;
   }
   cell_finish<T, Q, R, CB>(p, a, acc);
+}
+
+template <class T, int S, int Q, int CB>
+CTCONV_HD void cell_item(const CellParams& p, uint32_t index) {
+  CellPlace a = cell_place(p, index, CB);
+  const Taps<int32_t> td = p.axis[0].at(a.od);
+  const Taps<int32_t> tw = S == 0 ? p.axis[2].at(a.run) : Taps<int32_t>{0, 0, 0};
+  const T* x = static_cast<const T*>(p.x) + a.n * p.xs[0] + a.g * p.x_group + td.i * p.xs[2];
+  const T* w = static_cast<const T*>(p.w) + a.g * p.w_group + (a.c0 + td.t * p.step.plane);
+  bool ok[Q + kCellJ - 1] = {}, inside = false;
+  if constexpr (S > 0) {
+    const int32_t top = p.cell0 + a.run * Q;
+    cell_window<Q>(top, p.axis[2].i, p.jt, ok);
+    // whole chunks of j are read
+    inside = warp_all(top - p.jt_whole + 1 >= 0 && top + Q <= p.axis[2].i);
+    x += top, w -= p.front * cell_tap<CB>(p);
+  }
+  const int32_t end = a.oh + p.rows < p.axis[1].o ? a.oh + p.rows : p.axis[1].o;
+  CTCONV_NO_UNROLL
+  for (; a.oh < end; ++a.oh) cell_output_row<T, S, Q, CB>(p, a, x, w, td.count, tw, inside, ok);
 }
 
 // f.operator()<S, Q, CB>() of the one instance the form names; false where nobody instantiates it.

@@ -5,7 +5,7 @@ namespace ctconv::cuda {
 namespace {
 
 template <class T, int V>
-__global__ void __launch_bounds__(kPixelThreads) pixel_kernel(const __grid_constant__ PixelParams p) {
+__global__ void __launch_bounds__(kPixelThreads, V == 8 ? 4 : 5) pixel_kernel(const __grid_constant__ PixelParams p) {
   const uint32_t index = blockIdx.x * kPixelThreads + threadIdx.x;
   if (index < p.items) pixel_item<T, V>(p, index);
 }

@@ -23,6 +23,9 @@ struct PixelParams {
   int32_t groups, ci, co, vectors, runs, phases;
   int64_t bias_stride, xs[5], ys[5];
   AxisMap<int32_t> axis[3];
+  TapSteps step;
+  int64_t x_w, y_w;       // from one tap of w to the next in x, from one output of the phase to the next in y
+  int32_t w_w, channels;  // from one tap of w to the next in the weights; groups * co
   ActParams act;
   int32_t bias_accumulator;
 };
@@ -80,11 +83,7 @@ CTCONV_HD void pixel_tap(const PixelParams& p, const T* xp, const T* w, int32_t 
 template <class T, int V, PixelReads kReads>
 CTCONV_HD void pixel_sums(const PixelParams& p, const PixelPlace& a, Accumulator<T> (&acc)[kPixelP][V]) {
   const Taps<int32_t> td = p.axis[0].at(a.od), th = p.axis[1].at(a.oh), tw = p.axis[2].phase(a.o0);
-  const int32_t channels = p.groups * p.co, row = p.axis[2].k * channels, plane = row * p.axis[1].k;
-  const int32_t w_right = p.axis[2].tap_step * channels, w_up = p.axis[1].tap_step * row;
-  const int32_t w_down = p.axis[0].tap_step * plane, volume = plane * p.axis[0].k;
-  const int64_t x_left = p.axis[2].input_step * p.xs[4], x_up = p.axis[1].input_step * p.xs[3];
-  const int64_t x_down = p.axis[0].input_step * p.xs[2];
+  const TapSteps& step = p.step;
   [[maybe_unused]] int32_t from[V];  // input channel of each output channel
   if constexpr (kReads == PixelReads::kMultiplier) {
     CTCONV_UNROLL
@@ -92,7 +91,7 @@ CTCONV_HD void pixel_sums(const PixelParams& p, const PixelPlace& a, Accumulator
   }
   const T* x = static_cast<const T*>(p.x) + a.n * p.xs[0] + td.i * p.xs[2] + th.i * p.xs[3] + tw.i * p.xs[4] +
                (kReads == PixelReads::kSame ? a.c0 : 0);
-  const T* w = static_cast<const T*>(p.w) + a.c0 + td.t * plane + th.t * row + tw.t * channels;
+  const T* w = static_cast<const T*>(p.w) + a.c0 + td.t * step.plane + th.t * step.row + tw.t * p.channels;
   CTCONV_NO_UNROLL
   for (int32_t ci = 0; ci < p.ci; ++ci) {
     const T *xd = x, *wd = w;
@@ -106,13 +105,13 @@ CTCONV_HD void pixel_sums(const PixelParams& p, const PixelPlace& a, Accumulator
         CTCONV_NO_UNROLL
         for (int32_t e = 0; e < tw.count; ++e) {
           pixel_tap<T, V, kReads>(p, xw, ww, i, from, acc);
-          xw -= x_left, ww += w_right, i -= p.axis[2].input_step;
+          xw += p.x_w, ww += p.w_w, i -= p.axis[2].input_step;
         }
-        xh -= x_up, wh += w_up;
+        xh += step.x_h, wh += step.w_h;
       }
-      xd -= x_down, wd += w_down;
+      xd += step.x_d, wd += step.w_d;
     }
-    x += p.xs[1], w += volume;
+    x += p.xs[1], w += step.volume;
   }
 }
 
@@ -146,7 +145,7 @@ CTCONV_HD void pixel_item(const PixelParams& p, uint32_t index) {
       for (int c = 0; c < V; ++c) out.v[c] = narrow<T>(sum[c]);
       *reinterpret_cast<Pack<T, V>*>(y) = out;
     }
-    y += p.axis[2].s * p.ys[4];
+    y += p.y_w;
   }
 }
 
