@@ -96,10 +96,11 @@ CTCONV_HD int32_t cell_tap(const CellParams& p) {
   return CB == 1 ? 1 : p.co_padded;
 }
 
-// Sums of kCellJ values of j of one row of x: xr at input top, wr at the tap of bit 0 of `taps`.
+// Sums of kCellJ values of j of one row of x: xr at input top, wr at the tap of bit 0 of `taps`, of which bit some_tap
+// is set.
 template <class T, int S, int Q, int CB>
-CTCONV_HD void cell_chunk(const T* xr, const T* wr, int32_t co_padded, uint32_t taps, const bool (&ok)[Q + kCellJ - 1],
-                          Accumulator<T> (&acc)[Q][S][CB]) {
+CTCONV_HD void cell_chunk(const T* xr, const T* wr, int32_t co_padded, uint32_t taps, [[maybe_unused]] int32_t some_tap,
+                          const bool (&ok)[Q + kCellJ - 1], Accumulator<T> (&acc)[Q][S][CB]) {
   using Acc = Accumulator<T>;
   constexpr bool kEarly = S * kCellJ * CB <= 24;  // all weights in registers before the first sum
   Acc v[Q + kCellJ - 1], w[kEarly ? S * kCellJ : 1][CB];
@@ -116,7 +117,11 @@ CTCONV_HD void cell_chunk(const T* xr, const T* wr, int32_t co_padded, uint32_t 
   if constexpr (kEarly) {
     CTCONV_UNROLL
     for (int u = 0; u < S * kCellJ; ++u) {
-      if (taps >> u & 1) cell_weights<T, CB>(wr + u * co_padded, w[u]);
+      if constexpr (CB > 1) {  // all loads in flight together: where there is no tap, one that exists is read, unused
+        cell_weights<T, CB>(wr + (taps >> u & 1 ? u : some_tap) * co_padded, w[u]);
+      } else {
+        if (taps >> u & 1) cell_weights<T, CB>(wr + u * co_padded, w[u]);
+      }
     }
   }
   CTCONV_UNROLL
@@ -152,15 +157,16 @@ CTCONV_HD void cell_row(const CellParams& p, const T* xr, const T* wr, int32_t t
     for (int m = 0; m < Q + kCellJ - 1; ++m) some[m] = true;
     CTCONV_NO_UNROLL
     for (int32_t j = 0; j < p.jt; j += kCellJ) {
-      cell_chunk<T, S, Q, CB>(xr - j, wr + j * S * cell_tap<CB>(p), cell_tap<CB>(p), cell_taps(p, j, S), some, acc);
+      cell_chunk<T, S, Q, CB>(xr - j, wr + j * S * cell_tap<CB>(p), cell_tap<CB>(p), cell_taps(p, j, S),
+                              j == 0 ? p.front : 0, some, acc);
     }
     return;
   }
-  cell_chunk<T, S, Q, CB>(xr, wr, cell_tap<CB>(p), p.taps0, ok, acc);
+  cell_chunk<T, S, Q, CB>(xr, wr, cell_tap<CB>(p), p.taps0, p.front, ok, acc);
   CTCONV_NO_UNROLL
   for (int32_t j = kCellJ; j < p.jt; j += kCellJ) {
     cell_window<Q>(top - j, p.axis[2].i, p.jt - j, some);
-    cell_chunk<T, S, Q, CB>(xr - j, wr + j * S * cell_tap<CB>(p), cell_tap<CB>(p), cell_taps(p, j, S), some, acc);
+    cell_chunk<T, S, Q, CB>(xr - j, wr + j * S * cell_tap<CB>(p), cell_tap<CB>(p), cell_taps(p, j, S), 0, some, acc);
   }
 }
 
