@@ -97,6 +97,10 @@ void tabulate(GemmParams* out) {
       gemm_phase_axis(*out, phase, a, &f);
       f.by_outputs = by(f.outputs), f.by_count = by(f.count);
     }
+    if (out->tabled) {
+      std::stable_sort(out->table[a], out->table[a] + out->phases[a],
+                       [](const GemmPhaseAxis& one, const GemmPhaseAxis& two) { return one.count > two.count; });
+    }
   }
 }
 

@@ -19,7 +19,7 @@ inline constexpr int kGemmMostTaps = 1024;  // of one phase
 
 // One phase of one axis.
 struct GemmPhaseAxis {
-  int32_t outputs, t, i, count;  // outputs of the phase; first tap, its input, taps
+  int32_t first, outputs, t, i, count;  // first output and outputs of the phase; first tap, its input, taps
   Divider by_outputs, by_count;
 };
 inline constexpr int kGemmTable = 8;  // phases of an axis the host works out
@@ -33,14 +33,14 @@ struct GemmParams {
   int32_t merged, crop;       // crop: some places of a merged problem lie outside y
   int32_t run;                // columns that lie side by side along w: kernel width of a merged problem, channels-first
   Divider by_run, by_co, by_taps[3], by_phases[3];
-  int32_t tabled;  // all phases of all axes are in `table`
-  GemmPhaseAxis table[3][kGemmTable];
-  int32_t phases[3];         // min(s, o) of each axis
-  int32_t step[3], base[3];  // output of position q: first + q * step - base
-  int32_t out[3], taps[3];   // extents of the core of y and of the kernel
-  int32_t most_taps;         // of any phase
-  int32_t split;             // blocks of a cluster along K
-  int32_t ci_pitch;          // tensor kernel: elements of one tap's row of weights (and of x), a multiple of 16 bytes
+  int32_t tabled;                      // all phases of all axes are in `table`
+  GemmPhaseAxis table[3][kGemmTable];  // those with most taps first: long blocks start first
+  int32_t phases[3];                   // min(s, o) of each axis
+  int32_t step[3], base[3];            // output of position q: first + q * step - base
+  int32_t out[3], taps[3];             // extents of the core of y and of the kernel
+  int32_t most_taps;                   // of any phase
+  int32_t split;                       // blocks of a cluster along K
+  int32_t ci_pitch;  // tensor kernel: elements of one tap's row of weights (and of x), a multiple of 16 bytes
   int32_t channels_fastest, vector;  // how y is written; vector: 16 bytes of channels at once
   int32_t vector_weights;            // fma kernel: 4 columns of weights lie aligned
   AxisMap<int32_t> axis[3];
@@ -82,7 +82,6 @@ struct GemmTile {
 };
 
 struct GemmPhase {
-  int32_t first[3];  // first output of the phase
   GemmPhaseAxis axis[3];
   int32_t positions, count;  // of the whole phase
 };
@@ -90,6 +89,7 @@ struct GemmPhase {
 // One axis of a phase without the table. The dividers stay unset.
 CTCONV_HD void gemm_phase_axis(const GemmParams& p, int32_t first, int a, GemmPhaseAxis* f) {
   const Taps<int32_t> taps = p.axis[a].phase(first);
+  f->first = first;
   f->outputs = (p.axis[a].o - first + p.axis[a].s - 1) / p.axis[a].s;
   f->t = taps.t, f->i = taps.i, f->count = taps.count;
 }
@@ -97,15 +97,14 @@ CTCONV_HD void gemm_phase_axis(const GemmParams& p, int32_t first, int a, GemmPh
 CTCONV_HD GemmPhase gemm_phase(const GemmParams& p, int32_t phase) {
   GemmPhase f;
   uint32_t rest = static_cast<uint32_t>(phase);
-  CTCONV_UNROLL
-  for (int a = 2; a >= 0; --a) f.first[a] = static_cast<int32_t>(p.by_phases[a].split(&rest));
   f.positions = p.n, f.count = 1;
   CTCONV_UNROLL
-  for (int a = 0; a < 3; ++a) {
+  for (int a = 2; a >= 0; --a) {
+    const auto at = static_cast<int32_t>(p.by_phases[a].split(&rest));
     if (p.tabled) {
-      f.axis[a] = p.table[a][f.first[a]];
+      f.axis[a] = p.table[a][at];
     } else {
-      gemm_phase_axis(p, f.first[a], a, &f.axis[a]);
+      gemm_phase_axis(p, at, a, &f.axis[a]);
     }
     f.positions *= f.axis[a].outputs, f.count *= f.axis[a].count;
   }
@@ -137,8 +136,9 @@ CTCONV_HD void gemm_place(const GemmParams& p, const GemmPhase& f, int32_t posit
   const int32_t d = f.axis[0].i + qd, h = f.axis[1].i + qh, w = f.axis[2].i + qw;
   const int64_t offset = n * p.xs[0] + d * p.xs[2] + h * p.xs[3] + w * p.xs[4];
   *place = {d, h, w, static_cast<int32_t>(offset)};
-  *y_offset = n * p.ys[0] + (f.first[0] + qd * p.step[0] - p.base[0]) * p.ys[2] +
-              (f.first[1] + qh * p.step[1] - p.base[1]) * p.ys[3] + (f.first[2] + qw * p.step[2] - p.base[2]) * p.ys[4];
+  *y_offset = n * p.ys[0] + (f.axis[0].first + qd * p.step[0] - p.base[0]) * p.ys[2] +
+              (f.axis[1].first + qh * p.step[1] - p.base[1]) * p.ys[3] +
+              (f.axis[2].first + qw * p.step[2] - p.base[2]) * p.ys[4];
 }
 
 template <class T, int BN>
@@ -199,6 +199,7 @@ struct GemmStore {
   const GemmPlace* place;
   const int64_t* y_offset;
   const GemmColumn<Acc>* column;
+  Acc* sums;
 };
 
 template <class Acc>
@@ -210,34 +211,40 @@ CTCONV_HD bool gemm_cropped(const GemmParams& p, const GemmPlace& q, const GemmC
 
 inline constexpr int kGemmMostSplit = 8;
 
-// kN neighbouring sums of one block, or of all blocks of a cluster in rank order. sums: one pointer a rank.
-// The loads of all ranks go out before the first is used: they come from other multiprocessors.
-template <bool kMany, int kN, class Acc, class Sums>
-CTCONV_HD void gemm_sums_of(const GemmParams& p, const Sums& sums, int32_t at, Acc (&out)[kN]) {
-  constexpr int kWide = kN * static_cast<int>(sizeof(Acc)) % 16 == 0 ? 16 / static_cast<int>(sizeof(Acc)) : 1;
+// The part of a tile a rank of a cluster finishes: rows of `sums` [from, to), runs of columns or positions.
+struct GemmShare {
+  int32_t from, to;
+};
+template <class Tile>
+CTCONV_HD GemmShare gemm_share(const GemmParams& p, int32_t rank) {
+  const int32_t all = p.channels_fastest ? Tile::kBM : gemm_tile_columns<Tile::kBN>(p) / p.run;
+  const int32_t share = (all + p.split - 1) / p.split;
+  return {rank * share < all ? rank * share : all, (rank + 1) * share < all ? (rank + 1) * share : all};
+}
+
+// Adds the ranks' sums of this rank's share, in rank order, into its own. sums: one pointer a rank. 16 bytes at once;
+// all ranks are asked before the first answer is used: they are other multiprocessors.
+template <class Tile, class Acc, class Sums>
+CTCONV_HD void gemm_reduce(const GemmParams& p, int32_t rank, int32_t thread, const Sums& sums) {
+  constexpr int kWide = 16 / static_cast<int>(sizeof(Acc));
   using Piece = Pack<Acc, kWide>;
-  Piece piece[kMany ? kGemmMostSplit : 1][kN / kWide];
-  CTCONV_UNROLL
-  for (int r = 0; r < (kMany ? kGemmMostSplit : 1); ++r) {
-    if (r == 0 || r < p.split) {
-      const Acc* from = sums(r) + at;
-      CTCONV_UNROLL
-      for (int v = 0; v < kN / kWide; ++v) piece[r][v] = *reinterpret_cast<const Piece*>(from + v * kWide);
-    } else {
-      CTCONV_UNROLL
-      for (int v = 0; v < kN / kWide; ++v) piece[r][v] = Piece{};
+  const GemmShare share = gemm_share<Tile>(p, rank);
+  const int32_t pitch = (p.channels_fastest ? Tile::kBN + 4 : (Tile::kBM + 4) * p.run) / kWide;
+  for (int32_t e = share.from * pitch + thread; e < share.to * pitch; e += Tile::kThreads) {
+    Piece piece[kGemmMostSplit];
+    CTCONV_UNROLL
+    for (int r = 0; r < kGemmMostSplit; ++r) {
+      piece[r] = r < p.split ? reinterpret_cast<const Piece*>(sums(r))[e] : Piece{};
     }
-  }
-  CTCONV_UNROLL
-  for (int v = 0; v < kN; ++v) out[v] = piece[0][v / kWide].v[v % kWide];
-  if constexpr (kMany) {
+    Piece sum = piece[0];
     CTCONV_UNROLL
     for (int r = 1; r < kGemmMostSplit; ++r) {
       if (r < p.split) {
         CTCONV_UNROLL
-        for (int v = 0; v < kN; ++v) out[v] += piece[r][v / kWide].v[v % kWide];
+        for (int v = 0; v < kWide; ++v) sum.v[v] += piece[r].v[v];
       }
     }
+    reinterpret_cast<Piece*>(sums(rank))[e] = sum;
   }
 }
 
@@ -248,74 +255,75 @@ CTCONV_HD Acc gemm_finish(const GemmParams& p, Acc sum, Acc bias) {
 }
 
 // Channels-last: 16 bytes (kV > 1) or one channel a thread; neighbours along channels.
-template <class T, class Tile, int kV, bool kMany, bool kActs, class Sums>
-CTCONV_HD void gemm_write_last(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore<Accumulator<T>>& s,
-                               const Sums& sums) {
+template <class T, class Tile, int kV, bool kActs>
+CTCONV_HD void gemm_write_last(const GemmParams& p, GemmShare share, int32_t thread,
+                               const GemmStore<Accumulator<T>>& s) {
   using Acc = Accumulator<T>;
-  constexpr int32_t kAcross = Tile::kBN / kV, kItems = Tile::kBM * kAcross;
-  const int32_t share = kMany ? (kItems + p.split - 1) / p.split : kItems;
-  const int32_t end = (rank + 1) * share < kItems ? (rank + 1) * share : kItems;
-  for (int32_t e = rank * share + thread; e < end; e += Tile::kThreads) {
+  constexpr int32_t kAcross = Tile::kBN / kV;
+  for (int32_t e = share.from * kAcross + thread; e < share.to * kAcross; e += Tile::kThreads) {
     const int32_t m = e / kAcross, n = e % kAcross * kV;
     const GemmColumn<Acc>& column = s.column[n];
     const int64_t row = s.y_offset[m];
     if (row == kNoOffset || column.channel < 0) continue;
     if (p.crop && gemm_cropped(p, s.place[m], column)) continue;
-    Acc sum[kV];
-    gemm_sums_of<kMany, kV>(p, sums, gemm_sum_at<Tile::kBM, Tile::kBN>(true, m, n), sum);
+    constexpr int kWide = kV * static_cast<int>(sizeof(Acc)) % 16 == 0 ? 16 / static_cast<int>(sizeof(Acc)) : 1;
+    const Acc* from = s.sums + gemm_sum_at<Tile::kBM, Tile::kBN>(true, m, n);
     Pack<T, kV> out;
     CTCONV_UNROLL
-    for (int v = 0; v < kV; ++v) out.v[v] = narrow<T>(gemm_finish<kActs>(p, sum[v], s.column[n + v].bias));
+    for (int v = 0; v < kV; v += kWide) {
+      const auto sums = *reinterpret_cast<const Pack<Acc, kWide>*>(from + v);
+      CTCONV_UNROLL
+      for (int e = 0; e < kWide; ++e) {
+        out.v[v + e] = narrow<T>(gemm_finish<kActs>(p, sums.v[e], s.column[n + v + e].bias));
+      }
+    }
     *reinterpret_cast<Pack<T, kV>*>(static_cast<T*>(p.y) + row + column.offset) = out;
   }
 }
 
 // Channels-first: a thread keeps one position and one column of a run, and walks over the runs; neighbours along w.
-template <class T, class Tile, bool kMany, bool kActs, class Sums>
-CTCONV_HD void gemm_write_first(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore<Accumulator<T>>& s,
-                                const Sums& sums) {
+template <class T, class Tile, bool kActs>
+CTCONV_HD void gemm_write_first(const GemmParams& p, GemmShare share, int32_t thread,
+                                const GemmStore<Accumulator<T>>& s) {
   using Acc = Accumulator<T>;
-  const int32_t runs = gemm_tile_columns<Tile::kBN>(p) / p.run, share = kMany ? (runs + p.split - 1) / p.split : runs;
-  const int32_t end = (rank + 1) * share < runs ? (rank + 1) * share : runs;
   for (int32_t u = thread; u < Tile::kBM * p.run; u += Tile::kThreads) {
     const auto m = static_cast<int32_t>(p.by_run.divide(static_cast<uint32_t>(u)));
     const int32_t within = u - m * p.run;
     const int64_t row = s.y_offset[m];
     if (row == kNoOffset) continue;
     T* y = static_cast<T*>(p.y) + row;
-    for (int32_t c = rank * share; c < end; ++c) {
+    for (int32_t c = share.from; c < share.to; ++c) {
       const int32_t n = c * p.run + within;
       const GemmColumn<Acc>& column = s.column[n];
       if (column.channel < 0) break;  // columns end once
       if (p.crop && gemm_cropped(p, s.place[m], column)) continue;
-      Acc sum[1];
-      gemm_sums_of<kMany, 1>(p, sums, gemm_sum_at<Tile::kBM, Tile::kBN>(false, m, n), sum);
-      y[column.offset] = narrow<T>(gemm_finish<kActs>(p, sum[0], column.bias));
+      const Acc sum = s.sums[gemm_sum_at<Tile::kBM, Tile::kBN>(false, m, n)];
+      y[column.offset] = narrow<T>(gemm_finish<kActs>(p, sum, column.bias));
     }
   }
 }
 
-template <class T, class Tile, bool kMany, bool kActs, class Sums>
-CTCONV_HD void gemm_write_with(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore<Accumulator<T>>& s,
-                               const Sums& sums) {
+template <class T, class Tile, bool kActs>
+CTCONV_HD void gemm_write_with(const GemmParams& p, GemmShare share, int32_t thread,
+                               const GemmStore<Accumulator<T>>& s) {
   constexpr int kV = 16 / static_cast<int>(sizeof(T));
   if (!p.channels_fastest) {
-    gemm_write_first<T, Tile, kMany, kActs>(p, rank, thread, s, sums);
+    gemm_write_first<T, Tile, kActs>(p, share, thread, s);
   } else if (p.vector) {
-    gemm_write_last<T, Tile, kV, kMany, kActs>(p, rank, thread, s, sums);
+    gemm_write_last<T, Tile, kV, kActs>(p, share, thread, s);
   } else {
-    gemm_write_last<T, Tile, 1, kMany, kActs>(p, rank, thread, s, sums);
+    gemm_write_last<T, Tile, 1, kActs>(p, share, thread, s);
   }
 }
 
-// Rank `rank` of `split` writes its share of the tile: y = act(sum of the ranks' sums + bias).
-template <class T, class Tile, bool kMany, class Sums>
-CTCONV_HD void gemm_write(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore<Accumulator<T>>& s,
-                          const Sums& sums) {
+// Rank `rank` writes its share of the tile: y = act(sum + bias).
+template <class T, class Tile>
+CTCONV_HD void gemm_write(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore<Accumulator<T>>& s) {
+  const GemmShare share = gemm_share<Tile>(p, rank);
   if (p.act.kind == Act::kNone) {
-    gemm_write_with<T, Tile, kMany, false>(p, rank, thread, s, sums);
+    gemm_write_with<T, Tile, false>(p, share, thread, s);
   } else {
-    gemm_write_with<T, Tile, kMany, true>(p, rank, thread, s, sums);
+    gemm_write_with<T, Tile, true>(p, share, thread, s);
   }
 }
 

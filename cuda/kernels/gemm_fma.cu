@@ -80,7 +80,7 @@ __global__ void __launch_bounds__(Kernel::kThreads) gemm_fma_kernel(const __grid
     steps_by_registers<Kernel>(p, f, first, last, thread, s, r);
   }
   Kernel::stage(p, thread, s, r);
-  finish_tile<T, Kernel>(p, tile, thread, {s.place, s.y_offset, s.column}, s.sums);
+  finish_tile<T, Kernel>(p, tile, thread, {s.place, s.y_offset, s.column, s.sums});
 }
 
 template <class T, class F>

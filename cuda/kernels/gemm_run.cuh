@@ -25,19 +25,24 @@ __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_
 // The sums stand in shared memory, not yet seen by the other threads.
 template <class T, class Kernel>
 __device__ __forceinline__ void finish_tile(const GemmParams& p, const GemmTile& tile, int32_t thread,
-                                            const GemmStore<Accumulator<T>>& store, Accumulator<T>* sums) {
+                                            const GemmStore<Accumulator<T>>& store) {
 #if __CUDA_ARCH__ >= 900
   if (p.split > 1) {
     const auto cluster = cooperative_groups::this_cluster();
     cluster.sync();
-    gemm_write<T, Kernel, true>(p, tile.rank, thread, store,
-                                [&](int32_t r) { return cluster.map_shared_rank(sums, static_cast<unsigned>(r)); });
-    cluster.sync();  // nobody leaves while another still reads its sums
+    gemm_reduce<Kernel, Accumulator<T>>(p, tile.rank, thread, [&](int32_t r) {
+      return cluster.map_shared_rank(store.sums, static_cast<unsigned>(r < p.split ? r : 0));
+    });
+    // nobody leaves while another still reads its sums
+    asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+    __syncthreads();
+    gemm_write<T, Kernel>(p, tile.rank, thread, store);
+    asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
     return;
   }
 #endif
   __syncthreads();
-  gemm_write<T, Kernel, false>(p, 0, thread, store, [&](int32_t) { return sums; });
+  gemm_write<T, Kernel>(p, 0, thread, store);
 }
 
 template <class Kernel, class F>

@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(Kernel::kThreads) gemm_tensor_kernel(const __g
   wait_copies<0>();
   __syncthreads();  // the sums take the panels' place
   Kernel::stage_sums(p, thread, s, r);
-  finish_tile<T, Kernel>(p, tile, thread, {s.place, s.y_offset, s.column}, s.sums);
+  finish_tile<T, Kernel>(p, tile, thread, {s.place, s.y_offset, s.column, s.sums});
 }
 
 template <class T, class F>

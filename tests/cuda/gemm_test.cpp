@@ -80,12 +80,14 @@ void run_blocks(const GemmParams& p) {
           raw.emplace_back(Kernel::shared_bytes(p.most_taps));
           shared.push_back(rank_sums<Kernel>(p, {m, y % tiles_n, y / tiles_n, phase, rank}, f, raw.back()));
         }
+        const auto sums = [&](int32_t r) { return shared[r < p.split ? static_cast<size_t>(r) : 0].sums; };
+        for (int32_t rank = 0; p.split > 1 && rank < p.split; ++rank) {
+          for (int32_t t = 0; t < Kernel::kThreads; ++t) gemm_reduce<Kernel, Accumulator<T>>(p, rank, t, sums);
+        }
         for (int32_t rank = 0; rank < p.split; ++rank) {
-          const GemmStore<Accumulator<T>> store{shared[0].place, shared[0].y_offset, shared[0].column};
+          const auto& s = shared[static_cast<size_t>(rank)];
           for (int32_t t = 0; t < Kernel::kThreads; ++t) {
-            const auto sums = [&](int32_t r) { return shared[static_cast<size_t>(r)].sums; };
-            p.split > 1 ? gemm_write<T, Kernel, true>(p, rank, t, store, sums)
-                        : gemm_write<T, Kernel, false>(p, rank, t, store, sums);
+            gemm_write<T, Kernel>(p, rank, t, {s.place, s.y_offset, s.column, s.sums});
           }
         }
       }
