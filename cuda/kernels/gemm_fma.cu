@@ -23,15 +23,16 @@ __device__ __forceinline__ void steps_by_registers(const GemmParams& p, const Ge
                                                    int32_t thread, typename Kernel::Shared& s,
                                                    typename Kernel::Registers& r) {
   if (first >= last) return;
-  bool finite = Kernel::fetch(p, f, thread, s, r);
+  bool finite = Kernel::fetch(p, 0, thread, s, r);
   Kernel::stash(0, thread, s, r);
   finite = __syncthreads_and(finite) != 0;
-  for (int32_t step = first; step < last; ++step) {
-    const int32_t stage = (step - first) & 1;
-    bool next = true;
-    if (step + 1 < last) next = Kernel::fetch(p, f, thread, s, r);
-    multiply<Kernel>(p, f, step, stage, finite, thread, s, r);
-    if (step + 1 < last) Kernel::stash(stage ^ 1, thread, s, r);
+  for (int32_t step = 0; step < last - first; ++step) {
+    const int32_t stage = step & 1;
+    const bool more = first + step + 1 < last;
+    const bool next = more ? Kernel::fetch(p, (step + 1) % Kernel::kSlots, thread, s, r) : true;
+    if (stage == 0) Kernel::plan_rows(p, f, first, step + Kernel::kStages, thread, s);
+    multiply<Kernel>(p, f, first + step, stage, finite, thread, s, r);
+    if (more) Kernel::stash(stage ^ 1, thread, s, r);
     finite = __syncthreads_and(next) != 0;
   }
 }
@@ -42,18 +43,19 @@ __device__ __forceinline__ void steps_by_copies(const GemmParams& p, const GemmP
                                                 int32_t thread, typename Kernel::Shared& s,
                                                 typename Kernel::Registers& r) {
   constexpr int kAhead = Kernel::kStages - 1;
+  const int32_t steps = last - first;
   for (int32_t step = 0; step < kAhead; ++step) {
-    if (first + step < last) Kernel::fetch_async(p, f, step, thread, s, r);
+    if (step < steps) Kernel::fetch_async(p, step, step, thread, s, r);
     commit_copies();
   }
-  int32_t stage = 0, next = kAhead;
-  for (int32_t step = first; step < last; ++step) {
+  for (int32_t step = 0; step < steps; ++step) {
+    const int32_t stage = step % Kernel::kStages, next = step + kAhead;
     wait_copies<kAhead - 1>();
     const bool finite = __syncthreads_and(Kernel::landed_finite(stage, thread, s)) != 0;
-    if (step + kAhead < last) Kernel::fetch_async(p, f, next, thread, s, r);
+    if (next < steps) Kernel::fetch_async(p, next % Kernel::kStages, next % Kernel::kSlots, thread, s, r);
     commit_copies();
-    multiply<Kernel>(p, f, step, stage, finite, thread, s, r);
-    stage = stage + 1 == Kernel::kStages ? 0 : stage + 1, next = next + 1 == Kernel::kStages ? 0 : next + 1;
+    if (stage == 0) Kernel::plan_rows(p, f, first, step + Kernel::kStages, thread, s);
+    multiply<Kernel>(p, f, first + step, stage, finite, thread, s, r);
   }
   wait_copies<0>();
   __syncthreads();  // the sums take the panels' place

@@ -21,18 +21,17 @@ struct GemmFma {
   static constexpr int kA = kDepth * BM / kThreads, kB = 4, kThreadsB = kDepth * BN / kB;
   static constexpr int kWide = 16 / sizeof(Acc);  // of a panel
   static constexpr bool kAsync = std::is_same_v<T, Acc>;
-  static constexpr int kStages = kAsync ? 4 : 2;
+  static constexpr int kStages = kAsync ? 4 : 2, kSlots = 2 * kStages;
   static_assert(kThreads % BM == 0 && kThreadsB <= kThreads && TM % 4 == 0 && TN % 4 == 0);
 
-  struct Row {
-    uint32_t ci, tap;
-  };
   struct Step {
     int32_t x, w;  // of one tap: how far below the place its input lies; its row of weights
   };
-  struct Source {  // what a thread fetches from: offsets in x and w, its group's
+  struct alignas(
+      16) Row {  // one k of a step: offsets in x and w; its tap's bit and word in `inside`, 0: behind the last k
     int32_t x, w;
-    int32_t real;  // of the 4 columns; -1: all of them in one aligned piece
+    uint32_t bit;
+    int32_t word;
   };
   struct Shared {
     GemmPlace* place;
@@ -41,28 +40,30 @@ struct GemmFma {
     GemmTap* tap;
     Step* step;
     uint32_t* inside;  // [taps / 32][BM]: bit j: tap j of the position lies inside x
+    Row* row;          // [kSlots][kDepth]
     Acc *a, *b;        // [kStages][kDepth][BM], [kStages][kDepth][BN]
     Acc* sums;         // the same memory as a and b
   };
   struct Registers {
     Acc acc[TM][TN];
     Acc a[kA], b[kB];  // unused by asynchronous copies
-    Row row_a, row_b;  // the thread's first row of the next step
-    Source from;
+    int32_t x, w;      // offsets of the thread's position and columns
+    int32_t real;      // of its 4 columns; -1: all of them in one aligned piece
   };
 
   static constexpr size_t kPanels = kStages * kDepth * (BM + BN) * sizeof(Acc);
   static constexpr size_t kSums = gemm_sums<BM, BN>() * sizeof(Acc);
   static constexpr size_t kBody = kPanels > kSums ? kPanels : kSums;
   CTCONV_HD static size_t shared_bytes(int32_t most_taps) {
-    return kBody + BM * (sizeof(GemmPlace) + sizeof(int64_t)) + BN * sizeof(GemmColumn<Acc>) +
-           static_cast<size_t>(most_taps) * (sizeof(GemmTap) + sizeof(Step)) +
+    return kBody + kSlots * kDepth * sizeof(Row) + BM * (sizeof(GemmPlace) + sizeof(int64_t)) +
+           BN * sizeof(GemmColumn<Acc>) + static_cast<size_t>(most_taps) * (sizeof(GemmTap) + sizeof(Step)) +
            static_cast<size_t>((most_taps + 31) / 32) * BM * sizeof(uint32_t);
   }
   CTCONV_HD static Shared carve(unsigned char* raw, int32_t most_taps) {
     Shared s;
     s.a = s.sums = reinterpret_cast<Acc*>(raw), s.b = s.a + kStages * kDepth * BM;
     raw += kBody;
+    s.row = reinterpret_cast<Row*>(raw), raw += kSlots * kDepth * sizeof(Row);
     s.place = reinterpret_cast<GemmPlace*>(raw), raw += BM * sizeof(GemmPlace);
     s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
     s.column = reinterpret_cast<GemmColumn<Acc>*>(raw), raw += BN * sizeof(GemmColumn<Acc>);
@@ -92,21 +93,19 @@ struct GemmFma {
   // A second barrier follows.
   CTCONV_HD static void start(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t first, int32_t thread,
                               Shared& s, Registers& r) {
+    static_assert(kStages * kDepth <= kThreads);
     CTCONV_UNROLL
     for (int m = 0; m < TM; ++m) {
       CTCONV_UNROLL
       for (int n = 0; n < TN; ++n) r.acc[m][n] = Acc(0);
     }
-    const int32_t count = f.count > 0 ? f.count : 1, a = first * kDepth + thread / BM * kA;
-    const int32_t b = first * kDepth + thread / (BN / kB), m = thread % BM;
-    r.row_a = {static_cast<uint32_t>(a / count), static_cast<uint32_t>(a % count)};
-    r.row_b = {static_cast<uint32_t>(b / count), static_cast<uint32_t>(b % count)};
-    const int32_t column = t.tile_n * gemm_tile_columns<BN>(p) + thread % (BN / kB) * kB;
-    int32_t real = column < p.columns ? (p.columns - column < kB ? p.columns - column : kB) : 0;
-    if (sizeof(T) <= 4 && real == kB && p.vector_weights && column % kB == 0) real = -1;
-    if (thread >= kThreadsB) real = 0;
-    r.from = {s.place[m].offset + static_cast<int32_t>(t.group * p.x_group),
-              t.group * p.ci * p.weight_taps * p.columns + column, real};
+    const int32_t m = thread % BM, column = t.tile_n * gemm_tile_columns<BN>(p) + thread % (BN / kB) * kB;
+    r.real = column < p.columns ? (p.columns - column < kB ? p.columns - column : kB) : 0;
+    if (sizeof(T) <= 4 && r.real == kB && p.vector_weights && column % kB == 0) r.real = -1;
+    if (thread >= kThreadsB) r.real = 0;
+    r.x = s.place[m].offset + static_cast<int32_t>(t.group * p.x_group);
+    r.w = t.group * p.ci * p.weight_taps * p.columns + column;
+    plan_rows(p, f, first, 0, thread, s);
     for (int32_t j0 = thread / BM * 32; j0 < f.count; j0 += kThreads / BM * 32) {
       uint32_t word = 0;
       for (int32_t j = j0; j < f.count && j < j0 + 32; ++j) {
@@ -116,29 +115,22 @@ struct GemmFma {
     }
   }
 
-  CTCONV_HD static Row after(const GemmPhase& f, Row row) {
-    const bool wrap = row.tap + 1 >= static_cast<uint32_t>(f.count);
-    return {wrap ? row.ci + 1 : row.ci, wrap ? 0 : row.tap + 1};
-  }
-  CTCONV_HD static void skip(const GemmPhase& f, Row& row, uint32_t step) {
-    row.tap += step;
-    while (row.tap >= static_cast<uint32_t>(f.count)) row.tap -= static_cast<uint32_t>(f.count), ++row.ci;
+  // The rows of kStages steps, `ahead` behind the first, into their slots: by a few threads for all.
+  CTCONV_HD static void plan_rows(const GemmParams& p, const GemmPhase& f, int32_t first, int32_t ahead, int32_t thread,
+                                  Shared& s) {
+    if (thread >= kStages * kDepth) return;
+    Row row{0, 0, 0, 0};
+    const int32_t at = (first + ahead) * kDepth + thread;
+    if (at < p.ci * f.count) {
+      const int32_t ci = at / f.count, tap = at - ci * f.count;
+      row = {ci * p.channel_step - s.step[tap].x, (ci * p.weight_taps + s.step[tap].w) * p.columns, 1u << (tap % 32),
+             tap / 32 * BM};
+    }
+    s.row[ahead % kSlots * kDepth + thread] = row;
   }
 
-  // One element of A: bit `tap` of the position's words says whether the input is inside x.
-  CTCONV_HD static Acc element_a(const GemmParams& p, const Source& from, Row row, const Shared& s, int32_t m) {
-    const uint32_t word = s.inside[row.tap / 32 * BM + static_cast<uint32_t>(m)];
-    const int32_t at = static_cast<int32_t>(row.ci) * p.channel_step + from.x - s.step[row.tap].x;
-    Acc v(0);
-    if (word >> (row.tap % 32) & 1u && row.ci < static_cast<uint32_t>(p.ci))
-      v = Acc(widen(static_cast<const T*>(p.x)[at]));
-    return v;
-  }
-  CTCONV_HD static void elements_b(const GemmParams& p, const Source& from, Row row, const Shared& s, Acc (&b)[kB]) {
-    const int32_t at = (static_cast<int32_t>(row.ci) * p.weight_taps + s.step[row.tap].w) * p.columns + from.w;
-    const T* w = static_cast<const T*>(p.w) + at;
-    const bool there = row.ci < static_cast<uint32_t>(p.ci);
-    if (from.real < 0) {
+  CTCONV_HD static void elements_b(const T* w, bool there, const Registers& r, Acc (&b)[kB]) {
+    if (r.real < 0) {
       Pack<T, kB> pack{};
       if (there) pack = *reinterpret_cast<const Pack<T, kB>*>(w);
       CTCONV_UNROLL
@@ -148,25 +140,28 @@ struct GemmFma {
     CTCONV_UNROLL
     for (int e = 0; e < kB; ++e) {
       b[e] = Acc(0);
-      if (there && e < from.real) b[e] = Acc(widen(w[e]));
+      if (there && e < r.real) b[e] = Acc(widen(w[e]));
     }
   }
 
-  // The next step's elements into registers; a tap outside x, and what lies behind the last k, is zero. Returns whether
-  // every weight of it is finite: only then zeros may stand for products that do not exist.
-  CTCONV_HD static bool fetch(const GemmParams& p, const GemmPhase& f, int32_t thread, const Shared& s, Registers& r) {
+  // The elements of the step planned in `slot` into registers; a tap outside x, and what lies behind the last k, is
+  // zero. Returns whether every weight of it is finite: only then zeros may stand for products that do not exist.
+  CTCONV_HD static bool fetch(const GemmParams& p, int32_t slot, int32_t thread, const Shared& s, Registers& r) {
     const int32_t m = thread % BM;
+    const Row* rows = s.row + slot * kDepth;
     bool finite = true;
     CTCONV_UNROLL
     for (int e = 0; e < kA; ++e) {
-      r.a[e] = element_a(p, r.from, r.row_a, s, m);
-      r.row_a = after(f, r.row_a);
+      const Row row = rows[thread / BM * kA + e];
+      r.a[e] = Acc(0);
+      if (s.inside[row.word + m] & row.bit) r.a[e] = Acc(widen(static_cast<const T*>(p.x)[r.x + row.x]));
     }
-    skip(f, r.row_a, kDepth - kA);
-    elements_b(p, r.from, r.row_b, s, r.b);
-    skip(f, r.row_b, kDepth);
-    CTCONV_UNROLL
-    for (int e = 0; e < kB; ++e) finite = finite && r.b[e] - r.b[e] == Acc(0);
+    if (thread < kThreadsB) {
+      const Row row = rows[thread / (BN / kB)];
+      elements_b(static_cast<const T*>(p.w) + (row.w + r.w), row.bit != 0, r, r.b);
+      CTCONV_UNROLL
+      for (int e = 0; e < kB; ++e) finite = finite && r.b[e] - r.b[e] == Acc(0);
+    }
     return finite;
   }
 
@@ -203,38 +198,32 @@ struct GemmFma {
 #endif
   }
 
-  // Starts the copies of the next step into `stage`; the same values as fetch and stash.
-  CTCONV_HD static void fetch_async(const GemmParams& p, const GemmPhase& f, int32_t stage, int32_t thread, Shared& s,
-                                    Registers& r) {
-    const auto m = static_cast<uint32_t>(thread % BM);
+  // Starts the copies of the step planned in `slot` into `stage`; the same values as fetch and stash.
+  CTCONV_HD static void fetch_async(const GemmParams& p, int32_t stage, int32_t slot, int32_t thread, Shared& s,
+                                    const Registers& r) {
+    const int32_t m = thread % BM;
+    const Row* rows = s.row + slot * kDepth;
     Acc* a = s.a + (stage * kDepth + thread / BM * kA) * BM + m;
-    const T* x = static_cast<const T*>(p.x);
     CTCONV_UNROLL
     for (int e = 0; e < kA; ++e) {
-      const uint32_t word = s.inside[r.row_a.tap / 32 * BM + m];
-      const bool inside = word >> (r.row_a.tap % 32) & 1u && r.row_a.ci < static_cast<uint32_t>(p.ci);
-      const int32_t at = static_cast<int32_t>(r.row_a.ci) * p.channel_step + r.from.x - s.step[r.row_a.tap].x;
-      copy<sizeof(T)>(a + e * BM, x + (inside ? at : 0), inside);
-      r.row_a = after(f, r.row_a);
+      const Row row = rows[thread / BM * kA + e];
+      const bool inside = (s.inside[row.word + m] & row.bit) != 0;
+      copy<sizeof(T)>(a + e * BM, static_cast<const T*>(p.x) + (inside ? r.x + row.x : 0), inside);
     }
-    skip(f, r.row_a, kDepth - kA);
-    if (thread < kThreadsB) {
-      Acc* b = s.b + (stage * kDepth + thread / (BN / kB)) * BN + thread % (BN / kB) * kB;
-      const int32_t row = static_cast<int32_t>(r.row_b.ci) * p.weight_taps + s.step[r.row_b.tap].w;
-      const bool there = r.row_b.ci < static_cast<uint32_t>(p.ci);
-      const T* w = static_cast<const T*>(p.w);
-      const int32_t at = row * p.columns + r.from.w;
-      if (sizeof(T) == 4 && r.from.real < 0) {
-        copy<16>(b, w + (there ? at : 0), there);
-      } else {
-        CTCONV_UNROLL
-        for (int e = 0; e < kB; ++e) {
-          const bool real = there && e < r.from.real;
-          copy<sizeof(T)>(b + e, w + (real ? at + e : 0), real);
-        }
+    if (thread >= kThreadsB) return;
+    Acc* b = s.b + (stage * kDepth + thread / (BN / kB)) * BN + thread % (BN / kB) * kB;
+    const Row row = rows[thread / (BN / kB)];
+    const bool there = row.bit != 0;
+    const T* w = static_cast<const T*>(p.w);
+    if (sizeof(T) == 4 && r.real < 0) {
+      copy<16>(b, w + (there ? row.w + r.w : 0), there);
+    } else {
+      CTCONV_UNROLL
+      for (int e = 0; e < kB; ++e) {
+        const bool real = there && e < r.real;
+        copy<sizeof(T)>(b + e, w + (real ? row.w + r.w + e : 0), real);
       }
     }
-    skip(f, r.row_b, kDepth);
   }
   // Whether the weights this thread copied into `stage` are finite; its copies have landed.
   CTCONV_HD static bool landed_finite(int32_t stage, int32_t thread, const Shared& s) {

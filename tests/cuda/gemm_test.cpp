@@ -40,17 +40,20 @@ typename Kernel::Shared rank_sums(const GemmParams& p, const GemmTile& tile, con
     all([&](int32_t t, auto& mine) { Kernel::start(p, tile, f, first, t, s, mine); });
     for (int32_t step = first; step < last; ++step) {
       bool finite = true;
-      const int32_t buffer = step % Kernel::kStages;
+      const int32_t buffer = (step - first) % Kernel::kStages, slot = (step - first) % Kernel::kSlots;
       if constexpr (Kernel::kAsync) {
-        all([&](int32_t t, auto& mine) { Kernel::fetch_async(p, f, buffer, t, s, mine); });
+        all([&](int32_t t, auto& mine) { Kernel::fetch_async(p, buffer, slot, t, s, mine); });
         all([&](int32_t t, auto&) { finite = Kernel::landed_finite(buffer, t, s) && finite; });
       } else {
-        all([&](int32_t t, auto& mine) { finite = Kernel::fetch(p, f, t, s, mine) && finite; });
+        all([&](int32_t t, auto& mine) { finite = Kernel::fetch(p, slot, t, s, mine) && finite; });
         all([&](int32_t t, auto& mine) { Kernel::stash(buffer, t, s, mine); });
       }
       all([&](int32_t t, auto& mine) {
         finite ? Kernel::multiply(buffer, t, s, mine) : Kernel::multiply_honestly(p, f, step, buffer, t, s, mine);
       });
+      if (buffer == 0) {
+        all([&](int32_t t, auto&) { Kernel::plan_rows(p, f, first, step - first + Kernel::kStages, t, s); });
+      }
     }
     all([&](int32_t t, auto& mine) { Kernel::stage(p, t, s, mine); });
   } else {
