@@ -31,9 +31,9 @@ Saved parse(const char* text) {
 }  // namespace
 
 const std::vector<const Row*>& rows() {
-  static const std::vector<const Row*>* table =
-      new std::vector<const Row*>{&kCellRow,      &kPixelRow, &kShuffleTensorRow, &kShuffleRow, &kGemmTensorRow,
-                                  &kGemmSplitRow, &kGemmRow,  &kCudnnRow,         &kDirectRow};
+  static const std::vector<const Row*>* table = new std::vector<const Row*>{
+      &kCellRow, &kPixelRow,     &kShuffleTensorRow, &kShuffleRow, &kGemmTensorRow, &kFoldTensorRow,
+      &kFoldRow, &kGemmSplitRow, &kGemmRow,          &kCudnnRow,   &kDirectRow};
   return *table;
 }
 

@@ -56,8 +56,8 @@ struct Row {
   Result<Plans> (*plan)(const Request& request);
 };
 
-extern const Row kCellRow, kPixelRow, kShuffleRow, kShuffleTensorRow, kGemmRow, kGemmSplitRow, kGemmTensorRow,
-    kCudnnRow, kDirectRow;
+extern const Row kCellRow, kPixelRow, kShuffleRow, kShuffleTensorRow, kGemmRow, kGemmSplitRow, kGemmTensorRow, kFoldRow,
+    kFoldTensorRow, kCudnnRow, kDirectRow;
 
 // The table itself.
 const std::vector<const Row*>& rows();

@@ -2,11 +2,13 @@
 #include "cuda/gemm_forms.h"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace ctconv::cuda {
 namespace {
 
 constexpr int64_t kMost = int64_t{1} << 30;
+constexpr double kMostSums = 1073741824.0;
 
 int64_t magnitude(int64_t v) { return v < 0 ? -v : v; }
 
@@ -174,6 +176,38 @@ std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
   out.act = act_of(p), out.bias_stride = p.bias_stride;
   out.bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
   if (p.groups * ((int64_t{out.columns} + 3) / 4) > 65535) return "more than 65535 channel tiles";
+  return {};
+}
+
+std::string fold_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* form) {
+  if (std::string reason = gemm_form(p, math, form); !reason.empty()) return reason;
+  GemmParams& out = form->params;
+  int64_t columns = p.co, positions = p.n;
+  for (const ctconv_cuda_axis& a : p.axis) columns *= a.k, positions *= a.i;  // each below 2^30 in a checked form
+  if (columns == p.co) return "a single tap";
+  if (columns > kMost / 1024 || core_elements(p) > INT32_MAX) return "extents beyond 31 bits";
+  const double bytes = static_cast<double>(columns * p.groups) * static_cast<double>(positions) *
+                       static_cast<double>(accumulator_bytes(p.dtype));
+  if (bytes > kMostSums) return "the sums of all taps exceed 1 GiB";
+  FoldParams& f = form->fold;
+  f.n = out.n, f.groups = out.groups, f.co = out.co, f.elements = static_cast<int32_t>(core_elements(p));
+  f.positions = positions, f.act = out.act, f.bias_stride = p.bias_stride, f.bias_accumulator = out.bias_accumulator;
+  std::copy(p.y, p.y + 5, f.ys);
+  f.channels_fastest = out.channels_fastest;
+  f.by_channels = Divider::of(static_cast<uint32_t>(channels_out(p)));
+  for (int a = 0; a < 3; ++a) {
+    f.axis[a] = AxisMap<int32_t>::of(p.axis[a]);
+    f.by_o[a] = Divider::of(static_cast<uint32_t>(p.axis[a].o));
+    out.axis[a] = AxisMap<int32_t>::of({p.axis[a].i, p.axis[a].i, 1, 1, 1, 0, 0});
+    out.phases[a] = 1, out.step[a] = 1, out.base[a] = 0;
+  }
+  out.raw = 1, out.raw_positions = static_cast<int32_t>(positions), out.merged = 0, out.crop = 0, out.run = 1;
+  out.columns = static_cast<int32_t>(columns), out.weight_taps = 1, out.most_taps = 1;
+  out.channels_fastest = 0, out.vector = 0, out.vector_weights = columns % 4 == 0, out.act = {};
+  form->packing = math == GemmMath::kTensor ? Packing::kRowsOfCi : Packing::kTapsMiddle;
+  tabulate(&out);
+  form->folds = true, form->sums_at = (form->workspace + 255) / 256 * 256;
+  form->workspace = form->sums_at + static_cast<size_t>(columns * p.groups * positions) * accumulator_bytes(p.dtype);
   return {};
 }
 

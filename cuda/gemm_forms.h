@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cuda/forms.h"
+#include "cuda/kernels/fold.h"
 #include "cuda/kernels/gemm.h"
 #include "cuda/kernels/relayout.h"
 
@@ -19,6 +20,9 @@ struct GemmForm {
   GemmParams params;
   bool moves_x = false;  // x goes through `relayout` into the workspace first
   RelayoutParams relayout;
+  bool folds = false;  // the GEMM leaves bare sums at `sums_at` of the workspace, fold adds them up
+  FoldParams fold;
+  size_t sums_at = 0;
   size_t workspace = 0;
   Packing packing = Packing::kTapsMiddle;
 };
@@ -37,6 +41,8 @@ struct GemmShape {
 
 // Empty, or the reason of refusal.
 std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* form);
+// The two-launch road for few output channels: one GEMM of all taps, then fold.
+std::string fold_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* form);
 // The grid of one tile; grid_x without the split.
 GemmShape gemm_shape(const GemmParams& p, const GemmConfig& config);
 

@@ -3,6 +3,7 @@
 //   in:      a Request
 //   out:     plans, the least estimated time first; with tuning one for each tile and split worth measuring
 //   refuses: what gemm_forms.cpp refuses; TF32 where it is not allowed; gemm-split before compute capability 9
+//   fold and fold-tensor: few output channels, one GEMM of all taps into the workspace, then fold.h.
 //   gemm keeps the reference's order of sums. gemm-split and gemm-tensor cut K among the blocks of a cluster where
 //   one block a tile would leave the device idle: same bits on every run, not the reference's.
 #include <algorithm>
@@ -41,10 +42,14 @@ double seconds_of(const Request& r, GemmMath math, const GemmForm& form, const G
   const double block = 2.0 * tile * steps / (peak_of(r, math) / processors * share) + 1.0e-6 + (split > 1 ? 1e-6 : 0);
   const double rounds = std::max(1.0, shape.blocks * split / processors);
   const double whole = rounds <= 1 ? 1.0 : std::max(rounds, std::ceil(rounds) * 0.85);
-  const double x_pass =
-      form.moves_x ? 2.0 * static_cast<double>(form.workspace) / (0.5 * r.device.bytes_per_second) : 0;
+  const double x_pass = form.moves_x ? 2.0 * static_cast<double>(form.folds ? form.sums_at : form.workspace) /
+                                           (0.5 * r.device.bytes_per_second)
+                                     : 0;
   const double memory = estimate(r.device, moved_bytes(r.problem), 0.7, 0, 1, 1, form.moves_x ? 2 : 1);
-  return std::max(memory, whole * block + estimate(r.device, 0, 1, 0, 1, 1, form.moves_x ? 2 : 1)) + x_pass;
+  // bare sums are written and read once, from L2 while they fit
+  const double sums = static_cast<double>(form.workspace - form.sums_at);
+  const double fold = form.folds ? estimate(r.device, 2.0 * sums, sums < 3e7 ? 1.5 : 0.7, 0, 1, 1, 1) : 0;
+  return std::max(memory, whole * block + estimate(r.device, 0, 1, 0, 1, 1, form.moves_x ? 2 : 1)) + x_pass + fold;
 }
 
 class GemmPlan final : public DevicePlan {
@@ -58,7 +63,9 @@ class GemmPlan final : public DevicePlan {
     const GemmConfig& c = gemm_configs(math_, problem_.dtype)[candidate_.config];
     return "tile " + std::to_string(c.bm) + " x " + std::to_string(c.bn) + ", split " +
            std::to_string(candidate_.split) + ", " +
-           (form_.params.merged ? "phases merged" : std::to_string(launch_.grid.z) + " phases") +
+           (form_.folds           ? "one GEMM of all taps, then their sum"
+            : form_.params.merged ? "phases merged"
+                                  : std::to_string(launch_.grid.z) + " phases") +
            (form_.moves_x ? ", x reordered first" : "");
   }
   double seconds() const override { return candidate_.seconds; }
@@ -68,6 +75,7 @@ class GemmPlan final : public DevicePlan {
   Status run(const DeviceCall& call) const override {
     GemmParams p = form_.params;
     p.x = call.x, p.w = call.w, p.bias = call.bias, p.y = call.y;
+    if (form_.folds) p.bias = nullptr, p.y = static_cast<unsigned char*>(call.workspace) + form_.sums_at;
     if (p.vector && !aligned16(call.y)) p.vector = 0;
     if (!aligned16(call.w)) p.vector_weights = 0;
     if (math_ == GemmMath::kTensor && !(aligned16(call.w) && (form_.moves_x || aligned16(call.x)))) {
@@ -81,6 +89,11 @@ class GemmPlan final : public DevicePlan {
     }
     const auto launch = math_ == GemmMath::kTensor ? gemm_tensor_launch : gemm_fma_launch;
     CTCONV_RETURN_IF_ERROR(launched(launch(problem_.dtype, candidate_.config, p, launch_, call.stream), row_));
+    if (form_.folds) {
+      FoldParams f = form_.fold;
+      f.sums = p.y, f.bias = call.bias, f.y = call.y;
+      CTCONV_RETURN_IF_ERROR(launched(launch_fold(problem_.dtype, f, call.stream), "fold"));
+    }
     return fill_tail(problem_, call.y, call.stream);
   }
 
@@ -128,9 +141,11 @@ std::vector<Candidate> candidates(const Request& r, GemmMath math, const GemmFor
   return found;
 }
 
-Result<Plans> plan_gemm(const Request& r, const char* row, GemmMath math, int32_t from, int32_t to) {
+using MakeForm = std::string (*)(const ctconv_cuda_problem& p, GemmMath math, GemmForm* form);
+
+Result<Plans> plan_gemm(const Request& r, const char* row, MakeForm make, GemmMath math, int32_t from, int32_t to) {
   GemmForm form;
-  if (std::string reason = gemm_form(r.problem, math, &form); !reason.empty()) return refusal(std::move(reason));
+  if (std::string reason = make(r.problem, math, &form); !reason.empty()) return refusal(std::move(reason));
   if (r.device.capability < 90) to = 1;
   if (from > to) return refusal("K is cut only among the blocks of a cluster, compute capability 9 or later");
   Plans plans;
@@ -147,11 +162,16 @@ Result<Plans> plan_gemm(const Request& r, const char* row, GemmMath math, int32_
   return plans;
 }
 
-Result<Plans> plan_fma(const Request& r) { return plan_gemm(r, "gemm", GemmMath::kFma, 1, 1); }
-Result<Plans> plan_split(const Request& r) { return plan_gemm(r, "gemm-split", GemmMath::kFma, 2, 8); }
+Result<Plans> plan_fma(const Request& r) { return plan_gemm(r, "gemm", gemm_form, GemmMath::kFma, 1, 1); }
+Result<Plans> plan_split(const Request& r) { return plan_gemm(r, "gemm-split", gemm_form, GemmMath::kFma, 2, 8); }
 Result<Plans> plan_tensor(const Request& r) {
   if (r.problem.dtype == CTCONV_CUDA_F32 && !r.options.allow_tf32) return refusal("TF32, which is not allowed");
-  return plan_gemm(r, "gemm-tensor", GemmMath::kTensor, 1, 8);
+  return plan_gemm(r, "gemm-tensor", gemm_form, GemmMath::kTensor, 1, 8);
+}
+Result<Plans> plan_fold(const Request& r) { return plan_gemm(r, "fold", fold_form, GemmMath::kFma, 1, 8); }
+Result<Plans> plan_fold_tensor(const Request& r) {
+  if (r.problem.dtype == CTCONV_CUDA_F32 && !r.options.allow_tf32) return refusal("TF32, which is not allowed");
+  return plan_gemm(r, "fold-tensor", fold_form, GemmMath::kTensor, 1, 8);
 }
 
 }  // namespace
@@ -159,5 +179,7 @@ Result<Plans> plan_tensor(const Request& r) {
 const Row kGemmRow = {"gemm", true, plan_fma};
 const Row kGemmSplitRow = {"gemm-split", false, plan_split};
 const Row kGemmTensorRow = {"gemm-tensor", false, plan_tensor};
+const Row kFoldRow = {"fold", false, plan_fold};
+const Row kFoldTensorRow = {"fold-tensor", false, plan_fold_tensor};
 
 }  // namespace ctconv::cuda

@@ -30,8 +30,10 @@ struct GemmParams {
   int32_t n, groups, ci, co;  // channels per group
   int32_t columns;            // N of one group: co, or co * taps where merged
   int32_t weight_taps;        // rows of weights of one ci: taps, 1 where merged
-  int32_t merged, crop;       // crop: some places of a merged problem lie outside y
-  int32_t run;                // columns that lie side by side along w: kernel width of a merged problem, channels-first
+  int32_t raw;                // 1: y takes the bare sums, accumulators [group][column][raw_positions] (fold.h)
+  int32_t raw_positions;
+  int32_t merged, crop;  // crop: some places of a merged problem lie outside y
+  int32_t run;           // columns that lie side by side along w: kernel width of a merged problem, channels-first
   Divider by_run, by_co, by_taps[3], by_phases[3];
   int32_t tabled;                      // all phases of all axes are in `table`
   GemmPhaseAxis table[3][kGemmTable];  // those with most taps first: long blocks start first
@@ -316,11 +318,31 @@ CTCONV_HD void gemm_write_with(const GemmParams& p, GemmShare share, int32_t thr
   }
 }
 
+// Bare sums, positions fastest. channels_fastest is 0.
+template <class T, class Tile>
+CTCONV_HD void gemm_write_raw(const GemmParams& p, const GemmTile& tile, GemmShare share, int32_t thread,
+                              const GemmStore<Accumulator<T>>& s) {
+  using Acc = Accumulator<T>;
+  for (int32_t m = thread % Tile::kBM; m < Tile::kBM; m += Tile::kThreads) {
+    if (s.y_offset[m] == kNoOffset) return;
+    const int32_t column0 = tile.tile_n * Tile::kBN;
+    Acc* y = static_cast<Acc*>(p.y) + int64_t{tile.group * p.columns + column0} * p.raw_positions +
+             tile.tile_m * Tile::kBM + m;
+    const int32_t end = p.columns - column0 < share.to ? p.columns - column0 : share.to;
+    for (int32_t n = share.from + thread / Tile::kBM; n < end; n += (Tile::kThreads + Tile::kBM - 1) / Tile::kBM) {
+      y[int64_t{n} * p.raw_positions] = s.sums[gemm_sum_at<Tile::kBM, Tile::kBN>(false, m, n)];
+    }
+  }
+}
+
 // Rank `rank` writes its share of the tile: y = act(sum + bias).
 template <class T, class Tile>
-CTCONV_HD void gemm_write(const GemmParams& p, int32_t rank, int32_t thread, const GemmStore<Accumulator<T>>& s) {
-  const GemmShare share = gemm_share<Tile>(p, rank);
-  if (p.act.kind == Act::kNone) {
+CTCONV_HD void gemm_write(const GemmParams& p, const GemmTile& tile, int32_t thread,
+                          const GemmStore<Accumulator<T>>& s) {
+  const GemmShare share = gemm_share<Tile>(p, tile.rank);
+  if (p.raw) {
+    gemm_write_raw<T, Tile>(p, tile, share, thread, s);
+  } else if (p.act.kind == Act::kNone) {
     gemm_write_with<T, Tile, false>(p, share, thread, s);
   } else {
     gemm_write_with<T, Tile, true>(p, share, thread, s);

@@ -1,4 +1,4 @@
-// The launches of the GEMM kernels and of relayout; defined in gemm_fma.cu, gemm_tensor.cu and relayout.cu.
+// The launches of the GEMM kernels and of relayout and fold; defined in gemm_fma.cu, gemm_tensor.cu, relayout.cu, fold.cu.
 //
 //   in:  element type, index of the tile in gemm_configs, filled parameters, grid, stream
 //   out: cudaSuccess or what the launch answered
@@ -23,6 +23,7 @@ cudaError_t gemm_fma_launch(int32_t dtype, size_t config, const GemmParams& p, c
 cudaError_t gemm_tensor_prepare(int32_t dtype, size_t config, const GemmParams& p, GemmLaunch* launch);
 cudaError_t gemm_tensor_launch(int32_t dtype, size_t config, const GemmParams& p, const GemmLaunch& launch,
                                cudaStream_t stream);
+cudaError_t launch_fold(int32_t dtype, const FoldParams& p, cudaStream_t stream);
 cudaError_t launch_relayout(int32_t element_bytes, const RelayoutParams& p, cudaStream_t stream);
 
 }  // namespace ctconv::cuda

@@ -36,13 +36,13 @@ __device__ __forceinline__ void finish_tile(const GemmParams& p, const GemmTile&
     // nobody leaves while another still reads its sums
     asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
     __syncthreads();
-    gemm_write<T, Kernel>(p, tile.rank, thread, store);
+    gemm_write<T, Kernel>(p, tile, thread, store);
     asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
     return;
   }
 #endif
   __syncthreads();
-  gemm_write<T, Kernel>(p, 0, thread, store);
+  gemm_write<T, Kernel>(p, tile, thread, store);
 }
 
 template <class Kernel, class F>

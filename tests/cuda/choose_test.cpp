@@ -27,8 +27,8 @@ Result<std::unique_ptr<DevicePlan>> choose_for(const ctconv_cuda_problem& p, con
 
 TEST_CASE("every row answers for itself over all layers", "[cuda][choose]") {
   const auto layers = read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json");
-  const std::vector<const char*> names{"cell", "pixel",      "shuffle",     "shuffle-tensor",
-                                       "gemm", "gemm-split", "gemm-tensor", "direct"};
+  const std::vector<const char*> names{"cell",       "pixel",       "shuffle", "shuffle-tensor", "gemm",
+                                       "gemm-split", "gemm-tensor", "fold",    "fold-tensor",    "direct"};
   std::vector<int> ran(names.size());
   for (const Layer& layer : layers) {
     for (const int32_t dtype : {CTCONV_CUDA_F32, CTCONV_CUDA_F16, CTCONV_CUDA_F64}) {
@@ -40,7 +40,8 @@ TEST_CASE("every row answers for itself over all layers", "[cuda][choose]") {
             ++ran[k];
             CHECK(std::strcmp((*plan.value()).row(), names[k]) == 0);
             CHECK(plan.value()->seconds() > 2e-6);
-            const bool moves = plan.value()->form().find("x reordered") != std::string::npos;
+            const bool moves = plan.value()->form().find("x reordered") != std::string::npos ||
+                               std::string(plan.value()->row()).find("fold") == 0;
             CHECK((plan.value()->workspace() != 0) == moves);
           } else {
             CHECK(plan.status().code() == Code::UNSUPPORTED_ENGINE);
@@ -51,7 +52,7 @@ TEST_CASE("every row answers for itself over all layers", "[cuda][choose]") {
         const auto exact = choose_for(p, nullptr, CTCONV_CUDA_REFERENCE_BITS);
         REQUIRE(exact.ok());
         CHECK(std::strcmp(exact.value()->row(), "cudnn") != 0);
-        for (const char* other : {"shuffle-tensor", "gemm-split", "gemm-tensor"}) {
+        for (const char* other : {"shuffle-tensor", "gemm-split", "gemm-tensor", "fold", "fold-tensor"}) {
           CHECK(std::strcmp(exact.value()->row(), other) != 0);
         }
       }

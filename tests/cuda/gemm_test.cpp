@@ -89,8 +89,9 @@ void run_blocks(const GemmParams& p) {
         }
         for (int32_t rank = 0; rank < p.split; ++rank) {
           const auto& s = shared[static_cast<size_t>(rank)];
+          const GemmTile tile{m, y % tiles_n, y / tiles_n, phase, rank};
           for (int32_t t = 0; t < Kernel::kThreads; ++t) {
-            gemm_write<T, Kernel>(p, rank, t, {s.place, s.y_offset, s.column, s.sums});
+            gemm_write<T, Kernel>(p, tile, t, {s.place, s.y_offset, s.column, s.sums});
           }
         }
       }
@@ -129,12 +130,22 @@ void run_form(Case<T>& c, const GemmForm& form, Packing packing, int32_t split, 
   Aligned<T> y(c.y);
   GemmParams p = form.params;
   p.x = x.data, p.w = w.data, p.bias = c.bias_data(), p.y = y.data, p.split = split;
+  std::vector<Accumulator<T>> sums;
+  if (form.folds) {
+    sums.assign((form.workspace - form.sums_at) / sizeof(Accumulator<T>), poison<Accumulator<T>>());
+    p.bias = nullptr, p.y = sums.data();
+  }
   blocks(p);
+  if (form.folds) {
+    FoldParams f = form.fold;
+    f.sums = sums.data(), f.bias = c.bias_data(), f.y = y.data;
+    for (int32_t e = 0; e < f.elements; ++e) fold_element<T>(f, e);
+  }
   std::copy(y.data, y.data + c.y.size(), c.y.begin());
 }
 
 struct Counts {
-  int fma = 0, split = 0, tensor = 0, moved = 0, vector = 0, merged = 0, runs = 0;
+  int fma = 0, split = 0, tensor = 0, moved = 0, vector = 0, merged = 0, runs = 0, fold = 0;
 };
 
 template <class T>
@@ -201,11 +212,23 @@ void one(uint64_t seed, Limits limits, Counts* counts) {
   run_form(c, form, form.packing, split, [&](const GemmParams& p) { run_fma<T>(p, pick); });
   check_core(c, expected, "gemm-split");
   ++counts->split;
+  if (fold_form(c.p, GemmMath::kFma, &form).empty()) {
+    c.y = clean;
+    run_form(c, form, form.packing, r() % 2 ? 1 : split, [&](const GemmParams& p) { run_fma<T>(p, pick); });
+    check_core(c, expected, "fold");
+    ++counts->fold;
+  }
   if constexpr (!std::is_same_v<T, double>) {
     REQUIRE(gemm_form(c.p, GemmMath::kTensor, &form) == "");
     c.y = clean;
     run_form(c, form, form.packing, r() % 2 ? 1 : split, [&](const GemmParams& p) { run_tensor<T>(p, pick); });
     check_core(c, expected, "gemm-tensor");
+    if (fold_form(c.p, GemmMath::kTensor, &form).empty()) {
+      c.y = clean;
+      run_form(c, form, form.packing, r() % 2 ? 1 : split, [&](const GemmParams& p) { run_tensor<T>(p, pick); });
+      check_core(c, expected, "fold-tensor");
+      ++counts->fold;
+    }
     ++counts->tensor, counts->moved += form.moves_x, counts->vector += form.params.vector;
   }
 }
@@ -233,6 +256,7 @@ TEST_CASE("gemm kernels on the CPU give the scalar scan's sums", "[cuda][kernels
   CHECK(counts.vector > 10);
   CHECK(counts.merged > 20);
   CHECK(counts.runs > 10);
+  CHECK(counts.fold > 100);
 }
 
 TEST_CASE("a gemm block of many steps: long K, ragged channels, all phases", "[cuda][kernels][gemm]") {

@@ -29,6 +29,8 @@ inline const std::vector<KernelRow>& kernel_rows() {
       {"shuffle-tensor", false, KernelRow::kStride, nullptr, true},
       {"shuffle", true, KernelRow::kStride, "unet3d.k2s2.deep", true},
       {"gemm-tensor", false, KernelRow::kAny, nullptr, true},
+      {"fold", false, KernelRow::kAny, "dcgan.last", true},
+      {"fold-tensor", false, KernelRow::kAny, nullptr, true},
       {"gemm-split", false, KernelRow::kAny, "dcgan.512", true},
       {"gemm", true, KernelRow::kAny, "dcgan.512", true},
       {"cudnn", false, KernelRow::kAny, "dcgan.512", true},
