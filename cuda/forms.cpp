@@ -8,7 +8,6 @@ namespace ctconv::cuda {
 namespace {
 
 constexpr int64_t kMost32 = int64_t{1} << 30;
-constexpr uint32_t kCellManyThreads = 1 << 19;  // 132 multiprocessors hold half of these
 
 // Every index of an axis, un-cropped, fits 31 bits.
 bool axis_fits32(const ctconv_cuda_axis& a) {
@@ -158,12 +157,6 @@ void cell_row_form(const ctconv_cuda_axis& w, const CellForm& form, CellParams* 
 
 int64_t cell_block(int64_t co) { return co == 1 ? 1 : co <= 4 ? 4 : 8; }
 
-void cell_rows(int32_t rows, const ctconv_cuda_problem& p, CellParams* out) {
-  const int64_t blocks = (p.axis[1].o + rows - 1) / rows;
-  out->rows = rows, out->by_rows = divider32(blocks);
-  out->threads = static_cast<uint32_t>(out->runs * blocks * p.axis[0].o * out->by_co_blocks.divisor * p.groups * p.n);
-}
-
 std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* out) {
   *out = {};
   const ctconv_cuda_axis& w = p.axis[2];
@@ -185,9 +178,9 @@ std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* 
   }
   out->by_runs = divider32(out->runs), out->by_od = divider32(p.axis[0].o);
   out->by_co_blocks = divider32(co_blocks), out->by_groups = divider32(p.groups);
-  cell_rows(1, p, out);
-  // where a device is full several times over, a thread's start is shared by more rows
-  for (int32_t rows = 2; rows <= 8 && out->threads > kCellManyThreads; rows *= 2) cell_rows(rows, p, out);
+  out->by_oh = divider32(p.axis[1].o);
+  out->threads =
+      static_cast<uint32_t>(out->runs * p.axis[1].o * p.axis[0].o * out->by_co_blocks.divisor * p.groups * p.n);
   out->whole = form->s > 0 && whole_runs(p, int64_t{form->s} * form->q);
   std::copy(p.x, p.x + 4, out->xs);
   std::copy(p.y, p.y + 4, out->ys);

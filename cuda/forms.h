@@ -51,8 +51,6 @@ bool dense_channels_last(const ctconv_cuda_problem& p, bool output);
 
 std::string direct_form(const ctconv_cuda_problem& p, DirectParams* out);
 std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* out);
-// Gives each thread `rows` rows of y.
-void cell_rows(int32_t rows, const ctconv_cuda_problem& p, CellParams* out);
 int64_t cell_block(int64_t co);  // channels of a thread of cell
 std::string pixel_form(const ctconv_cuda_problem& p, bool* vector, PixelParams* out);
 // A thread for each of `vectors` vectors of channels.

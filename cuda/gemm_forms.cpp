@@ -121,7 +121,7 @@ void store_of(const ctconv_cuda_problem& p, GemmParams* out) {
 }  // namespace
 
 const std::vector<GemmConfig>& gemm_configs(GemmMath math, int32_t dtype) {
-  static const std::vector<GemmConfig> wide{{128, 128}, {128, 64}, {64, 64}, {128, 32}}, small{{64, 64}};
+  static const std::vector<GemmConfig> wide{{128, 128}, {128, 96}, {128, 64}, {64, 64}, {128, 32}}, small{{64, 64}};
   static const std::vector<GemmConfig> tensor{{128, 128}, {128, 64}, {64, 64}, {128, 32}, {128, 8}};
   if (math == GemmMath::kTensor) return tensor;
   return dtype == CTCONV_CUDA_F32 ? wide : small;

@@ -150,7 +150,7 @@ Result<Plans> plan_gemm(const Request& r, const char* row, MakeForm make, GemmMa
   if (from > to) return refusal("K is cut only among the blocks of a cluster, compute capability 9 or later");
   Plans plans;
   for (const Candidate& c : candidates(r, math, form, from, to)) {
-    if (plans.size() >= std::min<size_t>(r.most, 5)) break;
+    if (plans.size() >= std::min<size_t>(r.most, 8)) break;
     GemmForm cut = form;
     cut.params.split = c.split;
     GemmLaunch launch;

@@ -28,12 +28,14 @@ void point(P& p, const DeviceCall& call) {
   p.x = call.x, p.w = call.w, p.bias = call.bias, p.y = call.y;
 }
 
-// A thread's chain of dependent loads: about 60 cycles each where too few threads hide them.
-double chain_seconds(const ctconv_cuda_problem& p) {
+// A thread's chain of dependent loads.
+double chain_steps(const ctconv_cuda_problem& p) {
   double steps = static_cast<double>(p.ci);
   for (const ctconv_cuda_axis& a : p.axis) steps *= static_cast<double>((a.k * std::gcd(a.s, a.d) + a.s - 1) / a.s);
-  return 35e-9 * steps;
+  return steps;
 }
+// About 60 cycles each where too few threads hide them.
+double chain_seconds(const ctconv_cuda_problem& p) { return 35e-9 * chain_steps(p); }
 
 class DirectPlan final : public DevicePlan {
  public:
@@ -65,7 +67,8 @@ class CellPlan final : public DevicePlan {
     // one load serves S*CB sums: below about 8 the loads bound, not the arithmetic
     const double per_load = (form.s == 0 ? 1 : form.s) * form.cb;
     seconds_ = estimate(r.device, moved_bytes(problem_), 0.7, useful_flop(problem_), peak,
-                        0.4 * per_load / (per_load + 4), has_tail(problem_) ? 2 : 1);
+                        0.4 * per_load / (per_load + 4), has_tail(problem_) ? 2 : 1) +
+               120e-9 * chain_steps(problem_);
   }
   const char* row() const override { return "cell"; }
   std::string form() const override {
@@ -197,7 +200,9 @@ const Row kShuffleRow = {"shuffle", true, plan_shuffle};
 const Row kShuffleTensorRow = {"shuffle-tensor", false, plan_shuffle_tensor};
 
 Status launched(cudaError_t error, const char* kernel) {
-  return error == cudaSuccess ? Status() : cuda_error(error, (std::string("launch of ") + kernel).c_str());
+  if (error == cudaSuccess) return {};
+  cudaGetLastError();  // else the next launch would answer for this one
+  return cuda_error(error, (std::string("launch of ") + kernel).c_str());
 }
 
 Status fill_tail(const ctconv_cuda_problem& p, void* y, cudaStream_t stream) {

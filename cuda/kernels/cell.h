@@ -37,13 +37,12 @@ constexpr int cell_q(int s, int cb) {
 struct CellParams {
   const void *x, *w, *bias;
   void* y;
-  uint32_t threads;                                          // n * groups * co_blocks * od * ceil(oh / rows) * runs
-  Divider by_runs, by_rows, by_od, by_co_blocks, by_groups;  // in this order, fastest first
-  int32_t ci, co, co_padded, runs, cell0, front;             // runs: of one output row
-  int32_t jt, jt_whole;                                      // values of j; rounded up to whole kCellJ
-  uint32_t taps0;                                            // bit j*S + e: tap j*S + e - front exists, j < kCellJ
-  int32_t rows;                                              // neighbouring rows of y of a thread, one after the other
-  int32_t whole;                                             // runs of y are aligned
+  uint32_t threads;                                        // n * groups * co_blocks * od * oh * runs
+  Divider by_runs, by_oh, by_od, by_co_blocks, by_groups;  // in this order, fastest first
+  int32_t ci, co, co_padded, runs, cell0, front;           // runs: of one output row
+  int32_t jt, jt_whole;                                    // values of j; rounded up to whole kCellJ
+  uint32_t taps0;                                          // bit j*S + e: tap j*S + e - front exists, j < kCellJ
+  int32_t whole;                                           // runs of y are aligned
   int64_t bias_stride;
   int64_t xs[4], ys[4];      // n, c, d, h
   int64_t x_group, w_group;  // elements of a group
@@ -53,7 +52,7 @@ struct CellParams {
   int32_t bias_accumulator;
 };
 
-// Where a thread's outputs lie; oh: the first of its rows.
+// Where a thread's outputs lie.
 struct CellPlace {
   int32_t run, oh, od, g, c0, n;
 };
@@ -61,7 +60,7 @@ struct CellPlace {
 CTCONV_HD CellPlace cell_place(const CellParams& p, uint32_t index, int cb) {
   CellPlace a;
   a.run = static_cast<int32_t>(p.by_runs.split(&index));
-  a.oh = static_cast<int32_t>(p.by_rows.split(&index)) * p.rows;
+  a.oh = static_cast<int32_t>(p.by_oh.split(&index));
   a.od = static_cast<int32_t>(p.by_od.split(&index));
   a.c0 = static_cast<int32_t>(p.by_co_blocks.split(&index)) * cb;
   a.g = static_cast<int32_t>(p.by_groups.split(&index));
@@ -272,9 +271,7 @@ CTCONV_HD void cell_item(const CellParams& p, uint32_t index) {
     inside = warp_all(top - p.jt_whole + 1 >= 0 && top + Q <= p.axis[2].i);
     x += top, w -= p.front * cell_tap<CB>(p);
   }
-  const int32_t end = a.oh + p.rows < p.axis[1].o ? a.oh + p.rows : p.axis[1].o;
-  CTCONV_NO_UNROLL
-  for (; a.oh < end; ++a.oh) cell_output_row<T, S, Q, CB>(p, a, x, w, td.count, tw, inside, ok);
+  cell_output_row<T, S, Q, CB>(p, a, x, w, td.count, tw, inside, ok);
 }
 
 // f.operator()<S, Q, CB>() of the one instance the form names; false where nobody instantiates it.

@@ -51,7 +51,18 @@ CTCONV_HD void fold_element(const FoldParams& p, int32_t index) {
       const int32_t h = th.t + b * p.axis[1].tap_step, ih = id * p.axis[1].i + th.i - b * p.axis[1].input_step;
       const int32_t row = (g * taps + (d * kh + h) * kw + tw.t) * p.co + c;
       const Acc* from = sums + row * p.positions + (int64_t{ih} * p.axis[2].i + tw.i);
-      for (int32_t e = 0; e < tw.count; ++e) sum += from[e * tap_w];
+      for (int32_t e = 0; e < tw.count; e += 4) {  // the loads of four taps are on their way together
+        Acc v[4];
+        CTCONV_UNROLL
+        for (int q = 0; q < 4; ++q) {
+          v[q] = Acc(0);
+          if (e + q < tw.count) v[q] = from[(e + q) * tap_w];
+        }
+        CTCONV_UNROLL
+        for (int q = 0; q < 4; ++q) {
+          if (e + q < tw.count) sum += v[q];
+        }
+      }
     }
   }
   const Acc bias = load_bias<T>(p.bias, p.bias_accumulator, channel * p.bias_stride);

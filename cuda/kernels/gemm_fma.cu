@@ -92,10 +92,12 @@ cudaError_t with_tile(size_t config, F&& f) {
       case 0:
         return f(GemmFma<T, 128, 128, 8, 8>{});
       case 1:
-        return f(GemmFma<T, 128, 64, 8, 4>{});
+        return f(GemmFma<T, 128, 96, 4, 12>{});
       case 2:
-        return f(GemmFma<T, 64, 64, 4, 4>{});
+        return f(GemmFma<T, 128, 64, 8, 4>{});
       case 3:
+        return f(GemmFma<T, 64, 64, 4, 4>{});
+      case 4:
         return f(GemmFma<T, 128, 32, 4, 4>{});
       default:
         return cudaErrorInvalidValue;

@@ -52,8 +52,12 @@ cudaError_t prepare_gemm(F* kernel, const GemmParams& p, GemmLaunch* launch) {
   launch->grid = dim3(static_cast<unsigned>(shape.grid_x * p.split), static_cast<unsigned>(shape.grid_y),
                       static_cast<unsigned>(shape.grid_z));
   launch->shared_bytes = Kernel::shared_bytes(p.most_taps);
-  const cudaError_t error =
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(launch->shared_bytes));
+  // All that the device gives, not what this plan needs: the limit belongs to the kernel, which other plans share.
+  int device = 0, most = 0;
+  cudaError_t error = cudaGetDevice(&device);
+  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  if (error == cudaSuccess && launch->shared_bytes > static_cast<size_t>(most)) return cudaErrorInvalidValue;
+  if (error == cudaSuccess) error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
   if (error == cudaSuccess) return error;
   cudaGetLastError();
   // without a driver nothing will run: the plan may still be looked at

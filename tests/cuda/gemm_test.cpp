@@ -170,6 +170,7 @@ void run_fma(const GemmParams& p, uint64_t pick) {
     if (pick % 4 == 0) return run_blocks<T, GemmFma<T, 128, 128, 8, 8>>(p);
     if (pick % 4 == 1) return run_blocks<T, GemmFma<T, 128, 64, 8, 4>>(p);
     if (pick % 4 == 2) return run_blocks<T, GemmFma<T, 128, 32, 4, 4>>(p);
+    if (pick % 8 == 3) return run_blocks<T, GemmFma<T, 128, 96, 4, 12>>(p);
   }
   run_blocks<T, GemmFma<T, 64, 64, 4, 4>>(p);
 }

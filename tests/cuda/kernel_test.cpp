@@ -120,11 +120,6 @@ void one(uint64_t seed, Limits limits, Counts* counts) {
     check_core(c, expected, "cell");
     ++(form.s ? counts->cell_sliding : counts->cell);
     counts->cell_whole += cell.whole != 0;
-    REQUIRE(cell.rows == 1);
-    cell_rows(static_cast<int32_t>(2 + seed % 7), c.p, &cell);  // what a problem of many threads takes
-    c.y = clean;
-    run_cell(c, form, cell);
-    check_core(c, expected, "cell, several rows a thread");
   }
   PixelParams pixel;
   bool vector = false;
