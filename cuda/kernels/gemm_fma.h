@@ -198,30 +198,39 @@ struct GemmFma {
 #endif
   }
 
+  CTCONV_HD static Row read(const Row* from) {  // 16 bytes at once
+    const auto v = *reinterpret_cast<const Pack<int32_t, 4>*>(from);
+    return {v.v[0], v.v[1], static_cast<uint32_t>(v.v[2]), v.v[3]};
+  }
+
   // Starts the copies of the step planned in `slot` into `stage`; the same values as fetch and stash.
   CTCONV_HD static void fetch_async(const GemmParams& p, int32_t stage, int32_t slot, int32_t thread, Shared& s,
                                     const Registers& r) {
     const int32_t m = thread % BM;
     const Row* rows = s.row + slot * kDepth;
     Acc* a = s.a + (stage * kDepth + thread / BM * kA) * BM + m;
+    Row row[kA];
+    bool inside[kA];
+    CTCONV_UNROLL
+    for (int e = 0; e < kA; ++e) row[e] = read(rows + thread / BM * kA + e);
+    const Row row_b = read(rows + thread / (BN / kB) % kDepth);
+    CTCONV_UNROLL
+    for (int e = 0; e < kA; ++e) inside[e] = (s.inside[row[e].word + m] & row[e].bit) != 0;
     CTCONV_UNROLL
     for (int e = 0; e < kA; ++e) {
-      const Row row = rows[thread / BM * kA + e];
-      const bool inside = (s.inside[row.word + m] & row.bit) != 0;
-      copy<sizeof(T)>(a + e * BM, static_cast<const T*>(p.x) + (inside ? r.x + row.x : 0), inside);
+      copy<sizeof(T)>(a + e * BM, static_cast<const T*>(p.x) + (inside[e] ? r.x + row[e].x : 0), inside[e]);
     }
     if (thread >= kThreadsB) return;
     Acc* b = s.b + (stage * kDepth + thread / (BN / kB)) * BN + thread % (BN / kB) * kB;
-    const Row row = rows[thread / (BN / kB)];
-    const bool there = row.bit != 0;
+    const bool there = row_b.bit != 0;
     const T* w = static_cast<const T*>(p.w);
     if (sizeof(T) == 4 && r.real < 0) {
-      copy<16>(b, w + (there ? row.w + r.w : 0), there);
+      copy<16>(b, w + (there ? row_b.w + r.w : 0), there);
     } else {
       CTCONV_UNROLL
       for (int e = 0; e < kB; ++e) {
         const bool real = there && e < r.real;
-        copy<sizeof(T)>(b + e, w + (real ? row.w + r.w + e : 0), real);
+        copy<sizeof(T)>(b + e, w + (real ? row_b.w + r.w + e : 0), real);
       }
     }
   }
@@ -238,12 +247,15 @@ struct GemmFma {
     return finite;
   }
 
-  // Positions and channels of a thread lie in groups of 4: group e at e * 4 * (threads along the axis).
-  CTCONV_HD static int32_t row_of(int32_t thread, int e) {
-    return (e / 4 * (BM / TM) + thread / (BN / TN)) * 4 + e % 4;
-  }
+  // Positions and channels of a thread lie in groups of 4: group e at e * 4 * (threads along the axis). A warp is 8
+  // threads along positions by 4 along channels: it reads the fewest bytes of the panels.
+  static constexpr int kThreadsM = BM / TM, kThreadsN = BN / TN;
+  static_assert(kThreadsM % 8 == 0 && kThreadsN % 4 == 0);
+  CTCONV_HD static int32_t thread_m(int32_t thread) { return thread / 32 / (kThreadsN / 4) * 8 + thread % 32 / 4; }
+  CTCONV_HD static int32_t thread_n(int32_t thread) { return thread / 32 % (kThreadsN / 4) * 4 + thread % 4; }
+  CTCONV_HD static int32_t row_of(int32_t thread, int e) { return (e / 4 * kThreadsM + thread_m(thread)) * 4 + e % 4; }
   CTCONV_HD static int32_t column_of(int32_t thread, int e) {
-    return (e / 4 * (BN / TN) + thread % (BN / TN)) * 4 + e % 4;
+    return (e / 4 * kThreadsN + thread_n(thread)) * 4 + e % 4;
   }
 
   CTCONV_HD static void load(Acc* to, const Acc* from) {

@@ -116,12 +116,17 @@ struct GemmTensor {
                  r.chunk * kElements;
     unsigned char* a = s.panels + size_t{static_cast<uint32_t>(stage)} * (BM + BN) * kRow;
     unsigned char* b = a + BM * kRow;
+    // all tables are read before the first copy: copies are fences to the compiler
+    int32_t at[BM / kPass];
     CTCONV_UNROLL
     for (int e = 0; e < BM / kPass; ++e) {
-      const int32_t m = row0 + e * kPass;
-      const GemmPlace place = s.place[m];
-      const bool inside = real && gemm_inside(p, place, tap);
-      copy(chunk_at(a, m, column), inside ? x + place.offset : static_cast<const T*>(p.x), inside);
+      const auto v = *reinterpret_cast<const Pack<int32_t, 4>*>(s.place + row0 + e * kPass);
+      at[e] = real && gemm_inside(p, {v.v[0], v.v[1], v.v[2], v.v[3]}, tap) ? v.v[3] : kNoPlace;
+    }
+    CTCONV_UNROLL
+    for (int e = 0; e < BM / kPass; ++e) {
+      const bool inside = at[e] != kNoPlace;
+      copy(chunk_at(a, row0 + e * kPass, column), inside ? x + at[e] : static_cast<const T*>(p.x), inside);
     }
     CTCONV_UNROLL
     for (int e = 0; e < (BN + kPass - 1) / kPass; ++e) {
