@@ -8,7 +8,7 @@ namespace ctconv::cuda {
 namespace {
 
 constexpr int64_t kMost = int64_t{1} << 30;
-constexpr double kMostSums = 1073741824.0;
+constexpr double kMostSums = 268435456.0;
 
 int64_t magnitude(int64_t v) { return v < 0 ? -v : v; }
 
@@ -188,7 +188,7 @@ std::string fold_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
   if (columns > kMost / 1024 || core_elements(p) > INT32_MAX) return "extents beyond 31 bits";
   const double bytes = static_cast<double>(columns * p.groups) * static_cast<double>(positions) *
                        static_cast<double>(accumulator_bytes(p.dtype));
-  if (bytes > kMostSums) return "the sums of all taps exceed 1 GiB";
+  if (bytes > kMostSums) return "the sums of all taps exceed 256 MiB";
   FoldParams& f = form->fold;
   f.n = out.n, f.groups = out.groups, f.co = out.co, f.elements = static_cast<int32_t>(core_elements(p));
   f.positions = positions, f.act = out.act, f.bias_stride = p.bias_stride, f.bias_accumulator = out.bias_accumulator;
