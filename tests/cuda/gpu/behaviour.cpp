@@ -217,6 +217,22 @@ void saved_plans(Run& run, const ctconv_cuda_problem& p) {
   run.check(run.module->plan(run.ordinal, p, o).ok(), "an unusable saved plan is ignored");
 }
 
+// A later plan of the same kernel with smaller needs takes nothing from an earlier one: the first H200 runs failed here.
+void later_plans(Run& run, const ctconv_cuda_problem& many_taps) {
+  for (const char* kernel : {"gemm", "gemm-split", "fold"}) {
+    const Op op = make_op(run, many_taps, kernel);
+    const Buffers b = make_buffers(op, 7);
+    ctconv_cuda_problem few = many_taps;
+    for (auto& a : few.axis) a.o = a.i, a.k = 1, a.s = 1, a.lo = 0;
+    ctconv_cuda_options o{};
+    o.workspace_limit = SIZE_MAX, o.kernel = "gemm";
+    run.check(run.module->plan(run.ordinal, few, o).ok(), std::string(kernel) + ": a later plan");
+    const Status status = go(op, b, nullptr);
+    run.check(status.ok() && cudaDeviceSynchronize() == cudaSuccess,
+              std::string(kernel) + " after a later plan" + (status.ok() ? "" : ": " + status.detail().message));
+  }
+}
+
 // Workspace limits, weights of the call counted.
 void limits(Run& run, const ctconv_cuda_problem& p) {
   ctconv_cuda_options o{};
@@ -303,6 +319,7 @@ void run_behaviour(Run& run) {
   }
   const ctconv_cuda_problem p = problem_of(layer("dcgan.512"), CTCONV_CUDA_F32, false);
   run.survive("saved plans", [&] { saved_plans(run, p); });
+  run.survive("later plans", [&] { later_plans(run, p); });
   run.survive("workspace limits", [&] { limits(run, p); });
   run.survive("reference bits", [&] { reference_bits(run, p); });
   run.survive("measured choice", [&] { measured(run, p); });
