@@ -108,6 +108,14 @@ TEST_CASE("onednn domain: each limit names its argument, its value and its range
   CHECK(has(refusal([](Problem& p) { p.axis[2].lo = kHuge; }), "pad in front of axis w 1099511627776 is outside"));
   CHECK(has(refusal([](Problem& p) { p.axis[2].lo = -1; }), "pad in front of axis w -1 is outside"));
   CHECK(has(refusal([](Problem& p) { p.axis[2].o += 2; }), "output_padding reaches the stride"));
+  // each took more than a second of processor time in the campaign
+  CHECK(has(refusal([](Problem& p) { p.axis[2] = {.i = 8, .o = 2295, .k = 510, .s = 255}; }),
+            "kernel of axis w 510 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.rank = 2, p.axis[2] = {.i = 64, .o = 4094, .k = 32, .s = 64, .lo = 1}; }),
+            "extent of axis w 4094 is outside"));
+  CHECK(has(
+      refusal([](Problem& p) { p.groups = 613, p.ci = p.co = 1, p.axis[2] = {.i = 60, .o = 187, .k = 128, .s = 1}; }),
+      "groups times taps 78464 is outside"));
   CHECK(has(refusal([](Problem& p) { p.n = kHuge; }), "batch 1099511627776 is outside"));
   CHECK(has(refusal([](Problem& p) { p.groups = kHuge; }), "groups 1099511627776 is outside"));
   CHECK(has(refusal([](Problem& p) { p.ci = kHuge; }), "input channels 1099511627776 is outside"));
@@ -237,8 +245,8 @@ TEST_CASE("onednn: an Inf or NaN reaches the outputs of its own taps alone, what
   const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
   for (const Shape& shape : {Shape{2, 1, 64, 32, 3, 1}, Shape{2, 7, 64, 30, 3, 1}, Shape{1, 40, 48, 8, 4, 2}}) {
     for (const Dtype dtype : {Dtype::kBf16, Dtype::kF16, Dtype::kF32}) {
-      for (const auto kind : {Epilogue::kNone, Epilogue::kRelu, Epilogue::kLeakyRelu, Epilogue::kClip,
-                              Epilogue::kSigmoid}) {
+      for (const auto kind :
+           {Epilogue::kNone, Epilogue::kRelu, Epilogue::kLeakyRelu, Epilogue::kClip, Epilogue::kSigmoid}) {
         Problem p;
         p.dtype = dtype, p.rank = 2, p.n = shape.n, p.ci = shape.ci, p.co = shape.co, p.bias = true;
         p.act = {kind, kind == Epilogue::kClip ? -1.0 : 0.0, kind == Epilogue::kClip ? 1.0 : 0.0};

@@ -15,9 +15,9 @@ constexpr int64_t kMostUnevenSum = 7168;    // input channels times taps, where 
 constexpr int64_t kMostChannels = 2048;     // input channels of a group
 constexpr int64_t kMostUnevenChannels = 512;  // the same where spread_evenly says no, or x is tiny
 constexpr int64_t kFewPositions = 24;       // input positions of a tiny x
-constexpr int64_t kMostTinyKernel = 512;    // on a tiny x: code for a longer one takes more than a second
+constexpr int64_t kMostTinyKernel = 256;    // on a tiny x: code for one of 510 takes more than a second
 constexpr int64_t kMostGroupTaps = 256;
-constexpr int64_t kMostRow = 4096;          // extents in 2-D and 3-D: plans walk along each row
+constexpr int64_t kMostRow = 2048;          // extents in 2-D and 3-D: plans walk along each row
 constexpr int64_t kMostGroupChannels = 256;  // with more than one group
 constexpr int64_t kMostCrop = 64;           // of a pad beyond the reach of the kernel
 constexpr int64_t kMostExtent = int64_t{1} << 22;
@@ -56,6 +56,8 @@ constexpr ProblemLimit kProblemLimits[] = {
     // From 2^16 with one channel and 2^17 with more, stores of the strided kernel go astray.
     {"output channels times stride of axis w",
      [](const Problem& p) { return Checked(p.groups) * p.co * p.axis[2].s; }, 32768},
+    // Depthwise code of 613 groups and 128 taps took more than a second.
+    {"groups times taps", [](const Problem& p) { return Checked(p.groups) * p.taps(); }, 32768},
     {"input elements", [](const Problem& p) { return Checked(p.in_elements()); }, kInt},
     {"output elements", [](const Problem& p) { return Checked(p.out_elements()); }, kInt},
     {"weight elements", [](const Problem& p) { return Checked(p.weight_elements()); }, kInt},
