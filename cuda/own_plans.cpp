@@ -3,7 +3,7 @@
 //   in:      a Request
 //   out:     a plan holding filled parameters
 //   refuses: what forms.cpp refuses
-//   The shares of peak in the estimates are guesses until a GPU run replaces them (docs/cuda.md: which are measured).
+//   The shares of peak in the estimates are rough; own_cost.cpp corrects each kernel by what a run measured.
 #include <algorithm>
 #include <numeric>
 
