@@ -68,7 +68,7 @@ TEST_CASE("memory: every line once, whatever the grid", "[cuda][kernel]") {
   }
 }
 
-TEST_CASE("filling: every word once, finite numbers in +-[0.5, 1) of every type", "[cuda][kernel]") {
+TEST_CASE("filling: every word once, finite numbers of magnitude 0.5 to 1 in every type", "[cuda][kernel]") {
   for (const int64_t count : {1, 63, 1000}) {
     for (const int32_t dtype : {CTCONV_CUDA_F32, CTCONV_CUDA_F16, CTCONV_CUDA_BF16, CTCONV_CUDA_F64}) {
       std::vector<ProbeLine> lines(static_cast<size_t>(count) + 1);
