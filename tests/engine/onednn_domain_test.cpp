@@ -111,6 +111,10 @@ TEST_CASE("onednn domain: each limit names its argument, its value and its range
   // each took more than a second of processor time in the campaign
   CHECK(has(refusal([](Problem& p) { p.axis[2] = {.i = 8, .o = 2295, .k = 510, .s = 255}; }),
             "kernel of axis w 510 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.ci = p.co = 1, p.axis[2] = {.i = 27, .o = 3556, .k = 255, .s = 127}; }),
+            "stride with one channel in and out 127 is outside"));
+  CHECK(has(refusal([](Problem& p) { p.axis[2] = {.i = 923090, .o = 1846179, .k = 1, .s = 2}; }),
+            "input extent of axis w 923090 is outside"));
   CHECK(has(refusal([](Problem& p) { p.rank = 2, p.axis[2] = {.i = 64, .o = 4094, .k = 32, .s = 64, .lo = 1}; }),
             "extent of axis w 4094 is outside"));
   CHECK(has(

@@ -15,12 +15,14 @@ constexpr int64_t kMostUnevenSum = 7168;    // input channels times taps, where 
 constexpr int64_t kMostChannels = 2048;     // input channels of a group
 constexpr int64_t kMostUnevenChannels = 512;  // the same where spread_evenly says no, or x is tiny
 constexpr int64_t kFewPositions = 24;       // input positions of a tiny x
-constexpr int64_t kMostTinyKernel = 256;    // on a tiny x: code for one of 510 takes more than a second
+constexpr int64_t kShortRow = 48;           // input positions of a short x
+constexpr int64_t kMostTinyKernel = 256;    // on a short x: code for one of 510 takes more than a second
 constexpr int64_t kMostGroupTaps = 256;
 constexpr int64_t kMostRow = 2048;          // extents in 2-D and 3-D: plans walk along each row
 constexpr int64_t kMostGroupChannels = 256;  // with more than one group
 constexpr int64_t kMostCrop = 64;           // of a pad beyond the reach of the kernel
-constexpr int64_t kMostExtent = int64_t{1} << 22;
+constexpr int64_t kMostExtent = int64_t{1} << 19;
+constexpr int64_t kMostSingleStride = 16;   // with one channel in and out
 constexpr int64_t kShortStride = 16;        // longer ones only up to the output extent: each phase costs a call
 
 struct AxisLimit {
@@ -113,7 +115,7 @@ std::string domain_refusal(const Problem& p) {
   }
   if (p.groups > 1 && p.taps() > kMostGroupTaps) return sentence("taps with groups", p.taps(), 1, kMostGroupTaps);
   const int64_t positions = p.axis[0].i * p.axis[1].i * p.axis[2].i;
-  if (positions < kFewPositions && p.axis[2].k > kMostTinyKernel) {
+  if (positions < kShortRow && p.axis[2].k > kMostTinyKernel) {
     return sentence("kernel of axis w", p.axis[2].k, 1, kMostTinyKernel);
   }
   const int64_t most_channels =
@@ -121,6 +123,10 @@ std::string domain_refusal(const Problem& p) {
   if (p.ci > most_channels) return sentence("input channels of a group", p.ci, 1, most_channels);
   if (!spread_evenly(p) && p.ci * p.taps() > kMostUnevenSum) {
     return sentence("input channels times taps", p.ci * p.taps(), 1, kMostUnevenSum);
+  }
+  const int64_t longest = std::max({p.axis[0].s, p.axis[1].s, p.axis[2].s});
+  if (p.groups * p.ci == 1 && p.co == 1 && longest > kMostSingleStride) {
+    return sentence("stride with one channel in and out", longest, 1, kMostSingleStride);
   }
   // Reorders between strided tensors leave elements unwritten.
   if (order_of(p.x, p, false) == Order::kOther || order_of(p.y, p, true) == Order::kOther || p.has_tail()) {
