@@ -156,6 +156,9 @@ std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
   out.most_taps = static_cast<int32_t>(taps), out.split = 1, out.ci_pitch = static_cast<int32_t>(pitch);
   std::copy(p.x, p.x + 5, out.xs);
   if (tensor ? !in_chunks(p, wide) : p.x[4] != 1 && p.axis[2].i != 1) bring(p, tensor, pitch, form);
+  if (form->moves_x && (relayout_channels(form->relayout) + kRelayoutTile - 1) / kRelayoutTile > 65535) {
+    return "more than 65535 channel tiles of x";
+  }
   if (tensor) out.xs[1] = 1;
   out.x_group = (form->moves_x && tensor ? pitch : p.ci) * out.xs[1];
   out.channel_step = static_cast<int32_t>(out.xs[1]);

@@ -43,7 +43,7 @@ CTCONV_HD void fold_element(const FoldParams& p, int32_t index) {
   const int32_t kh = p.axis[1].k, kw = p.axis[2].k, taps = p.axis[0].k * kh * kw;
   const Acc* sums = static_cast<const Acc*>(p.sums);
   const int32_t image = n * p.axis[0].i;
-  const int64_t tap_w = p.axis[2].tap_step * p.co * p.positions - p.axis[2].input_step;
+  const int64_t tap_w = int64_t{p.axis[2].tap_step} * p.co * p.positions - p.axis[2].input_step;
   Acc sum(0);
   for (int32_t a = 0; a < td.count; ++a) {
     const int32_t d = td.t + a * p.axis[0].tap_step, id = image + td.i - a * p.axis[0].input_step;

@@ -20,7 +20,7 @@ __device__ __forceinline__ void multiply(const GemmParams& p, const GemmPhase& f
 // Through registers: the next step is on its way while one is used.
 template <class Kernel>
 __device__ __forceinline__ void steps_by_registers(const GemmParams& p, const GemmPhase& f, int32_t first, int32_t last,
-                                                   int32_t thread, typename Kernel::Shared& s,
+                                                   bool plain, int32_t thread, typename Kernel::Shared& s,
                                                    typename Kernel::Registers& r) {
   if (first >= last) return;
   bool finite = Kernel::fetch(p, 0, thread, s, r);
@@ -31,7 +31,7 @@ __device__ __forceinline__ void steps_by_registers(const GemmParams& p, const Ge
     const bool more = first + step + 1 < last;
     const bool next = more ? Kernel::fetch(p, (step + 1) % Kernel::kSlots, thread, s, r) : true;
     if (stage == 0) Kernel::plan_rows(p, f, first, step + Kernel::kStages, thread, s);
-    multiply<Kernel>(p, f, first + step, stage, finite, thread, s, r);
+    multiply<Kernel>(p, f, first + step, stage, plain && finite, thread, s, r);
     if (more) Kernel::stash(stage ^ 1, thread, s, r);
     finite = __syncthreads_and(next) != 0;
   }
@@ -40,7 +40,7 @@ __device__ __forceinline__ void steps_by_registers(const GemmParams& p, const Ge
 // By asynchronous copies, kStages - 1 steps ahead.
 template <class Kernel>
 __device__ __forceinline__ void steps_by_copies(const GemmParams& p, const GemmPhase& f, int32_t first, int32_t last,
-                                                int32_t thread, typename Kernel::Shared& s,
+                                                bool plain, int32_t thread, typename Kernel::Shared& s,
                                                 typename Kernel::Registers& r) {
   constexpr int kAhead = Kernel::kStages - 1;
   const int32_t steps = last - first;
@@ -55,7 +55,7 @@ __device__ __forceinline__ void steps_by_copies(const GemmParams& p, const GemmP
     if (next < steps) Kernel::fetch_async(p, next % Kernel::kStages, next % Kernel::kSlots, thread, s, r);
     commit_copies();
     if (stage == 0) Kernel::plan_rows(p, f, first, step + Kernel::kStages, thread, s);
-    multiply<Kernel>(p, f, first + step, stage, finite, thread, s, r);
+    multiply<Kernel>(p, f, first + step, stage, plain && finite, thread, s, r);
   }
   wait_copies<0>();
   __syncthreads();  // the sums take the panels' place
@@ -72,14 +72,13 @@ __global__ void __launch_bounds__(Kernel::kThreads) gemm_fma_kernel(const __grid
   if (tile.tile_m * Kernel::kBM >= f.positions) return;  // all blocks of the cluster alike
   int32_t first, last;
   Kernel::steps(p, f, tile.rank, &first, &last);
-  Kernel::begin(p, tile, f, thread, s);
-  __syncthreads();
+  const bool plain = __syncthreads_or(Kernel::begin(p, tile, f, thread, s)) == 0;
   Kernel::start(p, tile, f, first, thread, s, r);
   __syncthreads();
   if constexpr (Kernel::kAsync) {
-    steps_by_copies<Kernel>(p, f, first, last, thread, s, r);
+    steps_by_copies<Kernel>(p, f, first, last, plain, thread, s, r);
   } else {
-    steps_by_registers<Kernel>(p, f, first, last, thread, s, r);
+    steps_by_registers<Kernel>(p, f, first, last, plain, thread, s, r);
   }
   Kernel::stage(p, thread, s, r);
   finish_tile<T, Kernel>(p, tile, thread, {s.place, s.y_offset, s.column, s.sums});

@@ -4,8 +4,9 @@
 //   out: y = act(sum + bias) of one phase tile (gemm.h)
 //   K runs over ci, then the phase's taps d, h, w. kDepth rows of A [k][BM] and B [k][BN] lie in shared memory, kStages
 //   deep. f32 and f64 get there by asynchronous copies, 16-bit types through registers, where they are widened.
-//   A tap outside x is no product at all. Where the weights of a step are finite, zeros give the same bits; else the
-//   step leaves such products out one by one (Inf and NaN in w stay honest).
+//   A tap outside x is no product at all. Where the weights of a step are finite, zeros give the same bits but for the
+//   sign of a sum that is zero, which only a bias of -0 shows. Else, and with such a bias, products that do not exist
+//   are left out one by one (Inf and NaN in w stay honest).
 //   With split > 1 K is cut among the blocks of a cluster: other bits, same for every run.
 #pragma once
 
@@ -81,14 +82,19 @@ struct GemmFma {
     *last = (rank + 1) * share < all ? (rank + 1) * share : all;
   }
 
-  // Fills the tables; a barrier, then `start`.
-  CTCONV_HD static void begin(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t thread, Shared& s) {
+  // Fills the tables; a barrier, then `start`. True where a bias of this thread's columns is -0.
+  CTCONV_HD static bool begin(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t thread, Shared& s) {
     for (int32_t m = thread; m < BM; m += kThreads) gemm_place(p, f, t.tile_m * BM + m, &s.place[m], &s.y_offset[m]);
-    for (int32_t n = thread; n < BN; n += kThreads) s.column[n] = gemm_column<T, BN>(p, t, n);
+    bool negative_zero = false;
+    for (int32_t n = thread; n < BN; n += kThreads) {
+      s.column[n] = gemm_column<T, BN>(p, t, n);
+      negative_zero = negative_zero || (s.column[n].bias == Acc(0) && Acc(1) / s.column[n].bias < Acc(0));
+    }
     for (int32_t j = thread; j < f.count; j += kThreads) {
       s.tap[j] = gemm_tap(p, f, j);
       s.step[j] = {s.tap[j].offset, s.tap[j].row};
     }
+    return negative_zero;
   }
   // A second barrier follows.
   CTCONV_HD static void start(const GemmParams& p, const GemmTile& t, const GemmPhase& f, int32_t first, int32_t thread,
@@ -282,7 +288,7 @@ struct GemmFma {
     }
   }
 
-  // The same where a weight of the step is Inf or NaN: products that do not exist are left out. Rare, so one copy.
+  // The same where a weight of the step is Inf or NaN, or a bias is -0: products that do not exist are left out.
   CTCONV_HD static void multiply_honestly(const GemmParams& p, const GemmPhase& f, int32_t step, int32_t buffer,
                                           int32_t thread, const Shared& s, Registers& r) {
     CTCONV_NO_UNROLL

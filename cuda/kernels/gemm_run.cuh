@@ -52,6 +52,14 @@ cudaError_t prepare_gemm(F* kernel, const GemmParams& p, GemmLaunch* launch) {
   launch->grid = dim3(static_cast<unsigned>(shape.grid_x * p.split), static_cast<unsigned>(shape.grid_y),
                       static_cast<unsigned>(shape.grid_z));
   launch->shared_bytes = Kernel::shared_bytes(p.most_taps);
+  if (p.split > 1) {  // the code that runs must know clusters: PTX of an older architecture on a new device does not
+    cudaFuncAttributes code{};
+    if (cudaFuncGetAttributes(&code, kernel) != cudaSuccess) {
+      cudaGetLastError();
+    } else if (code.ptxVersion < 90) {
+      return cudaErrorInvalidValue;
+    }
+  }
   // All that the device gives, not what this plan needs: the limit belongs to the kernel, which other plans share.
   int device = 0, most = 0;
   cudaError_t error = cudaGetDevice(&device);

@@ -150,7 +150,8 @@ struct Shuffle {
     for (int e = 0; e < kEach; ++e) {
       int32_t m, k;
       split(p, thread + e * kShuffleThreads, &m, &k);
-      r.a[e] = r.base[e] >= 0 && k0 + k < p.ci ? x[r.base[e] + (k0 + k) * p.xs[1]] : T{};
+      // behind the last channel -0 meets +0: their product leaves every sum as it is, a sum of -0 too
+      r.a[e] = r.base[e] >= 0 && k0 + k < p.ci ? x[r.base[e] + (k0 + k) * p.xs[1]] : narrow<T>(Acc(-0.0));
       const int32_t at = (thread + e * kShuffleThreads) % kTile, depth = k0 + (thread + e * kShuffleThreads) / kTile;
       const int32_t column = tile_c * p.tile_columns + at;
       const bool real = at < p.tile_columns && column < p.columns && depth < p.ci;

@@ -36,7 +36,8 @@ typename Kernel::Shared rank_sums(const GemmParams& p, const GemmTile& tile, con
     for (int32_t t = 0; t < Kernel::kThreads; ++t) body(t, r[static_cast<size_t>(t)]);
   };
   if constexpr (requires { Kernel::kDepth; }) {
-    all([&](int32_t t, auto&) { Kernel::begin(p, tile, f, t, s); });
+    bool plain = true;
+    all([&](int32_t t, auto&) { plain = !Kernel::begin(p, tile, f, t, s) && plain; });
     all([&](int32_t t, auto& mine) { Kernel::start(p, tile, f, first, t, s, mine); });
     for (int32_t step = first; step < last; ++step) {
       bool finite = true;
@@ -49,7 +50,8 @@ typename Kernel::Shared rank_sums(const GemmParams& p, const GemmTile& tile, con
         all([&](int32_t t, auto& mine) { Kernel::stash(buffer, t, s, mine); });
       }
       all([&](int32_t t, auto& mine) {
-        finite ? Kernel::multiply(buffer, t, s, mine) : Kernel::multiply_honestly(p, f, step, buffer, t, s, mine);
+        plain&& finite ? Kernel::multiply(buffer, t, s, mine)
+                       : Kernel::multiply_honestly(p, f, step, buffer, t, s, mine);
       });
       if (buffer == 0) {
         all([&](int32_t t, auto&) { Kernel::plan_rows(p, f, first, step - first + Kernel::kStages, t, s); });
@@ -286,6 +288,38 @@ TEST_CASE("a gemm block of many steps: long K, ragged channels, all phases", "[c
   }
 }
 
+TEST_CASE("a sum that underflows to -0 under a bias of -0 keeps its sign", "[cuda][kernels][gemm]") {
+  const auto check = [](auto t, int64_t ci, int64_t k) {
+    using T = decltype(t);
+    Case<T> c;
+    ctconv_cuda_problem& p = c.p;
+    p.dtype = dtype_of<T>(), p.rank = 1, p.n = 1, p.groups = 1, p.ci = ci, p.co = 8;
+    for (auto& a : p.axis) a = {1, 1, 1, 1, 1, 0, 0};
+    p.axis[2] = {4, 4 + k - 1, k, 1, 1, 0, 0};
+    int64_t ex[5], ey[5];
+    extents_of(p, false, ex), extents_of(p, true, ey);
+    set_strides(Layout::kFirst, ex, p.x, 0), set_strides(Layout::kFirst, ey, p.y, 0);
+    int64_t step = 1;
+    const int64_t ew[6] = {1, ci, 8, 1, 1, k};
+    for (const int a : {5, 4, 3, 2, 1, 0}) p.w[a] = step, step *= ew[a];
+    p.bias = CTCONV_CUDA_BIAS_ELEMENT, p.bias_stride = 1;
+    Random r(1);
+    fill(r, &c, true, false);
+    const double tiny = sizeof(T) == 8 ? 1e-200 : 1e-30;
+    for (T& v : c.x) v = narrow<T>(static_cast<Accumulator<T>>(-tiny));
+    for (T& v : c.w) v = narrow<T>(static_cast<Accumulator<T>>(tiny));
+    for (size_t i = 0; i < c.bias.size(); ++i)
+      c.bias[i] = Accumulator<T>(-0.0), c.bias_element[i] = narrow<T>(c.bias[i]);
+    const auto clean = c.y;
+    GemmForm form;
+    REQUIRE(gemm_form(p, GemmMath::kFma, &form) == "");
+    run_form(c, form, form.packing, 1, [&](const GemmParams& q) { run_fma<T>(q, 2); });
+    check_core(c, expected_core(c), "gemm");
+  };
+  check(float{}, 1, 2), check(float{}, 3, 1), check(float{}, 8, 1);
+  check(Bf16{}, 3, 1), check(double{}, 1, 2);
+}
+
 TEST_CASE("gemm refuses what its numbers cannot hold", "[cuda][gemm]") {
   ctconv_cuda_problem p{};
   p.dtype = CTCONV_CUDA_F32, p.rank = 2, p.n = 1, p.groups = 1, p.ci = 8, p.co = 8;
@@ -304,6 +338,8 @@ TEST_CASE("gemm refuses what its numbers cannot hold", "[cuda][gemm]") {
   CHECK(gemm_form(q, GemmMath::kFma, &form).find("phases") != std::string::npos);
   q = p, q.dtype = CTCONV_CUDA_F64;
   CHECK(gemm_form(q, GemmMath::kTensor, &form).find("f64") != std::string::npos);
+  q = p, q.groups = 4096, q.ci = 1024, q.x[4] = 1, q.dtype = CTCONV_CUDA_F16;
+  CHECK(gemm_form(q, GemmMath::kTensor, &form).find("channel tiles") != std::string::npos);
   q = p, q.co = 8, q.groups = 70000, q.x[4] = 1;
   CHECK_FALSE(gemm_form(q, GemmMath::kFma, &form).empty());
 }

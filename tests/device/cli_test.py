@@ -76,7 +76,7 @@ class Doctor(unittest.TestCase):
         self.assertEqual(faults, ["module"])
         self.assertEqual(parts["module"]["state"], "wrong")
         self.assertIn("both must come from the same release", parts["module"]["text"])
-        self.assertIn("pip install ctconv-cuda==", parts["module"]["mend"])
+        self.assertIn("pip install ./bindings/python-cuda", parts["module"]["mend"])
         self.assertNotIn("device", parts)
 
     def test_a_module_that_was_named_and_is_not_there(self):

@@ -49,10 +49,10 @@ bool has_nvidia_hardware() {
 std::string mend_of(ctconv_status status) {
   switch (status) {
     case CTCONV_ERR_DEVICE_MODULE_MISSING:
-      return "pip install ctconv-cuda, or build with -DCTCONV_CUDA=ON, or set CTCONV_CUDA_MODULE to the full path of "
+      return "pip install ./bindings/python-cuda from the sources, or build with -DCTCONV_CUDA=ON, or set CTCONV_CUDA_MODULE to the full path of "
              "libctconv_cuda.so";
     case CTCONV_ERR_DEVICE_MODULE_ABI:
-      return fmt::format("install the module of this release: pip install ctconv-cuda=={}", ctconv_version_string());
+      return fmt::format("install the module of this release, {}: pip install ./bindings/python-cuda from its sources", ctconv_version_string());
     case CTCONV_ERR_DEVICE_NO_DRIVER:
       return "install the NVIDIA driver, 580 or later; in a container: start it with --gpus all";
     case CTCONV_ERR_DEVICE_DRIVER_OLD:
