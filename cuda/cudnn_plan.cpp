@@ -67,7 +67,7 @@ class CudnnPlan final : public DevicePlan {
       HandleLease lease(*api_, device_.ordinal, call.stream);
       CTCONV_RETURN_IF_ERROR(lease.take_status());
       const CudnnPlanInfo* plan = aligned ? &plan_ : low_plan(lease.get());
-      if (!plan) return run_direct(call);
+      if (!plan) return run_packed_direct(problem_, packing(), call);
       cudnnBackendDescriptor_t raw = nullptr;
       cudnnStatus_t status = api_->descriptor_create(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &raw);
       const Descriptor pack(api_, raw);
@@ -102,21 +102,6 @@ class CudnnPlan final : public DevicePlan {
       if (plans.ok()) low_ = std::move(plans.value().front());
     }
     return low_.plan ? &low_ : nullptr;
-  }
-
-  Status run_direct(const DeviceCall& call) const {
-    ctconv_cuda_problem p = problem_;  // weights lie packed here
-    PackParams order;
-    pack_form(p, packing(), &order);
-    int64_t step = 1;
-    static constexpr int kLast[6] = {5, 4, 3, 2, 1, 0}, kMiddle[6] = {2, 5, 4, 3, 1, 0};
-    const int64_t extent[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
-    for (const int a : packing() == Packing::kTapsMiddle ? kMiddle : kLast) p.w[a] = step, step *= extent[a];
-    DirectParams params;
-    if (std::string reason = direct_form(p, &params); !reason.empty()) return Status(Code::UNSUPPORTED_ENGINE, reason);
-    params.x = call.x, params.w = call.w, params.bias = call.bias, params.y = call.y;
-    CTCONV_RETURN_IF_ERROR(launched(launch_direct(p.dtype, params, call.stream), "direct"));
-    return fill_tail(p, call.y, call.stream);
   }
 
   const CudnnApi* api_;

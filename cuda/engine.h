@@ -77,6 +77,8 @@ Result<size_t> measure(const Request& request, const Plans& candidates, std::vec
 
 // Shared by the rows.
 Status launched(cudaError_t error, const char* kernel);
+// The problem by `direct`, weights lying in `packing`: where a plan meets addresses its own kernel cannot take.
+Status run_packed_direct(const ctconv_cuda_problem& problem, Packing packing, const DeviceCall& call);
 Status fill_tail(const ctconv_cuda_problem& p, void* y, cudaStream_t stream);
 double useful_flop(const ctconv_cuda_problem& p);
 double moved_bytes(const ctconv_cuda_problem& p);

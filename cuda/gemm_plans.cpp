@@ -79,7 +79,7 @@ class GemmPlan final : public DevicePlan {
     if (p.vector && !aligned16(call.y)) p.vector = 0;
     if (!aligned16(call.w)) p.vector_weights = 0;
     if (math_ == GemmMath::kTensor && !(aligned16(call.w) && (form_.moves_x || aligned16(call.x)))) {
-      return run_direct(call);
+      return run_packed_direct(problem_, packing(), call);  // its copies move 16 bytes
     }
     if (form_.moves_x) {
       RelayoutParams move = form_.relayout;
@@ -98,21 +98,6 @@ class GemmPlan final : public DevicePlan {
   }
 
  private:
-  // Addresses the copies of 16 bytes cannot take; weights lie packed here.
-  Status run_direct(const DeviceCall& call) const {
-    ctconv_cuda_problem p = problem_;
-    PackParams order;
-    pack_form(p, packing(), &order);
-    const auto& axes = packed_order(packing());
-    int64_t step = 1;
-    for (int a = 5; a >= 0; --a) p.w[axes[a]] = step, step *= order.extent[a];
-    DirectParams params;
-    if (std::string reason = direct_form(p, &params); !reason.empty()) return refusal(std::move(reason));
-    params.x = call.x, params.w = call.w, params.bias = call.bias, params.y = call.y;
-    CTCONV_RETURN_IF_ERROR(launched(launch_direct(p.dtype, params, call.stream), "direct"));
-    return fill_tail(p, call.y, call.stream);
-  }
-
   const char* row_;
   ctconv_cuda_problem problem_;
   GemmMath math_;

@@ -205,6 +205,20 @@ Status launched(cudaError_t error, const char* kernel) {
   return cuda_error(error, (std::string("launch of ") + kernel).c_str());
 }
 
+Status run_packed_direct(const ctconv_cuda_problem& problem, Packing packing, const DeviceCall& call) {
+  ctconv_cuda_problem p = problem;
+  PackParams order;
+  pack_form(p, packing, &order);
+  const auto& axes = packed_order(packing);
+  int64_t step = 1;
+  for (int a = 5; a >= 0; --a) p.w[axes[a]] = step, step *= order.extent[a];
+  DirectParams params;
+  if (std::string reason = direct_form(p, &params); !reason.empty()) return refusal(std::move(reason));
+  point(params, call);
+  CTCONV_RETURN_IF_ERROR(launched(launch_direct(p.dtype, params, call.stream), "direct"));
+  return fill_tail(p, call.y, call.stream);
+}
+
 Status fill_tail(const ctconv_cuda_problem& p, void* y, cudaStream_t stream) {
   if (!has_tail(p)) return {};
   Box core;
