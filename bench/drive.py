@@ -4,6 +4,7 @@ In:  quick | full and options.   Out: bench/results/<date>-<machine>-<layout>-<t
 Environment: python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -r bench/requirements.txt
 The library is CTCONV_LIBRARY, else the newest build/*/libctconv.so; bench_onednn and bench_peaks lie beside it (or in --build).
 """
+
 import argparse
 import datetime
 import importlib.util
@@ -28,7 +29,9 @@ def build_folder(given):
 
 def environment(threads, build):
     env = dict(os.environ)
-    env["PYTHONPATH"] = os.pathsep.join([str(HERE), str(ROOT / "bindings/python"), *filter(None, [env.get("PYTHONPATH")])])
+    env["PYTHONPATH"] = os.pathsep.join(
+        [str(HERE), str(ROOT / "bindings/python"), *filter(None, [env.get("PYTHONPATH")])]
+    )
     if "CTCONV_LIBRARY" not in env and build and (build / "libctconv.so").exists():
         env["CTCONV_LIBRARY"] = str(build / "libctconv.so")
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -38,31 +41,68 @@ def environment(threads, build):
 
 
 def main():
-    ap = argparse.ArgumentParser(prog="bench/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap = argparse.ArgumentParser(
+        prog="bench/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ap.add_argument("which", choices=["quick", "full"], help="the 22 starter layers, or all of bench/layers.json")
-    ap.add_argument("--layout", choices=["first", "last", "both"], default="both", help="of x and y alike (default: both, one run each)")
+    ap.add_argument(
+        "--layout",
+        choices=["first", "last", "both"],
+        default="both",
+        help="of x and y alike (default: both, one run each)",
+    )
     ap.add_argument("--threads", default="all", help="numbers or `all`, separated by commas (default: all)")
-    ap.add_argument("--budget", type=float, default=None, help="seconds of timed calls per layer and run (default: quick 3.5, full 4.5)")
+    ap.add_argument(
+        "--budget",
+        type=float,
+        default=None,
+        help="seconds of timed calls per layer and run (default: quick 3.5, full 4.5)",
+    )
     ap.add_argument("--layers", help="only layers whose id begins with one of these, separated by commas")
     ap.add_argument("--peers", help="only these of onednn,pytorch,ort,ov; empty: none")
-    ap.add_argument("--engines", help="engines of ours to time apart from auto, where auto took another (default: native,onednn); empty: none")
-    ap.add_argument("--build", help="folder of bench_peaks, bench_onednn and libctconv.so (default: the newest in build/)")
-    ap.add_argument("--out", type=pathlib.Path, default=HERE / "results", help="folder of the JSON files (default: bench/results)")
+    ap.add_argument(
+        "--engines",
+        help="engines of ours to time apart from auto, where auto took another (default: native,onednn); empty: none",
+    )
+    ap.add_argument(
+        "--build", help="folder of bench_peaks, bench_onednn and libctconv.so (default: the newest in build/)"
+    )
+    ap.add_argument(
+        "--out", type=pathlib.Path, default=HERE / "results", help="folder of the JSON files (default: bench/results)"
+    )
     a = ap.parse_args()
     if importlib.util.find_spec("numpy") is None:
-        sys.exit("bench: this Python has no numpy; make the environment that bench/run --help names, or set CTCONV_BENCH_PYTHON")
+        sys.exit(
+            "bench: this Python has no numpy; make the environment that bench/run --help names, or set CTCONV_BENCH_PYTHON"
+        )
     try:
         counts = list(dict.fromkeys(machine.cores() if t == "all" else int(t) for t in a.threads.split(",")))
     except ValueError:
         ap.error("--threads: numbers or `all`, separated by commas")
-    build, box, day = build_folder(a.build), machine.slug(machine.describe()), datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    build, box, day = (
+        build_folder(a.build),
+        machine.slug(machine.describe()),
+        datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+    )
     budget = a.budget or (3.5 if a.which == "quick" else 4.5)
     tail = "-part" if a.layers or a.peers is not None else "-quick" if a.which == "quick" else ""
     for threads in counts:
         for layout in ("first", "last") if a.layout == "both" else (a.layout,):
             out = a.out / f"{day}-{box}-{layout}-t{threads}{tail}.json"
-            command = [sys.executable, str(HERE / "measure.py"), "--which", a.which, "--layout", layout, "--threads", str(threads),
-                       "--budget", str(budget), "--out", str(out)]
+            command = [
+                sys.executable,
+                str(HERE / "measure.py"),
+                "--which",
+                a.which,
+                "--layout",
+                layout,
+                "--threads",
+                str(threads),
+                "--budget",
+                str(budget),
+                "--out",
+                str(out),
+            ]
             for name in ("layers", "peers", "engines"):
                 if getattr(a, name) is not None:
                     command += ["--" + name, getattr(a, name)]

@@ -7,6 +7,7 @@ Out: Layer: output size, useful FLOPs, bytes; deterministic operands; floor of i
      floor  = max(useful / peak, read bytes / read bandwidth + written bytes / write bandwidth), every operand moved once;
               bandwidths are those of the working set's size, so that small layers are measured against the cache
 """
+
 import json
 import math
 import pathlib
@@ -39,8 +40,9 @@ class Layer:
         self.rank = len(self.i)
         self.x_shape, self.y_shape = (self.n, self.cin, *self.i), (self.n, self.cout, *self.o)
         self.w_shape = (self.cin, self.cout // self.g, *self.k)
-        pairs = math.prod(_pairs(i, s, lo, d, k, o) for i, s, lo, d, k, o in
-                          zip(self.i, self.s, self.lo, self.d, self.k, self.o))
+        pairs = math.prod(
+            _pairs(i, s, lo, d, k, o) for i, s, lo, d, k, o in zip(self.i, self.s, self.lo, self.d, self.k, self.o)
+        )
         self.flop = 2 * self.n * self.cin * (self.cout // self.g) * pairs
         self.read = 4 * (math.prod(self.x_shape) + math.prod(self.w_shape) + self.bias * self.cout)
         self.written = 4 * math.prod(self.y_shape)
@@ -61,7 +63,9 @@ class Layer:
     def floor(self, roof):
         """Seconds no implementation can beat, and what binds: "flop" or "mem"."""
         flop = self.flop / (roof["gflops"] * 1e9)
-        mem = self.read / (bandwidth(roof, "read", self.bytes) * 1e9) + self.written / (bandwidth(roof, "write", self.bytes) * 1e9)
+        mem = self.read / (bandwidth(roof, "read", self.bytes) * 1e9) + self.written / (
+            bandwidth(roof, "write", self.bytes) * 1e9
+        )
         return max(flop, mem), "mem" if mem > flop else "flop"
 
 

@@ -1,4 +1,5 @@
 """What a run stands on: the machine, its measured roof, the versions, and how much others disturb it."""
+
 import ctypes
 import json
 import os
@@ -31,10 +32,16 @@ def describe():
         if kind != "Instruction":
             caches[f"L{level}"] = size
     memory = _first("/proc/meminfo", r"^MemTotal:\s*(\d+) kB")
-    return {"cpu": _first("/proc/cpuinfo", r"^model name\s*:(.*)$") or platform.machine(), "cores": cores(),
-            "architecture": platform.machine(), "vectors": [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve") if f in flags],
-            "caches": caches, "memory_gib": round(int(memory or 0) / 2**20, 1), "system": f"{platform.system()} {platform.release()}",
-            "huge_pages": _first("/sys/kernel/mm/transparent_hugepage/enabled", r"\[(\w+)\]")}
+    return {
+        "cpu": _first("/proc/cpuinfo", r"^model name\s*:(.*)$") or platform.machine(),
+        "cores": cores(),
+        "architecture": platform.machine(),
+        "vectors": [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve") if f in flags],
+        "caches": caches,
+        "memory_gib": round(int(memory or 0) / 2**20, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "huge_pages": _first("/sys/kernel/mm/transparent_hugepage/enabled", r"\[(\w+)\]"),
+    }
 
 
 def slug(machine):
@@ -46,8 +53,15 @@ def revision(root):
     """The commit, with + where tracked files differ from it."""
     try:
         git = ["git", "-C", str(root)]
-        head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        dirty = subprocess.run([*git, "status", "--porcelain", "-uno", "--", "src", "capi", "include"], capture_output=True, text=True, check=True)
+        head = subprocess.run(
+            [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        dirty = subprocess.run(
+            [*git, "status", "--porcelain", "-uno", "--", "src", "capi", "include"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         return head + ("+" if dirty.stdout.strip() else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
@@ -57,7 +71,9 @@ def roof(build, threads):
     """What bench_peaks measures for this many threads."""
     program = build and build / "bench_peaks"
     if not program or not program.exists():
-        raise SystemExit("bench: bench_peaks is not built; build the project first (CTCONV_BUILD_BENCH=ON), or pass --build")
+        raise SystemExit(
+            "bench: bench_peaks is not built; build the project first (CTCONV_BUILD_BENCH=ON), or pass --build"
+        )
     answer = json.loads(subprocess.run([program, str(threads)], capture_output=True, text=True, check=True).stdout)
     return {"vectors": answer["vectors"], **answer["runs"][0]}
 

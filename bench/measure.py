@@ -7,6 +7,7 @@ Out: the file, rewritten after every layer ("complete": false until the last), a
      against `ctconv.c`, the others against `ctconv`.
 Refuses a ratio where a result differs from ours by more than TOLERANCE of its largest value.
 """
+
 import argparse
 import datetime
 import gc
@@ -39,7 +40,7 @@ def difference(y, reference):
     for image, other in zip(y, reference):
         step = max(1, 2**24 // max(1, image[0].size))
         for c in range(0, len(image), step):
-            a, b = image[c:c + step], other[c:c + step]
+            a, b = image[c : c + step], other[c : c + step]
             gap = float(np.abs(a - b).max(initial=0))
             if not np.isfinite(gap):
                 return float("inf")
@@ -67,7 +68,12 @@ def make_ready(contender, layer, reference):
         create, first = sorted(again, key=sum)[1]
     if extra is not None and contender.pays_for_y == "alloc":
         extra = max(0, extra - layer.written)
-    record = {"create_s": facts.pop("create_s", create), "extra_bytes": facts.pop("extra_bytes", extra), "pays_for_y": contender.pays_for_y, **facts}
+    record = {
+        "create_s": facts.pop("create_s", create),
+        "extra_bytes": facts.pop("extra_bytes", extra),
+        "pays_for_y": contender.pays_for_y,
+        **facts,
+    }
     if contender.pays_for_y == "alloc":
         record.pop("form", None)  # runs what ctconv runs
     if contender.note:
@@ -107,14 +113,20 @@ def run_layer(layer, makes, setting, budget, roof):
             c.close()
     if large:
         reference = None
-        timed = timing.in_turn([c.name for c in ready], lambda name: fresh(name, makes, layer, operands, setting), budget)
+        timed = timing.in_turn(
+            [c.name for c in ready], lambda name: fresh(name, makes, layer, operands, setting), budget
+        )
     else:
         operands = reference = None
         timed = timing.alternate(ready, budget, zlib.crc32(layer.id.encode()))
     for name, t in timed.items():
         seconds = t.median()
-        row[name] |= {"ms": seconds * 1e3, "best_ms": min(t.samples) * 1e3, "turns": len(t.samples),
-                      "setup_ms": max(0.0, row[name].pop("create_s") + firsts[name] - seconds) * 1e3}
+        row[name] |= {
+            "ms": seconds * 1e3,
+            "best_ms": min(t.samples) * 1e3,
+            "turns": len(t.samples),
+            "setup_ms": max(0.0, row[name].pop("create_s") + firsts[name] - seconds) * 1e3,
+        }
         if t.once:
             row[name]["once"] = True
     if not large:
@@ -132,13 +144,31 @@ def summary(layer, row, roof):
         if not record["error"] <= TOLERANCE:  # NaN too
             record["wrong"] = True
         elif name in PEERS:
-            ours = row["ctconv.alloc" if record["pays_for_y"] == "alloc" else "ctconv.c" if name.startswith("onednn") and "ms" in row.get("ctconv.c", {}) else "ctconv"]
+            ours = row[
+                "ctconv.alloc"
+                if record["pays_for_y"] == "alloc"
+                else "ctconv.c"
+                if name.startswith("onednn") and "ms" in row.get("ctconv.c", {})
+                else "ctconv"
+            ]
             ratios[name] = record["ms"] / ours["ms"]
     best = min(ratios, key=ratios.get) if ratios else None
-    return {"id": layer.id, "class": layer.kind, "rank": layer.rank, "y": layer.y_shape, "gflop": layer.flop / 1e9, "mbytes": layer.bytes / 1e6,
-            "floor_ms": floor * 1e3, "bound": bound, "gflops": layer.flop / row["ctconv"]["ms"] / 1e6,
-            "roof_share": floor * 1e3 / row["ctconv"]["ms"], "contenders": row, "ratios": ratios, "best_peer": best,
-            "best_ratio": ratios.get(best)}
+    return {
+        "id": layer.id,
+        "class": layer.kind,
+        "rank": layer.rank,
+        "y": layer.y_shape,
+        "gflop": layer.flop / 1e9,
+        "mbytes": layer.bytes / 1e6,
+        "floor_ms": floor * 1e3,
+        "bound": bound,
+        "gflops": layer.flop / row["ctconv"]["ms"] / 1e6,
+        "roof_share": floor * 1e3 / row["ctconv"]["ms"],
+        "contenders": row,
+        "ratios": ratios,
+        "best_peer": best,
+        "best_ratio": ratios.get(best),
+    }
 
 
 def rounded(value):
@@ -150,8 +180,11 @@ def rounded(value):
 
 
 def head(peers):
-    return (f"{'layer':20s} {'engine':8s} {'ms':>9s} {'alloc ms':>9s} {'GF/s':>7s} {'roof':>5s} | ratio to" +
-            "".join(f"{HEADS[p]:>10s}" for p in peers) + f" | {'worst':>6s} {'setup ms':>9s} {'wsp MB':>7s} others  engines not taken (time / auto's)")
+    return (
+        f"{'layer':20s} {'engine':8s} {'ms':>9s} {'alloc ms':>9s} {'GF/s':>7s} {'roof':>5s} | ratio to"
+        + "".join(f"{HEADS[p]:>10s}" for p in peers)
+        + f" | {'worst':>6s} {'setup ms':>9s} {'wsp MB':>7s} others  engines not taken (time / auto's)"
+    )
 
 
 def line(r, peers):
@@ -161,17 +194,37 @@ def line(r, peers):
 
     def ratio(peer):
         c = r["contenders"].get(peer, {"refused": ""})
-        return "wrong" if c.get("wrong") else "-" if "refused" in c else f"{r['ratios'][peer]:.2f}" + ("*" if c.get("once") else "")
+        return (
+            "wrong"
+            if c.get("wrong")
+            else "-"
+            if "refused" in c
+            else f"{r['ratios'][peer]:.2f}" + ("*" if c.get("once") else "")
+        )
 
-    return (f"{r['id']:20s} {ours['engine']:8s} {ours['ms']:9.3f} {alloc.get('ms', 0):9.3f} {r['gflops']:7.1f} {100 * r['roof_share']:4.0f}% |         " +
-            "".join(f"{ratio(p):>10s}" for p in peers) + f" | {r['best_ratio'] or 0:6.2f} {ours['setup_ms']:9.2f} {ours['workspace_bytes'] / 1e6:7.2f} " +
-            (f"{100 * r['strangers']:5.0f}%" if r["strangers"] is not None else "     ?") + "  " + " ".join(others))
+    return (
+        f"{r['id']:20s} {ours['engine']:8s} {ours['ms']:9.3f} {alloc.get('ms', 0):9.3f} {r['gflops']:7.1f} {100 * r['roof_share']:4.0f}% |         "
+        + "".join(f"{ratio(p):>10s}" for p in peers)
+        + f" | {r['best_ratio'] or 0:6.2f} {ours['setup_ms']:9.2f} {ours['workspace_bytes'] / 1e6:7.2f} "
+        + (f"{100 * r['strangers']:5.0f}%" if r["strangers"] is not None else "     ?")
+        + "  "
+        + " ".join(others)
+    )
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, kind in (("which", str), ("layout", str), ("threads", int), ("budget", float), ("build", pathlib.Path), ("out", pathlib.Path),
-                       ("layers", str), ("peers", str), ("engines", str)):
+    for name, kind in (
+        ("which", str),
+        ("layout", str),
+        ("threads", int),
+        ("budget", float),
+        ("build", pathlib.Path),
+        ("out", pathlib.Path),
+        ("layers", str),
+        ("peers", str),
+        ("engines", str),
+    ):
         ap.add_argument("--" + name, type=kind)
     a = ap.parse_args()
     for level in ("/dev/shm", None):
@@ -179,8 +232,14 @@ def main():
             scratch = tempfile.TemporaryDirectory(dir=level)
             break
     names = None if a.peers is None else [p for p in a.peers.split(",") if p]
-    setting = base.Setting(a.layout, a.threads, a.build, pathlib.Path(scratch.name), names,
-                           None if a.engines is None else [e for e in a.engines.split(",") if e])
+    setting = base.Setting(
+        a.layout,
+        a.threads,
+        a.build,
+        pathlib.Path(scratch.name),
+        names,
+        None if a.engines is None else [e for e in a.engines.split(",") if e],
+    )
     try:
         made, skipped = available(setting)
     except ImportError as error:
@@ -189,15 +248,35 @@ def main():
         print(f"bench: SKIPPED {name}: {why}", file=sys.stderr)
     roof, now, load = machine.roof(a.build, a.threads), datetime.datetime.now(datetime.timezone.utc), os.getloadavg()
     box = machine.describe()
-    report = {"schema": 1, "which": a.which, "layout": a.layout, "threads": a.threads, "date": now.strftime("%Y-%m-%d %H:%M UTC"), "complete": False,
-              "machine": box, "revision": machine.revision(layers.FILE.parent.parent), "versions": setting.versions, "skipped": skipped,
-              "load_before": load[0], "budget_s": a.budget, "tolerance": TOLERANCE, "roof": roof, "layers": []}
+    report = {
+        "schema": 1,
+        "which": a.which,
+        "layout": a.layout,
+        "threads": a.threads,
+        "date": now.strftime("%Y-%m-%d %H:%M UTC"),
+        "complete": False,
+        "machine": box,
+        "revision": machine.revision(layers.FILE.parent.parent),
+        "versions": setting.versions,
+        "skipped": skipped,
+        "load_before": load[0],
+        "budget_s": a.budget,
+        "tolerance": TOLERANCE,
+        "roof": roof,
+        "layers": [],
+    }
     todo = layers.load(a.which, [p for p in (a.layers or "").split(",") if p])
-    peers = [p for p in PEERS if any(p.split(".")[0] == v for v in setting.versions) and not (p == "onednn.e2e" and a.layout == "last")]
+    peers = [
+        p
+        for p in PEERS
+        if any(p.split(".")[0] == v for v in setting.versions) and not (p == "onednn.e2e" and a.layout == "last")
+    ]
     big = max(r["bytes"] for r in roof["bandwidth"])
-    print(f"\nlayout {a.layout}, {a.threads} thread{'s' if a.threads > 1 else ''}, {box['cpu']}; peak {roof['gflops']:.0f} GF/s, memory read "
-          f"{layers.bandwidth(roof, 'read', big):.1f} write {layers.bandwidth(roof, 'write', big):.1f} GB/s, core to core {roof.get('handoff_ns', 0):.0f} ns; "
-          + ", ".join(f"{k} {v}" for k, v in setting.versions.items() if "." not in k))
+    print(
+        f"\nlayout {a.layout}, {a.threads} thread{'s' if a.threads > 1 else ''}, {box['cpu']}; peak {roof['gflops']:.0f} GF/s, memory read "
+        f"{layers.bandwidth(roof, 'read', big):.1f} write {layers.bandwidth(roof, 'write', big):.1f} GB/s, core to core {roof.get('handoff_ns', 0):.0f} ns; "
+        + ", ".join(f"{k} {v}" for k, v in setting.versions.items() if "." not in k)
+    )
     if load[0] > 0.5 * box["cores"]:
         print(f"bench: WARNING: load average {load[0]:.1f} before the start; others are working here", file=sys.stderr)
     print(head(peers), flush=True)
@@ -210,7 +289,9 @@ def main():
         row["strangers"], row["took_s"] = strangers.share(), time.time() - began
         report["layers"].append(rounded(row))
         report["complete"], report["took_s"] = len(report["layers"]) == len(todo), round(time.time() - start)
-        a.out.with_suffix(".part").write_text(json.dumps(report, separators=(",", ":")).replace('{"id":', '\n{"id":') + "\n")
+        a.out.with_suffix(".part").write_text(
+            json.dumps(report, separators=(",", ":")).replace('{"id":', '\n{"id":') + "\n"
+        )
         a.out.with_suffix(".part").replace(a.out)
         print(line(row, peers), flush=True)
         gc.collect()
@@ -222,8 +303,10 @@ def close(report, todo, start):
     ratios = [r["best_ratio"] for r in report["layers"] if r["best_ratio"]]
     if ratios:
         slow = sum(r < 1 for r in ratios)
-        print(f"against the best peer of each layer: geometric mean {np.exp(np.mean(np.log(ratios))):.2f}, worst {min(ratios):.2f}, "
-              f"{slow} of {len(ratios)} below 1.0; {len(todo)} layers in {time.time() - start:.0f} s   (*: timed once)")
+        print(
+            f"against the best peer of each layer: geometric mean {np.exp(np.mean(np.log(ratios))):.2f}, worst {min(ratios):.2f}, "
+            f"{slow} of {len(ratios)} below 1.0; {len(todo)} layers in {time.time() - start:.0f} s   (*: timed once)"
+        )
     wrong = [(r["id"], n) for r in report["layers"] for n, c in r["contenders"].items() if c.get("wrong")]
     for layer, name in wrong:
         print(f"bench: WRONG: {layer}: {name} and ctconv differ; no ratio", file=sys.stderr)

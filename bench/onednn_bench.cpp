@@ -109,11 +109,19 @@ class Layer {
 
     Dims xd = {n, cin}, yd = {n, cout}, wd = {cout / groups, cin / groups}, ws;
     memory::dim taps = 1;
-    for (size_t a = 0; a < rank; ++a) xd.push_back(in[a]), yd.push_back(out[a]), wd.push_back(k[a]), taps *= k[a];
+    for (size_t a = 0; a < rank; ++a) {
+      xd.push_back(in[a]);
+      yd.push_back(out[a]);
+      wd.push_back(k[a]);
+      taps *= k[a];
+    }
     ws = {taps, cout / groups * taps};  // w lies (g, cin/g, cout/g, k..); oneDNN names it (g, cout/g, cin/g, k..)
     for (size_t a = 0, step = static_cast<size_t>(taps); a < rank; ++a)
       ws.push_back(static_cast<memory::dim>(step /= static_cast<size_t>(k[a])));
-    if (groups > 1) wd.insert(wd.begin(), groups), ws.insert(ws.begin(), cin / groups * (cout / groups) * taps);
+    if (groups > 1) {
+      wd.insert(wd.begin(), groups);
+      ws.insert(ws.begin(), cin / groups * (cout / groups) * taps);
+    }
     Dims dilation = d;
     for (auto& e : dilation) e -= 1;
 
@@ -152,7 +160,8 @@ class Layer {
     y_ = memory(mode == "last" ? y_last : y_first, engine_);
     memory y_inside = y_;
     if (mode == "e2e") {
-      x_inside = memory(x_last, engine_), y_inside = memory(y_last, engine_);
+      x_inside = memory(x_last, engine_);
+      y_inside = memory(y_last, engine_);
       extra_bytes += x_last.get_size() + y_last.get_size();
       steps_.push_back({dnnl::reorder(x, x_inside), {{DNNL_ARG_FROM, x}, {DNNL_ARG_TO, x_inside}}});
     }

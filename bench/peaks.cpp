@@ -28,9 +28,18 @@ double fma_loop(size_t count, float* sink) {
   auto s0 = start(0), s1 = start(1), s2 = start(2), s3 = start(3), s4 = start(4), s5 = start(5), s6 = start(6),
        s7 = start(7), s8 = start(8), s9 = start(9), sa = start(10), sb = start(11);
   for (size_t i = 0; i < count; ++i) {
-    s0 = hn::MulAdd(s0, a, b), s1 = hn::MulAdd(s1, a, b), s2 = hn::MulAdd(s2, a, b), s3 = hn::MulAdd(s3, a, b);
-    s4 = hn::MulAdd(s4, a, b), s5 = hn::MulAdd(s5, a, b), s6 = hn::MulAdd(s6, a, b), s7 = hn::MulAdd(s7, a, b);
-    s8 = hn::MulAdd(s8, a, b), s9 = hn::MulAdd(s9, a, b), sa = hn::MulAdd(sa, a, b), sb = hn::MulAdd(sb, a, b);
+    s0 = hn::MulAdd(s0, a, b);
+    s1 = hn::MulAdd(s1, a, b);
+    s2 = hn::MulAdd(s2, a, b);
+    s3 = hn::MulAdd(s3, a, b);
+    s4 = hn::MulAdd(s4, a, b);
+    s5 = hn::MulAdd(s5, a, b);
+    s6 = hn::MulAdd(s6, a, b);
+    s7 = hn::MulAdd(s7, a, b);
+    s8 = hn::MulAdd(s8, a, b);
+    s9 = hn::MulAdd(s9, a, b);
+    sa = hn::MulAdd(sa, a, b);
+    sb = hn::MulAdd(sb, a, b);
   }
   s0 = hn::Add(hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)), hn::Add(hn::Add(s4, s5), hn::Add(s6, s7)));
   s0 = hn::Add(s0, hn::Add(hn::Add(s8, s9), hn::Add(sa, sb)));
@@ -43,8 +52,10 @@ float read_loop(const float* p, size_t n) {
   const size_t v = hn::Lanes(d);
   auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
   for (size_t i = 0; i + 4 * v <= n; i += 4 * v) {
-    s0 = hn::Add(s0, hn::Load(d, p + i)), s1 = hn::Add(s1, hn::Load(d, p + i + v));
-    s2 = hn::Add(s2, hn::Load(d, p + i + 2 * v)), s3 = hn::Add(s3, hn::Load(d, p + i + 3 * v));
+    s0 = hn::Add(s0, hn::Load(d, p + i));
+    s1 = hn::Add(s1, hn::Load(d, p + i + v));
+    s2 = hn::Add(s2, hn::Load(d, p + i + 2 * v));
+    s3 = hn::Add(s3, hn::Load(d, p + i + 3 * v));
   }
   return hn::ReduceSum(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)));
 }

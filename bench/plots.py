@@ -4,13 +4,19 @@ In:  a run as bench/measure.py writes it.   Out: PNG files.
 ratios:   per layer a bar of the ratio to its best peer, and a mark for each peer; logarithmic, 1 is a draw.
 roofline: useful GF/s over useful FLOP per byte, libctconv and the best peer of each layer under the measured roof.
 """
+
 import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
-MARKS = {"torch": ("o", "#d1495b", "PyTorch"), "onnxruntime": ("s", "#66a182", "ONNX Runtime"), "openvino": ("^", "#8d6a9f", "OpenVINO"),
-         "onednn": ("D", "#edae49", "oneDNN primitive"), "onednn.e2e": ("v", "#c08a1e", "oneDNN with reorders")}
+MARKS = {
+    "torch": ("o", "#d1495b", "PyTorch"),
+    "onnxruntime": ("s", "#66a182", "ONNX Runtime"),
+    "openvino": ("^", "#8d6a9f", "OpenVINO"),
+    "onednn": ("D", "#edae49", "oneDNN primitive"),
+    "onednn.e2e": ("v", "#c08a1e", "oneDNN with reorders"),
+}
 AHEAD, BEHIND = "#2e6f95", "#b23a48"
 
 
@@ -24,7 +30,13 @@ def ratios(run, path):
     rows = sorted((r for r in run["layers"] if r["best_ratio"]), key=lambda r: r["best_ratio"])
     figure, axes = plt.subplots(figsize=(9, 1.6 + 0.17 * len(rows)))
     values = [r["best_ratio"] for r in rows]
-    axes.barh(range(len(rows)), [v - 1 for v in values], left=1, color=[AHEAD if v >= 1 else BEHIND for v in values], height=0.7)
+    axes.barh(
+        range(len(rows)),
+        [v - 1 for v in values],
+        left=1,
+        color=[AHEAD if v >= 1 else BEHIND for v in values],
+        height=0.7,
+    )
     for peer, (mark, colour, name) in MARKS.items():
         points = [(r["ratios"][peer], at) for at, r in enumerate(rows) if peer in r["ratios"]]
         if points:
@@ -50,8 +62,21 @@ def roofline(run, path):
     cache = max(max(b["fill"], b["read"]) for b in roof["bandwidth"] if b["bytes"] >= 2**20)
     figure, axes = plt.subplots(figsize=(8, 5.2))
     x = [2 ** (e / 4) for e in range(-12, 44)]
-    axes.plot(x, [min(peak, v * stream) for v in x], color="black", linewidth=1.2, label=f"memory {stream:.0f} GB/s, peak {peak:.0f} GF/s")
-    axes.plot(x, [min(peak, v * cache) for v in x], color="gray", linewidth=0.8, linestyle="--", label=f"cache {cache:.0f} GB/s (1 MiB and up)")
+    axes.plot(
+        x,
+        [min(peak, v * stream) for v in x],
+        color="black",
+        linewidth=1.2,
+        label=f"memory {stream:.0f} GB/s, peak {peak:.0f} GF/s",
+    )
+    axes.plot(
+        x,
+        [min(peak, v * cache) for v in x],
+        color="gray",
+        linewidth=0.8,
+        linestyle="--",
+        label=f"cache {cache:.0f} GB/s (1 MiB and up)",
+    )
     for who, colour, size, name in (("peer", "#edae49", 14, "best peer"), ("ours", AHEAD, 18, "libctconv")):
         points = []
         for r in run["layers"]:

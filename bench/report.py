@@ -5,6 +5,7 @@ In:  bench/results/*.json; of each layout and number of threads the newest compl
      (and a run of the same machine as the newest).   Out: docs/performance.md, docs/img/ratio-*.png, docs/img/roofline-*.png.
 Usage: bench/report.py [--results DIR] [--docs DIR] [--no-plots]     (plots need matplotlib)
 """
+
 import argparse
 import json
 import math
@@ -15,14 +16,34 @@ import layers
 from contenders import forced
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "onednn": "oneDNN", "onednn.e2e": "oneDNN e2e"}
+PEERS = {
+    "torch": "PyTorch",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "onednn": "oneDNN",
+    "onednn.e2e": "oneDNN e2e",
+}
 # What is aimed at: (text, layout or None for each, peer or None for the best one, geometric mean at least, worst at least)
-TARGETS = [("the best peer of each layer, channels-first", "first", None, 3.0, 1.0), ("the best peer of each layer, channels-last", "last", None, 1.5, 1.0),
-           ("PyTorch, contiguous tensors", "first", "torch", 5.0, 1.0)]
+TARGETS = [
+    ("the best peer of each layer, channels-first", "first", None, 3.0, 1.0),
+    ("the best peer of each layer, channels-last", "last", None, 1.5, 1.0),
+    ("PyTorch, contiguous tensors", "first", "torch", 5.0, 1.0),
+]
 # Milliseconds of throwaway probes of single layers, channels-first, 2 threads, on a machine of PROBED_PEAK GF/s.
 PROBED_PEAK = 234
-PROBES = {"seed1.ex": 96, "seed0.ex": 10.5, "fcn8s.dw": 0.63, "mednext.dw3d": 0.76, "gan3d.last": 2.1, "fsrcnn": 1.3, "dcgan.last": 0.051,
-          "unet3d.k2s2.wide": 6.8, "hifigan.3": 3.1, "pose.256": 7.5, "s1.k3": 1.45}
+PROBES = {
+    "seed1.ex": 96,
+    "seed0.ex": 10.5,
+    "fcn8s.dw": 0.63,
+    "mednext.dw3d": 0.76,
+    "gan3d.last": 2.1,
+    "fsrcnn": 1.3,
+    "dcgan.last": 0.051,
+    "unet3d.k2s2.wide": 6.8,
+    "hifigan.3": 3.1,
+    "pose.256": 7.5,
+    "s1.k3": 1.45,
+}
 ROOF_MEDIAN, ROOF_WIDE, WIDE, MEMORY, SETUP, SCALING, ENGINES = 0.8, 0.9, 32, 8 * 2**20, 2, 1.8, 1.1
 DISTURBED = 0.05
 
@@ -60,18 +81,32 @@ def name(run):
 def machine_lines(runs):
     run = runs[-1]
     box, versions = run["machine"], run["versions"]
-    text = [f"Machine: {box['cpu']}, {box['cores']} cores, {box['architecture']} ({', '.join(box['vectors'])}), caches "
-            + ", ".join(f"{k} {v}" for k, v in box["caches"].items()) + f", {box['memory_gib']} GiB, {box['system']}, "
-            f"transparent huge pages: {box['huge_pages']}.  ", "Versions: " + ", ".join(f"{k} {v}" for k, v in versions.items() if v) + f"; revision {run['revision']}.", ""]
+    text = [
+        f"Machine: {box['cpu']}, {box['cores']} cores, {box['architecture']} ({', '.join(box['vectors'])}), caches "
+        + ", ".join(f"{k} {v}" for k, v in box["caches"].items())
+        + f", {box['memory_gib']} GiB, {box['system']}, "
+        f"transparent huge pages: {box['huge_pages']}.  ",
+        "Versions: " + ", ".join(f"{k} {v}" for k, v in versions.items() if v) + f"; revision {run['revision']}.",
+        "",
+    ]
     for peer, why in run["skipped"].items():
         text += [f"**Not measured**: {peer} ({why}).", ""]
-    text += ["| run | date | layers | peak GF/s | memory read, write GB/s | core to core ns | load before | layers disturbed |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    text += [
+        "| run | date | layers | peak GF/s | memory read, write GB/s | core to core ns | load before | layers disturbed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for r in runs:
         last = r["roof"]["bandwidth"][-1]
         noisy = sum((row["strangers"] or 0) > DISTURBED for row in r["layers"])
-        text.append(f"| {name(r)} | {r['date']} | {len(r['layers'])} ({r['which']}) | {r['roof']['gflops']:.0f} | {last['read']:.1f}, "
-                    f"{max(last['fill'], last['stream']):.1f} | {r['roof'].get('handoff_ns', 0):.0f} | {r['load_before']:.1f} | {noisy} |")
-    return text + ["", f"Disturbed: other processes took more than {DISTURBED:.0%} of the machine while the layer was timed.", ""]
+        text.append(
+            f"| {name(r)} | {r['date']} | {len(r['layers'])} ({r['which']}) | {r['roof']['gflops']:.0f} | {last['read']:.1f}, "
+            f"{max(last['fill'], last['stream']):.1f} | {r['roof'].get('handoff_ns', 0):.0f} | {r['load_before']:.1f} | {noisy} |"
+        )
+    return text + [
+        "",
+        f"Disturbed: other processes took more than {DISTURBED:.0%} of the machine while the layer was timed.",
+        "",
+    ]
 
 
 METHOD = """## Method
@@ -103,21 +138,33 @@ is the median over the turns; a call that takes more than a quarter of the layer
 
 def limit_of(run, peer):
     """Geometric mean of the ratios that an implementation exactly at the roofline would have."""
-    found = [r["contenders"][peer or r["best_peer"]]["ms"] / r["floor_ms"] for r in run["layers"] if (peer in r["ratios"] if peer else r["best_ratio"])]
+    found = [
+        r["contenders"][peer or r["best_peer"]]["ms"] / r["floor_ms"]
+        for r in run["layers"]
+        if (peer in r["ratios"] if peer else r["best_ratio"])
+    ]
     return geometric(found)
 
 
 def target_lines(runs):
-    text = ["## Targets", "", "*At the roofline*: the geometric mean that an implementation would have whose every layer takes exactly its floor; no aim above it can be reached.", "",
-            "| against | run | geometric mean (aim) | at the roofline | worst (aim) | layers below 1.0 | met |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    text = [
+        "## Targets",
+        "",
+        "*At the roofline*: the geometric mean that an implementation would have whose every layer takes exactly its floor; no aim above it can be reached.",
+        "",
+        "| against | run | geometric mean (aim) | at the roofline | worst (aim) | layers below 1.0 | met |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for what, layout, peer, mean, worst in TARGETS:
         for run in runs:
             found = ratios_of(run, peer)
             if (layout and run["layout"] != layout) or not found:
                 continue
             g, low = geometric([v for v, _ in found]), found[0]
-            text.append(f"| {what} | {name(run)} | {g:.2f} ({mean}) | {limit_of(run, peer):.2f} | {low[0]:.2f} {low[1]} ({worst}) | {sum(v < 1 for v, _ in found)} of {len(found)} | "
-                        f"{'yes' if g >= mean and low[0] >= worst else '**no**'} |")
+            text.append(
+                f"| {what} | {name(run)} | {g:.2f} ({mean}) | {limit_of(run, peer):.2f} | {low[0]:.2f} {low[1]} ({worst}) | {sum(v < 1 for v, _ in found)} of {len(found)} | "
+                f"{'yes' if g >= mean and low[0] >= worst else '**no**'} |"
+            )
     return text + [""]
 
 
@@ -129,7 +176,9 @@ def padded_input(layer):
 
 def verdict(what, run, aim, found, missed, of):
     """One line of the table: how many of the layers miss the aim, and the worst of them."""
-    worst = f"{len(missed)} of {of}" + (": " + ", ".join(f"{i} {v}" for v, i in missed[:4]) + (", …" if len(missed) > 4 else "") if missed else "")
+    worst = f"{len(missed)} of {of}" + (
+        ": " + ", ".join(f"{i} {v}" for v, i in missed[:4]) + (", …" if len(missed) > 4 else "") if missed else ""
+    )
     return f"| {what} | {name(run)} | {aim} | {found} | {worst} |"
 
 
@@ -141,36 +190,99 @@ def own_lines(runs):
         rows = [(r, shapes[r["id"]], r["contenders"]["ctconv"]) for r in run["layers"] if r["id"] in shapes]
         shares = sorted(r["roof_share"] for r, _, _ in rows)
         low = sorted((r["roof_share"], r["id"]) for r, _, _ in rows if r["roof_share"] < ROOF_MEDIAN)
-        text.append(verdict("share of the roofline", run, f"median {ROOF_MEDIAN:.0%}", f"median {shares[len(shares) // 2]:.0%}",
-                            [(f"{v:.0%}", i) for v, i in low], len(rows)))
-        wide = [(r["roof_share"], r["id"]) for r, s, _ in rows if r["bound"] == "flop" and min(s.cin, s.cout) // s.g >= WIDE]
+        text.append(
+            verdict(
+                "share of the roofline",
+                run,
+                f"median {ROOF_MEDIAN:.0%}",
+                f"median {shares[len(shares) // 2]:.0%}",
+                [(f"{v:.0%}", i) for v, i in low],
+                len(rows),
+            )
+        )
+        wide = [
+            (r["roof_share"], r["id"]) for r, s, _ in rows if r["bound"] == "flop" and min(s.cin, s.cout) // s.g >= WIDE
+        ]
         low = sorted(v for v in wide if v[0] < ROOF_WIDE)
-        text.append(verdict(f"the same, compute-bound, {WIDE} channels and more", run, f"{ROOF_WIDE:.0%}",
-                            f"median {sorted(wide)[len(wide) // 2][0]:.0%}", [(f"{v:.0%}", i) for v, i in low], len(wide)))
+        text.append(
+            verdict(
+                f"the same, compute-bound, {WIDE} channels and more",
+                run,
+                f"{ROOF_WIDE:.0%}",
+                f"median {sorted(wide)[len(wide) // 2][0]:.0%}",
+                [(f"{v:.0%}", i) for v, i in low],
+                len(wide),
+            )
+        )
         over = sorted(((c["workspace_bytes"] - padded_input(s)) / 2**20, r["id"]) for r, s, c in rows)[::-1]
-        text.append(verdict("workspace beyond the padded input", run, f"{MEMORY >> 20} MiB", f"at most {over[0][0]:.1f} MiB",
-                            [(f"{v:.1f} MiB", i) for v, i in over if v * 2**20 > MEMORY], len(rows)))
+        text.append(
+            verdict(
+                "workspace beyond the padded input",
+                run,
+                f"{MEMORY >> 20} MiB",
+                f"at most {over[0][0]:.1f} MiB",
+                [(f"{v:.1f} MiB", i) for v, i in over if v * 2**20 > MEMORY],
+                len(rows),
+            )
+        )
         slow = sorted((c["setup_ms"] / c["ms"], r["id"]) for r, s, c in rows)[::-1]
-        text.append(verdict("creation and packing, in executes", run, SETUP, f"median {slow[len(slow) // 2][0]:.1f}",
-                            [(f"{v:.1f}", i) for v, i in slow if v > SETUP], len(rows)))
+        text.append(
+            verdict(
+                "creation and packing, in executes",
+                run,
+                SETUP,
+                f"median {slow[len(slow) // 2][0]:.1f}",
+                [(f"{v:.1f}", i) for v, i in slow if v > SETUP],
+                len(rows),
+            )
+        )
         lost = sorted((c["ms"] / e["ms"], r["id"]) for r, _, c in rows for _, e in forced(r["contenders"]))[::-1]
         if lost:
-            text.append(verdict("`auto` over the best single engine", run, ENGINES, f"at most {max(1, lost[0][0]):.2f}",
-                                [(f"{v:.2f}", i) for v, i in lost if v > ENGINES], len(rows)))
-        one = next((r for r in runs if r["layout"] == run["layout"] and r["threads"] == 1 and r["which"] == run["which"]), None)
+            text.append(
+                verdict(
+                    "`auto` over the best single engine",
+                    run,
+                    ENGINES,
+                    f"at most {max(1, lost[0][0]):.2f}",
+                    [(f"{v:.2f}", i) for v, i in lost if v > ENGINES],
+                    len(rows),
+                )
+            )
+        one = next(
+            (r for r in runs if r["layout"] == run["layout"] and r["threads"] == 1 and r["which"] == run["which"]), None
+        )
         if one and run["threads"] == 2:
             alone = {r["id"]: r["contenders"]["ctconv"]["ms"] for r in one["layers"]}
             gain = sorted((alone[r["id"]] / c["ms"], r["id"]) for r, _, c in rows if r["id"] in alone and c["ms"] > 1)
-            text.append(verdict("1 to 2 threads, layers above 1 ms", run, SCALING, f"median {gain[len(gain) // 2][0]:.2f}",
-                                [(f"{v:.2f}", i) for v, i in gain if v < SCALING], len(gain)))
+            text.append(
+                verdict(
+                    "1 to 2 threads, layers above 1 ms",
+                    run,
+                    SCALING,
+                    f"median {gain[len(gain) // 2][0]:.2f}",
+                    [(f"{v:.2f}", i) for v, i in gain if v < SCALING],
+                    len(gain),
+                )
+            )
     run = next((r for r in runs if r["layout"] == "first" and r["threads"] == 2), None)
     if run:
         found = {r["id"]: r["contenders"]["ctconv"]["ms"] for r in run["layers"]}
         scale = PROBED_PEAK / run["roof"]["gflops"]
-        text += ["", f"| starter layers, {name(run)} | " + " | ".join(i for i in PROBES if i in found) + " |", "| --- |" + " ---: |" * sum(i in found for i in PROBES),
-                 "| probe, scaled by the peak, ms | " + " | ".join(f"{v * scale:.3g}" for i, v in PROBES.items() if i in found) + " |",
-                 "| libctconv, ms | " + " | ".join(("" if found[i] <= v * scale else "**") + f"{found[i]:.3g}" + ("" if found[i] <= v * scale else "**")
-                                                   for i, v in PROBES.items() if i in found) + " |"]
+        text += [
+            "",
+            f"| starter layers, {name(run)} | " + " | ".join(i for i in PROBES if i in found) + " |",
+            "| --- |" + " ---: |" * sum(i in found for i in PROBES),
+            "| probe, scaled by the peak, ms | "
+            + " | ".join(f"{v * scale:.3g}" for i, v in PROBES.items() if i in found)
+            + " |",
+            "| libctconv, ms | "
+            + " | ".join(
+                ("" if found[i] <= v * scale else "**") + f"{found[i]:.3g}" + ("" if found[i] <= v * scale else "**")
+                for i, v in PROBES.items()
+                if i in found
+            )
+            + " |",
+        ]
     return text + [""]
 
 
@@ -180,15 +292,23 @@ def peer_lines(run):
         found = ratios_of(run, peer)
         if found:
             values = [v for v, _ in found]
-            text.append(f"| {label} | {len(values)} | {geometric(values):.2f} | {values[len(values) // 2]:.2f} | {values[0]:.2f} {found[0][1]} | {sum(v < 1 for v in values)} |")
+            text.append(
+                f"| {label} | {len(values)} | {geometric(values):.2f} | {values[len(values) // 2]:.2f} | {values[0]:.2f} {found[0][1]} | {sum(v < 1 for v in values)} |"
+            )
     by = {}
     for r in run["layers"]:
         by.setdefault(r["class"], []).append(r)
-    text += ["", "| class | layers | geometric mean against the best peer | worst | mean share of the roof |", "| --- | --- | --- | --- | --- |"]
+    text += [
+        "",
+        "| class | layers | geometric mean against the best peer | worst | mean share of the roof |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for kind, rows in sorted(by.items()):
         values = [r["best_ratio"] for r in rows if r["best_ratio"]]
         if values:
-            text.append(f"| {kind} | {len(rows)} | {geometric(values):.2f} | {min(values):.2f} | {geometric([r['roof_share'] for r in rows]):.0%} |")
+            text.append(
+                f"| {kind} | {len(rows)} | {geometric(values):.2f} | {min(values):.2f} | {geometric([r['roof_share'] for r in rows]):.0%} |"
+            )
     return text + [""]
 
 
@@ -197,27 +317,54 @@ def choice_lines(run):
     lost = []
     for r in run["layers"]:
         ours = r["contenders"]["ctconv"]
-        lost += [(c["ms"] / ours["ms"], f"{r['id']} ({engine} {c['ms']:.3g} ms, {ours['engine']} {ours['ms']:.3g} ms)")
-                 for engine, c in forced(r["contenders"]) if c["ms"] < 0.95 * ours["ms"]]
+        lost += [
+            (c["ms"] / ours["ms"], f"{r['id']} ({engine} {c['ms']:.3g} ms, {ours['engine']} {ours['ms']:.3g} ms)")
+            for engine, c in forced(r["contenders"])
+            if c["ms"] < 0.95 * ours["ms"]
+        ]
     if not lost:
         return ["No layer where another engine was more than 5 % faster than the one `auto` took.", ""]
-    return [f"{len(lost)} layers where another engine was more than 5 % faster than the one `auto` took: " + "; ".join(t for _, t in sorted(lost)) + ".", ""]
+    return [
+        f"{len(lost)} layers where another engine was more than 5 % faster than the one `auto` took: "
+        + "; ".join(t for _, t in sorted(lost))
+        + ".",
+        "",
+    ]
 
 
 def table_lines(run):
     peers = [p for p in PEERS if any(p in r["contenders"] for r in run["layers"])]
-    text = ["| layer | engine | ms | useful GF/s | roof | " + " | ".join(PEERS[p] for p in peers) + " | best peer | setup ms | workspace MB | memory MB |",
-            "| --- | --- |" + " ---: |" * (7 + len(peers))]
+    text = [
+        "| layer | engine | ms | useful GF/s | roof | "
+        + " | ".join(PEERS[p] for p in peers)
+        + " | best peer | setup ms | workspace MB | memory MB |",
+        "| --- | --- |" + " ---: |" * (7 + len(peers)),
+    ]
     for r in run["layers"]:
         ours = r["contenders"]["ctconv"]
         cells = []
         for p in peers:
             c = r["contenders"].get(p, {"refused": ""})
-            cells.append("wrong" if c.get("wrong") else "-" if "refused" in c else f"{r['ratios'][p]:.2f}" + ("*" if c.get("once") else ""))
-        best = "-" if not r["best_ratio"] else f"{r['best_ratio']:.2f}" if r["best_ratio"] >= 1 else f"**{r['best_ratio']:.2f}**"
+            cells.append(
+                "wrong"
+                if c.get("wrong")
+                else "-"
+                if "refused" in c
+                else f"{r['ratios'][p]:.2f}" + ("*" if c.get("once") else "")
+            )
+        best = (
+            "-"
+            if not r["best_ratio"]
+            else f"{r['best_ratio']:.2f}"
+            if r["best_ratio"] >= 1
+            else f"**{r['best_ratio']:.2f}**"
+        )
         extra = "-" if ours["extra_bytes"] is None else f"{ours['extra_bytes'] / 1e6:.1f}"
-        text.append(f"| {r['id']} | {ours['engine']} | {ours['ms']:.4g} | {r['gflops']:.1f} | {r['roof_share']:.0%} ({r['bound']}) | " + " | ".join(cells)
-                    + f" | {best} | {ours['setup_ms']:.3g} | {ours['workspace_bytes'] / 1e6:.2f} | {extra} |")
+        text.append(
+            f"| {r['id']} | {ours['engine']} | {ours['ms']:.4g} | {r['gflops']:.1f} | {r['roof_share']:.0%} ({r['bound']}) | "
+            + " | ".join(cells)
+            + f" | {best} | {ours['setup_ms']:.3g} | {ours['workspace_bytes'] / 1e6:.2f} | {extra} |"
+        )
     return text + [""]
 
 
@@ -235,18 +382,35 @@ def main():
             import plots
         except ImportError as error:
             print(f"report: no pictures: {error}", file=sys.stderr)
-    text = ["# Performance", "", "Written by `bench/report.py` from `bench/results/`; do not edit. Which loops run, what was tried and what is left: "
-            "[decisions/native-forms.md](decisions/native-forms.md).", "", *machine_lines(runs), *target_lines(runs), *own_lines(runs), METHOD]
+    text = [
+        "# Performance",
+        "",
+        "Written by `bench/report.py` from `bench/results/`; do not edit. Which loops run, what was tried and what is left: "
+        "[decisions/native-forms.md](decisions/native-forms.md).",
+        "",
+        *machine_lines(runs),
+        *target_lines(runs),
+        *own_lines(runs),
+        METHOD,
+    ]
     for run in runs:
         tag = f"{run['layout']}-t{run['threads']}.png"
         text += [f"## {name(run)}", ""]
         if plots:
             plots.ratios(run, images / f"ratio-{tag}")
             plots.roofline(run, images / f"roofline-{tag}")
-            text += [f"![Ratio to each peer, {name(run)}](img/ratio-{tag})", "", f"![Roofline, {name(run)}](img/roofline-{tag})", ""]
+            text += [
+                f"![Ratio to each peer, {name(run)}](img/ratio-{tag})",
+                "",
+                f"![Roofline, {name(run)}](img/roofline-{tag})",
+                "",
+            ]
         text += [*peer_lines(run), *choice_lines(run), *table_lines(run)]
     (a.docs / "performance.md").write_text("\n".join(text).rstrip() + "\n")
-    print(f"report: {a.docs / 'performance.md'} from {len(runs)} runs: " + "; ".join(f"{name(r)} {r['date']}" for r in runs))
+    print(
+        f"report: {a.docs / 'performance.md'} from {len(runs)} runs: "
+        + "; ".join(f"{name(r)} {r['date']}" for r in runs)
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Checks of the harness itself, without peers and without the library. Exit 0, 77 where numpy is missing, else an AssertionError.
 
-    useful FLOPs and output sizes against counting by hand; the floor; a wrong result gets no ratio and is marked; a peer that
-    makes its own y is set against ours doing so; the comparison sees one wrong element, another shape and a NaN; rounds end.
+useful FLOPs and output sizes against counting by hand; the floor; a wrong result gets no ratio and is marked; a peer that
+makes its own y is set against ours doing so; the comparison sees one wrong element, another shape and a NaN; rounds end.
 """
+
 import itertools
 import json
 import pathlib
@@ -21,7 +22,13 @@ import measure  # noqa: E402
 import report  # noqa: E402
 import timing  # noqa: E402
 
-ROOF = {"gflops": 100.0, "bandwidth": [{"bytes": 2**10, "read": 40.0, "fill": 20.0, "stream": 5.0}, {"bytes": 2**30, "read": 10.0, "fill": 6.0, "stream": 8.0}]}
+ROOF = {
+    "gflops": 100.0,
+    "bandwidth": [
+        {"bytes": 2**10, "read": 40.0, "fill": 20.0, "stream": 5.0},
+        {"bytes": 2**30, "read": 10.0, "fill": 6.0, "stream": 8.0},
+    ],
+}
 
 
 def row(**changed):
@@ -56,14 +63,21 @@ def records(**errors):
     def one(ms, pays="reuse", error=0.0):
         return {"ms": ms, "error": error, "pays_for_y": pays}
 
-    return {"ctconv": {**one(2.0), "engine": "native", "setup_ms": 1.0, "workspace_bytes": 0, "extra_bytes": 0}, "ctconv.alloc": one(4.0, "alloc"),
-            "torch": one(12.0, "alloc", errors.get("torch", 0.0)), "onednn": one(3.0, error=errors.get("onednn", 0.0)), "openvino": {"refused": "no"}}
+    return {
+        "ctconv": {**one(2.0), "engine": "native", "setup_ms": 1.0, "workspace_bytes": 0, "extra_bytes": 0},
+        "ctconv.alloc": one(4.0, "alloc"),
+        "torch": one(12.0, "alloc", errors.get("torch", 0.0)),
+        "onednn": one(3.0, error=errors.get("onednn", 0.0)),
+        "openvino": {"refused": "no"},
+    }
 
 
 def test_ratios():
     layer = layers.Layer(row())
     good = measure.summary(layer, records(), ROOF)
-    assert good["ratios"] == {"torch": 3.0, "onednn": 1.5} and good["best_peer"] == "onednn" and good["best_ratio"] == 1.5
+    assert (
+        good["ratios"] == {"torch": 3.0, "onednn": 1.5} and good["best_peer"] == "onednn" and good["best_ratio"] == 1.5
+    )
     for error in (1e-3, float("nan"), float("inf")):
         bad = measure.summary(layer, records(onednn=error), ROOF)
         assert bad["ratios"] == {"torch": 3.0} and bad["contenders"]["onednn"]["wrong"]
@@ -93,22 +107,57 @@ class Fake:
 def test_rounds():
     fast, slow = Fake("fast", 1e-4), Fake("slow", 9.0)
     timed = timing.alternate([fast, slow], 0.1, 1)
-    assert abs(timed["fast"].median() - 1e-4) < 1e-9 and len(timed["fast"].samples) >= timing.ROUNDS_LEAST and fast.calls > 60
+    assert (
+        abs(timed["fast"].median() - 1e-4) < 1e-9
+        and len(timed["fast"].samples) >= timing.ROUNDS_LEAST
+        and fast.calls > 60
+    )
     assert timed["slow"].once and slow.calls == 1
 
 
 def test_report():
     layer = measure.rounded({**measure.summary(layers.Layer(row()), records(), ROOF), "strangers": 0.5, "took_s": 1.0})
-    run = {"which": "full", "layout": "first", "threads": 2, "date": "2026-01-02 03:04 UTC", "complete": True, "revision": "abc", "load_before": 0.1, "roof": ROOF,
-           "machine": {"cpu": "X", "cores": 2, "architecture": "a", "vectors": [], "caches": {}, "memory_gib": 1.0, "system": "s", "huge_pages": "m"},
-           "versions": {"ctconv": "0.1.0"}, "skipped": {"ort": "absent"}, "layers": [layer]}
+    run = {
+        "which": "full",
+        "layout": "first",
+        "threads": 2,
+        "date": "2026-01-02 03:04 UTC",
+        "complete": True,
+        "revision": "abc",
+        "load_before": 0.1,
+        "roof": ROOF,
+        "machine": {
+            "cpu": "X",
+            "cores": 2,
+            "architecture": "a",
+            "vectors": [],
+            "caches": {},
+            "memory_gib": 1.0,
+            "system": "s",
+            "huge_pages": "m",
+        },
+        "versions": {"ctconv": "0.1.0"},
+        "skipped": {"ort": "absent"},
+        "layers": [layer],
+    }
     with tempfile.TemporaryDirectory() as folder:
         results = pathlib.Path(folder)
-        for name, changed in (("a", {}), ("b", {"which": "quick", "date": "2026-01-03 00:00 UTC"}), ("c", {"complete": False}), ("d-part", {"threads": 1})):
+        for name, changed in (
+            ("a", {}),
+            ("b", {"which": "quick", "date": "2026-01-03 00:00 UTC"}),
+            ("c", {"complete": False}),
+            ("d-part", {"threads": 1}),
+        ):
             (results / f"{name}.json").write_text(json.dumps({**run, **changed}))
         runs = report.chosen(results)
     assert len(runs) == 1 and runs[0]["which"] == "full"
-    text = "\n".join(report.machine_lines(runs) + report.target_lines(runs) + report.peer_lines(run) + report.choice_lines(run) + report.table_lines(run))
+    text = "\n".join(
+        report.machine_lines(runs)
+        + report.target_lines(runs)
+        + report.peer_lines(run)
+        + report.choice_lines(run)
+        + report.table_lines(run)
+    )
     assert "Not measured**: ort" in text and "| 3.00 | - | 1.50 | 1.50 |" in text and "**no**" in text
 
 

@@ -9,6 +9,7 @@ latest; a contender whose single call takes more than a quarter of the budget is
 Layers too large for all contenders to hold their memory at the same time (in_turn): a turn is creation, one untimed call, timed calls for at
 least VISIT seconds, release; turns go round until the budget is spent.
 """
+
 import gc
 import random
 import statistics

@@ -65,7 +65,10 @@ ctconv_status report(const Status& status, ctconv_error* e) {
 }
 
 Status null_argument(const char* what) {
-  return Status(Status::Detail{.code = Code::MISUSE_NULL, .argument = what, .value = "NULL", .range = "a valid pointer",
+  return Status(Status::Detail{.code = Code::MISUSE_NULL,
+                               .argument = what,
+                               .value = "NULL",
+                               .range = "a valid pointer",
                                .message = std::string(what) + " must not be NULL"});
 }
 

@@ -169,17 +169,29 @@ ctconv_cuda_problem cuda_problem(const Problem& p, int32_t bias, int64_t bias_st
   ctconv_cuda_problem r{};
   r.dtype = static_cast<int32_t>(p.dtype);
   r.rank = p.rank;
-  r.n = p.n, r.groups = p.groups, r.ci = p.ci, r.co = p.co;
-  r.x[0] = p.x.n, r.x[1] = p.x.c, r.y[0] = p.y.n, r.y[1] = p.y.c;
-  r.w[0] = p.w.g, r.w[1] = p.w.ci, r.w[2] = p.w.co;
+  r.n = p.n;
+  r.groups = p.groups;
+  r.ci = p.ci;
+  r.co = p.co;
+  r.x[0] = p.x.n;
+  r.x[1] = p.x.c;
+  r.y[0] = p.y.n;
+  r.y[1] = p.y.c;
+  r.w[0] = p.w.g;
+  r.w[1] = p.w.ci;
+  r.w[2] = p.w.co;
   for (int a = 0; a < 3; ++a) {
     const Axis& axis = p.axis[a];
     r.axis[a] = {axis.i, axis.o, axis.k, axis.s, axis.d, axis.lo, axis.tail};
-    r.x[2 + a] = p.x.axis[a], r.y[2 + a] = p.y.axis[a], r.w[3 + a] = p.w.tap[a];
+    r.x[2 + a] = p.x.axis[a];
+    r.y[2 + a] = p.y.axis[a];
+    r.w[3 + a] = p.w.tap[a];
   }
-  r.bias = bias, r.bias_stride = bias_stride;
+  r.bias = bias;
+  r.bias_stride = bias_stride;
   r.activation = static_cast<int32_t>(p.act.kind);
-  r.alpha = p.act.alpha, r.beta = p.act.beta;
+  r.alpha = p.act.alpha;
+  r.beta = p.act.beta;
   return r;
 }
 

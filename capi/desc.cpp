@@ -19,14 +19,14 @@ std::string known_dialects(std::string_view asked) {
   const auto family = [](std::string_view name) { return name.substr(0, name.find('.')); };
   std::string same, families;
   std::string_view last;
-  for (const Dialect& d : dialects()) {
+  for (const Dialect &d : dialects()) {
     if (family(d.name) == family(asked)) same += (same.empty() ? "" : ", ") + std::string(d.name);
     if (family(d.name) != last) families += (families.empty() ? "" : ", ") + std::string(last = family(d.name));
   }
   return same.empty() ? "names that begin with " + families + " (ctconv_dialect_name lists all)" : same;
 }
 
-Status set(ctconv_desc* desc, const char* name, const ctconv_value* value) {
+Status set(ctconv_desc *desc, const char *name, const ctconv_value *value) {
   if (desc == nullptr) return null_argument("desc");
   if (name == nullptr) return null_argument("name");
   if (value == nullptr) return null_argument("value");
@@ -38,7 +38,7 @@ Status set(ctconv_desc* desc, const char* name, const ctconv_value* value) {
 
 // Runs `body`; a failure is remembered in desc as well as returned.
 template <class F>
-ctconv_status remembered(ctconv_desc* desc, F&& body) noexcept {
+ctconv_status remembered(ctconv_desc *desc, F &&body) noexcept {
   return guarded(nullptr, [&]() -> Status {
     const auto keep = [&](Status status) {
       if (desc != nullptr && !desc->failed_set) desc->failed_set = status.detail();
@@ -47,7 +47,7 @@ ctconv_status remembered(ctconv_desc* desc, F&& body) noexcept {
     try {
       Status status = body();
       return status.ok() ? Status() : keep(std::move(status));
-    } catch (const std::bad_alloc&) {
+    } catch (const std::bad_alloc &) {
       if (desc != nullptr && !desc->failed_set) {  // remembered without taking memory: the text fits inside a string
         desc->failed_set.emplace();
         desc->failed_set->code = Code::NO_MEMORY;
@@ -58,15 +58,18 @@ ctconv_status remembered(ctconv_desc* desc, F&& body) noexcept {
   });
 }
 
-Status read_spec_input(const ctconv_tensor* x, TensorView* out) { return x != nullptr ? read_tensor(*x, "x", false, out) : Status(); }
+Status read_spec_input(const ctconv_tensor *x, TensorView *out) {
+  return x != nullptr ? read_tensor(*x, "x", false, out) : Status();
+}
 
-Status initialise_into(const ctconv_desc* desc, uint64_t seed, const ctconv_tensor* out, bool weight) {
+Status initialise_into(const ctconv_desc *desc, uint64_t seed, const ctconv_tensor *out, bool weight) {
   if (desc == nullptr) return null_argument("desc");
   if (out == nullptr) return null_argument("out");
   TensorView view;
   CTCONV_RETURN_IF_ERROR(read_tensor(*out, "out", true, &view));
   if (!on_host(view)) {
-    return argument_error(Code::MISUSE_TENSOR_DEVICE, "out", std::to_string(view.device_type), "host memory", "lies on a device");
+    return argument_error(Code::MISUSE_TENSOR_DEVICE, "out", std::to_string(view.device_type), "host memory",
+                          "lies on a device");
   }
   Span span;
   CTCONV_RETURN_IF_ERROR(span_of(view, "out", &span));
@@ -77,7 +80,8 @@ Status initialise_into(const ctconv_desc* desc, uint64_t seed, const ctconv_tens
   if (weight) return initialise_weight(*d, seed, view);
   auto specs = weight_specs(*d, nullptr);  // fans of the bias are the weight's; dialects whose weight needs x have none
   const std::span<const int64_t> shape =
-      specs.ok() ? std::span<const int64_t>(specs->weight.shape.data(), static_cast<size_t>(specs->weight.ndim)) : std::span<const int64_t>();
+      specs.ok() ? std::span<const int64_t>(specs->weight.shape.data(), static_cast<size_t>(specs->weight.ndim))
+                 : std::span<const int64_t>();
   return initialise_bias(*d, seed, shape, view);
 }
 
@@ -91,11 +95,14 @@ ctconv_status ctconv_desc_create(const char *dialect, ctconv_desc **desc, ctconv
     if (dialect == nullptr) return null_argument("dialect");
     if (desc == nullptr) return null_argument("desc");
     std::string_view version;
-    const Dialect* found = find_dialect(dialect, &version);
+    const Dialect *found = find_dialect(dialect, &version);
     if (found == nullptr) {
       const std::string known = known_dialects(dialect);
       const std::string asked = '"' + std::string(cut_utf8(dialect, 60)) + '"';
-      return Status(Status::Detail{.code = Code::MISUSE_DIALECT, .argument = "dialect", .value = asked, .range = known,
+      return Status(Status::Detail{.code = Code::MISUSE_DIALECT,
+                                   .argument = "dialect",
+                                   .value = asked,
+                                   .range = known,
                                    .message = "dialect " + asked + " is unknown; known: " + known});
     }
     auto made = std::make_unique<ctconv_desc>();
@@ -121,7 +128,8 @@ ctconv_status ctconv_desc_set_ints(ctconv_desc *desc, const char *name, const in
   return remembered(desc, [&]() -> Status {
     if (values == nullptr && count > 0) return null_argument("values");
     if (count > (size_t{1} << 20)) {
-      return argument_error(Code::MISUSE_VALUE, name != nullptr ? name : "count", std::to_string(count) + " items", "0 to 2^20 items", "has an item count out of range");
+      return argument_error(Code::MISUSE_VALUE, name != nullptr ? name : "count", std::to_string(count) + " items",
+                            "0 to 2^20 items", "has an item count out of range");
     }
     std::vector<ctconv_value> items(count);
     for (size_t n = 0; n < count; ++n) {
@@ -183,8 +191,9 @@ ctconv_status ctconv_desc_validate(const ctconv_desc *desc, ctconv_error *error)
   });
 }
 
-ctconv_status ctconv_desc_weight_spec(const ctconv_desc *desc, const ctconv_tensor *x, ctconv_spec *weight, ctconv_spec *bias, ctconv_error *error) {
-  for (ctconv_spec* spec : {weight, bias}) {
+ctconv_status ctconv_desc_weight_spec(const ctconv_desc *desc, const ctconv_tensor *x, ctconv_spec *weight,
+                                      ctconv_spec *bias, ctconv_error *error) {
+  for (ctconv_spec *spec : {weight, bias}) {
     if (spec != nullptr) std::memset(spec, 0, sizeof *spec);
   }
   return guarded(error, [&]() -> Status {
@@ -201,7 +210,8 @@ ctconv_status ctconv_desc_weight_spec(const ctconv_desc *desc, const ctconv_tens
   });
 }
 
-ctconv_status ctconv_init_weight(const ctconv_desc *desc, uint64_t seed, const ctconv_tensor *out, ctconv_error *error) {
+ctconv_status ctconv_init_weight(const ctconv_desc *desc, uint64_t seed, const ctconv_tensor *out,
+                                 ctconv_error *error) {
   return guarded(error, [&] { return initialise_into(desc, seed, out, true); });
 }
 

@@ -80,7 +80,8 @@ std::string describe_op(const ctconv_op& op) {
 
 }  // namespace
 
-extern "C" ctconv_status ctconv_describe(const ctconv_op *op, const ctconv_call *call, char *buf, size_t cap, size_t *needed, ctconv_error *error) {
+extern "C" ctconv_status ctconv_describe(const ctconv_op* op, const ctconv_call* call, char* buf, size_t cap,
+                                         size_t* needed, ctconv_error* error) {
   if (needed != nullptr) *needed = 0;
   if (buf != nullptr && cap > 0) buf[0] = '\0';
   return guarded(error, [&]() -> Status {

@@ -17,7 +17,7 @@ struct PlanFacts {
   Problem problem;
   double estimated_seconds = 0;
   size_t workspace_bytes = 0, packed_bytes = 0;
-  int32_t threads = 0;                                        // 0: threads of the host have no part in it
+  int32_t threads = 0;                                       // 0: threads of the host have no part in it
   std::vector<std::pair<std::string, std::string>> device;   // fact of the device, value
   std::vector<std::pair<std::string, std::string>> refused;  // engine or kernel, reason
 };

@@ -6,18 +6,18 @@ using namespace ctconv;
 
 namespace {
 
-Status execute(const ctconv_op& op, const ctconv_call* given) {
+Status execute(const ctconv_op &op, const ctconv_call *given) {
   Call call;
   CTCONV_RETURN_IF_ERROR(read_call(op, given, Stage::kExecute, &call));
   CTCONV_RETURN_IF_ERROR(check_output(op, call, Stage::kExecute));
   if (op.gpu) return op.gpu->execute(gpu_call(op, call));
   auto plan = plan_of(op, call);
   if (!plan.ok()) return plan.take_status();
-  const Plan& p = **plan;
+  const Plan &p = **plan;
   const size_t need = p.workspace_bytes();
   if (call.workspace != nullptr && call.workspace_bytes < need) {
-    return argument_error(Code::WORKSPACE_SIZE, "workspace_bytes", std::to_string(call.workspace_bytes), ">= " + std::to_string(need),
-                          "is smaller than this plan needs");
+    return argument_error(Code::WORKSPACE_SIZE, "workspace_bytes", std::to_string(call.workspace_bytes),
+                          ">= " + std::to_string(need), "is smaller than this plan needs");
   }
   Buffer own;
   if (call.workspace == nullptr && need > 0) {
@@ -27,7 +27,9 @@ Status execute(const ctconv_op& op, const ctconv_call* given) {
   }
   const RunMemory memory{.x = call.x.data,
                          .w = call.has_weight ? call.weight.data : op.weight.view.data,
-                         .bias = call.has_bias ? call.bias.data : op.bias.there ? op.bias_values.data() : nullptr,
+                         .bias = call.has_bias   ? call.bias.data
+                                 : op.bias.there ? op.bias_values.data()
+                                                 : nullptr,
                          .bias_stride = call.has_bias ? vector_stride(call.bias) : 1,
                          .y = call.y.data,
                          .workspace = call.workspace != nullptr ? call.workspace : own.data()};
@@ -52,7 +54,8 @@ ctconv_status ctconv_output_spec(const ctconv_op *op, const ctconv_call *call, c
   });
 }
 
-ctconv_status ctconv_prepare(const ctconv_op *op, const ctconv_call *call, size_t *workspace_bytes, ctconv_error *error) {
+ctconv_status ctconv_prepare(const ctconv_op *op, const ctconv_call *call, size_t *workspace_bytes,
+                             ctconv_error *error) {
   if (workspace_bytes != nullptr) *workspace_bytes = 0;
   return guarded(error, [&]() -> Status {
     if (op == nullptr) return null_argument("op");

@@ -39,7 +39,9 @@ std::string make_build_info() {
 
 extern "C" {
 
-int32_t ctconv_version(void) { return CTCONV_VERSION_MAJOR * 10000 + CTCONV_VERSION_MINOR * 100 + CTCONV_VERSION_PATCH; }
+int32_t ctconv_version(void) {
+  return CTCONV_VERSION_MAJOR * 10000 + CTCONV_VERSION_MINOR * 100 + CTCONV_VERSION_PATCH;
+}
 
 const char *ctconv_version_string(void) { return CTCONV_VERSION_STRING; }
 
@@ -69,11 +71,12 @@ ctconv_status ctconv_dialect_argument(const char *dialect, int32_t index, ctconv
     ctconv_argument out;
     CTCONV_RETURN_IF_ERROR(read_record(argument, "ctconv_argument", kFirstArgument, &out));
     std::string_view version;
-    const Dialect* found = find_dialect(dialect, &version);
+    const Dialect *found = find_dialect(dialect, &version);
     if (found == nullptr) return Status(Code::MISUSE_DIALECT, "dialect is unknown");
     const auto rows = arguments_of(*found, version);
-    if (index < 0 || static_cast<size_t>(index) >= rows.size()) return Status(Code::MISUSE_OPTION, "index is past the last argument");
-    const ArgumentRow& row = rows[static_cast<size_t>(index)];
+    if (index < 0 || static_cast<size_t>(index) >= rows.size())
+      return Status(Code::MISUSE_OPTION, "index is past the last argument");
+    const ArgumentRow &row = rows[static_cast<size_t>(index)];
     write_field(argument, &ctconv_argument::name, row.name);
     write_field(argument, &ctconv_argument::default_text, row.default_text);
     write_field(argument, &ctconv_argument::position, row.by_name_only ? -1 : index);

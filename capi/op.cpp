@@ -13,15 +13,16 @@
 
 using namespace ctconv;
 
-ctconv_op::ctconv_op(Descriptor d, Options o) : desc(std::move(d)), options(std::move(o)), plans(static_cast<size_t>(options.plan_limit)) {}
+ctconv_op::ctconv_op(Descriptor d, Options o)
+    : desc(std::move(d)), options(std::move(o)), plans(static_cast<size_t>(options.plan_limit)) {}
 ctconv_op::~ctconv_op() = default;
 
 namespace {
 
 Status check_host(const TensorView& t, const char* name) {
   if (on_host(t)) return {};
-  return argument_error(Code::MISUSE_TENSOR_DEVICE, name, "device type " + std::to_string(t.device_type), "host memory (1, or 3 pinned)",
-                        "lies on another device than the op");
+  return argument_error(Code::MISUSE_TENSOR_DEVICE, name, "device type " + std::to_string(t.device_type),
+                        "host memory (1, or 3 pinned)", "lies on another device than the op");
 }
 
 constexpr int64_t kCopyPiece = int64_t{1} << 20;
@@ -32,13 +33,16 @@ Status keep(const TensorView& given, const char* name, const Options& options, c
   Span span;
   CTCONV_RETURN_IF_ERROR(span_of(given, name, &span));
   if (!bytes.ok() || count_of(given) == INT64_MAX) {
-    return argument_error(Code::SHAPE_OUTPUT_OVERFLOW, name, std::to_string(count_of(given)) + " elements", "byte counts below 2^63", "is too large");
+    return argument_error(Code::SHAPE_OUTPUT_OVERFLOW, name, std::to_string(count_of(given)) + " elements",
+                          "byte counts below 2^63", "is too large");
   }
   own->view = given;
   own->there = true;
   if (options.borrow_weights) return {};
   own->copy = Buffer(options.allocator, static_cast<size_t>(bytes.value()));
-  if (!own->copy.ok()) return Status(Code::NO_MEMORY, std::string(name) + ": could not allocate " + std::to_string(bytes.value()) + " bytes");
+  if (!own->copy.ok())
+    return Status(Code::NO_MEMORY,
+                  std::string(name) + ": could not allocate " + std::to_string(bytes.value()) + " bytes");
   lie_dense(&own->view, own->copy.data());
   const int64_t size = bytes.value(), pieces = size / kCopyPiece;
   if (pieces > 1 && given.strides == own->view.strides) {  // large and dense: most of the time goes into fresh pages
@@ -70,11 +74,13 @@ Status merge_activation(const Descriptor& desc, Options* options) {
     return argument_error(Code::MISUSE_ACTIVATION, "activation", std::to_string(options->activation.kind), "0 (none)",
                           "is given in the options and in the arguments of " + desc.dialect);
   }
-  options->activation = {static_cast<Epilogue::Kind>(desc.activation.kind), desc.activation.alpha, desc.activation.beta};
+  options->activation = {static_cast<Epilogue::Kind>(desc.activation.kind), desc.activation.alpha,
+                         desc.activation.beta};
   return {};
 }
 
-Status create(const ctconv_desc* desc, const ctconv_tensor* weight, const ctconv_tensor* bias, const ctconv_options* given, ctconv_op** out) {
+Status create(const ctconv_desc* desc, const ctconv_tensor* weight, const ctconv_tensor* bias,
+              const ctconv_options* given, ctconv_op** out) {
   if (desc == nullptr) return null_argument("desc");
   if (out == nullptr) return null_argument("op");
   Options options;
@@ -127,12 +133,12 @@ Status create(const ctconv_desc* desc, const ctconv_tensor* weight, const ctconv
 
 extern "C" {
 
-ctconv_status ctconv_create(const ctconv_desc *desc, const ctconv_tensor *weight, const ctconv_tensor *bias, const ctconv_options *options,
-                            ctconv_op **op, ctconv_error *error) {
+ctconv_status ctconv_create(const ctconv_desc* desc, const ctconv_tensor* weight, const ctconv_tensor* bias,
+                            const ctconv_options* options, ctconv_op** op, ctconv_error* error) {
   if (op != nullptr) *op = nullptr;
   return guarded(error, [&] { return create(desc, weight, bias, options, op); });
 }
 
-void ctconv_destroy(ctconv_op *op) { delete op; }
+void ctconv_destroy(ctconv_op* op) { delete op; }
 
 }  // extern "C"

@@ -2,7 +2,8 @@
 //
 //   ctconv_desc  a dialect and its Arguments, unjudged; a failed set is remembered
 //   ctconv_op    a valid Descriptor, the op's own weights, the caller's hooks, and the plans built so far
-//   An op is immutable but for its plan cache, packed store and spare workspace, which lock themselves (never while a hook runs).
+//   An op is immutable but for its plan cache, packed store and spare workspace, which lock themselves (never while a
+//   hook runs).
 #pragma once
 
 #include <memory>
@@ -64,9 +65,9 @@ struct ctconv_op {
   ctconv::Runner runner;
   std::unique_ptr<ctconv::PoolHold> pool;  // where the runner is ours
   ctconv::OwnTensor weight, bias;
-  ctconv::Buffer bias_values;              // of the op's own bias, as engines want it
+  ctconv::Buffer bias_values;  // of the op's own bias, as engines want it
   mutable ctconv::PackedStore packed;
   mutable ctconv::PlanCache plans;
-  mutable ctconv::SpareBuffer spare;       // the workspace of the last call that brought none
-  std::unique_ptr<ctconv::GpuOp> gpu;      // device "cuda" only
+  mutable ctconv::SpareBuffer spare;   // the workspace of the last call that brought none
+  std::unique_ptr<ctconv::GpuOp> gpu;  // device "cuda" only
 };

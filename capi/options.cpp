@@ -23,7 +23,8 @@ Status read_device(const std::string& text, Options* out) {
       read_number(digits, &out->ordinal)) {
     return {};
   }
-  return argument_error(Code::MISUSE_DEVICE, "device", '"' + std::string(cut_utf8(text, 40)) + '"', "\"cpu\", \"cuda\", \"cuda:0\", \"cuda:1\", ...", "is unknown");
+  return argument_error(Code::MISUSE_DEVICE, "device", '"' + std::string(cut_utf8(text, 40)) + '"',
+                        "\"cpu\", \"cuda\", \"cuda:0\", \"cuda:1\", ...", "is unknown");
 }
 
 // "auto" and the engines that `device` has, as one text.
@@ -63,7 +64,8 @@ Status read_activation(const ctconv_options& in, Options* out) {
   // Parameters the activation does not use are left out: they must not tell plans apart.
   const bool alpha = in.activation == CTCONV_ACTIVATION_LEAKY_RELU || in.activation == CTCONV_ACTIVATION_CLIP;
   const bool beta = in.activation == CTCONV_ACTIVATION_CLIP;
-  out->activation = {static_cast<Epilogue::Kind>(in.activation), alpha ? in.activation_alpha : 0, beta ? in.activation_beta : 0};
+  out->activation = {static_cast<Epilogue::Kind>(in.activation), alpha ? in.activation_alpha : 0,
+                     beta ? in.activation_beta : 0};
   if (in.activation == CTCONV_ACTIVATION_CLIP && !(in.activation_alpha <= in.activation_beta)) {
     return option(Code::MISUSE_ACTIVATION, "activation_alpha", show_fixed(in.activation_alpha, 6),
                   "<= activation_beta, neither NaN");
@@ -92,7 +94,8 @@ Status read_options(const ctconv_options* given, Options* out) {
     CTCONV_RETURN_IF_ERROR(read_record(in.runner, "ctconv_runner", kFirstRunner, &runner));
     if (runner.reserved != 0) return unknown_field("ctconv_runner");
     if (runner.workers < 1 || runner.parallel_for == nullptr) {
-      return option(Code::MISUSE_RUNNER, "runner", std::to_string(runner.workers) + " workers", "workers >= 1 and parallel_for not NULL");
+      return option(Code::MISUSE_RUNNER, "runner", std::to_string(runner.workers) + " workers",
+                    "workers >= 1 and parallel_for not NULL");
     }
     out->runner = runner;
   }
@@ -106,8 +109,10 @@ Status read_options(const ctconv_options* given, Options* out) {
   }
   CTCONV_RETURN_IF_ERROR(read_device(in.device != nullptr ? in.device : "cpu", out));
   CTCONV_RETURN_IF_ERROR(read_engine(in.engine != nullptr ? in.engine : "auto", out));
-  if (in.threads < 0 || in.threads > 4096) return option(Code::MISUSE_OPTION, "threads", std::to_string(in.threads), "0 to 4096");
-  if (in.plan_limit < 0 || in.plan_limit > 65536) return option(Code::MISUSE_OPTION, "plan_limit", std::to_string(in.plan_limit), "0 to 65536");
+  if (in.threads < 0 || in.threads > 4096)
+    return option(Code::MISUSE_OPTION, "threads", std::to_string(in.threads), "0 to 4096");
+  if (in.plan_limit < 0 || in.plan_limit > 65536)
+    return option(Code::MISUSE_OPTION, "plan_limit", std::to_string(in.plan_limit), "0 to 65536");
   if (in.tuning < CTCONV_TUNING_NONE || in.tuning > CTCONV_TUNING_MEASURE) {
     return option(Code::MISUSE_OPTION, "tuning", std::to_string(in.tuning), "0 or 1");
   }

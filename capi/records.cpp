@@ -23,20 +23,25 @@ Status bad_value(const char* name, std::string value, std::string range, const c
 }  // namespace
 
 Status wrong_struct_size(const char* record, size_t size, size_t first) {
-  return misuse(Code::MISUSE_STRUCT_SIZE, record, std::to_string(size), std::to_string(first) + " to " + std::to_string(kLargestRecord),
+  return misuse(Code::MISUSE_STRUCT_SIZE, record, std::to_string(size),
+                std::to_string(first) + " to " + std::to_string(kLargestRecord),
                 "struct_size is not one this library can read (use the CTCONV_..._INIT macro)");
 }
 
 Status unknown_field(const char* record) {
-  return Status(Status::Detail{.code = Code::MISUSE_UNKNOWN_FIELD, .argument = record,
-                               .message = std::string(record) + ": a field this library does not know, or a reserved one, is not zero"});
+  return Status(Status::Detail{
+      .code = Code::MISUSE_UNKNOWN_FIELD,
+      .argument = record,
+      .message = std::string(record) + ": a field this library does not know, or a reserved one, is not zero"});
 }
 
 Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, TensorView* out) {
-  if (in.ndim < 0 || in.ndim > kMaxNdim) return misuse(Code::MISUSE_TENSOR, name, std::to_string(in.ndim), "0 to 8", "ndim is out of range");
+  if (in.ndim < 0 || in.ndim > kMaxNdim)
+    return misuse(Code::MISUSE_TENSOR, name, std::to_string(in.ndim), "0 to 8", "ndim is out of range");
   if (in.ndim > 0 && in.shape == nullptr) return null_argument((std::string(name) + ".shape").c_str());
   if (in.dtype_bits == 0 || in.dtype_lanes == 0) {
-    return misuse(Code::MISUSE_TENSOR, name, std::to_string(in.dtype_bits) + " bits, " + std::to_string(in.dtype_lanes) + " lanes", "both above 0",
+    return misuse(Code::MISUSE_TENSOR, name,
+                  std::to_string(in.dtype_bits) + " bits, " + std::to_string(in.dtype_lanes) + " lanes", "both above 0",
                   "element type is incomplete");
   }
   TensorView& t = *out;
@@ -49,7 +54,8 @@ Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, T
   bool empty = false;
   for (int a = in.ndim; a-- > 0;) {
     const auto at = static_cast<size_t>(a);
-    if (in.shape[a] < 0) return misuse(Code::MISUSE_TENSOR, name, std::to_string(in.shape[a]), ">= 0", "an extent is negative");
+    if (in.shape[a] < 0)
+      return misuse(Code::MISUSE_TENSOR, name, std::to_string(in.shape[a]), ">= 0", "an extent is negative");
     t.shape[at] = in.shape[a];
     t.strides[at] = in.strides != nullptr ? in.strides[a] : step;
     empty = empty || in.shape[a] == 0;
@@ -60,8 +66,10 @@ Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, T
     t.data = static_cast<char*>(in.data) + in.byte_offset;
     const auto alignment = static_cast<uint64_t>(std::min<int64_t>(bytes_of(t.type), 8));
     if ((alignment & (alignment - 1)) == 0 && reinterpret_cast<uintptr_t>(t.data) % alignment != 0) {
-      return misuse(Code::MISUSE_ALIGNMENT, name, "an address off by " + std::to_string(reinterpret_cast<uintptr_t>(t.data) % alignment),
-                    "a multiple of " + std::to_string(alignment) + " bytes", "data is not aligned to its element type " + name_of(t.type));
+      return misuse(Code::MISUSE_ALIGNMENT, name,
+                    "an address off by " + std::to_string(reinterpret_cast<uintptr_t>(t.data) % alignment),
+                    "a multiple of " + std::to_string(alignment) + " bytes",
+                    "data is not aligned to its element type " + name_of(t.type));
     }
   } else if (needs_data && !empty) {
     return null_argument((std::string(name) + ".data").c_str());
@@ -76,27 +84,38 @@ Status read_value(const ctconv_value& in, const char* name, Value* out, int dept
   v.i = in.i;
   v.f = in.f;
   switch (in.tag) {
-    case CTCONV_VALUE_NONE: v.tag = Value::kNone; break;
+    case CTCONV_VALUE_NONE:
+      v.tag = Value::kNone;
+      break;
     case CTCONV_VALUE_BOOL:
       if (in.i != 0 && in.i != 1) return bad_value(name, std::to_string(in.i), "0 or 1", "is a bool out of range");
       v.tag = Value::kBool;
       break;
-    case CTCONV_VALUE_INT: v.tag = Value::kInt; break;
-    case CTCONV_VALUE_FLOAT: v.tag = Value::kFloat; break;
+    case CTCONV_VALUE_INT:
+      v.tag = Value::kInt;
+      break;
+    case CTCONV_VALUE_FLOAT:
+      v.tag = Value::kFloat;
+      break;
     case CTCONV_VALUE_STRING:
     case CTCONV_VALUE_OTHER:
-      if (in.i < 0 || in.i > kMostText) return bad_value(name, std::to_string(in.i) + " bytes", "0 to 2^20 bytes", "has a text length out of range");
-      if (in.text == nullptr && in.i > 0) return bad_value(name, "NULL", "a pointer to " + std::to_string(in.i) + " bytes", "has a NULL text");
+      if (in.i < 0 || in.i > kMostText)
+        return bad_value(name, std::to_string(in.i) + " bytes", "0 to 2^20 bytes", "has a text length out of range");
+      if (in.text == nullptr && in.i > 0)
+        return bad_value(name, "NULL", "a pointer to " + std::to_string(in.i) + " bytes", "has a NULL text");
       v.tag = in.tag == CTCONV_VALUE_STRING ? Value::kString : Value::kOther;
       if (in.i > 0) v.text.assign(in.text, static_cast<size_t>(in.i));
       break;
     case CTCONV_VALUE_TUPLE:
     case CTCONV_VALUE_LIST:
-      if (in.i < 0 || in.i > kMostItems) return bad_value(name, std::to_string(in.i) + " items", "0 to 2^20 items", "has an item count out of range");
-      if (in.items == nullptr && in.i > 0) return bad_value(name, "NULL", "a pointer to " + std::to_string(in.i) + " values", "has NULL items");
+      if (in.i < 0 || in.i > kMostItems)
+        return bad_value(name, std::to_string(in.i) + " items", "0 to 2^20 items", "has an item count out of range");
+      if (in.items == nullptr && in.i > 0)
+        return bad_value(name, "NULL", "a pointer to " + std::to_string(in.i) + " values", "has NULL items");
       v.tag = in.tag == CTCONV_VALUE_TUPLE ? Value::kTuple : Value::kList;
       v.items.resize(static_cast<size_t>(in.i));
-      for (int64_t n = 0; n < in.i; ++n) CTCONV_RETURN_IF_ERROR(read_value(in.items[n], name, &v.items[static_cast<size_t>(n)], depth + 1));
+      for (int64_t n = 0; n < in.i; ++n)
+        CTCONV_RETURN_IF_ERROR(read_value(in.items[n], name, &v.items[static_cast<size_t>(n)], depth + 1));
       break;
     case CTCONV_VALUE_TENSOR: {
       if (in.tensor == nullptr) return bad_value(name, "NULL", "a ctconv_tensor", "has a NULL tensor");
@@ -104,7 +123,8 @@ Status read_value(const ctconv_value& in, const char* name, Value* out, int dept
       TensorView t;
       CTCONV_RETURN_IF_ERROR(read_tensor(*in.tensor, name, true, &t));
       if (!on_host(t)) {
-        return bad_value(name, "device type " + std::to_string(t.device_type), "host memory (1, or 3 pinned)", "is a tensor outside host memory");
+        return bad_value(name, "device type " + std::to_string(t.device_type), "host memory (1, or 3 pinned)",
+                         "is a tensor outside host memory");
       }
       Span span;
       CTCONV_RETURN_IF_ERROR(span_of(t, name, &span));
@@ -116,7 +136,8 @@ Status read_value(const ctconv_value& in, const char* name, Value* out, int dept
       v.tensor = t;
       break;
     }
-    default: return bad_value(name, std::to_string(in.tag), "0 to 8", "has an unknown tag");
+    default:
+      return bad_value(name, std::to_string(in.tag), "0 to 8", "has an unknown tag");
   }
   return {};
 }

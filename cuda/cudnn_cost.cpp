@@ -19,7 +19,8 @@ struct Cost {
 };
 constexpr double kConverted = 4096;  // bytes of workspace that are more than counters
 
-// One run on an H200 with cuDNN 9.19: 598 plans of 101 layers, f32, TF32 and f16 in both orders (engines 0 and 2: of an earlier
+// One run on an H200 with cuDNN 9.19: 598 plans of 101 layers, f32, TF32 and f16 in both orders (engines 0 and 2: of
+// an earlier
 // run). `off`: the factor a layer left out of the fit is off by.
 constexpr Cost kSimt = {{74, -1, -1, -1, -1, -1}, 4.11e-6, 5.38e-6, 1.69, 1.97, 11.9e-9, 1, 32, 1};      // off 1.10
 constexpr Cost kTensor = {{73, 76, -1, -1, -1, -1}, 7.14e-6, 7.27e-6, 1.38, 1.07, 3.72e-9, 8, 128, 32};  // off 1.40
@@ -56,7 +57,9 @@ double cudnn_seconds(const DeviceModel& device, const ctconv_cuda_problem& p, co
   const Cost& c = cost_of(engine);
   double taps = 1, points = static_cast<double>(p.n), positions = 1, strides = 1;
   for (const ctconv_cuda_axis& a : p.axis) {
-    taps *= static_cast<double>(a.k), points *= static_cast<double>(a.o), strides *= static_cast<double>(a.s);
+    taps *= static_cast<double>(a.k);
+    points *= static_cast<double>(a.o);
+    strides *= static_cast<double>(a.s);
     positions *= static_cast<double>(a.i);
   }
   const double cut = std::min(static_cast<double>(c.phases), strides);

@@ -101,7 +101,8 @@ Shape shape_of(const ctconv_cuda_problem& p, const int64_t (&extent)[5], const i
   Shape s;
   for (int a = 0; a < 5; ++a) {
     if (a == 2 && p.rank < 3) continue;
-    s.extent.push_back(extent[a]), s.stride.push_back(fixed[a]);
+    s.extent.push_back(extent[a]);
+    s.stride.push_back(fixed[a]);
   }
   return s;
 }
@@ -127,11 +128,15 @@ Graph build_graph(Builder& b, const CudnnTarget& target, const ctconv_cuda_probl
                   bool low_alignment) {
   const bool last = channels_last(p);
   int64_t ex[5], ey[5];
-  extents_of(p, false, ex), extents_of(p, true, ey);
+  extents_of(p, false, ex);
+  extents_of(p, true, ey);
   for (int a = 0; a < 3; ++a) ey[2 + a] = box.hi[a] - box.lo[a];
   const int64_t ew[5] = {channels_in(p), p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
   int64_t sw[5], step = 1;
-  for (const int a : last ? std::array{1, 4, 3, 2, 0} : std::array{4, 3, 2, 1, 0}) sw[a] = step, step *= ew[a];
+  for (const int a : last ? std::array{1, 4, 3, 2, 0} : std::array{4, 3, 2, 1, 0}) {
+    sw[a] = step;
+    step *= ew[a];
+  }
   const auto bytes = static_cast<int64_t>(element_bytes(p.dtype));
   const int64_t offset = interior_offset(p, box) * bytes;
   const int64_t alignment = low_alignment ? bytes : 16;
@@ -144,7 +149,10 @@ Graph build_graph(Builder& b, const CudnnTarget& target, const ctconv_cuda_probl
   std::vector<int64_t> s, d, pre, post;
   for (int a = p.rank < 3 ? 1 : 0; a < 3; ++a) {
     const DgradAxis axis = dgrad_axis(p.axis[a]);
-    s.push_back(p.axis[a].s), d.push_back(p.axis[a].d), pre.push_back(axis.pre), post.push_back(axis.post);
+    s.push_back(p.axis[a].s);
+    d.push_back(p.axis[a].d);
+    pre.push_back(axis.pre);
+    post.push_back(axis.post);
   }
   const auto rank = static_cast<int64_t>(s.size());
   const cudnnDataType_t compute = p.dtype == CTCONV_CUDA_F64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
@@ -274,7 +282,8 @@ const char* denied(const CudnnApi& api, const ctconv_cuda_problem& p, const Cudn
 bool dgrad_box(const ctconv_cuda_problem& p, Box* box) {
   for (int a = 0; a < 3; ++a) {
     const DgradAxis axis = dgrad_axis(p.axis[a]);
-    box->lo[a] = axis.begin, box->hi[a] = axis.end;
+    box->lo[a] = axis.begin;
+    box->hi[a] = axis.end;
     if (axis.empty()) {
       *box = {};
       return false;

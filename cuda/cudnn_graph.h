@@ -23,7 +23,8 @@ class Descriptor {
   Descriptor(const CudnnApi* api, cudnnBackendDescriptor_t d) : api_(api), d_(d) {}
   Descriptor(Descriptor&& o) noexcept : api_(o.api_), d_(std::exchange(o.d_, nullptr)) {}
   Descriptor& operator=(Descriptor&& o) noexcept {
-    std::swap(api_, o.api_), std::swap(d_, o.d_);
+    std::swap(api_, o.api_);
+    std::swap(d_, o.d_);
     return *this;
   }
   ~Descriptor() {

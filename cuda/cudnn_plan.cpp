@@ -87,7 +87,8 @@ class CudnnPlan final : public DevicePlan {
     }
     if (!after_) return {};
     EpilogueParams p = epilogue_;
-    p.y = call.y, p.bias = call.bias;
+    p.y = call.y;
+    p.bias = call.bias;
     return launched(launch_epilogue(problem_.dtype, way_, vector_ && aligned16(call.y), p, call.stream), "epilogue");
   }
 

@@ -109,9 +109,22 @@ Result<std::string> device_text(int32_t ordinal) {
 DeviceModel model_of(int32_t capability, int32_t processors, double clock_hz, double memory_bytes_per_second) {
   // flop per cycle and multiprocessor: f32, f64, TF32, f16, dense, from NVIDIA's architecture papers
   double f32 = 256, f64 = 4, tf32 = 512, f16 = 1024;
-  if (capability == 80) f32 = 128, f64 = 64, tf32 = 1024, f16 = 2048;
-  if (capability == 90) f64 = 128, tf32 = 2048, f16 = 4096;
-  if (capability == 100 || capability == 103) f64 = 128, tf32 = 4096, f16 = 8192;
+  if (capability == 80) {
+    f32 = 128;
+    f64 = 64;
+    tf32 = 1024;
+    f16 = 2048;
+  }
+  if (capability == 90) {
+    f64 = 128;
+    tf32 = 2048;
+    f16 = 4096;
+  }
+  if (capability == 100 || capability == 103) {
+    f64 = 128;
+    tf32 = 4096;
+    f16 = 8192;
+  }
   const double per = clock_hz * processors;
   return {.ordinal = 0,
           .capability = capability,
@@ -131,8 +144,9 @@ Result<DeviceModel> device_model(int32_t ordinal) {
   if (error == cudaSuccess) error = read(&minor, cudaDevAttrComputeCapabilityMinor);
   if (error == cudaSuccess) error = read(&processors, cudaDevAttrMultiProcessorCount);
   if (error != cudaSuccess) return cuda_error(error, "reading device attributes");
-  read(&clock_khz, cudaDevAttrClockRate), read(&memory_khz, cudaDevAttrMemoryClockRate),
-      read(&bus_bits, cudaDevAttrGlobalMemoryBusWidth);
+  read(&clock_khz, cudaDevAttrClockRate);
+  read(&memory_khz, cudaDevAttrMemoryClockRate);
+  read(&bus_bits, cudaDevAttrGlobalMemoryBusWidth);
   cudaGetLastError();  // the three rates may be unknown on a virtual device: estimates only
   if (clock_khz <= 0) clock_khz = 1500000;
   const double memory = memory_khz > 0 && bus_bits > 0 ? 2e3 * memory_khz * bus_bits / 8 : 2e12;

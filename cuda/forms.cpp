@@ -81,7 +81,8 @@ int64_t input_elements(const ctconv_cuda_problem& p) {
 bool has_tail(const ctconv_cuda_problem& p) { return p.axis[0].tail + p.axis[1].tail + p.axis[2].tail != 0; }
 
 void extents_of(const ctconv_cuda_problem& p, bool output, int64_t (&extent)[5]) {
-  extent[0] = p.n, extent[1] = output ? channels_out(p) : channels_in(p);
+  extent[0] = p.n;
+  extent[1] = output ? channels_out(p) : channels_in(p);
   for (int a = 0; a < 3; ++a) extent[2 + a] = output ? p.axis[a].o + p.axis[a].tail : p.axis[a].i;
 }
 
@@ -103,8 +104,12 @@ std::string direct_form(const ctconv_cuda_problem& p, DirectParams* out) {
     if (p.axis[a].s > (int64_t{1} << 31)) return "a stride above 2^31";
     out->axis[a] = AxisMap<int64_t>::of(p.axis[a]);
   }
-  out->n = p.n, out->groups = p.groups, out->ci = p.ci, out->co = p.co;
-  out->elements = core_elements(p), out->bias_stride = p.bias_stride;
+  out->n = p.n;
+  out->groups = p.groups;
+  out->ci = p.ci;
+  out->co = p.co;
+  out->elements = core_elements(p);
+  out->bias_stride = p.bias_stride;
   std::copy(p.x, p.x + 5, out->xs);
   std::copy(p.y, p.y + 5, out->ys);
   std::copy(p.w, p.w + 6, out->ws);
@@ -164,20 +169,24 @@ std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* 
   if (!fits32(p)) return "extents beyond 31 bits";
   form->cb = static_cast<int32_t>(cell_block(p.co));
   const bool cells = w.d == 1 && (w.s <= 4 || (w.s == 8 && form->cb == 1));
-  form->s = cells ? static_cast<int32_t>(w.s) : 0, form->q = cell_q(form->s, form->cb);
+  form->s = cells ? static_cast<int32_t>(w.s) : 0;
+  form->q = cell_q(form->s, form->cb);
   const int64_t taps = count32({p.axis[0].k, p.axis[1].k, w.k, p.ci});
   const int64_t block = count32({taps, form->cb, static_cast<int64_t>(accumulator_bytes(p.dtype))});
   const int64_t co_blocks = (p.co + form->cb - 1) / form->cb;
   if (block > kCellWeights) return "the weights of one channel block exceed " + std::to_string(kCellWeights) + " bytes";
   if (count32({taps, co_blocks, form->cb}) >= kMost32) return "weights beyond 31 bits";
-  out->ci = static_cast<int32_t>(p.ci), out->co = static_cast<int32_t>(p.co);
+  out->ci = static_cast<int32_t>(p.ci);
+  out->co = static_cast<int32_t>(p.co);
   out->co_padded = static_cast<int32_t>(co_blocks * form->cb);
   cell_row_form(w, *form, out);
   if (count32({out->runs, p.axis[1].o, p.axis[0].o, co_blocks, p.groups, p.n}) >= kMost32) {
     return "more threads than 30 bits count";
   }
-  out->by_runs = divider32(out->runs), out->by_od = divider32(p.axis[0].o);
-  out->by_co_blocks = divider32(co_blocks), out->by_groups = divider32(p.groups);
+  out->by_runs = divider32(out->runs);
+  out->by_od = divider32(p.axis[0].o);
+  out->by_co_blocks = divider32(co_blocks);
+  out->by_groups = divider32(p.groups);
   out->by_oh = divider32(p.axis[1].o);
   out->threads =
       static_cast<uint32_t>(out->runs * p.axis[1].o * p.axis[0].o * out->by_co_blocks.divisor * p.groups * p.n);
@@ -186,14 +195,17 @@ std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* 
   std::copy(p.y, p.y + 4, out->ys);
   for (int a = 0; a < 3; ++a) out->axis[a] = AxisMap<int32_t>::of(p.axis[a]);
   out->step = TapSteps::of(out->axis, p.x[2], p.x[3], out->co_padded);
-  out->x_group = p.ci * p.x[1], out->w_group = p.ci * out->step.volume;
-  out->act = act_of(p), out->bias_stride = p.bias_stride;
+  out->x_group = p.ci * p.x[1];
+  out->w_group = p.ci * out->step.volume;
+  out->act = act_of(p);
+  out->bias_stride = p.bias_stride;
   out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
   return {};
 }
 
 void pixel_vectors(int64_t vectors, const ctconv_cuda_problem& p, PixelParams* out) {
-  out->vectors = static_cast<int32_t>(vectors), out->by_vectors = divider32(vectors);
+  out->vectors = static_cast<int32_t>(vectors);
+  out->by_vectors = divider32(vectors);
   out->items = static_cast<uint32_t>(vectors * out->runs * p.axis[1].o * p.axis[0].o * p.n);
 }
 
@@ -209,13 +221,15 @@ std::string pixel_form(const ctconv_cuda_problem& p, bool* vector, PixelParams* 
   *vector = channels % wide == 0;
   for (const int a : {0, 2, 3, 4}) {
     int64_t ex[5], ey[5];
-    extents_of(p, false, ex), extents_of(p, true, ey);
+    extents_of(p, false, ex);
+    extents_of(p, true, ey);
     if (!whole(p.y[a], ey[a]) || (p.groups > 1 && p.co == 1 && !whole(p.x[a], ex[a]))) *vector = false;
   }
   if (count32({p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k}) >= kMost32)
     return "weights beyond 31 bits";
   out->groups = static_cast<int32_t>(p.groups);
-  out->ci = static_cast<int32_t>(p.ci), out->co = static_cast<int32_t>(p.co);
+  out->ci = static_cast<int32_t>(p.ci);
+  out->co = static_cast<int32_t>(p.co);
   out->phases = static_cast<int32_t>(std::min(p.axis[2].s, p.axis[2].o));
   const int64_t of_phase = (p.axis[2].o + out->phases - 1) / out->phases;
   out->runs = static_cast<int32_t>(out->phases * ((of_phase + kPixelP - 1) / kPixelP));
@@ -224,16 +238,21 @@ std::string pixel_form(const ctconv_cuda_problem& p, bool* vector, PixelParams* 
   if (count32({channels, out->runs, p.axis[1].o, p.axis[0].o, p.n}) >= kMost32)
     return "more threads than 30 bits count";
   pixel_vectors(*vector ? channels / wide : channels, p, out);
-  out->by_runs = divider32(out->runs), out->by_oh = divider32(p.axis[1].o), out->by_od = divider32(p.axis[0].o);
-  out->by_phases = divider32(out->phases), out->by_co = divider32(p.co);
+  out->by_runs = divider32(out->runs);
+  out->by_oh = divider32(p.axis[1].o);
+  out->by_od = divider32(p.axis[0].o);
+  out->by_phases = divider32(out->phases);
+  out->by_co = divider32(p.co);
   std::copy(p.x, p.x + 5, out->xs);
   std::copy(p.y, p.y + 5, out->ys);
   for (int a = 0; a < 3; ++a) out->axis[a] = AxisMap<int32_t>::of(p.axis[a]);
   out->channels = static_cast<int32_t>(channels);
   out->step = TapSteps::of(out->axis, p.x[2], p.x[3], out->channels);
-  out->x_w = -out->axis[2].input_step * p.x[4], out->y_w = p.axis[2].s * p.y[4];
+  out->x_w = -out->axis[2].input_step * p.x[4];
+  out->y_w = p.axis[2].s * p.y[4];
   out->w_w = out->axis[2].tap_step < out->axis[2].k ? out->axis[2].tap_step * out->channels : 0;
-  out->act = act_of(p), out->bias_stride = p.bias_stride;
+  out->act = act_of(p);
+  out->bias_stride = p.bias_stride;
   out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
   return {};
 }
@@ -247,9 +266,12 @@ std::string shuffle_form(const ctconv_cuda_problem& p, ShuffleMath math, Shuffle
     const ctconv_cuda_axis& axis = p.axis[a];
     if (axis.k != axis.s || (axis.d != 1 && axis.k != 1)) return "kernel and stride differ";
     if (axis.lo < 0 || axis.o + axis.lo > axis.i * axis.s) return "rows that no tap reaches";
-    taps *= axis.k, positions *= axis.i;
-    out->i[a] = static_cast<int32_t>(axis.i), out->o[a] = static_cast<int32_t>(axis.o);
-    out->k[a] = static_cast<int32_t>(axis.k), out->lo[a] = static_cast<int32_t>(axis.lo);
+    taps *= axis.k;
+    positions *= axis.i;
+    out->i[a] = static_cast<int32_t>(axis.i);
+    out->o[a] = static_cast<int32_t>(axis.o);
+    out->k[a] = static_cast<int32_t>(axis.k);
+    out->lo[a] = static_cast<int32_t>(axis.lo);
     if (axis.lo != 0 || axis.o != axis.i * axis.s) out->crop = 1;
     if (taps >= kMost32 || positions >= kMost32) return "extents beyond 31 bits";
   }
@@ -260,9 +282,11 @@ std::string shuffle_form(const ctconv_cuda_problem& p, ShuffleMath math, Shuffle
   if (!out->channels_last && !(dense_channels_first(p, false) && dense_channels_first(p, true))) {
     return last ? "x and y lie in different orders" : "x or y is not dense";
   }
-  out->groups = static_cast<int32_t>(p.groups), out->ci = static_cast<int32_t>(p.ci),
+  out->groups = static_cast<int32_t>(p.groups);
+  out->ci = static_cast<int32_t>(p.ci);
   out->co = static_cast<int32_t>(p.co);
-  out->columns = static_cast<int32_t>(p.co * taps), out->positions = static_cast<int32_t>(positions);
+  out->columns = static_cast<int32_t>(p.co * taps);
+  out->positions = static_cast<int32_t>(positions);
   const auto kw = static_cast<int32_t>(p.axis[2].k);
   out->tile_columns = out->channels_last ? kTile : kTile / kw * kw;
   if (p.groups > 65535 || (out->columns + out->tile_columns - 1) / out->tile_columns > 65535)
@@ -271,7 +295,8 @@ std::string shuffle_form(const ctconv_cuda_problem& p, ShuffleMath math, Shuffle
   out->row_span = SmallDivider::of(static_cast<uint32_t>(out->channels_last ? out->tile_columns : kTile * kw));
   std::copy(p.x, p.x + 5, out->xs);
   std::copy(p.y, p.y + 5, out->ys);
-  out->act = act_of(p), out->bias_stride = p.bias_stride;
+  out->act = act_of(p);
+  out->bias_stride = p.bias_stride;
   out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
   return {};
 }
@@ -281,13 +306,19 @@ EpilogueWay epilogue_form(const ctconv_cuda_problem& p, const Box& interior, boo
   *out = {};
   int64_t extent[5];
   extents_of(p, true, extent);
-  out->n = p.n, out->channels = channels_out(p), out->bias_stride = p.bias_stride, out->act = act_of(p);
-  out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR, out->interior = finish;
+  out->n = p.n;
+  out->channels = channels_out(p);
+  out->bias_stride = p.bias_stride;
+  out->act = act_of(p);
+  out->bias_accumulator = p.bias == CTCONV_CUDA_BIAS_ACCUMULATOR;
+  out->interior = finish;
   bool whole = finish;
   int64_t plane = 1;
   for (int a = 0; a < 3; ++a) {
-    out->extent[a] = extent[2 + a], out->core[a] = p.axis[a].o;
-    out->lo[a] = interior.lo[a], out->hi[a] = interior.hi[a];
+    out->extent[a] = extent[2 + a];
+    out->core[a] = p.axis[a].o;
+    out->lo[a] = interior.lo[a];
+    out->hi[a] = interior.hi[a];
     whole = whole && interior.lo[a] == 0 && interior.hi[a] == extent[2 + a];
     plane *= extent[2 + a];
   }
@@ -296,7 +327,8 @@ EpilogueWay epilogue_form(const ctconv_cuda_problem& p, const Box& interior, boo
   std::copy(p.y, p.y + 5, out->ys);
   *vector = false;
   if (out->wide) return EpilogueWay::kAny;
-  out->by_plane = divider32(plane), out->by_channels = divider32(out->channels);
+  out->by_plane = divider32(plane);
+  out->by_channels = divider32(out->channels);
   for (int a = 0; a < 3; ++a) out->by_extent[a] = divider32(out->extent[a]);
   const int64_t wide = 16 / static_cast<int64_t>(element_bytes(p.dtype));
   if (whole && dense_channels_first(p, true)) {
@@ -320,7 +352,10 @@ void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out) {
   *out = {};
   const int64_t extent[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
   const auto& order = packed_order(packing);
-  for (int a = 0; a < 6; ++a) out->extent[a] = extent[order[a]], out->stride[a] = p.w[order[a]];
+  for (int a = 0; a < 6; ++a) {
+    out->extent[a] = extent[order[a]];
+    out->stride[a] = p.w[order[a]];
+  }
   out->real = out->extent[5];
   if (packing == Packing::kRowsOfCi || packing == Packing::kRunsOfCi) {
     const auto wide = static_cast<int64_t>(16 / element_bytes(p.dtype));

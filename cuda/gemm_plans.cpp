@@ -74,8 +74,14 @@ class GemmPlan final : public DevicePlan {
 
   Status run(const DeviceCall& call) const override {
     GemmParams p = form_.params;
-    p.x = call.x, p.w = call.w, p.bias = call.bias, p.y = call.y;
-    if (form_.folds) p.bias = nullptr, p.y = static_cast<unsigned char*>(call.workspace) + form_.sums_at;
+    p.x = call.x;
+    p.w = call.w;
+    p.bias = call.bias;
+    p.y = call.y;
+    if (form_.folds) {
+      p.bias = nullptr;
+      p.y = static_cast<unsigned char*>(call.workspace) + form_.sums_at;
+    }
     if (p.vector && !aligned16(call.y)) p.vector = 0;
     if (!aligned16(call.w)) p.vector_weights = 0;
     if (math_ == GemmMath::kTensor && !(aligned16(call.w) && (form_.moves_x || aligned16(call.x)))) {
@@ -83,7 +89,9 @@ class GemmPlan final : public DevicePlan {
     }
     if (form_.moves_x) {
       RelayoutParams move = form_.relayout;
-      move.from = call.x, move.to = call.workspace, p.x = call.workspace;
+      move.from = call.x;
+      move.to = call.workspace;
+      p.x = call.workspace;
       CTCONV_RETURN_IF_ERROR(launched(
           launch_relayout(static_cast<int32_t>(element_bytes(problem_.dtype)), move, call.stream), "relayout"));
     }
@@ -91,7 +99,9 @@ class GemmPlan final : public DevicePlan {
     CTCONV_RETURN_IF_ERROR(launched(launch(problem_.dtype, candidate_.config, p, launch_, call.stream), row_));
     if (form_.folds) {
       FoldParams f = form_.fold;
-      f.sums = p.y, f.bias = call.bias, f.y = call.y;
+      f.sums = p.y;
+      f.bias = call.bias;
+      f.y = call.y;
       CTCONV_RETURN_IF_ERROR(launched(launch_fold(problem_.dtype, f, call.stream), "fold"));
     }
     return fill_tail(problem_, call.y, call.stream);

@@ -3,7 +3,8 @@
 //   in:  one axis (i, o, k, s, d, lo), i*s + t*d - lo == o
 //   out: interior [begin, end) of the core and its pads, or "empty"
 //   cuDNN accepts a backward-data call iff floor((o' + pre + post - d(k-1) - 1)/s) + 1 == i with pre, post >= 0.
-//   post may be more than is cropped behind: the floor hides up to s - 1 rows. It equals pre where that is possible, since
+//   post may be more than is cropped behind: the floor hides up to s - 1 rows. It equals pre where that is possible,
+//   since
 //   half of cuDNN's engines take equal pads only (output_padding makes them differ).
 //   Rows outside the interior meet no tap: they are the rim, bias only. output_padding below s keeps the whole core
 //   inside.

@@ -13,7 +13,8 @@
 namespace ctconv::cuda {
 
 // Division by a constant of the launch: exact for 0 <= n < 2^31 and 1 <= d <= 2^31.
-// q = (n * magic) >> (31 + L), magic = ceil(2^(31+L) / d), L = ceil(log2 d): one multiplication, of which the high word.
+// q = (n * magic) >> (31 + L), magic = ceil(2^(31+L) / d), L = ceil(log2 d): one multiplication, of which the high
+// word.
 struct Divider {
   uint32_t divisor = 1, magic = uint32_t{1} << 31, shift = 0;
   static Divider of(uint32_t d) {
@@ -72,21 +73,33 @@ struct AxisMap {
   static constexpr int64_t kMostTurn = 32768;
   static AxisMap of(const ctconv_cuda_axis& a) {
     AxisMap m{};
-    m.i = static_cast<Int>(a.i), m.o = static_cast<Int>(a.o), m.k = static_cast<Int>(a.k);
-    m.s = static_cast<Int>(a.s), m.d = static_cast<Int>(a.d), m.lo = static_cast<Int>(a.lo);
+    m.i = static_cast<Int>(a.i);
+    m.o = static_cast<Int>(a.o);
+    m.k = static_cast<Int>(a.k);
+    m.s = static_cast<Int>(a.s);
+    m.d = static_cast<Int>(a.d);
+    m.lo = static_cast<Int>(a.lo);
     const int64_t g = std::gcd(a.s, a.d);
-    m.gcd = static_cast<Int>(g), m.tap_step = static_cast<Int>(a.s / g), m.input_step = static_cast<Int>(a.d / g);
+    m.gcd = static_cast<Int>(g);
+    m.tap_step = static_cast<Int>(a.s / g);
+    m.input_step = static_cast<Int>(a.d / g);
     int64_t r0 = a.s / g, r1 = (a.d / g) % (a.s / g), u0 = 0, u1 = 1;
     while (r1 != 0) {
       const int64_t q = r0 / r1, r2 = r0 - q * r1, u2 = u0 - q * u1;
-      r0 = r1, r1 = r2, u0 = u1, u1 = u2;
+      r0 = r1;
+      r1 = r2;
+      u0 = u1;
+      u1 = u2;
     }
     m.inverse = static_cast<Int>(u0 < 0 ? u0 + a.s / g : u0);
     const int64_t highest = (a.s / g < a.k ? a.s / g : a.k) - 1;  // first tap of a phase
     const int64_t below = highest * a.d + (a.lo < 0 ? -a.lo : 0);
-    m.lift_inputs = static_cast<Int>((below + a.s - 1) / a.s), m.lift = static_cast<Int>(m.lift_inputs * a.s);
-    m.by_s = Divide::of(a.s), m.by_gcd = Divide::of(g);
-    m.by_tap_step = Divide::of(a.s / g), m.by_d = Divide::of(a.d);
+    m.lift_inputs = static_cast<Int>((below + a.s - 1) / a.s);
+    m.lift = static_cast<Int>(m.lift_inputs * a.s);
+    m.by_s = Divide::of(a.s);
+    m.by_gcd = Divide::of(g);
+    m.by_tap_step = Divide::of(a.s / g);
+    m.by_d = Divide::of(a.d);
     return m;
   }
 
@@ -129,7 +142,10 @@ struct AxisMap {
   CTCONV_HD Taps<Int> at_unit(Int reach) const {
     Int input = by_s.quotient(reach);
     Int t = reach - input * s;
-    if (input >= i) t += (input - i + 1) * s, input = i - 1;
+    if (input >= i) {
+      t += (input - i + 1) * s;
+      input = i - 1;
+    }
     if (t >= k) return {0, 0, 0};
     const Int taps = by_s.quotient(k - 1 - t) + 1;
     return {t, input, taps < input + 1 ? taps : input + 1};
@@ -145,8 +161,11 @@ struct TapSteps {
   // Host only: strides of x over d and h, `tap` elements between two taps of w. The volume fits Int.
   static TapSteps of(const AxisMap<int32_t> (&axis)[3], int64_t xs_d, int64_t xs_h, int32_t tap) {
     TapSteps t{};
-    t.row = axis[2].k * tap, t.plane = t.row * axis[1].k, t.volume = t.plane * axis[0].k;
-    t.x_d = -axis[0].input_step * xs_d, t.x_h = -axis[1].input_step * xs_h;
+    t.row = axis[2].k * tap;
+    t.plane = t.row * axis[1].k;
+    t.volume = t.plane * axis[0].k;
+    t.x_d = -axis[0].input_step * xs_d;
+    t.x_h = -axis[1].input_step * xs_h;
     t.w_d = axis[0].tap_step < axis[0].k ? axis[0].tap_step * t.plane : 0;  // else there is no second tap
     t.w_h = axis[1].tap_step < axis[1].k ? axis[1].tap_step * t.row : 0;
     return t;

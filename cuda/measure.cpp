@@ -33,7 +33,8 @@ struct Scratch {
     const cudaError_t error = cudaMalloc(&p, bytes);
     if (error == cudaSuccess) return {};
     cudaGetLastError();
-    p = nullptr, bytes = 0;
+    p = nullptr;
+    bytes = 0;
     return cuda_error(error, "memory for measuring");
   }
   void* p = nullptr;
@@ -81,7 +82,8 @@ class Track {
   Status prepare(const Plans& candidates) {
     const ctconv_cuda_problem& p = problem_;
     size_t x_bytes, x_origin, y_bytes, y_origin, most = 0;
-    reach(p, false, &x_bytes, &x_origin), reach(p, true, &y_bytes, &y_origin);
+    reach(p, false, &x_bytes, &x_origin);
+    reach(p, true, &y_bytes, &y_origin);
     int64_t w_span = 1;
     const int64_t extent[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
     for (int a = 0; a < 6; ++a) {

@@ -154,7 +154,8 @@ const char* module_plan_packing(const ctconv_cuda_plan* plan) { return plan->pac
 Status pack(const ctconv_cuda_plan& plan, const void* w, void* packed, cudaStream_t stream) {
   PackParams params;
   pack_form(plan.problem, plan.plan->packing(), &params);
-  params.w = w, params.packed = packed;
+  params.w = w;
+  params.packed = packed;
   return launched(launch_pack(static_cast<int32_t>(element_bytes(plan.problem.dtype)), params, stream), "pack");
 }
 
@@ -276,7 +277,8 @@ int32_t module_memory_copy(int32_t ordinal, void* to, const void* from, size_t b
 }
 
 int32_t module_pointer_device(const void* pointer, int32_t* kind, int32_t* ordinal, ctconv_cuda_error* error) {
-  *kind = CTCONV_CUDA_NOT_A_DEVICE_POINTER, *ordinal = -1;
+  *kind = CTCONV_CUDA_NOT_A_DEVICE_POINTER;
+  *ordinal = -1;
   return guarded(error, [&]() -> Status {
     cudaPointerAttributes attributes{};
     const cudaError_t e = cudaPointerGetAttributes(&attributes, pointer);
@@ -285,8 +287,14 @@ int32_t module_pointer_device(const void* pointer, int32_t* kind, int32_t* ordin
       return {};
     }
     if (e != cudaSuccess) return cuda_error(e, "looking up a pointer");
-    if (attributes.type == cudaMemoryTypeDevice) *kind = CTCONV_CUDA_DEVICE_POINTER, *ordinal = attributes.device;
-    if (attributes.type == cudaMemoryTypeManaged) *kind = CTCONV_CUDA_MANAGED_POINTER, *ordinal = attributes.device;
+    if (attributes.type == cudaMemoryTypeDevice) {
+      *kind = CTCONV_CUDA_DEVICE_POINTER;
+      *ordinal = attributes.device;
+    }
+    if (attributes.type == cudaMemoryTypeManaged) {
+      *kind = CTCONV_CUDA_MANAGED_POINTER;
+      *ordinal = attributes.device;
+    }
     return {};
   });
 }

@@ -25,7 +25,10 @@ Status refusal(std::string reason) { return Status(Code::UNSUPPORTED_ENGINE, std
 
 template <class P>
 void point(P& p, const DeviceCall& call) {
-  p.x = call.x, p.w = call.w, p.bias = call.bias, p.y = call.y;
+  p.x = call.x;
+  p.w = call.w;
+  p.bias = call.bias;
+  p.y = call.y;
 }
 
 // A thread's chain of dependent loads.
@@ -211,7 +214,10 @@ Status run_packed_direct(const ctconv_cuda_problem& problem, Packing packing, co
   pack_form(p, packing, &order);
   const auto& axes = packed_order(packing);
   int64_t step = 1;
-  for (int a = 5; a >= 0; --a) p.w[axes[a]] = step, step *= order.extent[a];
+  for (int a = 5; a >= 0; --a) {
+    p.w[axes[a]] = step;
+    step *= order.extent[a];
+  }
   DirectParams params;
   if (std::string reason = direct_form(p, &params); !reason.empty()) return refusal(std::move(reason));
   point(params, call);

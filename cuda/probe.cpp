@@ -38,7 +38,8 @@ class Bench {
  public:
   explicit Bench(const DeviceModel& sheet) : sheet_(sheet) {
     keep(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream");
-    keep(cudaEventCreate(&begin_), "event"), keep(cudaEventCreate(&end_), "event");
+    keep(cudaEventCreate(&begin_), "event");
+    keep(cudaEventCreate(&end_), "event");
   }
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
@@ -81,7 +82,8 @@ class Bench {
     m->buffer_bytes = probe_bytes(m->l2_bytes, free_bytes);
     if (m->buffer_bytes != 0 && cudaMalloc(&buffer_, m->buffer_bytes) != cudaSuccess) {
       cudaGetLastError();
-      buffer_ = nullptr, m->buffer_bytes = 0;
+      buffer_ = nullptr;
+      m->buffer_bytes = 0;
     }
     if (m->buffer_bytes != 0) return;
     m->failure = "too little free memory for the bandwidth";
@@ -161,7 +163,10 @@ class Bench {
       if (host == 0 || mine < host) host = mine;
       return error;
     });
-    if (seconds > 0) m->launch_seconds = seconds / kLaunches, m->enqueue_seconds = host / kLaunches;
+    if (seconds > 0) {
+      m->launch_seconds = seconds / kLaunches;
+      m->enqueue_seconds = host / kLaunches;
+    }
   }
 
   const DeviceModel& sheet_;

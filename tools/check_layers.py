@@ -8,6 +8,7 @@ Rule: the table below; a folder may always include itself; includes of ours are 
       and the engines' folders never meet; a folder that is not in the table is a fault.
 Usage: check_layers.py [--root DIR] [--self-test] [--table]
 """
+
 import argparse
 import pathlib
 import re
@@ -126,10 +127,22 @@ def self_test():
     """Plants one fault of each sort into a copy of the tree and asks that exactly that is reported."""
     opening = "// Planted.\n"
     planted = [
-        ("src/base/planted.h", opening + '#include "src/problem/problem.h"\n', "src/base may include itself and nothing of ours"),
-        ("src/engine/native/planted.cpp", opening + '#include "src/engine/reference/planted_target.h"\n', "of src/engine/reference"),
+        (
+            "src/base/planted.h",
+            opening + '#include "src/problem/problem.h"\n',
+            "src/base may include itself and nothing of ours",
+        ),
+        (
+            "src/engine/native/planted.cpp",
+            opening + '#include "src/engine/reference/planted_target.h"\n',
+            "of src/engine/reference",
+        ),
         ("src/problem/planted.cpp", opening + '#include "problem.h"\n', "spell it from the repository root"),
-        ("tools/planted.cpp", opening + '#include "src/base/status.h"\n', "tools may include itself and include/ctconv"),
+        (
+            "tools/planted.cpp",
+            opening + '#include "src/base/status.h"\n',
+            "tools may include itself and include/ctconv",
+        ),
         ("examples/planted.c", opening + '#include "capi/planted_target.h"\n', "of capi"),
         ("src/plan/planted.h", opening + '#include "src/plan/nowhere.h"\n', "no such file"),
         ("src/desc/planted.h", "#pragma once\n", "opens with a comment"),
@@ -138,7 +151,8 @@ def self_test():
         ("extra/planted.cpp", opening, "no row in the table"),
     ]
     harmless = [
-        ("src/engine/reference/planted_target.h", opening), ("capi/planted_target.h", opening),
+        ("src/engine/reference/planted_target.h", opening),
+        ("capi/planted_target.h", opening),
         ("tools/planted_public.cpp", opening + '#include "ctconv/ctconv.h"\n'),
         ("tests/planted.cpp", opening + '#include "src/base/status.h"\n#include "capi/planted_target.h"\n'),
     ]

@@ -6,6 +6,7 @@ Out: the list of (dialect, row, identifier) without a case, of cases whose row i
      of statuses of kinds 4 to 9 that no test names (retired rows are free of both)
 Refuses: nothing; exits 1 where one of the lists is not empty.
 """
+
 import json
 import pathlib
 import re
@@ -31,7 +32,12 @@ def named_by_tests():
 
 
 def main():
-    wanted = {(dialect, row[2], identifier) for row in rows("raises.tsv") for dialect in row[0].split(", ") for identifier in row[4].split()}
+    wanted = {
+        (dialect, row[2], identifier)
+        for row in rows("raises.tsv")
+        for dialect in row[0].split(", ")
+        for identifier in row[4].split()
+    }
     cases = json.loads((ROOT / "tests" / "data" / "raises_cases.json").read_text())["cases"]
     have = {(case["dialect"], case["row"], case["status"]) for case in cases}
     statuses = {row[1] for row in rows("errors.tsv") if row[0][0] in "123" and len(row[0]) == 4}
@@ -47,7 +53,9 @@ def main():
             print(f"{title}: {entry}")
     if any(lists.values()):
         sys.exit(1)
-    print(f"{len(wanted)} rows and identifiers, {len(cases)} cases, {len(statuses)} and {len(later)} statuses: all tested")
+    print(
+        f"{len(wanted)} rows and identifiers, {len(cases)} cases, {len(statuses)} and {len(later)} statuses: all tested"
+    )
 
 
 if __name__ == "__main__":

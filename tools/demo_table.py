@@ -6,6 +6,7 @@ Out:  one row per example: shapes, engine, distance from the reference engine, t
       documented one or an engine is further off than rounding explains
 Usage: demo_table.py build/release/ctconv
 """
+
 import json
 import pathlib
 import subprocess
@@ -19,20 +20,63 @@ import random
 # x as the documentation has it: ones, or random numbers of that shape. "~": only the first sample is compared with the
 # reference (the whole output is a gigabyte; every sample is computed alike).
 EXAMPLES = [
-    ("mindspore.ops.Conv3DTranspose", {"in_channel": 16, "out_channel": 3, "kernel_size": [4, 6, 2]},
-     "ones:32,16,10,32,32", "ones", (32, 3, 13, 37, 33)),
-    ("megengine.module.ConvTranspose3d", {"in_channels": 3, "out_channels": 64, "kernel_size": 3, "stride": 2, "padding": 1},
-     "random:16,3,32,32,32", None, (16, 64, 63, 63, 63)),
-    ("mindspore.nn.Conv2dTranspose", {"in_channels": 3, "out_channels": 64, "kernel_size": 4, "has_bias": False,
-                                      "weight_init": "normal", "pad_mode": "pad"},
-     "ones:1,3,16,50", None, (1, 64, 19, 53)),
-    ("paddle.nn.Conv3DTranspose", {"in_channels": 4, "out_channels": 6, "kernel_size": [3, 3, 3]},
-     "random:2,4,8,8,8", None, (2, 6, 10, 10, 10)),
-    ("torch.nn.ConvTranspose3d", {"in_channels": 3, "out_channels": 32, "kernel_size": 5, "stride": 3, "padding": 2,
-                                  "output_padding": 2, "bias": False},
-     "ones:1,3,4,9,16", None, (1, 32, 12, 27, 48)),
-    ("mindspore.nn.Conv3dTranspose", {"in_channels": 3, "out_channels": 32, "kernel_size": 5, "stride": 3, "pad_mode": "same"},
-     "ones:1,3,4,9,16", None, (1, 32, 12, 27, 48)),
+    (
+        "mindspore.ops.Conv3DTranspose",
+        {"in_channel": 16, "out_channel": 3, "kernel_size": [4, 6, 2]},
+        "ones:32,16,10,32,32",
+        "ones",
+        (32, 3, 13, 37, 33),
+    ),
+    (
+        "megengine.module.ConvTranspose3d",
+        {"in_channels": 3, "out_channels": 64, "kernel_size": 3, "stride": 2, "padding": 1},
+        "random:16,3,32,32,32",
+        None,
+        (16, 64, 63, 63, 63),
+    ),
+    (
+        "mindspore.nn.Conv2dTranspose",
+        {
+            "in_channels": 3,
+            "out_channels": 64,
+            "kernel_size": 4,
+            "has_bias": False,
+            "weight_init": "normal",
+            "pad_mode": "pad",
+        },
+        "ones:1,3,16,50",
+        None,
+        (1, 64, 19, 53),
+    ),
+    (
+        "paddle.nn.Conv3DTranspose",
+        {"in_channels": 4, "out_channels": 6, "kernel_size": [3, 3, 3]},
+        "random:2,4,8,8,8",
+        None,
+        (2, 6, 10, 10, 10),
+    ),
+    (
+        "torch.nn.ConvTranspose3d",
+        {
+            "in_channels": 3,
+            "out_channels": 32,
+            "kernel_size": 5,
+            "stride": 3,
+            "padding": 2,
+            "output_padding": 2,
+            "bias": False,
+        },
+        "ones:1,3,4,9,16",
+        None,
+        (1, 32, 12, 27, 48),
+    ),
+    (
+        "mindspore.nn.Conv3dTranspose",
+        {"in_channels": 3, "out_channels": 32, "kernel_size": 5, "stride": 3, "pad_mode": "same"},
+        "ones:1,3,4,9,16",
+        None,
+        (1, 32, 12, 27, 48),
+    ),
 ]
 BIG = 1 << 28  # bytes of output beyond which only the first sample is checked
 ROW = "{:33} {:22} {:22} {:9} {:>10} {:>11} {:>7}"
@@ -69,8 +113,18 @@ def show(program, dialect, args, x, weight, wanted, extra=()):
         first = x.split(":")[0] + ":1," + x.split(":")[1].split(",", 1)[1]
         check = ctconv(program, *layer, "-x", first, "--check")["check"]
     error = "same bits" if check["same_bits"] else f"{check['relative_error']:.1e}"
-    print(ROW.format(dialect, shape_text(answer["x"]["shape"]), shape_text(answer["y"]["shape"]), answer["engine"],
-                     error + ("" if small else " ~"), seconds_text(answer["time"]["median_s"]), f"{answer['gflops']:.1f}"), flush=True)
+    print(
+        ROW.format(
+            dialect,
+            shape_text(answer["x"]["shape"]),
+            shape_text(answer["y"]["shape"]),
+            answer["engine"],
+            error + ("" if small else " ~"),
+            seconds_text(answer["time"]["median_s"]),
+            f"{answer['gflops']:.1f}",
+        ),
+        flush=True,
+    )
     if tuple(answer["y"]["shape"]) != wanted:
         raise Failed(f"{dialect}: y is {answer['y']['shape']}, documented is {wanted}")
     if not check["ok"]:
@@ -86,8 +140,15 @@ def user_layer(program, folder):
         for extent in shape:
             count *= extent
         write_npy(folder / f"{name}.npy", shape, (rng.gauss(0, scale) for _ in range(count)))
-    show(program, "torch.nn.ConvTranspose2d", args, str(folder / "x.npy"), str(folder / "weight.npy"), (1, 128, 64, 64),
-         ("-b", str(folder / "bias.npy"), "-o", str(folder / "y.npy")))
+    show(
+        program,
+        "torch.nn.ConvTranspose2d",
+        args,
+        str(folder / "x.npy"),
+        str(folder / "weight.npy"),
+        (1, 128, 64, 64),
+        ("-b", str(folder / "bias.npy"), "-o", str(folder / "y.npy")),
+    )
     expected = 128 * 64 * 64 * 4
     size = (folder / "y.npy").stat().st_size
     if not expected < size < expected + 4096:
@@ -106,8 +167,10 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             print("a trained-size layer from .npy files")
             size = user_layer(program, pathlib.Path(folder))
-        print(f"\nerror: largest difference from the reference engine over its largest value; same bits: none at all"
-              f"\n~: compared on the first sample; y.npy of the last row: {size} bytes written")
+        print(
+            f"\nerror: largest difference from the reference engine over its largest value; same bits: none at all"
+            f"\n~: compared on the first sample; y.npy of the last row: {size} bytes written"
+        )
     except Failed as fault:
         print(f"demo: {fault}", file=sys.stderr)
         return 1

@@ -5,6 +5,7 @@ In:   a path, a shape such as 1,256,32,32, a filling and a seed
 Out:  a version 1.0 .npy file, little-endian float32 (or float64), C order
 Usage: make_npy.py OUT.npy SHAPE [--fill normal|uniform|ones] [--scale S] [--seed N] [--dtype f4|f8]
 """
+
 import argparse
 import array
 import math

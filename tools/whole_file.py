@@ -5,6 +5,7 @@ Out:  a stream. At the end of the block the file stands in its place, with the p
       After an exception (full disk, Ctrl-C) the old file is as it was and nothing is left beside it.
       What exists and is no regular file (/dev/stdout, a FIFO) is written through.
 """
+
 import contextlib
 import os
 import shutil

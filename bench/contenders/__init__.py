@@ -1,4 +1,5 @@
 """The contenders, ours first. Each module holds one library; one that cannot be imported is skipped and named."""
+
 import importlib
 
 WAYS = ["ctconv.alloc", "ctconv.c"]  # other ways to call what `ctconv` calls
@@ -24,5 +25,8 @@ def available(setting):
 
 def forced(row):
     """[(engine, its record)] of our engines that were timed apart from `auto`. row: {contender's name: record} of one layer."""
-    return [(name[len("ctconv."):], record) for name, record in row.items()
-            if name.startswith("ctconv.") and name not in WAYS and "ms" in record]
+    return [
+        (name[len("ctconv.") :], record)
+        for name, record in row.items()
+        if name.startswith("ctconv.") and name not in WAYS and "ms" in record
+    ]

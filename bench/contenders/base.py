@@ -5,6 +5,7 @@ Out: a Contender whose time(calls) runs the layer `calls` times and returns the 
 Layout "first": x and y are dense (n, c, axes..); "last": dense (n, axes.., c). Both ends have the same layout for everyone;
 a library that must convert inside converts inside the timed call.
 """
+
 import math
 import pathlib
 import time
@@ -21,12 +22,12 @@ class Refused(Exception):
 
 @dataclass
 class Setting:
-    layout: str                     # "first" or "last"
+    layout: str  # "first" or "last"
     threads: int
-    build: pathlib.Path | None      # where bench_onednn and bench_peaks lie
-    scratch: pathlib.Path           # files that pass operands to other processes
-    peers: list | None = None       # modules to take; None: all
-    engines: list | None = None     # engines of ours to time apart from auto; None: every one but reference
+    build: pathlib.Path | None  # where bench_onednn and bench_peaks lie
+    scratch: pathlib.Path  # files that pass operands to other processes
+    peers: list | None = None  # modules to take; None: all
+    engines: list | None = None  # engines of ours to time apart from auto; None: every one but reference
     versions: dict = field(default_factory=dict)
 
 
@@ -74,7 +75,7 @@ def aligned(shape):
     size = 4 * math.prod(shape)
     memory = np.empty(size + 64, np.uint8)
     at = -memory.ctypes.data % 64
-    return memory[at:at + size].view(np.float32).reshape(shape)
+    return memory[at : at + size].view(np.float32).reshape(shape)
 
 
 class Operands:

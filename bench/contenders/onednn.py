@@ -3,6 +3,7 @@
 layout first: "onednn" its own nc* implementation, "onednn.e2e" reorders to and from an n*c primitive in every call.
 layout last:  "onednn" n*c in and out. Weights packed once, y and scratchpad reused. Times are taken inside that process.
 """
+
 import subprocess
 
 import numpy as np
@@ -14,7 +15,9 @@ _children = {}
 
 class _Child:
     def __init__(self, program, threads):
-        self.process = subprocess.Popen([program, str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [program, str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def ask(self, line):
         try:
@@ -68,14 +71,33 @@ class OneDNN(Contender):
                 if a is not None:
                     a.tofile(f)
         hi = [h - op for h, op in zip(layer.hi, layer.op)]
-        words = [self.mode, layer.rank, layer.n, layer.cin, layer.cout, layer.g, int(layer.bias), *layer.i, *layer.o, *layer.k,
-                 *layer.s, *layer.d, *layer.lo, *hi, self.file]
+        words = [
+            self.mode,
+            layer.rank,
+            layer.n,
+            layer.cin,
+            layer.cout,
+            layer.g,
+            int(layer.bias),
+            *layer.i,
+            *layer.o,
+            *layer.k,
+            *layer.s,
+            *layer.d,
+            *layer.lo,
+            *hi,
+            self.file,
+        ]
         try:
             answer = child(self.setting, self.mode).ask("make " + " ".join(map(str, words)))
         finally:
             self.file.unlink()
         self.operands = None
-        self.ready_s, self.extra, self.implementation = float(answer[0]) + float(answer[1]), int(answer[2]), " ".join(answer[3:])
+        self.ready_s, self.extra, self.implementation = (
+            float(answer[0]) + float(answer[1]),
+            int(answer[2]),
+            " ".join(answer[3:]),
+        )
 
     def time(self, calls):
         return float(child(self.setting, self.mode).ask(f"time {calls}")[0])

@@ -2,6 +2,7 @@
 
 It knows channels-first only: for layout last a Transpose before and after belongs to the graph and to the time. Uneven padding is its own.
 """
+
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
@@ -28,14 +29,32 @@ class Ort(Contender):
         if layer.bias:
             constants.append(numpy_helper.from_array(self.operands.b, "b"))
             inputs.append("b")
-        nodes = [helper.make_node("ConvTranspose", inputs, ["z" if self.last else "y"], kernel_shape=layer.k, strides=layer.s,
-                                  dilations=layer.d, pads=[*layer.lo, *layer.hi], output_padding=layer.op, group=layer.g)]
+        nodes = [
+            helper.make_node(
+                "ConvTranspose",
+                inputs,
+                ["z" if self.last else "y"],
+                kernel_shape=layer.k,
+                strides=layer.s,
+                dilations=layer.d,
+                pads=[*layer.lo, *layer.hi],
+                output_padding=layer.op,
+                group=layer.g,
+            )
+        ]
         if self.last:
             axes = range(2, layer.rank + 2)
-            nodes.insert(0, helper.make_node("Transpose", ["x"], ["a"], perm=[0, layer.rank + 1, *range(1, layer.rank + 1)]))
+            nodes.insert(
+                0, helper.make_node("Transpose", ["x"], ["a"], perm=[0, layer.rank + 1, *range(1, layer.rank + 1)])
+            )
             nodes.append(helper.make_node("Transpose", ["z"], ["y"], perm=[0, *axes, 1]))
-        graph = helper.make_graph(nodes, "layer", [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.x.shape)],
-                                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, self.y.shape)], constants)
+        graph = helper.make_graph(
+            nodes,
+            "layer",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.x.shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, self.y.shape)],
+            constants,
+        )
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
 
     def setup(self):

@@ -4,6 +4,7 @@
 without Python's part, as oneDNN's program calls its primitive. A forced engine is timed only where `auto` took another; it takes
 no part in the ratios.
 """
+
 import ctconv
 import ctconv._layer
 import numpy as np
@@ -14,8 +15,12 @@ from contenders.base import Contender, Refused, as_first
 def start(setting):
     del setting
     info = dict(line.split(": ", 1) for line in ctconv.build_info().splitlines() if ": " in line)
-    return {"ctconv": ctconv.version, "ctconv.compiler": info.get("compiler", ""), "ctconv.cpu": info.get("cpu", ""),
-            "ctconv.onednn": info.get("onednn", "")}
+    return {
+        "ctconv": ctconv.version,
+        "ctconv.compiler": info.get("compiler", ""),
+        "ctconv.cpu": info.get("cpu", ""),
+        "ctconv.onednn": info.get("onednn", ""),
+    }
 
 
 class Ours(Contender):
@@ -23,14 +28,26 @@ class Ours(Contender):
         super().__init__(name)
         self.layer, self.setting, self.engine = layer, setting, engine
         self.pays_for_y = "alloc" if alloc else "reuse"
-        self.args = dict(in_channels=layer.cin, out_channels=layer.cout, groups=layer.g, kernel_size=tuple(layer.k),
-                         stride=tuple(layer.s), dilation=tuple(layer.d), pad_begin=tuple(layer.lo), pad_end=tuple(layer.hi),
-                         output_padding=tuple(layer.op), data_format="channels_" + setting.layout, bias=layer.bias)
+        self.args = dict(
+            in_channels=layer.cin,
+            out_channels=layer.cout,
+            groups=layer.g,
+            kernel_size=tuple(layer.k),
+            stride=tuple(layer.s),
+            dilation=tuple(layer.d),
+            pad_begin=tuple(layer.lo),
+            pad_end=tuple(layer.hi),
+            output_padding=tuple(layer.op),
+            data_format="channels_" + setting.layout,
+            bias=layer.bias,
+        )
         self.x, self.w, self.b, self.y = operands.x, operands.w, operands.b, None if alloc else operands.y
 
     def setup(self):
         try:
-            self.op = ctconv.Layer("ctconv", self.args, self.w, self.b, engine=self.engine, threads=self.setting.threads)
+            self.op = ctconv.Layer(
+                "ctconv", self.args, self.w, self.b, engine=self.engine, threads=self.setting.threads
+            )
             self.op.prepare(self.x.shape)
         except ctconv.Error as error:
             raise Refused(str(error)) from None
@@ -77,6 +94,14 @@ class FromC(Ours):
 
 
 def make(layer, operands, setting):
-    out = [Ours("ctconv", layer, operands, setting), Ours("ctconv.alloc", layer, operands, setting, alloc=True), FromC("ctconv.c", layer, operands, setting)]
-    forced = setting.engines if setting.engines is not None else [e for e in ctconv.engines() if e not in ("reference", "cuda", "cudnn")]
+    out = [
+        Ours("ctconv", layer, operands, setting),
+        Ours("ctconv.alloc", layer, operands, setting, alloc=True),
+        FromC("ctconv.c", layer, operands, setting),
+    ]
+    forced = (
+        setting.engines
+        if setting.engines is not None
+        else [e for e in ctconv.engines() if e not in ("reference", "cuda", "cudnn")]
+    )
     return out + [Ours("ctconv." + engine, layer, operands, setting, engine) for engine in forced]

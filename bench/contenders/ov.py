@@ -3,6 +3,7 @@
 Input and output are fixed memory. layout last: the pre- and post-processor declares both tensors channels-last, so that the plugin
 may keep them so. Uneven padding is its own.
 """
+
 import numpy as np
 import openvino as ov
 from openvino import preprocess
@@ -26,8 +27,14 @@ class OpenVino(Contender):
     def model(self):
         layer, w, b = self.layer, self.operands.w, self.operands.b
         x = op.parameter(layer.x_shape, np.float32, name="x")
-        keywords = dict(strides=layer.s, pads_begin=layer.lo, pads_end=layer.hi, dilations=layer.d, auto_pad="explicit",
-                        output_padding=layer.op)
+        keywords = dict(
+            strides=layer.s,
+            pads_begin=layer.lo,
+            pads_end=layer.hi,
+            dilations=layer.d,
+            auto_pad="explicit",
+            output_padding=layer.op,
+        )
         if layer.g == 1:
             y = op.convolution_backprop_data(x, op.constant(w), **keywords)
         else:
@@ -37,7 +44,7 @@ class OpenVino(Contender):
             y = op.add(y, op.constant(b.reshape(1, -1, *[1] * layer.rank)))
         model = ov.Model([y], [x], "layer")
         if self.last:
-            axes = "DHW"[3 - layer.rank:]
+            axes = "DHW"[3 - layer.rank :]
             steps = preprocess.PrePostProcessor(model)
             for end in (steps.input(), steps.output()):
                 end.tensor().set_layout(ov.Layout(f"N{axes}C"))
@@ -46,8 +53,12 @@ class OpenVino(Contender):
         return model
 
     def setup(self):
-        config = {"INFERENCE_NUM_THREADS": self.setting.threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
-                  "INFERENCE_PRECISION_HINT": "f32"}
+        config = {
+            "INFERENCE_NUM_THREADS": self.setting.threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
         try:
             self.compiled = ov.Core().compile_model(self.model(), "CPU", config)
         except RuntimeError as error:

@@ -5,6 +5,7 @@ which is how channels-last is had there; where the answer comes back in another 
 Uneven padding does not exist there: the larger output is computed and sliced; the view counts as the answer.
 It makes a new output in every call (there is no out=), so it is compared with `ctconv.alloc`.
 """
+
 import re
 
 import torch

@@ -230,7 +230,8 @@ CTCONV_HD void cell_output_row(const CellParams& p, const CellPlace& a, const T*
   constexpr int R = S == 0 ? 1 : S;
   const TapSteps& step = p.step;
   const Taps<int32_t> th = p.axis[1].at(a.oh);
-  x += th.i * p.xs[3], w += th.t * step.row;
+  x += th.i * p.xs[3];
+  w += th.t * step.row;
   Acc acc[Q][R][CB];
   CTCONV_UNROLL
   for (int e = 0; e < Q * R * CB; ++e) acc[e / CB / R][e / CB % R][e % CB] = Acc(0);
@@ -247,11 +248,14 @@ CTCONV_HD void cell_output_row(const CellParams& p, const CellPlace& a, const T*
         } else {
           cell_row<T, S, Q, CB>(p, xr, wr, p.cell0 + a.run * Q, inside, ok, acc);
         }
-        xr += step.x_h, wr += step.w_h;
+        xr += step.x_h;
+        wr += step.w_h;
       }
-      xd += step.x_d, wd += step.w_d;
+      xd += step.x_d;
+      wd += step.w_d;
     }
-    x += p.xs[1], w += step.volume;
+    x += p.xs[1];
+    w += step.volume;
   }
   cell_finish<T, Q, R, CB>(p, a, acc);
 }
@@ -269,7 +273,8 @@ CTCONV_HD void cell_item(const CellParams& p, uint32_t index) {
     cell_window<Q>(top, p.axis[2].i, p.jt, ok);
     // whole chunks of j are read
     inside = warp_all(top - p.jt_whole + 1 >= 0 && top + Q <= p.axis[2].i);
-    x += top, w -= p.front * cell_tap<CB>(p);
+    x += top;
+    w -= p.front * cell_tap<CB>(p);
   }
   cell_output_row<T, S, Q, CB>(p, a, x, w, td.count, tw, inside, ok);
 }

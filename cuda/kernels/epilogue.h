@@ -79,10 +79,16 @@ CTCONV_HD void epilogue_place(const EpilogueParams& p, int64_t index, int64_t (&
     return;
   }
   int64_t rest = index;
-  if (channel_fastest) at[1] = rest % p.channels, rest /= p.channels;
+  if (channel_fastest) {
+    at[1] = rest % p.channels;
+    rest /= p.channels;
+  }
   CTCONV_UNROLL
   for (int a = 2; a >= 0; --a) at[2 + a] = rest % p.extent[a], rest /= p.extent[a];
-  if (!channel_fastest) at[1] = rest % p.channels, rest /= p.channels;
+  if (!channel_fastest) {
+    at[1] = rest % p.channels;
+    rest /= p.channels;
+  }
   at[0] = rest;
 }
 

@@ -93,13 +93,16 @@ CTCONV_HD void gemm_phase_axis(const GemmParams& p, int32_t first, int a, GemmPh
   const Taps<int32_t> taps = p.axis[a].phase(first);
   f->first = first;
   f->outputs = (p.axis[a].o - first + p.axis[a].s - 1) / p.axis[a].s;
-  f->t = taps.t, f->i = taps.i, f->count = taps.count;
+  f->t = taps.t;
+  f->i = taps.i;
+  f->count = taps.count;
 }
 
 CTCONV_HD GemmPhase gemm_phase(const GemmParams& p, int32_t phase) {
   GemmPhase f;
   uint32_t rest = static_cast<uint32_t>(phase);
-  f.positions = p.n, f.count = 1;
+  f.positions = p.n;
+  f.count = 1;
   CTCONV_UNROLL
   for (int a = 2; a >= 0; --a) {
     const auto at = static_cast<int32_t>(p.by_phases[a].split(&rest));
@@ -108,7 +111,8 @@ CTCONV_HD GemmPhase gemm_phase(const GemmParams& p, int32_t phase) {
     } else {
       gemm_phase_axis(p, at, a, &f.axis[a]);
     }
-    f.positions *= f.axis[a].outputs, f.count *= f.axis[a].count;
+    f.positions *= f.axis[a].outputs;
+    f.count *= f.axis[a].count;
   }
   return f;
 }
@@ -158,7 +162,8 @@ CTCONV_HD GemmColumn<Accumulator<T>> gemm_column(const GemmParams& p, const Gemm
       c.w = static_cast<int32_t>(p.by_taps[2].split(&rest));
       channel = static_cast<int32_t>(p.by_co.split(&rest));
     }
-    c.h = static_cast<int32_t>(p.by_taps[1].split(&rest)), c.d = static_cast<int32_t>(rest);
+    c.h = static_cast<int32_t>(p.by_taps[1].split(&rest));
+    c.d = static_cast<int32_t>(rest);
   }
   c.channel = tile.group * p.co + channel;
   c.offset = c.channel * p.ys[1] + c.d * p.ys[2] + c.h * p.ys[3] + c.w * p.ys[4];
@@ -171,7 +176,9 @@ CTCONV_HD GemmTap gemm_tap(const GemmParams& p, const GemmPhase& f, int32_t j) {
   const int32_t jw = gemm_split(p.tabled, f.axis[2].by_count, f.axis[2].count, &jd);
   const int32_t jh = gemm_split(p.tabled, f.axis[1].by_count, f.axis[1].count, &jd);
   GemmTap t;
-  t.d = jd * p.axis[0].input_step, t.h = jh * p.axis[1].input_step, t.w = jw * p.axis[2].input_step;
+  t.d = jd * p.axis[0].input_step;
+  t.h = jh * p.axis[1].input_step;
+  t.w = jw * p.axis[2].input_step;
   t.offset = static_cast<int32_t>(t.d * p.xs[2] + t.h * p.xs[3] + t.w * p.xs[4]);
   t.row =
       ((f.axis[0].t + jd * p.axis[0].tap_step) * p.axis[1].k + f.axis[1].t + jh * p.axis[1].tap_step) * p.axis[2].k +

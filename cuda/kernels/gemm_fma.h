@@ -62,14 +62,20 @@ struct GemmFma {
   }
   CTCONV_HD static Shared carve(unsigned char* raw, int32_t most_taps) {
     Shared s;
-    s.a = s.sums = reinterpret_cast<Acc*>(raw), s.b = s.a + kStages * kDepth * BM;
+    s.a = s.sums = reinterpret_cast<Acc*>(raw);
+    s.b = s.a + kStages * kDepth * BM;
     raw += kBody;
-    s.row = reinterpret_cast<Row*>(raw), raw += kSlots * kDepth * sizeof(Row);
-    s.place = reinterpret_cast<GemmPlace*>(raw), raw += BM * sizeof(GemmPlace);
-    s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
-    s.column = reinterpret_cast<GemmColumn<Acc>*>(raw), raw += BN * sizeof(GemmColumn<Acc>);
-    s.step = reinterpret_cast<Step*>(raw), raw += static_cast<size_t>(most_taps) * sizeof(Step);
-    s.inside = reinterpret_cast<uint32_t*>(raw),
+    s.row = reinterpret_cast<Row*>(raw);
+    raw += kSlots * kDepth * sizeof(Row);
+    s.place = reinterpret_cast<GemmPlace*>(raw);
+    raw += BM * sizeof(GemmPlace);
+    s.y_offset = reinterpret_cast<int64_t*>(raw);
+    raw += BM * sizeof(int64_t);
+    s.column = reinterpret_cast<GemmColumn<Acc>*>(raw);
+    raw += BN * sizeof(GemmColumn<Acc>);
+    s.step = reinterpret_cast<Step*>(raw);
+    raw += static_cast<size_t>(most_taps) * sizeof(Step);
+    s.inside = reinterpret_cast<uint32_t*>(raw);
     raw += static_cast<size_t>((most_taps + 31) / 32) * BM * sizeof(uint32_t);
     s.tap = reinterpret_cast<GemmTap*>(raw);
     return s;

@@ -1,4 +1,5 @@
-// The launches of the GEMM kernels and of relayout and fold; defined in gemm_fma.cu, gemm_tensor.cu, relayout.cu, fold.cu.
+// The launches of the GEMM kernels and of relayout and fold; defined in gemm_fma.cu, gemm_tensor.cu, relayout.cu,
+// fold.cu.
 //
 //   in:  element type, index of the tile in gemm_configs, filled parameters, grid, stream
 //   out: cudaSuccess or what the launch answered

@@ -75,12 +75,17 @@ cudaError_t prepare_gemm(F* kernel, const GemmParams& p, GemmLaunch* launch) {
 template <class Kernel, class F>
 cudaError_t launch_gemm(F* kernel, const GemmParams& p, const GemmLaunch& launch, cudaStream_t stream) {
   cudaLaunchConfig_t config{};
-  config.gridDim = launch.grid, config.blockDim = dim3(Kernel::kThreads);
-  config.dynamicSmemBytes = launch.shared_bytes, config.stream = stream;
+  config.gridDim = launch.grid;
+  config.blockDim = dim3(Kernel::kThreads);
+  config.dynamicSmemBytes = launch.shared_bytes;
+  config.stream = stream;
   cudaLaunchAttribute cluster{};
   cluster.id = cudaLaunchAttributeClusterDimension;
-  cluster.val.clusterDim.x = static_cast<unsigned>(p.split), cluster.val.clusterDim.y = 1, cluster.val.clusterDim.z = 1;
-  config.attrs = &cluster, config.numAttrs = p.split > 1 ? 1 : 0;
+  cluster.val.clusterDim.x = static_cast<unsigned>(p.split);
+  cluster.val.clusterDim.y = 1;
+  cluster.val.clusterDim.z = 1;
+  config.attrs = &cluster;
+  config.numAttrs = p.split > 1 ? 1 : 0;
   return cudaLaunchKernelEx(&config, kernel, p);
 }
 

@@ -31,7 +31,8 @@ __global__ void __launch_bounds__(Kernel::kThreads) gemm_tensor_kernel(const __g
     if (step + kStages - 1 < steps) Kernel::fetch(p, tile, f, next, thread, s, r);
     commit_copies();
     Kernel::multiply(stage, thread, s, r);
-    stage = stage + 1 == kStages ? 0 : stage + 1, next = next + 1 == kStages ? 0 : next + 1;
+    stage = stage + 1 == kStages ? 0 : stage + 1;
+    next = next + 1 == kStages ? 0 : next + 1;
   }
   wait_copies<0>();
   __syncthreads();  // the sums take the panels' place

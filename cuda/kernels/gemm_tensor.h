@@ -55,11 +55,15 @@ struct GemmTensor {
   }
   CTCONV_HD static Shared carve(unsigned char* raw) {
     Shared s;
-    s.panels = raw, s.sums = reinterpret_cast<float*>(raw);
+    s.panels = raw;
+    s.sums = reinterpret_cast<float*>(raw);
     raw += kBody;
-    s.place = reinterpret_cast<GemmPlace*>(raw), raw += BM * sizeof(GemmPlace);
-    s.y_offset = reinterpret_cast<int64_t*>(raw), raw += BM * sizeof(int64_t);
-    s.column = reinterpret_cast<GemmColumn<float>*>(raw), raw += BN * sizeof(GemmColumn<float>);
+    s.place = reinterpret_cast<GemmPlace*>(raw);
+    raw += BM * sizeof(GemmPlace);
+    s.y_offset = reinterpret_cast<int64_t*>(raw);
+    raw += BM * sizeof(int64_t);
+    s.column = reinterpret_cast<GemmColumn<float>*>(raw);
+    raw += BN * sizeof(GemmColumn<float>);
     s.tap = reinterpret_cast<GemmTap*>(raw);
     return s;
   }
@@ -86,7 +90,8 @@ struct GemmTensor {
       }
     }
     const int32_t per_tap = p.ci_pitch / kElements, chunk = first * kChunks + thread % kChunks;
-    r.tap = chunk / per_tap, r.chunk = chunk % per_tap;
+    r.tap = chunk / per_tap;
+    r.chunk = chunk % per_tap;
   }
 
   // 16 bytes, or zeros where there is nothing to read.
@@ -137,7 +142,10 @@ struct GemmTensor {
     }
     const int32_t per_tap = p.ci_pitch / kElements;
     r.chunk += kChunks;
-    while (r.chunk >= per_tap) r.chunk -= per_tap, ++r.tap;
+    while (r.chunk >= per_tap) {
+      r.chunk -= per_tap;
+      ++r.tap;
+    }
   }
 
   CTCONV_HD static void multiply(int32_t stage, int32_t thread, const Shared& s, Registers& r) {
@@ -159,7 +167,10 @@ struct GemmTensor {
         for (int j = 0; j < kTN / 16; ++j) {
           uint32_t four[4];
           load4(chunk_at(b, n0 + j * 16 + (lane >> 4) * 8 + (lane & 7), 2 * k + (lane >> 3 & 1)), four);
-          bf[2 * j][0] = four[0], bf[2 * j][1] = four[1], bf[2 * j + 1][0] = four[2], bf[2 * j + 1][1] = four[3];
+          bf[2 * j][0] = four[0];
+          bf[2 * j][1] = four[1];
+          bf[2 * j + 1][0] = four[2];
+          bf[2 * j + 1][1] = four[3];
         }
       }
       if constexpr (sizeof(T) == 4) {

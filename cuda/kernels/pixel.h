@@ -3,7 +3,8 @@
 //   in:  x and y with unit channel stride, weights packed tap-channel [ci][d][h][w][group][co];   out: the core of y
 //   A thread owns V neighbouring channels of kP outputs of one w phase (o, o+s, ...): one weight load serves kP sums.
 //   Order per element: ci, taps d, h, w: the reference's bits.
-//   refuses: groups that are neither 1 nor depthwise (ci = 1), more than 2^30 threads, extents or weights beyond 31 bits
+//   refuses: groups that are neither 1 nor depthwise (ci = 1), more than 2^30 threads, extents or weights beyond 31
+//            bits
 #pragma once
 
 #include "cuda/activation.h"
@@ -105,13 +106,18 @@ CTCONV_HD void pixel_sums(const PixelParams& p, const PixelPlace& a, Accumulator
         CTCONV_NO_UNROLL
         for (int32_t e = 0; e < tw.count; ++e) {
           pixel_tap<T, V, kReads>(p, xw, ww, i, from, acc);
-          xw += p.x_w, ww += p.w_w, i -= p.axis[2].input_step;
+          xw += p.x_w;
+          ww += p.w_w;
+          i -= p.axis[2].input_step;
         }
-        xh += step.x_h, wh += step.w_h;
+        xh += step.x_h;
+        wh += step.w_h;
       }
-      xd += step.x_d, wd += step.w_d;
+      xd += step.x_d;
+      wd += step.w_d;
     }
-    x += p.xs[1], w += step.volume;
+    x += p.xs[1];
+    w += step.volume;
   }
 }
 

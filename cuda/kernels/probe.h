@@ -49,7 +49,8 @@ CTCONV_HD void probe_write(ProbeLine* to, int64_t first, int64_t step, int64_t c
   }
 }
 
-// Bits of a word that are drawn, and bits that are set: finite numbers of half the bits, so that products cost the power
+// Bits of a word that are drawn, and bits that are set: finite numbers of half the bits, so that products cost the
+// power
 // that data costs. Index 1: odd words, the upper halves of f64.
 struct ProbeNumbers {
   uint32_t drawn[2], set[2];

@@ -19,7 +19,7 @@ struct RelayoutParams {
   int32_t extent[3];             // d, h, w
   int32_t positions;
   int64_t stride[5];
-  int32_t flat;              // positions lie stride[4] apart throughout
+  int32_t flat;  // positions lie stride[4] apart throughout
   Divider by_extent[3], by_pitch;
   int32_t to_last;           // 1: channels fastest in `to`
   int32_t channels_fastest;  // in `from`: threads read along channels

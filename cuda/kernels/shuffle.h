@@ -86,9 +86,11 @@ struct Shuffle {
   CTCONV_HD static bool a_by_position(const ShuffleParams& p) { return kTensorCores && p.channels_last; }
   CTCONV_HD static void split(const ShuffleParams& p, int32_t e, int32_t* m, int32_t* k) {
     if (p.channels_last) {
-      *k = e % kDepth, *m = e / kDepth;
+      *k = e % kDepth;
+      *m = e / kDepth;
     } else {
-      *m = e % kTile, *k = e / kTile;
+      *m = e % kTile;
+      *k = e / kTile;
     }
   }
 
@@ -122,7 +124,9 @@ struct Shuffle {
       Place place{0, 0, 0, 0, -1};
       if (position < p.positions) {
         const int32_t w = position % p.i[2], h = position / p.i[2] % p.i[1], dn = position / p.i[2] / p.i[1];
-        place.d = dn % p.i[0] * p.k[0] - p.lo[0], place.h = h * p.k[1] - p.lo[1], place.w = w * p.k[2] - p.lo[2];
+        place.d = dn % p.i[0] * p.k[0] - p.lo[0];
+        place.h = h * p.k[1] - p.lo[1];
+        place.w = w * p.k[2] - p.lo[2];
         place.offset = dn / p.i[0] * p.ys[0] + place.d * p.ys[2] + place.h * p.ys[3] + place.w * p.ys[4];
         place.channel = 0;
       }
@@ -134,7 +138,9 @@ struct Shuffle {
         const int32_t taps = p.k[0] * p.k[1] * p.k[2];
         const int32_t c = p.channels_last ? column % p.co : column / taps,
                       tap = p.channels_last ? column / p.co : column % taps;
-        place.w = tap % p.k[2], place.h = tap / p.k[2] % p.k[1], place.d = tap / p.k[2] / p.k[1];
+        place.w = tap % p.k[2];
+        place.h = tap / p.k[2] % p.k[1];
+        place.d = tap / p.k[2] / p.k[1];
         place.channel = g * p.co + c;
         place.offset = place.channel * p.ys[1] + place.d * p.ys[2] + place.h * p.ys[3] + place.w * p.ys[4];
       }

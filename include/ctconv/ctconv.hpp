@@ -92,7 +92,10 @@ class ConstTensor {
       : data_(data), type_(type), ndim_(static_cast<int32_t>(shape.size())), strided_(!strides.empty()) {
     if (shape.size() > CTCONV_MAX_NDIM || (strided_ && strides.size() != shape.size()))
       throw std::invalid_argument("ctconv tensor: more than 8 axes, or strides of another length than shape");
-    for (std::size_t i = 0; i < shape.size(); ++i) shape_[i] = shape[i], strides_[i] = strided_ ? strides[i] : 0;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      shape_[i] = shape[i];
+      strides_[i] = strided_ ? strides[i] : 0;
+    }
   }
   ConstTensor& on_device(int32_t device_type, int32_t device_id = 0) {
     device_type_ = device_type;
@@ -155,9 +158,11 @@ class Value {
   template <class T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
   Value(T v) {
     if constexpr (std::is_same_v<T, bool>) {
-      tag_ = CTCONV_VALUE_BOOL, int_ = v ? 1 : 0;
+      tag_ = CTCONV_VALUE_BOOL;
+      int_ = v ? 1 : 0;
     } else if constexpr (std::is_floating_point_v<T>) {
-      tag_ = CTCONV_VALUE_FLOAT, float_ = static_cast<double>(v);
+      tag_ = CTCONV_VALUE_FLOAT;
+      float_ = static_cast<double>(v);
     } else {
       tag_ = CTCONV_VALUE_INT;
       if constexpr (std::is_unsigned_v<T> && sizeof(T) == 8)
@@ -174,7 +179,8 @@ class Value {
   Value(const std::vector<T>& items) : tag_(CTCONV_VALUE_TUPLE), items_(items.begin(), items.end()) {}
   static Value sequence(int32_t tag, std::vector<Value> items) {
     Value v;
-    v.tag_ = tag, v.items_ = std::move(items);
+    v.tag_ = tag;
+    v.items_ = std::move(items);
     return v;
   }
   static Value other(std::string type_name) {
@@ -197,12 +203,14 @@ class Value {
   ctconv_value c(Store& store) const {
     ctconv_value v = {tag_, 0, int_, float_, nullptr, nullptr, nullptr};
     if (tag_ == CTCONV_VALUE_STRING || tag_ == CTCONV_VALUE_OTHER) {
-      v.text = text_.data(), v.i = static_cast<int64_t>(text_.size());
+      v.text = text_.data();
+      v.i = static_cast<int64_t>(text_.size());
     } else if (tag_ == CTCONV_VALUE_TUPLE || tag_ == CTCONV_VALUE_LIST) {
       std::vector<ctconv_value> inner;
       for (const Value& item : items_) inner.push_back(item.c(store));
       store.values.push_back(std::move(inner));
-      v.items = store.values.back().data(), v.i = static_cast<int64_t>(items_.size());
+      v.items = store.values.back().data();
+      v.i = static_cast<int64_t>(items_.size());
     } else if (tag_ == CTCONV_VALUE_TENSOR) {
       store.tensors.push_back(tensor_->c());
       v.tensor = &store.tensors.back();
@@ -344,12 +352,29 @@ class Op {
     ctconv_value output_size{};
     ctconv_call c = CTCONV_CALL_INIT;
     Call(const ConstTensor* tx, const Tensor* ty, const CallExtras& extras) {
-      if (tx) x = tx->c(), c.x = &x;
-      if (ty) y = ty->c(), c.y = &y;
-      if (extras.weight) weight = extras.weight->c(), c.weight = &weight;
-      if (extras.bias) bias = extras.bias->c(), c.bias = &bias;
-      if (extras.output_size) output_size = extras.output_size->c(store), c.output_size = &output_size;
-      c.workspace = extras.workspace, c.workspace_bytes = extras.workspace_bytes, c.stream = extras.stream;
+      if (tx) {
+        x = tx->c();
+        c.x = &x;
+      }
+      if (ty) {
+        y = ty->c();
+        c.y = &y;
+      }
+      if (extras.weight) {
+        weight = extras.weight->c();
+        c.weight = &weight;
+      }
+      if (extras.bias) {
+        bias = extras.bias->c();
+        c.bias = &bias;
+      }
+      if (extras.output_size) {
+        output_size = extras.output_size->c(store);
+        c.output_size = &output_size;
+      }
+      c.workspace = extras.workspace;
+      c.workspace_bytes = extras.workspace_bytes;
+      c.stream = extras.stream;
     }
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;

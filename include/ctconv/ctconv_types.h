@@ -24,22 +24,24 @@ typedef int32_t ctconv_status;
 /* Element types are DLPack's. FLOAT with 16, 32 or 64 bits is float16, float32 or float64.
  * BFLOAT with 16 bits is bfloat16. lanes is 1. */
 enum {
-  CTCONV_DTYPE_INT = 0, CTCONV_DTYPE_UINT = 1, CTCONV_DTYPE_FLOAT = 2, CTCONV_DTYPE_BFLOAT = 4,
-  CTCONV_DTYPE_COMPLEX = 5, CTCONV_DTYPE_BOOL = 6
+  CTCONV_DTYPE_INT = 0,
+  CTCONV_DTYPE_UINT = 1,
+  CTCONV_DTYPE_FLOAT = 2,
+  CTCONV_DTYPE_BFLOAT = 4,
+  CTCONV_DTYPE_COMPLEX = 5,
+  CTCONV_DTYPE_BOOL = 6
 };
 /* Devices are DLPack's too. Pinned host memory counts as CPU, managed memory as CUDA. */
-enum {
-  CTCONV_DEVICE_CPU = 1, CTCONV_DEVICE_CUDA = 2, CTCONV_DEVICE_CUDA_HOST = 3, CTCONV_DEVICE_CUDA_MANAGED = 13
-};
+enum { CTCONV_DEVICE_CPU = 1, CTCONV_DEVICE_CUDA = 2, CTCONV_DEVICE_CUDA_HOST = 3, CTCONV_DEVICE_CUDA_MANAGED = 13 };
 
 /* A borrowed view, byte for byte DLPack 1.x DLTensor. Axes stand in the dialect's order.
  * The memory layout is read off the strides. */
 typedef struct ctconv_tensor {
-  void *data;             /* may be NULL if the tensor is empty or only its shape is read: specs, prepare, describe */
-  int32_t device_type;    /* CTCONV_DEVICE_... */
+  void *data;          /* may be NULL if the tensor is empty or only its shape is read: specs, prepare, describe */
+  int32_t device_type; /* CTCONV_DEVICE_... */
   int32_t device_id;
-  int32_t ndim;           /* 0 to CTCONV_MAX_NDIM */
-  uint8_t dtype_code;     /* CTCONV_DTYPE_... */
+  int32_t ndim;       /* 0 to CTCONV_MAX_NDIM */
+  uint8_t dtype_code; /* CTCONV_DTYPE_... */
   uint8_t dtype_bits;
   uint16_t dtype_lanes;   /* 1 */
   const int64_t *shape;   /* ndim extents */
@@ -59,8 +61,15 @@ typedef struct ctconv_spec {
 /* ---- arguments -------------------------------------------------------------------------------------------------- */
 
 enum {
-  CTCONV_VALUE_NONE = 0, CTCONV_VALUE_BOOL = 1, CTCONV_VALUE_INT = 2, CTCONV_VALUE_FLOAT = 3, CTCONV_VALUE_STRING = 4,
-  CTCONV_VALUE_TUPLE = 5, CTCONV_VALUE_LIST = 6, CTCONV_VALUE_TENSOR = 7, CTCONV_VALUE_OTHER = 8
+  CTCONV_VALUE_NONE = 0,
+  CTCONV_VALUE_BOOL = 1,
+  CTCONV_VALUE_INT = 2,
+  CTCONV_VALUE_FLOAT = 3,
+  CTCONV_VALUE_STRING = 4,
+  CTCONV_VALUE_TUPLE = 5,
+  CTCONV_VALUE_LIST = 6,
+  CTCONV_VALUE_TENSOR = 7,
+  CTCONV_VALUE_OTHER = 8
 };
 
 /* One argument as the caller's language gave it. A bool is not an int and a list is not a tuple: documented TypeErrors
@@ -131,8 +140,12 @@ typedef struct ctconv_allocator {
 } ctconv_allocator;
 
 enum {
-  CTCONV_ACTIVATION_NONE = 0, CTCONV_ACTIVATION_RELU = 1, CTCONV_ACTIVATION_LEAKY_RELU = 2, CTCONV_ACTIVATION_TANH = 3,
-  CTCONV_ACTIVATION_SIGMOID = 4, CTCONV_ACTIVATION_CLIP = 5
+  CTCONV_ACTIVATION_NONE = 0,
+  CTCONV_ACTIVATION_RELU = 1,
+  CTCONV_ACTIVATION_LEAKY_RELU = 2,
+  CTCONV_ACTIVATION_TANH = 3,
+  CTCONV_ACTIVATION_SIGMOID = 4,
+  CTCONV_ACTIVATION_CLIP = 5
 };
 enum { CTCONV_TUNING_NONE = 0, CTCONV_TUNING_MEASURE = 1 };
 
@@ -172,16 +185,24 @@ typedef struct ctconv_call {
   void *workspace;                 /* any address; NULL: the op's allocator is asked, and the op keeps the largest.
                                       CUDA: the op keeps one per stream, see ctconv_execute */
   size_t workspace_bytes;
-  void *stream;                    /* CUDA: a cudaStream_t, NULL the legacy default stream. CPU: must be NULL */
+  void *stream; /* CUDA: a cudaStream_t, NULL the legacy default stream. CPU: must be NULL */
 } ctconv_call;
 
 /* ---- first values: every field by name, so that -Wextra stays quiet in C99 and C++ ------------------------------ */
 
-#define CTCONV_ERROR_INIT {sizeof(ctconv_error), 0, 0, -1, 0, {0}, {0}, {0}, {0}}
-#define CTCONV_RUNNER_INIT {sizeof(ctconv_runner), NULL, 1, 0, NULL}
-#define CTCONV_ALLOCATOR_INIT {sizeof(ctconv_allocator), NULL, NULL, NULL}
-#define CTCONV_OPTIONS_INIT {sizeof(ctconv_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0}
-#define CTCONV_CALL_INIT {sizeof(ctconv_call), NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL}
-#define CTCONV_ARGUMENT_INIT {sizeof(ctconv_argument), NULL, NULL, -1, 0}
+#define CTCONV_ERROR_INIT                                   \
+  {                                                         \
+    sizeof(ctconv_error), 0, 0, -1, 0, {0}, {0}, {0}, { 0 } \
+  }
+#define CTCONV_RUNNER_INIT \
+  { sizeof(ctconv_runner), NULL, 1, 0, NULL }
+#define CTCONV_ALLOCATOR_INIT \
+  { sizeof(ctconv_allocator), NULL, NULL, NULL }
+#define CTCONV_OPTIONS_INIT \
+  { sizeof(ctconv_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0 }
+#define CTCONV_CALL_INIT \
+  { sizeof(ctconv_call), NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL }
+#define CTCONV_ARGUMENT_INIT \
+  { sizeof(ctconv_argument), NULL, NULL, -1, 0 }
 
 #endif /* CTCONV_TYPES_H_ */

@@ -1,7 +1,8 @@
 // The arguments of one descriptor, by name, in the order they were set.
 //
 //   in:  names and Values as set;   out: lookup;   refuses: nothing (dialects judge, in their documented order)
-//   A set and a lookup take about log2(names) comparisons, so that a hostile list of names costs no more than its length.
+//   A set and a lookup take about log2(names) comparisons, so that a hostile list of names costs no more than its
+//   length.
 #pragma once
 
 #include <cstddef>

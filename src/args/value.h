@@ -22,11 +22,11 @@ struct Value {
   explicit Value(std::pmr::memory_resource* memory) : items(memory) {}
 
   Tag tag = kNone;
-  int64_t i = 0;                    // kBool, kInt
-  double f = 0;                     // kFloat
-  std::string text;                 // kString, kOther (the type's name)
-  std::pmr::vector<Value> items;    // kTuple, kList
-  TensorView tensor;                // kTensor: dense row-major copy, data points into bytes
+  int64_t i = 0;                  // kBool, kInt
+  double f = 0;                   // kFloat
+  std::string text;               // kString, kOther (the type's name)
+  std::pmr::vector<Value> items;  // kTuple, kList
+  TensorView tensor;              // kTensor: dense row-major copy, data points into bytes
   std::vector<std::byte> bytes;
 
   bool is_none() const { return tag == kNone; }

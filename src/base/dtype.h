@@ -11,7 +11,7 @@
 namespace ctconv {
 
 struct ElementType {
-  uint8_t code = 2;    // DLPack: 0 int, 1 uint, 2 float, 3 opaque, 4 bfloat, 5 complex, 6 bool
+  uint8_t code = 2;  // DLPack: 0 int, 1 uint, 2 float, 3 opaque, 4 bfloat, 5 complex, 6 bool
   uint8_t bits = 32;
   uint16_t lanes = 1;
   friend bool operator==(const ElementType&, const ElementType&) = default;
@@ -27,8 +27,7 @@ constexpr const char* name_of(Dtype t) {
 }
 
 constexpr ElementType element_type(Dtype t) {
-  return t == Dtype::kBf16 ? ElementType{4, 16, 1}
-                           : ElementType{2, static_cast<uint8_t>(8 * size_of(t)), 1};
+  return t == Dtype::kBf16 ? ElementType{4, 16, 1} : ElementType{2, static_cast<uint8_t>(8 * size_of(t)), 1};
 }
 // True and *out set where the element type is one of the four.
 constexpr bool to_dtype(ElementType e, Dtype* out) {

@@ -28,7 +28,9 @@ class Buffer {
   Buffer(const Allocator& allocator, size_t bytes)
       : allocator_(allocator), data_(bytes ? allocator.allocate(bytes) : nullptr), bytes_(bytes) {}
   Buffer(Buffer&& other) noexcept
-      : allocator_(other.allocator_), data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+      : allocator_(other.allocator_),
+        data_(std::exchange(other.data_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(allocator_, other.allocator_);
     std::swap(data_, other.data_);

@@ -96,8 +96,12 @@ Wide ceil_of(Wide a, Wide b) { return -floor_of(-a, b); }
 class Pair {
  public:
   Pair(const Step& a, const Step& b)
-      : gcd_(std::gcd(a.stride, b.stride)), a_(a.stride / gcd_), b_(b.stride / gcd_), most_a_(a.reach),
-        most_b_(b.reach), inverse_(inverse(a_, b_)) {}
+      : gcd_(std::gcd(a.stride, b.stride)),
+        a_(a.stride / gcd_),
+        b_(b.stride / gcd_),
+        most_a_(a.reach),
+        most_b_(b.reach),
+        inverse_(inverse(a_, b_)) {}
 
   bool reaches(Wide target) const {
     if (target % gcd_ != 0) return false;
@@ -150,7 +154,8 @@ class Search {
   int64_t steps_ = 0;
 };
 
-// Every stride above the reach of all finer axes: no two elements meet. True of dense and padded tensors in any order of
+// Every stride above the reach of all finer axes: no two elements meet. True of dense and padded tensors in any order
+// of
 // their axes, and quick, since every call asks; false says nothing.
 bool nested(const Steps& s) {
   std::array<Step, kMaxNdim> axis;
@@ -194,12 +199,11 @@ Overlap self_overlap(const TensorView& t) {
 Status judge_self_overlap(const char* name, const TensorView& t) {
   const Overlap found = self_overlap(t);
   if (found == Overlap::kNone) return {};
-  return argument_error(Code::MISUSE_Y_OVERLAP, name,
-                        "strides " + show_shape(std::span(t.strides.data(), static_cast<size_t>(t.ndim))),
-                        "strides that give each element memory of its own",
-                        found == Overlap::kSome
-                            ? "two of its elements share memory"
-                            : "its strides interleave too finely to decide that no two elements share memory");
+  return argument_error(
+      Code::MISUSE_Y_OVERLAP, name, "strides " + show_shape(std::span(t.strides.data(), static_cast<size_t>(t.ndim))),
+      "strides that give each element memory of its own",
+      found == Overlap::kSome ? "two of its elements share memory"
+                              : "its strides interleave too finely to decide that no two elements share memory");
 }
 
 }  // namespace ctconv

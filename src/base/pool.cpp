@@ -176,7 +176,8 @@ class Pool {
     one_core_.store(allowed_.count() == 1, std::memory_order_relaxed);
   }
 
-  // Workers stay off the caller's core: a scheduler that sees no shared cache wakes a thread on the core of whoever woke
+  // Workers stay off the caller's core: a scheduler that sees no shared cache wakes a thread on the core of whoever
+  // woke
   // it, where it waits for milliseconds behind the very call it should help. Few workers only: the caller pays for each
   // when it has changed its core.
   void keep_off(int cpu) {

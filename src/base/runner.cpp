@@ -26,7 +26,7 @@ constexpr uint64_t mark(int64_t index) {
 constexpr uint64_t marks(int64_t count) {
   using Wide = unsigned __int128;
   const auto n = static_cast<Wide>(count);
-  const Wide sum = n * (n - 1) / 2;          // of i, below 2^125
+  const Wide sum = n * (n - 1) / 2;                                                           // of i, below 2^125
   const Wide third = (2 * n - 1) % 3 == 0 ? sum * ((2 * n - 1) / 3) : sum / 3 * (2 * n - 1);  // of i^2; wraps
   return static_cast<uint64_t>(n * kA + sum * kB + third * kC);
 }
@@ -87,7 +87,8 @@ struct Shared {
 
 void drain(void* p, int64_t index, int32_t) {
   auto* s = static_cast<Shared*>(p);
-  for (int64_t i = s->next.fetch_add(1, std::memory_order_relaxed); i < s->count; i = s->next.fetch_add(1, std::memory_order_relaxed)) {
+  for (int64_t i = s->next.fetch_add(1, std::memory_order_relaxed); i < s->count;
+       i = s->next.fetch_add(1, std::memory_order_relaxed)) {
     s->task(s->data, i, static_cast<int32_t>(index));
   }
 }

@@ -27,7 +27,10 @@ class Runner {
   Runner() = default;
   // `limit`: at most so many tasks run at a time, whatever the hook offers; 0: as many as it has workers.
   Runner(ParallelFor parallel_for, void* user, int32_t workers, int32_t limit = 0)
-      : parallel_for_(parallel_for), user_(user), hook_workers_(workers), workers_(limit > 0 && limit < workers ? limit : workers) {}
+      : parallel_for_(parallel_for),
+        user_(user),
+        hook_workers_(workers),
+        workers_(limit > 0 && limit < workers ? limit : workers) {}
 
   // Tasks see 0 <= worker < workers().
   int32_t workers() const { return workers_; }
@@ -40,8 +43,9 @@ class Runner {
   template <class F>
   [[nodiscard]] bool operator()(int64_t count, F&& f) const {
     using Fn = std::remove_reference_t<F>;
-    return run(count, [](void* data, int64_t i, int32_t w) { (*static_cast<Fn*>(data))(i, w); },
-               const_cast<void*>(static_cast<const void*>(&f)));
+    return run(
+        count, [](void* data, int64_t i, int32_t w) { (*static_cast<Fn*>(data))(i, w); },
+        const_cast<void*>(static_cast<const void*>(&f)));
   }
 
  private:

@@ -1,6 +1,7 @@
 // One buffer kept between calls: memory fresh from the system costs a page fault per 4 kB, more than many a layer.
 //
-//   in:  take(bytes): a buffer at least so large, or an empty one;   give(buffer): the larger of it and what is here stays
+//   in:  take(bytes): a buffer at least so large, or an empty one;   give(buffer): the larger of it and what is here
+//        stays
 //   Any number of threads; no allocator's hook is called under the lock. Refuses: nothing.
 #pragma once
 

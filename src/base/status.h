@@ -18,12 +18,12 @@ class [[nodiscard]] Status {
  public:
   struct Detail {
     Code code = Code::INTERNAL;
-    int32_t element = -1;      // index inside a sequence argument, -1: the whole argument
-    int32_t native_code = 0;   // cudaError, cudnnStatus or dnnl_status, else 0
-    std::string argument;      // spelt as the dialect spells it
-    std::string value;         // what was given
-    std::string range;         // what would be legal
-    std::string message;       // one sentence, names all of the above
+    int32_t element = -1;     // index inside a sequence argument, -1: the whole argument
+    int32_t native_code = 0;  // cudaError, cudnnStatus or dnnl_status, else 0
+    std::string argument;     // spelt as the dialect spells it
+    std::string value;        // what was given
+    std::string range;        // what would be legal
+    std::string message;      // one sentence, names all of the above
   };
 
   Status() = default;
@@ -51,8 +51,8 @@ inline int32_t status_kind(int32_t status) { return status < 0 ? 0 : status / 10
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}            // NOLINT: implicit by design
-  Result(Status status) : status_(std::move(status)) {     // NOLINT: only failing ones
+  Result(T value) : value_(std::move(value)) {}         // NOLINT: implicit by design
+  Result(Status status) : status_(std::move(status)) {  // NOLINT: only failing ones
     if (status_.ok()) status_ = Status(Code::INTERNAL, "a result without a value and without a fault");
   }
 
@@ -73,8 +73,8 @@ class [[nodiscard]] Result {
 
 }  // namespace ctconv
 
-#define CTCONV_RETURN_IF_ERROR(expression)            \
-  do {                                                \
-    ::ctconv::Status ctconv_status_ = (expression);   \
-    if (!ctconv_status_.ok()) return ctconv_status_;  \
+#define CTCONV_RETURN_IF_ERROR(expression)           \
+  do {                                               \
+    ::ctconv::Status ctconv_status_ = (expression);  \
+    if (!ctconv_status_.ok()) return ctconv_status_; \
   } while (false)

@@ -43,13 +43,17 @@ Status span_of(const TensorView& t, const char* name, Span* out) {
   for (int a = 0; a < t.ndim; ++a) {
     const auto at = static_cast<size_t>(a);
     const Checked reach = (Checked(t.shape[at]) - 1) * t.strides[at];
-    if (t.strides[at] < 0) lo = lo + reach; else hi = hi + reach;
+    if (t.strides[at] < 0)
+      lo = lo + reach;
+    else
+      hi = hi + reach;
   }
   const Checked elements = hi - lo;
   lo = lo * bytes_of(t.type);
   hi = hi * bytes_of(t.type);
   if (!lo.ok() || !hi.ok() || !elements.ok()) {
-    return argument_error(Code::MISUSE_TENSOR, name, show_shape(t), "offsets below 2^63 bytes", "shape and strides reach beyond 63 bits");
+    return argument_error(Code::MISUSE_TENSOR, name, show_shape(t), "offsets below 2^63 bytes",
+                          "shape and strides reach beyond 63 bits");
   }
   *out = {lo.value(), hi.value(), elements.value() == count};
   return {};
@@ -61,7 +65,8 @@ void copy_dense(const TensorView& t, void* out) {
   // The innermost axes that lie as one are one run.
   int64_t run = 1;
   int outer = t.ndim;
-  while (outer > 0 && (t.strides[static_cast<size_t>(outer - 1)] == run || t.shape[static_cast<size_t>(outer - 1)] == 1)) {
+  while (outer > 0 &&
+         (t.strides[static_cast<size_t>(outer - 1)] == run || t.shape[static_cast<size_t>(outer - 1)] == 1)) {
     run *= t.shape[static_cast<size_t>(--outer)];
   }
   // The next axis is walked by its step; only the axes outside it are looked up.

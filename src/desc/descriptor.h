@@ -17,13 +17,13 @@ namespace ctconv {
 
 // One judgement that needs a tensor. Each is a function of src/problem/judge.cpp.
 enum class Check {
-  kInputRank,           // x has rank + 2 axes (or rank + 1 where unbatched is taken)
-  kWeightRank,          // weight has as many axes as its layout asks
-  kInputType,           // element types of x and weight are supported
-  kTypesAgree,          // x, weight and bias have one element type (and the dialect's dtype argument)
-  kGroupsDivideInput,   // x's actual channel count is divisible by groups
-  kInputChannels,       // x's channel count fits the weight; an empty input is refused right after
-  kWeightShape,         // weight extents fit in_channels, out_channels, groups, kernel_size
+  kInputRank,          // x has rank + 2 axes (or rank + 1 where unbatched is taken)
+  kWeightRank,         // weight has as many axes as its layout asks
+  kInputType,          // element types of x and weight are supported
+  kTypesAgree,         // x, weight and bias have one element type (and the dialect's dtype argument)
+  kGroupsDivideInput,  // x's actual channel count is divisible by groups
+  kInputChannels,      // x's channel count fits the weight; an empty input is refused right after
+  kWeightShape,        // weight extents fit in_channels, out_channels, groups, kernel_size
   kBiasShape,
   kArgumentLengths,     // rank comes from the tensors: lengths of per-axis arguments
   kOutputSizeForm,      // type and length of the call's output_size
@@ -35,15 +35,15 @@ enum class Check {
 
 // How pads follow from the input extent.
 enum class PadRule {
-  kExplicit,      // pad_begin, pad_end as given
-  kSameForward,   // pads of a stride-s forward convolution over the INPUT extent (paddle)
+  kExplicit,     // pad_begin, pad_end as given
+  kSameForward,  // pads of a stride-s forward convolution over the INPUT extent (paddle)
 };
 
 enum class OutputSizeRule {
-  kNone,        // the dialect has no such argument
-  kWindow,      // base <= size < base + stride, base with output_padding 0; size - base becomes output_padding
-  kPadsUpper,   // pads follow from the size, the odd element at the end
-  kPadsLower,   // … at the beginning
+  kNone,       // the dialect has no such argument
+  kWindow,     // base <= size < base + stride, base with output_padding 0; size - base becomes output_padding
+  kPadsUpper,  // pads follow from the size, the odd element at the end
+  kPadsLower,  // … at the beginning
 };
 
 enum class KernelSource { kArgument, kWeight, kOutputSize };
@@ -61,13 +61,16 @@ enum class BiasOrder { kVector, kOneChannelOnes };  // (Cout)   or   (1, Cout, 1
 struct Initialiser {
   enum Kind { kNoParameter, kConstant, kUniform, kNormal, kTruncatedNormal, kTensor, kDirac, kOrthogonal };
   Kind kind = kConstant;
-  // constant: a. uniform: [a, b). normal, truncated: mean a, sigma b. truncated: cut at [lo, hi], in units of the value.
+  // constant: a. uniform: [a, b). normal, truncated: mean a, sigma b. truncated: cut at [lo, hi], in units of the
+  //           value.
   double a = 0, b = 0, lo = 0, hi = 0;
-  // Where fan is not kNoFan the width follows from the real weight shape: uniform [-w, w) and sigma = w with w = sqrt(scale / fan);
+  // Where fan is not kNoFan the width follows from the real weight shape: uniform [-w, w) and sigma = w with w =
+  // sqrt(scale / fan);
   // truncated is then cut at [lo * w, hi * w]. kInChannels, kOutChannels: all channels, groups apart, times the taps.
   enum Fan { kNoFan, kFanIn, kFanOut, kFanSum, kInChannels, kOutChannels } fan = kNoFan;
   double scale = 0;
-  bool needs_axes = false;     // a named rule stated in fans: means nothing for a vector (a bias), unlike a dialect's own default
+  bool needs_axes =
+      false;  // a named rule stated in fans: means nothing for a vector (a bias), unlike a dialect's own default
   std::vector<int64_t> shape;  // kTensor
   std::vector<double> values;  // kTensor, row-major
 };
@@ -108,12 +111,13 @@ struct Descriptor {
   KernelSource kernel_source = KernelSource::kArgument;
   PadRule pad_rule = PadRule::kExplicit;
   OutputSizeRule output_size_rule = OutputSizeRule::kNone;
-  std::vector<int64_t> output_size;    // given with the arguments (functional dialects, onnx); empty: not
-  bool output_size_in_call = false;    // the call takes output_size
-  bool output_size_takes_int = false;  // an int stands for all axes
+  std::vector<int64_t> output_size;           // given with the arguments (functional dialects, onnx); empty: not
+  bool output_size_in_call = false;           // the call takes output_size
+  bool output_size_takes_int = false;         // an int stands for all axes
   bool output_size_excludes_padding = false;  // output_padding was given: the call's output_size is refused
-  bool output_size_leading = false;    // leading batch and channel entries are accepted and ignored (torch)
-  bool auto_pads = false;              // onnx SAME_*: pads from keff and stride once the kernel is known (pads like output_size_rule says)
+  bool output_size_leading = false;           // leading batch and channel entries are accepted and ignored (torch)
+  bool auto_pads =
+      false;  // onnx SAME_*: pads from keff and stride once the kernel is known (pads like output_size_rule says)
 
   // Who still has to judge output_padding < max(stride, dilation) at the call.
   enum class PaddingLimit { kJudged, kUnlessOutputSize, kAlways } output_padding_limit = PaddingLimit::kJudged;
@@ -124,8 +128,8 @@ struct Descriptor {
   bool unbatched = false;  // x without a batch axis is taken
   WeightOrder weight_order = WeightOrder::kInOutTaps;
   BiasOrder bias_order = BiasOrder::kVector;
-  bool bias_allowed = true;  // false: a bias is refused
-  bool bias_expected = true; // weight_spec answers a bias shape
+  bool bias_allowed = true;   // false: a bias is refused
+  bool bias_expected = true;  // weight_spec answers a bias shape
 
   std::vector<ElementType> types;          // supported everywhere
   std::vector<ElementType> types_on_cuda;  // supported with device "cuda" only

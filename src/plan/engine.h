@@ -1,6 +1,7 @@
 // What an engine is: it says itself whether it can run a problem, and if so hands out a Kernel with no decision left.
 //
-//   in:  a Problem and what the op allows (threads, workspace, reproducibility);   out: a Kernel, or the reason it refuses
+//   in:  a Problem and what the op allows (threads, workspace, reproducibility);   out: a Kernel, or the reason it
+//        refuses
 //   One ordered table of engines lives in capi/engines.cpp. An engine knows no other engine.
 #pragma once
 
@@ -16,12 +17,12 @@
 namespace ctconv {
 
 struct PlanContext {
-  int32_t threads = 1;                    // workers the call will have
-  bool caller_runner = false;             // the runner is the caller's own hook
-  bool reproducible = false;              // only engines with the reference's bits
-  bool weights_finite = true;             // false: known to hold an Inf or NaN (unknown counts as true)
-  bool weights_per_call = false;          // packing happens inside every execute
-  size_t workspace_limit = SIZE_MAX;      // scratch() must not exceed it
+  int32_t threads = 1;                // workers the call will have
+  bool caller_runner = false;         // the runner is the caller's own hook
+  bool reproducible = false;          // only engines with the reference's bits
+  bool weights_finite = true;         // false: known to hold an Inf or NaN (unknown counts as true)
+  bool weights_per_call = false;      // packing happens inside every execute
+  size_t workspace_limit = SIZE_MAX;  // scratch() must not exceed it
   double beat_seconds = std::numeric_limits<double>::infinity();  // an engine that cannot be faster may refuse early
 };
 
@@ -32,7 +33,7 @@ struct CallMemory {
   const void* packed = nullptr;  // what pack() wrote
   const void* bias = nullptr;    // groups*co dense values of accumulator_of(dtype), -0 made +0; null: none
   void* y = nullptr;
-  void* scratch = nullptr;       // scratch_bytes(), kAlignment-aligned, content meaningless
+  void* scratch = nullptr;  // scratch_bytes(), kAlignment-aligned, content meaningless
 };
 
 // Immutable and shared by threads once made.
@@ -51,7 +52,9 @@ class Kernel {
   virtual std::string packing() const { return {}; }
   // False: the weights hold values that this kernel cannot honour exactly; the caller then takes an exact kernel.
   virtual Result<bool> pack(const void* w, void* packed, const Runner& runner) const {
-    (void)w, (void)packed, (void)runner;
+    (void)w;
+    (void)packed;
+    (void)runner;
     return true;
   }
   virtual const char* weights_not_honoured() const {
@@ -61,7 +64,8 @@ class Kernel {
   // True: each call is asked about its x and bias; where the answer is false an exact kernel computes that call.
   virtual bool looks_at_input() const { return false; }
   virtual Result<bool> honours_input(const CallMemory& memory, const Runner& runner) const {
-    (void)memory, (void)runner;
+    (void)memory;
+    (void)runner;
     return true;
   }
 

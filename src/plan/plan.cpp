@@ -27,10 +27,13 @@ constexpr double kMemoryHandicap = 2;  // one that borrows too much must promise
 
 std::string milliseconds(double seconds) { return show_general(seconds * 1e3, 3) + " ms"; }
 
-Status no_memory(size_t bytes) { return Status(Code::NO_MEMORY, "could not allocate " + std::to_string(bytes) + " bytes"); }
+Status no_memory(size_t bytes) {
+  return Status(Code::NO_MEMORY, "could not allocate " + std::to_string(bytes) + " bytes");
+}
 
 // Packs the op's own weight for a kernel; false where the kernel cannot honour these weights.
-Result<bool> pack_own(const PlanRequest& request, const Engine& engine, const Kernel& kernel, std::shared_ptr<const Buffer>* out) {
+Result<bool> pack_own(const PlanRequest& request, const Engine& engine, const Kernel& kernel,
+                      std::shared_ptr<const Buffer>* out) {
   if (request.weight == nullptr) return true;
   if (kernel.packed_bytes() == 0) return kernel.pack(request.weight, nullptr, request.runner);
   const std::string key = std::string(engine.name) + "/" + kernel.packing();
@@ -115,7 +118,8 @@ class Choice {
       const auto scratch = static_cast<double>((*kernel)->scratch_bytes());
       const double budget = scratch_budget(problem_, context.threads);
       if (automatic_ && scratch > budget + copied_bytes(problem_)) {
-        refused(*engine, "borrows " + std::to_string((*kernel)->scratch_bytes()) + " bytes, more than copies of x and y");
+        refused(*engine,
+                "borrows " + std::to_string((*kernel)->scratch_bytes()) + " bytes, more than copies of x and y");
         continue;
       }
       candidates_.push_back({engine, std::move(*kernel), nullptr, scratch > budget ? kMemoryHandicap : 1});
@@ -240,10 +244,18 @@ void convert_bias(Dtype dtype, const void* bias, int64_t stride, int64_t count, 
   for (int64_t c = 0; c < count; ++c) {
     const int64_t at = c * stride;
     switch (dtype) {
-      case Dtype::kF64: static_cast<double*>(out)[c] = static_cast<const double*>(bias)[at] + 0.0; break;
-      case Dtype::kF32: static_cast<float*>(out)[c] = static_cast<const float*>(bias)[at] + 0.0f; break;
-      case Dtype::kF16: static_cast<float*>(out)[c] = f16_to_f32(static_cast<const uint16_t*>(bias)[at]) + 0.0f; break;
-      case Dtype::kBf16: static_cast<float*>(out)[c] = bf16_to_f32(static_cast<const uint16_t*>(bias)[at]) + 0.0f; break;
+      case Dtype::kF64:
+        static_cast<double*>(out)[c] = static_cast<const double*>(bias)[at] + 0.0;
+        break;
+      case Dtype::kF32:
+        static_cast<float*>(out)[c] = static_cast<const float*>(bias)[at] + 0.0f;
+        break;
+      case Dtype::kF16:
+        static_cast<float*>(out)[c] = f16_to_f32(static_cast<const uint16_t*>(bias)[at]) + 0.0f;
+        break;
+      case Dtype::kBf16:
+        static_cast<float*>(out)[c] = bf16_to_f32(static_cast<const uint16_t*>(bias)[at]) + 0.0f;
+        break;
     }
   }
 }

@@ -4,7 +4,8 @@
 //   refuses: a forced engine that cannot run it (UNSUPPORTED_ENGINE with its reason), no memory
 //
 //   Workspace of one call: [bias in accumulator type][packed weight][kernel scratch], each kAlignment-aligned,
-//   plus kAlignment of slack so that any address will do. Bias and packed weight are there only if they come with the call.
+//   plus kAlignment of slack so that any address will do. Bias and packed weight are there only if they come with the
+//   call.
 #pragma once
 
 #include <algorithm>
@@ -23,13 +24,13 @@ struct PlanRequest {
   const Engine* reference = nullptr;       // one of them: what `auto` falls back to; it refuses nothing
   std::string_view engine = "auto";
   PlanContext context;
-  bool measure = false;             // time the candidates and remember the winner
-  std::string_view versions;        // of the library and its engines, for the tuning file's key
-  bool bias_per_call = false;       // the bias is converted into the workspace
-  const void* weight = nullptr;     // the op's own raw weight, laid out as Problem::w says; null: comes with the call
+  bool measure = false;          // time the candidates and remember the winner
+  std::string_view versions;     // of the library and its engines, for the tuning file's key
+  bool bias_per_call = false;    // the bias is converted into the workspace
+  const void* weight = nullptr;  // the op's own raw weight, laid out as Problem::w says; null: comes with the call
   const Allocator* allocator = nullptr;
-  Runner runner;                    // for packing and measuring
-  PackedStore* store = nullptr;     // packed weights of the op
+  Runner runner;                 // for packing and measuring
+  PackedStore* store = nullptr;  // packed weights of the op
 };
 
 // Parts of one call's workspace, each rounded up to kAlignment.
@@ -47,12 +48,12 @@ struct Plan {
   Problem problem;
   const Engine* engine = nullptr;
   std::unique_ptr<Kernel> kernel;
-  std::unique_ptr<Kernel> fallback;       // the reference, for calls whose weights or x the kernel cannot honour
-  std::unique_ptr<Kernel> exact;          // asked before it for such a call; packs inside it; may be null
-  std::shared_ptr<const Buffer> packed;   // null: packed per call, or nothing to pack
+  std::unique_ptr<Kernel> fallback;      // the reference, for calls whose weights or x the kernel cannot honour
+  std::unique_ptr<Kernel> exact;         // asked before it for such a call; packs inside it; may be null
+  std::shared_ptr<const Buffer> packed;  // null: packed per call, or nothing to pack
   bool weight_per_call = false;
   Workspace workspace;
-  std::string why;                        // one line for describe
+  std::string why;                                           // one line for describe
   std::vector<std::pair<std::string, std::string>> refused;  // engine, reason
 
   size_t workspace_bytes() const { return workspace.bytes(); }

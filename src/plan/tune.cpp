@@ -107,8 +107,12 @@ std::string measure(const Problem& p, const std::vector<TuneCandidate>& candidat
     if (!packed.ok() || !scratch.ok()) return "no memory for a workspace";
     auto fits = kernel.pack(request.weight, packed.data(), request.runner);
     if (!fits.ok() || !*fits) continue;
-    const CallMemory call{.x = x.data(), .w = request.weight, .packed = packed.data(), .bias = p.bias ? bias.data() : nullptr,
-                          .y = y.data(), .scratch = scratch.data()};
+    const CallMemory call{.x = x.data(),
+                          .w = request.weight,
+                          .packed = packed.data(),
+                          .bias = p.bias ? bias.data() : nullptr,
+                          .y = y.data(),
+                          .scratch = scratch.data()};
     for (int run = 0; run <= kRuns; ++run) {  // the first warms up
       const auto start = std::chrono::steady_clock::now();
       if (!kernel.run(call, request.runner).ok()) break;

@@ -68,13 +68,28 @@ Strides dense_weight(const Descriptor& desc, const Geometry& g) {
   };
   const int64_t out = g.out_channels / desc.groups;
   switch (desc.weight_order) {
-    case WeightOrder::kInOutTaps: push(g.in_channels), push(out), push_taps(); break;
-    case WeightOrder::kInOutOneTaps: push(g.in_channels), push(out), push(1), push_taps(); break;
+    case WeightOrder::kInOutTaps:
+      push(g.in_channels);
+      push(out);
+      push_taps();
+      break;
+    case WeightOrder::kInOutOneTaps:
+      push(g.in_channels);
+      push(out);
+      push(1);
+      push_taps();
+      break;
     case WeightOrder::kGroupInOutTaps:
       if (desc.groups > 1) push(desc.groups);
-      push(g.in_channels / desc.groups), push(out), push_taps();
+      push(g.in_channels / desc.groups);
+      push(out);
+      push_taps();
       break;
-    case WeightOrder::kTapsOutIn: push_taps(), push(out), push(g.in_channels); break;
+    case WeightOrder::kTapsOutIn:
+      push_taps();
+      push(out);
+      push(g.in_channels);
+      break;
   }
   return dense_strides(shape.data(), n);
 }
@@ -92,7 +107,8 @@ Problem canonicalize(const Descriptor& desc, const Geometry& g, const Layouts& l
   p.co = g.out_channels / desc.groups;
   for (int a = 0; a < g.rank; ++a) {
     const AxisSizes& s = g.axis[static_cast<size_t>(a)];
-    p.axis[static_cast<size_t>(3 - g.rank + a)] = {.i = s.in, .o = s.core, .k = s.k, .s = s.s, .d = s.d, .lo = s.lo, .tail = s.tail};
+    p.axis[static_cast<size_t>(3 - g.rank + a)] = {
+        .i = s.in, .o = s.core, .k = s.k, .s = s.s, .d = s.d, .lo = s.lo, .tail = s.tail};
   }
   const TensorSpec y = output_spec(desc, g);
   p.x = activation_layout(desc, g, layouts.x->strides);

@@ -2,7 +2,8 @@
 //
 //   in:  a Descriptor, the tensors of the call (shapes and types; data is never read), the requested output size
 //   out: a Geometry: all extents known;   refuses: the first fault in the dialect's order, worded with the legal range
-//   weights given at create are judged by judge_weights (element type, rank, shape, bias shape) and not again at the call.
+//   weights given at create are judged by judge_weights (element type, rank, shape, bias shape) and not again at the
+//   call.
 #pragma once
 
 #include "src/base/tensor.h"
@@ -14,10 +15,10 @@ struct CallTensors {
   const TensorView* x = nullptr;
   const TensorView* w = nullptr;  // of this call, or the op's own
   const TensorView* b = nullptr;
-  bool weights_judged = false;    // w is the op's own: judged at create
-  bool bias_judged = false;       // b likewise
+  bool weights_judged = false;          // w is the op's own: judged at create
+  bool bias_judged = false;             // b likewise
   const RequestedSize* size = nullptr;  // null: not given
-  bool cuda = false;              // the op's device decides which element types are taken
+  bool cuda = false;                    // the op's device decides which element types are taken
 };
 
 // One axis with everything decided. core = (in-1)*s + d*(k-1) + 1 - lo - hi + extra

@@ -8,7 +8,9 @@
 namespace ctconv {
 namespace {
 
-int64_t entry(const std::vector<int64_t>& v, size_t axis, int64_t fallback) { return axis < v.size() ? v[axis] : fallback; }
+int64_t entry(const std::vector<int64_t>& v, size_t axis, int64_t fallback) {
+  return axis < v.size() ? v[axis] : fallback;
+}
 
 void split(int64_t total, bool upper, AxisSizes* a) {
   a->lo = upper ? total / 2 : total - total / 2;
@@ -69,7 +71,8 @@ Lowered lower_axis(const Descriptor& desc, size_t axis, int64_t in, int64_t kern
 
 std::optional<int64_t> derived_kernel(const Descriptor& desc, size_t axis, int64_t in, int64_t size) {
   const int64_t s = entry(desc.stride, axis, 1), d = entry(desc.dilation, axis, 1);
-  const Checked reach = Checked(size) - (Checked(in) - 1) * s + entry(desc.pad_begin, axis, 0) + entry(desc.pad_end, axis, 0) - 1;
+  const Checked reach =
+      Checked(size) - (Checked(in) - 1) * s + entry(desc.pad_begin, axis, 0) + entry(desc.pad_end, axis, 0) - 1;
   if (!reach.ok()) return std::nullopt;
   const Checked k = Checked(floor_div(reach.value(), d)) + 1;
   return k.ok() ? std::optional(k.value()) : std::nullopt;

@@ -82,17 +82,34 @@ size_t hash_of(const Problem& p) {
   size_t h = 1469598103934665603ull;
   const auto mix = [&](int64_t v) { h = (h ^ std::hash<int64_t>()(v)) * 1099511628211ull; };
   mix(static_cast<int64_t>(p.direction));
-  mix(static_cast<int64_t>(p.dtype)), mix(p.rank), mix(p.n), mix(p.groups), mix(p.ci), mix(p.co);
-  for (const Axis& a : p.axis) mix(a.i), mix(a.o), mix(a.k), mix(a.s), mix(a.d), mix(a.lo), mix(a.tail);
+  mix(static_cast<int64_t>(p.dtype));
+  mix(p.rank);
+  mix(p.n);
+  mix(p.groups);
+  mix(p.ci);
+  mix(p.co);
+  for (const Axis& a : p.axis) {
+    mix(a.i);
+    mix(a.o);
+    mix(a.k);
+    mix(a.s);
+    mix(a.d);
+    mix(a.lo);
+    mix(a.tail);
+  }
   for (const ActivationLayout* l : {&p.x, &p.y}) {
-    mix(l->n), mix(l->c);
+    mix(l->n);
+    mix(l->c);
     for (int64_t s : l->axis) mix(s);
   }
-  mix(p.w.g), mix(p.w.ci), mix(p.w.co);
+  mix(p.w.g);
+  mix(p.w.ci);
+  mix(p.w.co);
   for (int64_t s : p.w.tap) mix(s);
-  mix(p.bias), mix(static_cast<int64_t>(p.act.kind));
-  mix(static_cast<int64_t>(std::hash<double>()(p.act.alpha))),
-      mix(static_cast<int64_t>(std::hash<double>()(p.act.beta)));
+  mix(p.bias);
+  mix(static_cast<int64_t>(p.act.kind));
+  mix(static_cast<int64_t>(std::hash<double>()(p.act.alpha)));
+  mix(static_cast<int64_t>(std::hash<double>()(p.act.beta)));
   return h;
 }
 

@@ -1,11 +1,15 @@
 // The canonical problem: all sizes known, three spatial axes, no option left to interpret.
 //
-//   y[n, g*co + c, o] = act( bias + sum over ci, t, i with i*s + t*d - lo == o of x[n, g*ci_total.., i] * w[g, ci, c, t] )   per axis
+//   y[n, g*co + c, o] = act( bias + sum over ci, t, i with i*s + t*d - lo == o of x[n, g*ci_total.., i] * w[g, ci, c,
+//   t] )   per axis
 //   rows after the core (tail) are exactly 0 and belong to y; engines compute the core, fill_tail writes the rest.
 //
-//   in:  src/problem/canonicalize.h;   out: what engines plan from, hash and print;   refuses: nothing, it is already legal
-//   Missing leading axes (1-D, 2-D) have i = o = k = s = d = 1, lo = tail = 0, stride 0: one loop nest serves all ranks.
-//   output_padding is folded away: only i, o, k, s, d, lo say what is computed (hi follows from them and may be negative).
+//   in:  src/problem/canonicalize.h;   out: what engines plan from, hash and print;   refuses: nothing, it is already
+//        legal
+//   Missing leading axes (1-D, 2-D) have i = o = k = s = d = 1, lo = tail = 0, stride 0: one loop nest serves all
+//   ranks.
+//   output_padding is folded away: only i, o, k, s, d, lo say what is computed (hi follows from them and may be
+//   negative).
 //   Products of all extents and all byte counts fit int64 (checked once, when the problem is made).
 #pragma once
 
@@ -51,10 +55,10 @@ enum class Direction : int32_t { kForward };  // gradients come later and must n
 struct Problem {
   Direction direction = Direction::kForward;
   Dtype dtype = Dtype::kF32;
-  int rank = 1;                    // spatial axes the caller sees
+  int rank = 1;  // spatial axes the caller sees
   int64_t n = 1, groups = 1;
-  int64_t ci = 1, co = 1;          // channels PER GROUP
-  std::array<Axis, 3> axis;        // d, h, w
+  int64_t ci = 1, co = 1;    // channels PER GROUP
+  std::array<Axis, 3> axis;  // d, h, w
   ActivationLayout x, y;
   WeightLayout w;
   bool bias = false;

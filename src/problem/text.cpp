@@ -142,9 +142,18 @@ struct Parser {
       p.bias = true;
       return {};
     }
-    if (after("x=", &rest)) return x = rest, Status();
-    if (after("y=", &rest)) return y = rest, Status();
-    if (after("w=", &rest)) return w = rest, Status();
+    if (after("x=", &rest)) {
+      x = rest;
+      return Status();
+    }
+    if (after("y=", &rest)) {
+      y = rest;
+      return Status();
+    }
+    if (after("w=", &rest)) {
+      w = rest;
+      return Status();
+    }
     if (after("ci", &rest) && digit(rest)) return whole(t, rest, 1, &p.ci);
     if (after("co", &rest) && digit(rest)) return whole(t, rest, 1, &p.co);
     if (after("tail", &rest) && digit(rest)) return axes(t, rest, 0, &Axis::tail);

@@ -45,8 +45,12 @@ SIZE(ctconv_argument, 32);
 #endif
 
 /* A record between guards: nothing behind its struct_size may be read for meaning, nothing may be written. */
-#define GUARDED(type) struct { type record; unsigned char guard[64]; }
-#define GUARD(g) memset((g).guard, 0x5A, sizeof (g).guard)
+#define GUARDED(type)        \
+  struct {                   \
+    type record;             \
+    unsigned char guard[64]; \
+  }
+#define GUARD(g) memset((g).guard, 0x5A, sizeof(g).guard)
 static int whole(const unsigned char *guard) {
   int n;
   for (n = 0; n < 64; ++n)

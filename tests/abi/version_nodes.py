@@ -8,6 +8,7 @@ Rule: each symbol carries its release's node; a program linked with the newer li
       sees a symbol in a wrong node.
 Usage: version_nodes.py CMAKE CC
 """
+
 import os
 import pathlib
 import subprocess
@@ -26,13 +27,35 @@ def build(cmake, cc, folder, table, script_table=None):
     """libctconv.so.0 in `folder` with the functions of `table`, versioned by `script_table`."""
     folder.mkdir()
     names = [line.split()[0] for line in table.splitlines()]
-    (folder / "code.c").write_text("".join(f"int {name}(void) {{ return 1; }}\n" for name in names) + "int hidden(void) { return 0; }\n")
+    (folder / "code.c").write_text(
+        "".join(f"int {name}(void) {{ return 1; }}\n" for name in names) + "int hidden(void) { return 0; }\n"
+    )
     (folder / "table").write_text(script_table or table)
-    subprocess.run([cmake, f"-DTABLE={folder}/table", "-DABI=0", f"-DOUT={folder}/script", "-P",
-                    str(ROOT / "cmake/VersionScript.cmake")], check=True)
+    subprocess.run(
+        [
+            cmake,
+            f"-DTABLE={folder}/table",
+            "-DABI=0",
+            f"-DOUT={folder}/script",
+            "-P",
+            str(ROOT / "cmake/VersionScript.cmake"),
+        ],
+        check=True,
+    )
     library = folder / "libctconv.so.0"
-    subprocess.run([cc, "-shared", "-fPIC", str(folder / "code.c"), "-o", str(library), "-Wl,-soname,libctconv.so.0",
-                    f"-Wl,--version-script={folder}/script"], check=True)
+    subprocess.run(
+        [
+            cc,
+            "-shared",
+            "-fPIC",
+            str(folder / "code.c"),
+            "-o",
+            str(library),
+            "-Wl,-soname,libctconv.so.0",
+            f"-Wl,--version-script={folder}/script",
+        ],
+        check=True,
+    )
     return library
 
 
@@ -40,7 +63,8 @@ def program(cc, path, library, name):
     """A program that says so when it has started, then calls `name` if it has an argument."""
     path.with_suffix(".c").write_text(
         f'#include <stdio.h>\nint {name}(void);\n'
-        f'int main(int n, char **v) {{ (void)v; puts("started"); fflush(stdout); return n > 1 ? {name}() - 1 : 0; }}\n')
+        f'int main(int n, char **v) {{ (void)v; puts("started"); fflush(stdout); return n > 1 ? {name}() - 1 : 0; }}\n'
+    )
     subprocess.run([cc, str(path.with_suffix(".c")), "-o", str(path), str(library), "-Wl,-z,lazy"], check=True)
     return path
 
@@ -71,7 +95,9 @@ def main():
 
         wrong = build(cmake, cc, work / "wrong", NEW, NEW.replace("gamma 0.2", "gamma 0.1"))
         seen = check_symbols.version_faults(str(wrong), table, 0)
-        expect(any("ctconv_gamma: in version node CTCONV_0, " in fault for fault in seen), f"wrong node not seen: {seen}")
+        expect(
+            any("ctconv_gamma: in version node CTCONV_0, " in fault for fault in seen), f"wrong node not seen: {seen}"
+        )
 
         user = program(cc, work / "user_of_old", old, "ctconv_alpha")
         for folder in (old.parent, new.parent):
@@ -80,8 +106,10 @@ def main():
         user = program(cc, work / "user_of_new", new, "ctconv_gamma")
         expect(start(user, new.parent, "call").returncode == 0, "0.2's program with its own library fails")
         result = start(user, old.parent)
-        expect(result.returncode != 0 and "started" not in result.stdout and "CTCONV_0.2" in result.stderr,
-               f"0.2's program starts with 0.1's library: {result.stdout}{result.stderr}")
+        expect(
+            result.returncode != 0 and "started" not in result.stdout and "CTCONV_0.2" in result.stderr,
+            f"0.2's program starts with 0.1's library: {result.stdout}{result.stderr}",
+        )
     print("\n".join(faults))
     return 1 if faults else 0
 

@@ -108,8 +108,8 @@ TEST_CASE("cores: a quota of cgroup v1", "[cores]") {
 }
 
 TEST_CASE("cores: broken control files do not limit", "[cores]") {
-  for (const std::string text : {"", "\n", "max", "100000", "0 100000", "-5 100000", "x y", "1,5 100000", "nan nan",
-                                 "100000 0", "1e999 1"}) {
+  for (const std::string text :
+       {"", "\n", "max", "100000", "0 100000", "-5 100000", "x y", "1,5 100000", "nan nan", "100000 0", "1e999 1"}) {
     CHECK(Tree().file(kGroups, "0::/\n").file(kMount + "cpu.max", text).quota() == 0);
   }
   for (const std::string text : {"", "::", ":", "0:", "\n\n\n", "0::", "garbage"}) {

@@ -85,8 +85,8 @@ TEST_CASE("overlap: large views", "[base][overlap]") {
   CHECK(self_overlap(view({}, {})) == Overlap::kNone);
   CHECK(self_overlap(view({kMi, kMi + 1, kMi + 2, kMi + 3}, {1000003, 1000033, 1000037, 1000039})) == Overlap::kSome);
   // 2^50 elements in 2^61 places, strides without a pattern: the search gives up, and says so.
-  CHECK(self_overlap(view({1024, 1024, 1024, 1024, 1024}, {1125899906842597, 1093567616876543, 987654321987653,
-                                                           1118033988749895, 1072380529476361})) ==
+  CHECK(self_overlap(view({1024, 1024, 1024, 1024, 1024},
+                          {1125899906842597, 1093567616876543, 987654321987653, 1118033988749895, 1072380529476361})) ==
         Overlap::kUndecided);
 }
 

@@ -139,7 +139,8 @@ TEST_CASE("pool: holders may come and go while others call", "[pool]") {
   REQUIRE(pool_threads() == 0);
 }
 
-// The sanitizers of GCC 12 do not follow threads started in a child of a threaded process: the address one hangs in pthread_create.
+// The sanitizers of GCC 12 do not follow threads started in a child of a threaded process: the address one hangs in
+// pthread_create.
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 TEST_CASE("pool: a child of fork has a pool of its own", "[pool]") {
   PoolHold hold;

@@ -8,7 +8,7 @@ using namespace ctconv;
 
 TEST_CASE("utf8: a copy ends at a character and in NUL, for every size") {
   const std::string text = "a\u00e9\u2026\U0001f600z";  // 1 + 2 + 3 + 4 + 1 bytes
-  const size_t ends[] = {0, 1, 3, 6, 10, 11};             // where characters end
+  const size_t ends[] = {0, 1, 3, 6, 10, 11};           // where characters end
   REQUIRE(text.size() == 11);
   for (size_t cap = 0; cap <= text.size() + 3; ++cap) {
     std::string memory(text.size() + 8, '?');

@@ -36,7 +36,11 @@ std::atomic<bool> has_failed{false};
 }  // namespace
 
 Watch::Watch(int64_t fail_at) {
-  count = 0, live = 0, mallocs = 0, fail_number = fail_at, has_failed = false;
+  count = 0;
+  live = 0;
+  mallocs = 0;
+  fail_number = fail_at;
+  has_failed = false;
   watching = true;
 }
 Watch::~Watch() {
@@ -62,8 +66,9 @@ void* take(size_t bytes, size_t alignment) {
 #if defined(CTCONV_OWN_MALLOC)
   void* p = __libc_memalign(alignment < alignof(max_align_t) ? alignof(max_align_t) : alignment, bytes ? bytes : 1);
 #else
-  void* p = alignment <= alignof(max_align_t) ? std::malloc(bytes ? bytes : 1)
-                                              : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  void* p = alignment <= alignof(max_align_t)
+                ? std::malloc(bytes ? bytes : 1)
+                : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
 #endif
   if (p != nullptr) live.fetch_add(1);
   return p;
@@ -89,11 +94,36 @@ void* must(void* p) {
 
 #if defined(CTCONV_OWN_MALLOC)
 extern "C" {
-void* malloc(size_t n) { return counting::note(), __libc_malloc(n); }
-void* calloc(size_t n, size_t size) { return counting::note(), __libc_calloc(n, size); }
-void* realloc(void* p, size_t n) { return counting::note(), __libc_realloc(p, n); }
-void* aligned_alloc(size_t a, size_t n) { return counting::note(), __libc_memalign(a, n); }
-void* memalign(size_t a, size_t n) { return counting::note(), __libc_memalign(a, n); }
+void* malloc(size_t n) {
+  {
+    counting::note();
+    return __libc_malloc(n);
+  }
+}
+void* calloc(size_t n, size_t size) {
+  {
+    counting::note();
+    return __libc_calloc(n, size);
+  }
+}
+void* realloc(void* p, size_t n) {
+  {
+    counting::note();
+    return __libc_realloc(p, n);
+  }
+}
+void* aligned_alloc(size_t a, size_t n) {
+  {
+    counting::note();
+    return __libc_memalign(a, n);
+  }
+}
+void* memalign(size_t a, size_t n) {
+  {
+    counting::note();
+    return __libc_memalign(a, n);
+  }
+}
 int posix_memalign(void** p, size_t a, size_t n) {
   counting::note();
   *p = __libc_memalign(a, n);
@@ -112,8 +142,12 @@ void* operator new(size_t n, std::align_val_t a) { return must(take(n, static_ca
 void* operator new[](size_t n, std::align_val_t a) { return must(take(n, static_cast<size_t>(a))); }
 void* operator new(size_t n, const std::nothrow_t&) noexcept { return take(n, 1); }
 void* operator new[](size_t n, const std::nothrow_t&) noexcept { return take(n, 1); }
-void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return take(n, static_cast<size_t>(a)); }
-void* operator new[](size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return take(n, static_cast<size_t>(a)); }
+void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return take(n, static_cast<size_t>(a));
+}
+void* operator new[](size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return take(n, static_cast<size_t>(a));
+}
 void operator delete(void* p) noexcept { give(p); }
 void operator delete[](void* p) noexcept { give(p); }
 void operator delete(void* p, size_t) noexcept { give(p); }

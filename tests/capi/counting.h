@@ -1,4 +1,5 @@
-// Every allocation of the process, counted, and made to fail on demand: operator new here, malloc too where no sanitizer owns it.
+// Every allocation of the process, counted, and made to fail on demand: operator new here, malloc too where no
+// sanitizer owns it.
 //
 //   in:  a Watch around the calls to look at, maybe with the number of the allocation that fails
 //   out: how many there were, and how many blocks are alive more than before

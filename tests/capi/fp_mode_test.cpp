@@ -110,7 +110,9 @@ struct Fixture {
         w(conv.w_shape(), type),
         b({conv.co}, type),
         y(conv.y_shape(), type) {
-    x.reals(1), w.reals(2), b.reals(3);
+    x.reals(1);
+    w.reals(2);
+    b.reals(3);
     if (!tiny) return;
     const double small = type == Dtype::kF64 ? 0x1p-1040 : type == Dtype::kF16 ? 0x1p-20 : 0x1p-130;
     for (Tensor* t : {&x, &b}) {
@@ -124,8 +126,8 @@ struct Fixture {
     Desc desc = conv.desc();
     Op op(nullptr);
     ctconv_op* made = nullptr;
-    status = ctconv_create(desc.get(), per_call ? nullptr : w.get(), per_call ? nullptr : b.get(), &options, &made,
-                           nullptr);
+    status =
+        ctconv_create(desc.get(), per_call ? nullptr : w.get(), per_call ? nullptr : b.get(), &options, &made, nullptr);
     op = Op(made);
     ctconv_call call = call_of(&x, &y, per_call ? &w : nullptr, per_call ? &b : nullptr);
     if (status == CTCONV_OK) status = ctconv_execute(op.get(), &call, nullptr);
@@ -179,7 +181,9 @@ TEST_CASE("fp mode: that of a runner's threads decides no bit either", "[capi][f
             INFO(ctconv::name_of(type) << ", " << engine << ", at most " << limit << " threads, " << mode.name);
             Threads threads{3, mode.enter};
             ctconv_runner runner = CTCONV_RUNNER_INIT;
-            runner.parallel_for = threaded, runner.user = &threads, runner.workers = threads.workers;
+            runner.parallel_for = threaded;
+            runner.user = &threads;
+            runner.workers = threads.workers;
             options.runner = &runner;
             options.threads = limit;
             CHECK(f.life(options, false) == want);
@@ -196,13 +200,17 @@ TEST_CASE("fp mode: hooks see the caller's", "[capi][fp]") {
   struct Seen {
     std::atomic<int64_t> calls{0}, other{0};
     uint64_t mode = 0;
-    void look() { ++calls, other += control() != mode; }
+    void look() {
+      ++calls;
+      other += control() != mode;
+    }
   };
   for (const Mode& mode : kModes) {
     INFO(mode.name);
     Seen seen;
     ctconv_runner runner = CTCONV_RUNNER_INIT;
-    runner.user = &seen, runner.workers = 2;
+    runner.user = &seen;
+    runner.workers = 2;
     runner.parallel_for = [](void* user, int64_t count, void (*task)(void*, int64_t, int32_t), void* data) {
       static_cast<Seen*>(user)->look();
       for (int64_t i = 0; i < count; ++i) task(data, i, 0);

@@ -1,9 +1,11 @@
-// Thousands of random, mostly hostile descriptors over all dialects: always a status with its message or success, never a crash.
+// Thousands of random, mostly hostile descriptors over all dialects: always a status with its message or success,
+// never a crash.
+#include "tests/fuzz/hostile.h"
+
 #include <chrono>
 #include <cstdlib>
 
 #include "tests/capi/support.h"
-#include "tests/fuzz/hostile.h"
 
 namespace {
 
@@ -34,7 +36,8 @@ TEST_CASE("hostile: random descriptors over all dialects", "[capi][hostile]") {
     CHECK(seconds < 5);  // no size may cost time before it is refused
   }
   // The generator reaches every stage.
-  INFO(counts.valid << " valid, " << counts.created << " with a shape, " << counts.planned << " planned, " << counts.executed << " executed");
+  INFO(counts.valid << " valid, " << counts.created << " with a shape, " << counts.planned << " planned, "
+                    << counts.executed << " executed");
   if (rounds >= 1000) {
     CHECK(counts.valid > static_cast<int64_t>(rounds / 10));
     CHECK(counts.planned > static_cast<int64_t>(rounds / 30));

@@ -1,4 +1,5 @@
-// Sizes up to 2^63 - 1 in every place that takes a number: refused by the right kind, or computed by checked arithmetic.
+// Sizes up to 2^63 - 1 in every place that takes a number: refused by the right kind, or computed by checked
+// arithmetic.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,13 +15,15 @@ using namespace capi;
 
 namespace {
 
-constexpr int64_t kHuge[] = {(int64_t{1} << 31) - 1, int64_t{1} << 31, int64_t{1} << 32, int64_t{1} << 53, int64_t{1} << 61, int64_t{1} << 62, INT64_MAX - 1, INT64_MAX};
+constexpr int64_t kHuge[] = {(int64_t{1} << 31) - 1, int64_t{1} << 31, int64_t{1} << 32, int64_t{1} << 53,
+                             int64_t{1} << 61,       int64_t{1} << 62, INT64_MAX - 1,    INT64_MAX};
 
 // A shape without memory behind it.
 ctconv_tensor shape_only(Shape&&) = delete;
 ctconv_tensor shape_only(const Shape& shape, Dtype type = Dtype::kF32) {
   const auto e = ctconv::element_type(type);
-  return {nullptr, CTCONV_DEVICE_CPU, 0, static_cast<int32_t>(shape.size()), e.code, e.bits, e.lanes, shape.data(), nullptr, 0};
+  return {nullptr,      CTCONV_DEVICE_CPU, 0, static_cast<int32_t>(shape.size()), e.code, e.bits, e.lanes,
+          shape.data(), nullptr,           0};
 }
 
 // The whole of a call up to the plan: any status of kind 1 to 5, or success; and quick.
@@ -47,7 +50,8 @@ void judged(const Desc& desc, const Shape& x_shape) {
   INFO(error.text());
   if (prepared != CTCONV_OK) refused(prepared, error, prepared);
   CHECK((prepared == CTCONV_OK || prepared == shaped || prepared == CTCONV_ERR_NO_MEMORY));
-  if (shaped == CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW) CHECK(prepared == CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW);  // never NO_MEMORY
+  if (shaped == CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW)
+    CHECK(prepared == CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW);  // never NO_MEMORY
   const ctconv_status described = ctconv_describe(made, &call, nullptr, 0, &bytes, &error);
   CHECK(described == prepared);
   CHECK(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 2);
@@ -68,13 +72,15 @@ Desc canonical() {
 
 TEST_CASE("huge: in every argument of two dialects", "[capi][huge]") {
   for (int64_t huge : kHuge) {
-    for (const char* name : {"in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups", "dilation"}) {
+    for (const char* name :
+         {"in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups", "dilation"}) {
       INFO("torch " << name << " = " << huge);
       Desc desc = torch();
       desc.set(name, huge);
       judged(desc, {2, 2, 5, 6});
     }
-    for (const char* name : {"in_channels", "out_channels", "groups", "stride", "dilation", "pad_begin", "pad_end", "output_padding", "zero_tail"}) {
+    for (const char* name : {"in_channels", "out_channels", "groups", "stride", "dilation", "pad_begin", "pad_end",
+                             "output_padding", "zero_tail"}) {
       INFO("ctconv " << name << " = " << huge);
       Desc desc = canonical();
       desc.set(name, huge);
@@ -150,10 +156,14 @@ TEST_CASE("huge: in the call's output_size", "[capi][huge]") {
   for (int64_t huge : {INT64_MIN, INT64_MIN + 1, int64_t{-1}, int64_t{1} << 62, INT64_MAX}) {
     ctconv_value items[2] = {}, size = {};
     items[0].tag = items[1].tag = CTCONV_VALUE_INT;
-    items[0].i = huge, items[1].i = 6;
-    size.tag = CTCONV_VALUE_TUPLE, size.i = 2, size.items = items;
+    items[0].i = huge;
+    items[1].i = 6;
+    size.tag = CTCONV_VALUE_TUPLE;
+    size.i = 2;
+    size.items = items;
     ctconv_call call = CTCONV_CALL_INIT;
-    call.x = &x, call.output_size = &size;
+    call.x = &x;
+    call.output_size = &size;
     ctconv_spec spec;
     Error error;
     const ctconv_status got = ctconv_output_spec(op.get(), &call, &spec, &error);
@@ -166,7 +176,8 @@ TEST_CASE("huge: strides that leave 63 bits, in x, weight and y", "[capi][huge]"
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
-  x.integers(1), w.integers(2);
+  x.integers(1);
+  w.integers(2);
   Op op = create(desc, &w, nullptr), late = create(desc, nullptr, nullptr);
   Error error;
   for (int64_t step : {int64_t{1} << 62, INT64_MAX, INT64_MIN, INT64_MIN + 1}) {
@@ -193,7 +204,8 @@ TEST_CASE("huge: strides that leave 63 bits, in x, weight and y", "[capi][huge]"
       call.weight = &bad;
       refused(ctconv_execute(late.get(), &call, &error), error, CTCONV_ERR_MISUSE_TENSOR, "weight");
       ctconv_op* made = nullptr;
-      refused(ctconv_create(desc.get(), &bad, nullptr, nullptr, &made, &error), error, CTCONV_ERR_MISUSE_TENSOR, "weight");
+      refused(ctconv_create(desc.get(), &bad, nullptr, nullptr, &made, &error), error, CTCONV_ERR_MISUSE_TENSOR,
+              "weight");
     }
   }
   CHECK(y.untouched());
@@ -204,7 +216,8 @@ TEST_CASE("huge: a stride of an axis of one element means nothing", "[capi][huge
   conv.n = 1;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
-  x.integers(1), w.integers(2);
+  x.integers(1);
+  w.integers(2);
   for (const char* engine : {"auto", "native", "onednn", "reference"}) {
     ctconv_options options = CTCONV_OPTIONS_INIT;
     options.engine = engine;
@@ -215,9 +228,11 @@ TEST_CASE("huge: a stride of an axis of one element means nothing", "[capi][huge
       ctconv_tensor xv = *x.get(), yv = *y.get();
       Shape xs = x.strides(), ys = y.strides();
       xs[0] = ys[0] = step;
-      xv.strides = xs.data(), yv.strides = ys.data();
+      xv.strides = xs.data();
+      yv.strides = ys.data();
       ctconv_call call = call_of(&x, &y);
-      call.x = &xv, call.y = &yv;
+      call.x = &xv;
+      call.y = &yv;
       INFO(engine << ", stride " << step);
       y.constant(0);
       run(op, call);
@@ -293,19 +308,28 @@ TEST_CASE("huge: channels times phases cost a plan no memory", "[capi][huge]") {
   };
   const int64_t many = int64_t{1} << 24;
   const std::vector<Layer> layers = {
-      {1, many, 1, 256, 256, 1, {1, 1, 1, 1}},        {1, many, 1, 256, 256, 1, {1, 1, 5, 5}},
-      {1, many, 1, 1, 65536, 1, {1, 1, 3}},           {64, 1 << 20, 1, 65536, 65536, 1, {1, 64, 3}},
-      {many, many, many, 256, 256, 1, {1, many, 2, 2}}, {1, 1, 1, 65536, 65536, 65537, {1, 1, 3}},
-      {1, 1 << 20, 1, 256, 255, 254, {1, 1, 9, 9}},   {1, 4096, 1, 40, 40, 1, {1, 1, 1, 1, 1}},
-      {1, 1, 1, 1 << 22, 1, 1, {1, 1, 1 << 22}},      {1, 1, 1, 1 << 24, 1 << 12, 1, {1, 1, 1 << 14}},
-      {many, 1, 1, 16, 16, 1, {1, many, 2, 2}},       {4098, 1, 1, 4096, 1024, 1, {1, 4098, 340}},
+      {1, many, 1, 256, 256, 1, {1, 1, 1, 1}},
+      {1, many, 1, 256, 256, 1, {1, 1, 5, 5}},
+      {1, many, 1, 1, 65536, 1, {1, 1, 3}},
+      {64, 1 << 20, 1, 65536, 65536, 1, {1, 64, 3}},
+      {many, many, many, 256, 256, 1, {1, many, 2, 2}},
+      {1, 1, 1, 65536, 65536, 65537, {1, 1, 3}},
+      {1, 1 << 20, 1, 256, 255, 254, {1, 1, 9, 9}},
+      {1, 4096, 1, 40, 40, 1, {1, 1, 1, 1, 1}},
+      {1, 1, 1, 1 << 22, 1, 1, {1, 1, 1 << 22}},
+      {1, 1, 1, 1 << 24, 1 << 12, 1, {1, 1, 1 << 14}},
+      {many, 1, 1, 16, 16, 1, {1, many, 2, 2}},
+      {4098, 1, 1, 4096, 1024, 1, {1, 4098, 340}},
   };
   for (const Layer& l : layers) {
     for (const char* order : {"channels_first", "channels_last"}) {
       INFO("channels " << l.ci << " to " << l.co << ", groups " << l.groups << ", kernel " << l.k << ", stride " << l.s
                        << ", dilation " << l.d << ", " << order);
       Shape x = l.x;
-      if (std::string(order) == "channels_last") x.erase(x.begin() + 1), x.push_back(l.ci);
+      if (std::string(order) == "channels_last") {
+        x.erase(x.begin() + 1);
+        x.push_back(l.ci);
+      }
       const auto all = [&](int64_t v) { return Shape(x.size() - 2, v); };
       Desc desc("ctconv");
       desc.set("in_channels", l.ci).set("out_channels", l.co).set("groups", l.groups).set("kernel_size", all(l.k));
@@ -337,7 +361,8 @@ TEST_CASE("huge: random shapes cost a plan no memory", "[capi][huge]") {
             const int64_t ci = groups * upto(groups > 1 ? 3 : channels), co = groups * upto(groups > 1 ? 3 : channels);
             Shape k, s, d, lo, x = {upto(pick(rng, 0, 3) == 0 ? 20 : 1)};
             for (size_t a = 0; a < rank; ++a) {
-              k.push_back(upto(kernels)), s.push_back(pick(rng, 0, 2) == 0 ? k[a] : upto(kernels));
+              k.push_back(upto(kernels));
+              s.push_back(pick(rng, 0, 2) == 0 ? k[a] : upto(kernels));
               d.push_back(pick(rng, 0, 2) == 0 ? upto(kernels) : 1);
               lo.push_back(pick(rng, 0, 1) ? 0 : upto(kernels) - 1);
               x.push_back(upto(extents));

@@ -1,6 +1,7 @@
 /* The whole life of an op from plain C, compiled as C99 and as C++17 and linked with libctconv.so.
  *
- *   create a descriptor, set, validate, ask for shapes, initialise, create, ask for the output, prepare, describe, execute, destroy
+ *   create a descriptor, set, validate, ask for shapes, initialise, create, ask for the output, prepare, describe,
+ *   execute, destroy
  *   The answer is compared with the definition, written out below for one 2-D case of small integers (exact in f32). */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,8 @@ static ctconv_tensor dense(float *data, const int64_t *shape, int32_t ndim) {
   return t;
 }
 
-static float x_data[N * CI * IH * IW], w_data[CI * CO * KH * KW], b_data[CO], y_data[N * CO * OH * OW], want[N * CO * OH * OW];
+static float x_data[N * CI * IH * IW], w_data[CI * CO * KH * KW], b_data[CO], y_data[N * CO * OH * OW],
+    want[N * CO * OH * OW];
 
 static void define(void) {
   int n, ci, co, h, w, r, c;
@@ -63,9 +65,11 @@ static int same(void) {
 }
 
 int main(void) {
-  const int64_t x_shape[] = {N, CI, IH, IW}, w_shape[] = {CI, CO, KH, KW}, b_shape[] = {CO}, y_shape[] = {N, CO, OH, OW};
+  const int64_t x_shape[] = {N, CI, IH, IW}, w_shape[] = {CI, CO, KH, KW}, b_shape[] = {CO},
+                y_shape[] = {N, CO, OH, OW};
   const int64_t kernel[] = {KH, KW}, stride[] = {SH, SW}, padding[] = {PH, PW};
-  ctconv_tensor x = dense(x_data, x_shape, 4), w = dense(w_data, w_shape, 4), b = dense(b_data, b_shape, 1), y = dense(y_data, y_shape, 4);
+  ctconv_tensor x = dense(x_data, x_shape, 4), w = dense(w_data, w_shape, 4), b = dense(b_data, b_shape, 1),
+                y = dense(y_data, y_shape, 4);
   ctconv_error error = CTCONV_ERROR_INIT;
   ctconv_options options = CTCONV_OPTIONS_INIT;
   ctconv_call call = CTCONV_CALL_INIT;
@@ -144,7 +148,8 @@ int main(void) {
   desc = (ctconv_desc *)&failures;
   EXPECT(ctconv_desc_create("torch.nn.ConvTranspose4d", &desc, &error) == CTCONV_ERR_MISUSE_DIALECT);
   EXPECT(desc == NULL);
-  EXPECT(strcmp(ctconv_status_name(error.status), "CTCONV_ERR_MISUSE_DIALECT") == 0 && ctconv_status_kind(error.status) == 7);
+  EXPECT(strcmp(ctconv_status_name(error.status), "CTCONV_ERR_MISUSE_DIALECT") == 0 &&
+         ctconv_status_kind(error.status) == 7);
   if (failures == 0) puts("life: ok");
   return failures != 0;
 }

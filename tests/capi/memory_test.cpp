@@ -1,7 +1,9 @@
 // Memory that runs out is a normal test input: the n-th allocation fails, for every n, wherever it is made.
 //
-//   Each call then answers OK or NO_MEMORY; nothing is lost, a failed set is remembered, y is right whenever execute says OK.
-//   And the promise the other way round: with plan held, weights at create and workspace given, execute allocates nothing.
+//   Each call then answers OK or NO_MEMORY; nothing is lost, a failed set is remembered, y is right whenever execute
+//   says OK.
+//   And the promise the other way round: with plan held, weights at create and workspace given, execute allocates
+//   nothing.
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -20,8 +22,12 @@ class Ledger {
   ctconv_allocator hook() {
     ctconv_allocator a = CTCONV_ALLOCATOR_INIT;
     a.user = this;
-    a.alloc = [](void* user, size_t bytes, size_t alignment) { return static_cast<Ledger*>(user)->alloc(bytes, alignment); };
-    a.release = [](void* user, void* p, size_t bytes, size_t alignment) { static_cast<Ledger*>(user)->release(p, bytes, alignment); };
+    a.alloc = [](void* user, size_t bytes, size_t alignment) {
+      return static_cast<Ledger*>(user)->alloc(bytes, alignment);
+    };
+    a.release = [](void* user, void* p, size_t bytes, size_t alignment) {
+      static_cast<Ledger*>(user)->release(p, bytes, alignment);
+    };
     return a;
   }
   size_t held() const { return blocks_; }
@@ -63,7 +69,9 @@ struct Fixture {
   Tensor x{conv.x_shape()}, w{conv.w_shape()}, b{{conv.co}}, y{conv.y_shape()};
   std::vector<double> want;
   Fixture() {
-    x.integers(1), w.integers(2), b.integers(3);
+    x.integers(1);
+    w.integers(2);
+    b.integers(3);
     want = conv.scatter(x, w, &b);
   }
 };
@@ -71,14 +79,19 @@ struct Fixture {
 // One whole life. Counts statuses instead of judging them, so that nothing but the library allocates meanwhile.
 struct Outcome {
   int ok = 0, no_memory = 0, other = 0;
-  bool forgotten = false;       // a failed set that validate did not return
-  bool out_pointer = false;     // a failure that left an out-pointer
+  bool forgotten = false;    // a failed set that validate did not return
+  bool out_pointer = false;  // a failure that left an out-pointer
   bool executed = false;
   ctconv_status last_other = 0;
   void count(ctconv_status s) {
-    if (s == CTCONV_OK) ++ok;
-    else if (s == CTCONV_ERR_NO_MEMORY) ++no_memory;
-    else ++other, last_other = s;
+    if (s == CTCONV_OK)
+      ++ok;
+    else if (s == CTCONV_ERR_NO_MEMORY)
+      ++no_memory;
+    else {
+      ++other;
+      last_other = s;
+    }
   }
 };
 
@@ -107,7 +120,8 @@ Outcome life(Fixture& f, const ctconv_options& options, bool per_call) {
   ctconv_spec spec;
   out.count(ctconv_desc_weight_spec(desc, nullptr, &spec, nullptr, &error));
   ctconv_op* op = reinterpret_cast<ctconv_op*>(&out);
-  const ctconv_status created = ctconv_create(desc, per_call ? nullptr : f.w.get(), per_call ? nullptr : f.b.get(), &options, &op, &error);
+  const ctconv_status created =
+      ctconv_create(desc, per_call ? nullptr : f.w.get(), per_call ? nullptr : f.b.get(), &options, &op, &error);
   out.count(created);
   ctconv_desc_destroy(desc);
   if (created != CTCONV_OK) {
@@ -181,7 +195,8 @@ TEST_CASE("memory: the hook serves an op's memory, balanced, also under eviction
   Conv conv;
   Desc desc = conv.desc();
   Tensor w(conv.w_shape()), b({conv.co});
-  w.integers(2), b.integers(3);
+  w.integers(2);
+  b.integers(3);
   for (bool per_call : {false, true}) {
     Op op = create(desc, per_call ? nullptr : &w, per_call ? nullptr : &b, &options);
     for (int64_t width = 3; width < 12; ++width) {
@@ -215,7 +230,8 @@ TEST_CASE("memory: a misaligned block is refused, not used", "[capi][memory]") {
   CHECK(released == 1);
 }
 
-TEST_CASE("memory: with plan held, weights at create and workspace given, execute allocates nothing", "[capi][memory]") {
+TEST_CASE("memory: with plan held, weights at create and workspace given, execute allocates nothing",
+          "[capi][memory]") {
   const uint64_t seed = test_seed();
   INFO("seed " << seed);
   std::mt19937_64 rng(seed);
@@ -230,7 +246,9 @@ TEST_CASE("memory: with plan held, weights at create and workspace given, execut
       options.threads = round % 2 ? 1 : 2;
       Desc desc = conv.desc();
       Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co}), y(conv.y_shape());
-      x.integers(1), w.integers(2), b.integers(3);
+      x.integers(1);
+      w.integers(2);
+      b.integers(3);
       Op op = create(desc, &w, conv.bias ? &b : nullptr, &options);
       ctconv_call call = call_of(&x, &y);
       size_t bytes = 0;
@@ -262,15 +280,19 @@ TEST_CASE("memory: execute with an output_size of the call allocates nothing eit
   Conv conv;
   conv.extra = {1, 1};
   Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
-  x.integers(1), w.integers(2);
+  x.integers(1);
+  w.integers(2);
   ctconv_options options = CTCONV_OPTIONS_INIT;
   options.engine = "reference";
   Op op = create(desc, &w, nullptr, &options);
   ctconv_value items[4] = {}, size = {};
   for (auto& item : items) item.tag = CTCONV_VALUE_INT;
-  items[2].i = conv.out(0), items[3].i = conv.out(1);
+  items[2].i = conv.out(0);
+  items[3].i = conv.out(1);
   for (int64_t leading : {2, 0}) {
-    size.tag = CTCONV_VALUE_TUPLE, size.i = 2 + leading, size.items = items + 2 - leading;
+    size.tag = CTCONV_VALUE_TUPLE;
+    size.i = 2 + leading;
+    size.items = items + 2 - leading;
     ctconv_call call = call_of(&x, &y);
     call.output_size = &size;
     run(op, call);

@@ -17,7 +17,9 @@ struct Fixture {
   Error error;
 
   Fixture() {
-    x.integers(1), w.integers(2), b.integers(3);
+    x.integers(1);
+    w.integers(2);
+    b.integers(3);
     op = create(desc, &w, &b);
   }
   ctconv_status execute(const ctconv_call& call) { return ctconv_execute(op.get(), &call, &error); }
@@ -31,10 +33,10 @@ struct Fixture {
 };
 
 // Fails as `want` about `argument` and writes nothing.
-#define REFUSES(call, want, argument)                       \
-  do {                                                      \
-    refused(f.execute(call), f.error, want, argument);      \
-    CHECK(f.y.untouched());                                 \
+#define REFUSES(call, want, argument)                  \
+  do {                                                 \
+    refused(f.execute(call), f.error, want, argument); \
+    CHECK(f.y.untouched());                            \
   } while (false)
 
 }  // namespace
@@ -46,7 +48,9 @@ TEST_CASE("misuse: NULL where it is not allowed", "[capi][misuse]") {
   ctconv_op* op = nullptr;
   ctconv_desc* desc = nullptr;
   size_t bytes = 77;
-  const auto null = [&](ctconv_status got, const char* argument) { refused(got, f.error, CTCONV_ERR_MISUSE_NULL, argument); };
+  const auto null = [&](ctconv_status got, const char* argument) {
+    refused(got, f.error, CTCONV_ERR_MISUSE_NULL, argument);
+  };
   null(ctconv_desc_create(nullptr, &desc, &f.error), "dialect");
   null(ctconv_desc_create("ctconv", nullptr, &f.error), "desc");
   null(ctconv_desc_validate(nullptr, &f.error), "desc");
@@ -108,7 +112,8 @@ TEST_CASE("misuse: options", "[capi][misuse]") {
   }
   o.engine = "cudnn";  // not on the CPU
   refuses(CTCONV_ERR_MISUSE_ENGINE, "engine");
-  o.device = "cuda:0", o.engine = "native";  // not on a GPU
+  o.device = "cuda:0";
+  o.engine = "native";  // not on a GPU
   refuses(CTCONV_ERR_MISUSE_ENGINE, "engine");
   for (int32_t threads : {-1, 4097, INT_MIN, INT_MAX}) {
     o.threads = threads;
@@ -134,13 +139,20 @@ TEST_CASE("misuse: options", "[capi][misuse]") {
     o.activation = activation;
     refuses(CTCONV_ERR_MISUSE_ACTIVATION, "activation");
   }
-  o.activation = CTCONV_ACTIVATION_CLIP, o.activation_alpha = 2, o.activation_beta = 1;
+  o.activation = CTCONV_ACTIVATION_CLIP;
+  o.activation_alpha = 2;
+  o.activation_beta = 1;
   refuses(CTCONV_ERR_MISUSE_ACTIVATION, "activation_alpha");
-  o.activation = CTCONV_ACTIVATION_CLIP, o.activation_alpha = NAN, o.activation_beta = 1;
+  o.activation = CTCONV_ACTIVATION_CLIP;
+  o.activation_alpha = NAN;
+  o.activation_beta = 1;
   refuses(CTCONV_ERR_MISUSE_ACTIVATION, "activation_alpha");
-  o.activation = CTCONV_ACTIVATION_LEAKY_RELU, o.activation_alpha = NAN;
+  o.activation = CTCONV_ACTIVATION_LEAKY_RELU;
+  o.activation_alpha = NAN;
   refuses(CTCONV_ERR_MISUSE_ACTIVATION, "activation_alpha");
-  o.activation = CTCONV_ACTIVATION_CLIP, o.activation_alpha = 1, o.activation_beta = 1;
+  o.activation = CTCONV_ACTIVATION_CLIP;
+  o.activation_alpha = 1;
+  o.activation_beta = 1;
   CHECK(f.create_with(o) == CTCONV_OK);
 }
 
@@ -211,7 +223,8 @@ TEST_CASE("misuse: an activation in the arguments and in the options", "[capi][m
   CHECK(ctconv_create(desc.get(), nullptr, nullptr, &options, &op, &error) == CTCONV_OK);
   ctconv_destroy(op);
   options.activation = CTCONV_ACTIVATION_TANH;
-  refused(ctconv_create(desc.get(), nullptr, nullptr, &options, &op, &error), error, CTCONV_ERR_MISUSE_ACTIVATION, "activation");
+  refused(ctconv_create(desc.get(), nullptr, nullptr, &options, &op, &error), error, CTCONV_ERR_MISUSE_ACTIVATION,
+          "activation");
   CHECK(op == nullptr);
 }
 
@@ -268,7 +281,8 @@ TEST_CASE("misuse: tensor records", "[capi][misuse]") {
   ctconv_tensor w = *f.w.get();
   w.device_type = CTCONV_DEVICE_CUDA;
   ctconv_op* op = nullptr;
-  refused(ctconv_create(f.desc.get(), &w, nullptr, nullptr, &op, &f.error), f.error, CTCONV_ERR_MISUSE_TENSOR_DEVICE, "weight");
+  refused(ctconv_create(f.desc.get(), &w, nullptr, nullptr, &op, &f.error), f.error, CTCONV_ERR_MISUSE_TENSOR_DEVICE,
+          "weight");
   refused(ctconv_init_weight(f.desc.get(), 0, &w, &f.error), f.error, CTCONV_ERR_MISUSE_TENSOR_DEVICE, "out");
 }
 
@@ -336,19 +350,23 @@ TEST_CASE("misuse: y of the wrong shape or type, or where something else lies", 
 
 TEST_CASE("misuse: y beside its neighbours in one buffer is fine", "[capi][misuse]") {
   Fixture f;
-  const int64_t x_count = static_cast<int64_t>(f.x.values().size()), y_count = static_cast<int64_t>(f.y.values().size());
+  const int64_t x_count = static_cast<int64_t>(f.x.values().size()),
+                y_count = static_cast<int64_t>(f.y.values().size());
   std::vector<float> buffer(static_cast<size_t>(2 * x_count + y_count));
   ctconv_tensor x = *f.x.get(), y = *f.y.get();
   for (int64_t at : {int64_t{0}, x_count + y_count}) {  // x right before y, and right after
     const auto values = f.x.values();
-    for (int64_t i = 0; i < x_count; ++i) buffer[static_cast<size_t>(at + i)] = static_cast<float>(values[static_cast<size_t>(i)]);
+    for (int64_t i = 0; i < x_count; ++i)
+      buffer[static_cast<size_t>(at + i)] = static_cast<float>(values[static_cast<size_t>(i)]);
     x.data = buffer.data() + at;
     y.data = buffer.data() + x_count;
     ctconv_call call = call_of(&f.x, &f.y);
-    call.x = &x, call.y = &y;
+    call.x = &x;
+    call.y = &y;
     REQUIRE(f.execute(call) == CTCONV_OK);
     const auto want = f.conv.scatter(f.x, f.w, &f.b);
-    for (int64_t i = 0; i < y_count; ++i) REQUIRE(buffer[static_cast<size_t>(x_count + i)] == want[static_cast<size_t>(i)]);
+    for (int64_t i = 0; i < y_count; ++i)
+      REQUIRE(buffer[static_cast<size_t>(x_count + i)] == want[static_cast<size_t>(i)]);
   }
 }
 
@@ -367,7 +385,8 @@ TEST_CASE("misuse: weight twice or nowhere", "[capi][misuse]") {
   ctconv_spec spec;
   refused(ctconv_output_spec(op.get(), &call, &spec, &f.error), f.error, CTCONV_ERR_MISUSE_WEIGHT_MISSING);
   CHECK(spec.ndim == 0);
-  refused(ctconv_desc_weight_spec(onnx.get(), nullptr, &spec, nullptr, &f.error), f.error, CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC);
+  refused(ctconv_desc_weight_spec(onnx.get(), nullptr, &spec, nullptr, &f.error), f.error,
+          CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC);
 }
 
 TEST_CASE("misuse: workspace and stream", "[capi][misuse]") {
@@ -394,11 +413,13 @@ TEST_CASE("misuse: values", "[capi][misuse]") {
     fails(v);
   }
   v = {};
-  v.tag = CTCONV_VALUE_BOOL, v.i = 2;
+  v.tag = CTCONV_VALUE_BOOL;
+  v.i = 2;
   fails(v);
   for (int32_t tag : {CTCONV_VALUE_TUPLE, CTCONV_VALUE_LIST}) {
     v = {};
-    v.tag = tag, v.i = 1;  // NULL items
+    v.tag = tag;
+    v.i = 1;  // NULL items
     fails(v);
     v.i = -1;
     fails(v);
@@ -407,9 +428,11 @@ TEST_CASE("misuse: values", "[capi][misuse]") {
   }
   for (int32_t tag : {CTCONV_VALUE_STRING, CTCONV_VALUE_OTHER}) {
     v = {};
-    v.tag = tag, v.i = 1;  // NULL text
+    v.tag = tag;
+    v.i = 1;  // NULL text
     fails(v);
-    v.text = "x", v.i = -1;
+    v.text = "x";
+    v.i = -1;
     fails(v);
     v.i = INT64_MAX;
     fails(v);
@@ -420,7 +443,11 @@ TEST_CASE("misuse: values", "[capi][misuse]") {
 
   // Eight levels are the deepest.
   ctconv_value levels[10] = {};
-  for (int n = 0; n < 9; ++n) levels[n].tag = CTCONV_VALUE_TUPLE, levels[n].i = 1, levels[n].items = &levels[n + 1];
+  for (int n = 0; n < 9; ++n) {
+    levels[n].tag = CTCONV_VALUE_TUPLE;
+    levels[n].i = 1;
+    levels[n].items = &levels[n + 1];
+  }
   levels[9].tag = CTCONV_VALUE_INT;
   fails(levels[0]);
   Desc desc = Conv().desc();

@@ -1,4 +1,5 @@
-// What engines may differ in and what not: non-finite weights, reproducible, activations, forced engines, fork; and the info functions.
+// What engines may differ in and what not: non-finite weights, reproducible, activations, forced engines, fork; and
+// the info functions.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +15,8 @@ using namespace capi;
 
 namespace {
 
-std::vector<unsigned char> bits_of(const Desc& desc, const Conv& conv, Tensor& x, Tensor& w, Tensor* b, ctconv_options options, bool per_call) {
+std::vector<unsigned char> bits_of(const Desc& desc, const Conv& conv, Tensor& x, Tensor& w, Tensor* b,
+                                   ctconv_options options, bool per_call) {
   Op op = create(desc, per_call ? nullptr : &w, per_call ? nullptr : b, &options);
   Tensor y(conv.y_shape(), x.type());
   run(op, call_of(&x, &y, per_call ? &w : nullptr, per_call ? b : nullptr));
@@ -33,7 +35,9 @@ TEST_CASE("numbers: auto with non-finite weights gives the reference's bits", "[
           Conv conv;
           Desc desc = conv.desc();
           Tensor x(conv.x_shape(), type), w(conv.w_shape(), type), b({conv.co}, type);
-          x.integers(1), w.integers(2), b.integers(3);
+          x.integers(1);
+          w.integers(2);
+          b.integers(3);
           w.set(at, bad);
           ctconv_options options = CTCONV_OPTIONS_INIT;
           options.reproducible = 1;
@@ -50,7 +54,9 @@ TEST_CASE("numbers: per-call weights may be finite now and not the next time", "
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), good(conv.w_shape()), bad(conv.w_shape());
-  x.reals(1), good.reals(2), bad.reals(2);
+  x.reals(1);
+  good.reals(2);
+  bad.reals(2);
   bad.set({2, 3, 0, 1}, std::numeric_limits<double>::infinity());
   ctconv_options options = CTCONV_OPTIONS_INIT, reference = CTCONV_OPTIONS_INIT;
   options.reproducible = 1;
@@ -70,7 +76,8 @@ std::vector<uint64_t> payloads(Dtype type) {
   const int mantissa = type == Dtype::kF64 ? 52 : type == Dtype::kF32 ? 23 : type == Dtype::kF16 ? 10 : 7;
   const uint64_t sign = uint64_t{1} << (8 * ctconv::size_of(type) - 1);
   const uint64_t infinity = sign - (uint64_t{1} << mantissa), quiet = uint64_t{1} << (mantissa - 1);
-  return {infinity | 1, sign | infinity | 1, infinity | (quiet - 1), infinity | quiet, sign | infinity | quiet | (quiet - 1)};
+  return {infinity | 1, sign | infinity | 1, infinity | (quiet - 1), infinity | quiet,
+          sign | infinity | quiet | (quiet - 1)};
 }
 
 }  // namespace
@@ -85,23 +92,28 @@ TEST_CASE("numbers: a NaN of any payload comes out as NaN where it is met and no
           conv.last = last;
           Desc desc = conv.desc();
           Tensor x(conv.x_shape(), type), w(conv.w_shape(), type), b({conv.co}, type);
-          x.integers(1), w.integers(2), b.integers(3);
+          x.integers(1);
+          w.integers(2);
+          b.integers(3);
           Tensor& bad = place == kX ? x : place == kWeight ? w : b;
           const int64_t element = place == kBias ? 2 : 17;
-          std::memcpy(static_cast<char*>(bad.data()) + element * static_cast<int64_t>(ctconv::size_of(type)), &pattern, ctconv::size_of(type));
+          std::memcpy(static_cast<char*>(bad.data()) + element * static_cast<int64_t>(ctconv::size_of(type)), &pattern,
+                      ctconv::size_of(type));
           const std::vector<double> want = conv.scatter(x, w, &b);
           for (const char* engine : {"auto", "native", "onednn", "reference"}) {
             ctconv_options options = CTCONV_OPTIONS_INIT;
             options.engine = engine;
             ctconv_op* made = nullptr;
-            if (ctconv_create(desc.get(), w.get(), b.get(), &options, &made, nullptr) != CTCONV_OK) continue;  // not in this build
+            if (ctconv_create(desc.get(), w.get(), b.get(), &options, &made, nullptr) != CTCONV_OK)
+              continue;  // not in this build
             Op op(made);
             Tensor y(conv.y_shape(), type);
             const ctconv_call call = call_of(&x, &y);
             Error error;
             const ctconv_status status = ctconv_execute(op.get(), &call, &error);
             if (status == CTCONV_ERR_UNSUPPORTED_ENGINE) continue;
-            INFO(engine << " " << ctconv::name_of(type) << " place " << place << " last " << last << " pattern " << std::hex << pattern << ": " << error.text());
+            INFO(engine << " " << ctconv::name_of(type) << " place " << place << " last " << last << " pattern "
+                        << std::hex << pattern << ": " << error.text());
             REQUIRE(status == CTCONV_OK);
             const std::vector<double> got = y.values();
             int64_t wrong = 0;
@@ -118,7 +130,9 @@ TEST_CASE("numbers: non-finite inputs and biases travel like in the reference", 
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co});
-  x.reals(1), w.reals(2), b.reals(3);
+  x.reals(1);
+  w.reals(2);
+  b.reals(3);
   x.set({0, 1, 2, 3}, std::numeric_limits<double>::infinity());
   x.set({1, 3, 4, 6}, std::nan(""));
   b.set({1}, -std::numeric_limits<double>::infinity());
@@ -138,7 +152,9 @@ TEST_CASE("numbers: reproducible gives the same bits for any threads, batch spli
     conv.n = 2;
     Desc desc = conv.desc();
     Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co});
-    x.reals(rng()), w.reals(rng()), b.reals(rng());
+    x.reals(rng());
+    w.reals(rng());
+    b.reals(rng());
     Tensor* bias = conv.bias ? &b : nullptr;
     ctconv_options options = CTCONV_OPTIONS_INIT;
     options.engine = "reference";
@@ -175,7 +191,9 @@ TEST_CASE("numbers: activations after the bias, once, in every engine that takes
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co});
-  x.integers(1), w.integers(2), b.integers(3);
+  x.integers(1);
+  w.integers(2);
+  b.integers(3);
   const auto linear = conv.scatter(x, w, &b);
   struct Row {
     int32_t kind;
@@ -187,13 +205,17 @@ TEST_CASE("numbers: activations after the bias, once, in every engine that takes
                       {CTCONV_ACTIVATION_LEAKY_RELU, 0.25, NAN, [](float v) { return v < 0 ? 0.25f * v : v; }},
                       {CTCONV_ACTIVATION_TANH, 0, 0, [](float v) { return ctconv::tanh_exact_steps(v); }},
                       {CTCONV_ACTIVATION_SIGMOID, 0, 0, [](float v) { return ctconv::sigmoid_exact_steps(v); }},
-                      {CTCONV_ACTIVATION_CLIP, -2, 5, [](float v) { return v < -2 ? -2 : v > 5 ? 5 : v; }}};
+                      {CTCONV_ACTIVATION_CLIP, -2, 5, [](float v) { return v < -2  ? -2
+                                                                           : v > 5 ? 5
+                                                                                   : v; }}};
   for (const char* engine : {"auto", "native", "onednn", "reference"}) {
     for (const Row& row : rows) {
       INFO(engine << ", activation " << row.kind);
       ctconv_options options = CTCONV_OPTIONS_INIT;
       options.engine = engine;
-      options.activation = row.kind, options.activation_alpha = row.alpha, options.activation_beta = row.beta;
+      options.activation = row.kind;
+      options.activation_alpha = row.alpha;
+      options.activation_beta = row.beta;
       ctconv_op* made = nullptr;
       if (ctconv_create(desc.get(), w.get(), b.get(), &options, &made, nullptr) != CTCONV_OK) continue;
       Op op(made);
@@ -206,8 +228,10 @@ TEST_CASE("numbers: activations after the bias, once, in every engine that takes
       const auto got = y.values();
       for (size_t i = 0; i < got.size(); ++i) {
         const double want = row.f(static_cast<float>(linear[i]));
-        if (exact) REQUIRE(got[i] == want);
-        else REQUIRE(std::fabs(got[i] - want) <= 1e-5 * std::max(1.0, std::fabs(want)));
+        if (exact)
+          REQUIRE(got[i] == want);
+        else
+          REQUIRE(std::fabs(got[i] - want) <= 1e-5 * std::max(1.0, std::fabs(want)));
       }
       CHECK(ctconv_execute(made, &call, nullptr) == CTCONV_OK);
       size_t bytes;
@@ -221,7 +245,8 @@ TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reas
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
-  x.integers(1), w.integers(2);
+  x.integers(1);
+  w.integers(2);
   const ctconv_call call = call_of(&x, &y);
   for (int32_t i = 0; i < ctconv_engine_count(); ++i) {
     const char* engine = ctconv_engine_name(i);
@@ -240,8 +265,10 @@ TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reas
     // reproducible: only engines with the reference's bits.
     options.reproducible = 1;
     Op strict = create(desc, &w, nullptr, &options);
-    if (std::string(engine) == "onednn") refused(ctconv_execute(strict.get(), &call, &error), error, CTCONV_ERR_UNSUPPORTED_ENGINE, "engine");
-    else run(strict, call);
+    if (std::string(engine) == "onednn")
+      refused(ctconv_execute(strict.get(), &call, &error), error, CTCONV_ERR_UNSUPPORTED_ENGINE, "engine");
+    else
+      run(strict, call);
   }
   // Forced and non-finite: a reason, and y untouched.
   w.set({0, 0, 0, 0}, std::numeric_limits<double>::infinity());
@@ -261,7 +288,8 @@ TEST_CASE("numbers: an op made and used before fork works in the child", "[capi]
   conv.n = 4, conv.in = {16, 16};
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
-  x.integers(1), w.integers(2);
+  x.integers(1);
+  w.integers(2);
   const auto want = conv.scatter(x, w, nullptr);
   ctconv_options options = CTCONV_OPTIONS_INIT;
   options.threads = 3;
@@ -274,7 +302,8 @@ TEST_CASE("numbers: an op made and used before fork works in the child", "[capi]
       Tensor own(conv.y_shape());
       const ctconv_call call = call_of(&x, &own);
       bool good = true;
-      for (int n = 0; n < 5; ++n) good = good && ctconv_execute(op.get(), &call, nullptr) == CTCONV_OK && own.values() == want;
+      for (int n = 0; n < 5; ++n)
+        good = good && ctconv_execute(op.get(), &call, nullptr) == CTCONV_OK && own.values() == want;
       _exit(good ? 0 : 1);
     }
     int status = -1;
@@ -289,8 +318,9 @@ TEST_CASE("numbers: an op made and used before fork works in the child", "[capi]
 
 TEST_CASE("info: what this library is", "[capi][info]") {
   CHECK(ctconv_version() == CTCONV_VERSION_MAJOR * 10000 + CTCONV_VERSION_MINOR * 100 + CTCONV_VERSION_PATCH);
-  CHECK(std::string(ctconv_version_string()) == std::to_string(CTCONV_VERSION_MAJOR) + "." + std::to_string(CTCONV_VERSION_MINOR) + "." +
-                                                     std::to_string(CTCONV_VERSION_PATCH));
+  CHECK(std::string(ctconv_version_string()) == std::to_string(CTCONV_VERSION_MAJOR) + "." +
+                                                    std::to_string(CTCONV_VERSION_MINOR) + "." +
+                                                    std::to_string(CTCONV_VERSION_PATCH));
   CHECK(std::string(ctconv_build_info()).find("version: ") == 0);
   CHECK(ctconv_build_info() == ctconv_build_info());
   CHECK(std::string(ctconv_status_name(CTCONV_OK)) == "CTCONV_OK");
@@ -306,8 +336,10 @@ TEST_CASE("info: what this library is", "[capi][info]") {
   CHECK(static_cast<int32_t>(names.size()) == ctconv_dialect_count());
   CHECK(names.count("ctconv") == 1);
   CHECK(names.count("torch.nn.ConvTranspose3d") == 1);
-  for (int32_t past : {-1, ctconv_dialect_count(), INT32_MAX, INT32_MIN}) CHECK(std::string(ctconv_dialect_name(past)).empty());
-  for (int32_t past : {-1, ctconv_engine_count(), INT32_MAX, INT32_MIN}) CHECK(std::string(ctconv_engine_name(past)).empty());
+  for (int32_t past : {-1, ctconv_dialect_count(), INT32_MAX, INT32_MIN})
+    CHECK(std::string(ctconv_dialect_name(past)).empty());
+  for (int32_t past : {-1, ctconv_engine_count(), INT32_MAX, INT32_MIN})
+    CHECK(std::string(ctconv_engine_name(past)).empty());
   CHECK(std::string(ctconv_engine_name(ctconv_engine_count() - 2)) == "reference");
 }
 
@@ -334,8 +366,10 @@ TEST_CASE("info: every argument of every dialect", "[capi][info]") {
     Desc desc(dialect);
     Error error;
     const ctconv_status empty = ctconv_desc_validate(desc.get(), &error);
-    if (required > 0) refused(empty, error, CTCONV_ERR_TYPE_ARGUMENT_MISSING);
-    else CHECK(empty == CTCONV_OK);
+    if (required > 0)
+      refused(empty, error, CTCONV_ERR_TYPE_ARGUMENT_MISSING);
+    else
+      CHECK(empty == CTCONV_OK);
     desc.set("no_such_argument", 1);
     refused(ctconv_desc_validate(desc.get(), &error), error, CTCONV_ERR_TYPE_ARGUMENT_NAME);
     ctconv_argument small = CTCONV_ARGUMENT_INIT;

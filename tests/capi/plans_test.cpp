@@ -30,7 +30,11 @@ struct Fixture {
   Conv conv;
   Desc desc = conv.desc();
   Tensor x{conv.x_shape()}, w{conv.w_shape()}, b{{conv.co}}, y{conv.y_shape()};
-  Fixture() { x.integers(1), w.integers(2), b.integers(3); }
+  Fixture() {
+    x.integers(1);
+    w.integers(2);
+    b.integers(3);
+  }
 };
 
 }  // namespace
@@ -42,7 +46,9 @@ TEST_CASE("workspace: any address will do, nothing beyond it is written", "[capi
       ctconv_options options = CTCONV_OPTIONS_INIT;
       options.engine = engine;
       ctconv_op* made = nullptr;
-      if (ctconv_create(f.desc.get(), per_call ? nullptr : f.w.get(), per_call ? nullptr : f.b.get(), &options, &made, nullptr) != CTCONV_OK) continue;
+      if (ctconv_create(f.desc.get(), per_call ? nullptr : f.w.get(), per_call ? nullptr : f.b.get(), &options, &made,
+                        nullptr) != CTCONV_OK)
+        continue;
       Op op(made);
       ctconv_call call = call_of(&f.x, &f.y, per_call ? &f.w : nullptr, per_call ? &f.b : nullptr);
       const size_t bytes = prepared(op, call);
@@ -84,7 +90,8 @@ TEST_CASE("workspace: a limit holds for every plan, 1 byte asks for none", "[cap
     const Conv conv = random_conv(rng);
     Desc desc = conv.desc();
     Tensor x(conv.x_shape()), w(conv.w_shape());
-    x.integers(1), w.integers(2);
+    x.integers(1);
+    w.integers(2);
     for (size_t limit : {size_t{1}, size_t{4096}, size_t{65536}}) {
       ctconv_options options = CTCONV_OPTIONS_INIT;
       options.workspace_limit = limit;
@@ -95,7 +102,8 @@ TEST_CASE("workspace: a limit holds for every plan, 1 byte asks for none", "[cap
       CHECK(bytes <= limit);
       if (limit == 1) CHECK(bytes == 0);
       std::vector<unsigned char> memory(limit);
-      call.workspace = memory.data(), call.workspace_bytes = limit;
+      call.workspace = memory.data();
+      call.workspace_bytes = limit;
       run(op, call);
       REQUIRE(y.values() == conv.scatter(x, w, nullptr));
     }
@@ -143,7 +151,8 @@ TEST_CASE("plans: prepare and execute share them, an absent y counts as dense", 
   CHECK(value_of(describe(late, nullptr), "plans") == "2");
 }
 
-TEST_CASE("plans: at most plan_limit are held, the least recently used goes, every answer stays right", "[capi][plans]") {
+TEST_CASE("plans: at most plan_limit are held, the least recently used goes, every answer stays right",
+          "[capi][plans]") {
   Conv conv;
   Desc desc = conv.desc();
   Tensor w(conv.w_shape());
@@ -166,11 +175,13 @@ TEST_CASE("plans: at most plan_limit are held, the least recently used goes, eve
   }
 }
 
-TEST_CASE("plans: one shape under many strides of x and y; each is a plan of its own, the oldest goes", "[capi][plans]") {
+TEST_CASE("plans: one shape under many strides of x and y; each is a plan of its own, the oldest goes",
+          "[capi][plans]") {
   Conv conv;
   Desc desc = conv.desc();
   Tensor w(conv.w_shape()), b({conv.co});
-  w.integers(4), b.integers(5);
+  w.integers(4);
+  b.integers(5);
   const Shape xs = conv.x_shape(), ys = conv.y_shape();
   // Gaps after each axis, channels innermost or not, every axis of x backwards or broadcast: the extents never change.
   const auto gapped = [](const Shape& shape, int64_t gap, bool last) {
@@ -217,12 +228,14 @@ TEST_CASE("plans: one shape under many strides of x and y; each is a plan of its
   }
 }
 
-TEST_CASE("plans: eight threads, one op, different shapes; plans come and go while they run", "[capi][plans][threads]") {
+TEST_CASE("plans: eight threads, one op, different shapes; plans come and go while they run",
+          "[capi][plans][threads]") {
   for (int32_t limit : {1, 32}) {
     Conv base;
     Desc desc = base.desc();
     Tensor w(base.w_shape()), b({base.co});
-    w.integers(2), b.integers(3);
+    w.integers(2);
+    b.integers(3);
     ctconv_options options = CTCONV_OPTIONS_INIT;
     options.plan_limit = limit;
     options.threads = 2;
@@ -240,10 +253,14 @@ TEST_CASE("plans: eight threads, one op, different shapes; plans come and go whi
           Error error;
           size_t bytes = 0;
           char text[256];
-          if (ctconv_execute(op.get(), &call, &error) != CTCONV_OK || y.values() != conv.scatter(x, w, &b) || !y.guarded()) ++wrong;
+          if (ctconv_execute(op.get(), &call, &error) != CTCONV_OK || y.values() != conv.scatter(x, w, &b) ||
+              !y.guarded())
+            ++wrong;
           if (round % 5 == 0 && ctconv_prepare(op.get(), &call, &bytes, &error) != CTCONV_OK) ++wrong;
-          if (round % 7 == 0 && ctconv_describe(op.get(), &call, text, sizeof text, nullptr, &error) != CTCONV_OK) ++wrong;
-          if (round % 7 == 1 && ctconv_describe(op.get(), nullptr, text, sizeof text, nullptr, &error) != CTCONV_OK) ++wrong;
+          if (round % 7 == 0 && ctconv_describe(op.get(), &call, text, sizeof text, nullptr, &error) != CTCONV_OK)
+            ++wrong;
+          if (round % 7 == 1 && ctconv_describe(op.get(), nullptr, text, sizeof text, nullptr, &error) != CTCONV_OK)
+            ++wrong;
         }
       });
     }
@@ -289,7 +306,8 @@ TEST_CASE("describe: the keys, cut like snprintf", "[capi][describe]") {
   ctconv_call call = call_of(&f.x, nullptr);
   const std::string whole = describe(op, &call);
   CHECK(whole.rfind("engine: ", 0) == 0);
-  for (const char* key : {"form", "why", "problem", "flop", "bytes", "estimated_ms", "workspace_bytes", "packed_bytes", "threads"}) {
+  for (const char* key :
+       {"form", "why", "problem", "flop", "bytes", "estimated_ms", "workspace_bytes", "packed_bytes", "threads"}) {
     CHECK_FALSE(value_of(whole, key).empty());
   }
   CHECK(std::stoull(value_of(whole, "workspace_bytes")) == prepared(op, call));
@@ -309,7 +327,8 @@ TEST_CASE("describe: the keys, cut like snprintf", "[capi][describe]") {
   char text[4] = "abc";
   size_t needed = 9;
   call.x = nullptr;
-  refused(ctconv_describe(op.get(), &call, text, sizeof text, &needed, &error), error, CTCONV_ERR_MISUSE_NULL, "call.x");
+  refused(ctconv_describe(op.get(), &call, text, sizeof text, &needed, &error), error, CTCONV_ERR_MISUSE_NULL,
+          "call.x");
   CHECK(needed == 0);
   CHECK(text[0] == '\0');
 }

@@ -19,7 +19,8 @@ ctconv_status create_with(T* options, ctconv_error* error) {
   Conv conv;
   Desc desc = conv.desc();
   ctconv_op* op = reinterpret_cast<ctconv_op*>(&conv);
-  const ctconv_status status = ctconv_create(desc.get(), nullptr, nullptr, reinterpret_cast<const ctconv_options*>(options), &op, error);
+  const ctconv_status status =
+      ctconv_create(desc.get(), nullptr, nullptr, reinterpret_cast<const ctconv_options*>(options), &op, error);
   if (status != CTCONV_OK) CHECK(op == nullptr);
   ctconv_destroy(op);
   return status;
@@ -116,7 +117,8 @@ TEST_CASE("records: calls of every size", "[capi][records]") {
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
-  x.integers(1), w.integers(2);
+  x.integers(1);
+  w.integers(2);
   Op op = create(desc, &w, nullptr);
   Error error;
   Grown<ctconv_call> grown{call_of(&x, &y)};
@@ -156,7 +158,8 @@ TEST_CASE("records: a ctconv_error of struct_size 0 asks for no detail", "[capi]
   Conv conv;
   Desc words = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
-  x.integers(1), w.integers(2);
+  x.integers(1);
+  w.integers(2);
   ctconv_op* raw = nullptr;
   REQUIRE(ctconv_create(words.get(), w.get(), nullptr, nullptr, &raw, &error) == CTCONV_OK);
   Op op(raw);

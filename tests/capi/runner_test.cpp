@@ -31,7 +31,9 @@ struct Fixture {
     return c;
   }
   Fixture() : conv(sized()), x(conv.x_shape()), w(conv.w_shape()), b({conv.co}) {
-    x.integers(1), w.integers(2), b.integers(3);
+    x.integers(1);
+    w.integers(2);
+    b.integers(3);
     want = conv.scatter(x, w, &b);
   }
 };
@@ -88,7 +90,11 @@ void negative_worker(void*, int64_t count, Task task, void* data) {
 class Stealing {
  public:
   explicit Stealing(int threads) {
-    for (int n = 0; n < threads; ++n) threads_.emplace_back([this] { while (help(true)) {} });
+    for (int n = 0; n < threads; ++n)
+      threads_.emplace_back([this] {
+        while (help(true)) {
+        }
+      });
   }
   ~Stealing() {
     {
@@ -141,7 +147,8 @@ class Stealing {
     }
     drain(0);
     while (left.load() > 0) {
-      if (!pool->help(false)) std::this_thread::sleep_for(std::chrono::microseconds(20));  // may start another call on the same op
+      if (!pool->help(false))
+        std::this_thread::sleep_for(std::chrono::microseconds(20));  // may start another call on the same op
     }
   }
 
@@ -201,7 +208,9 @@ TEST_CASE("runner: the record is copied, user is not", "[capi][runner]") {
     ctconv_runner runner = runner_of(threaded, &workers, workers);
     ctconv_options options = CTCONV_OPTIONS_INIT;
     char engine[] = "auto", device[] = "cpu";
-    options.runner = &runner, options.engine = engine, options.device = device;
+    options.runner = &runner;
+    options.engine = engine;
+    options.device = device;
     REQUIRE(make(f, options, &op));
     runner = ctconv_runner{};
     engine[0] = device[0] = '?';
@@ -214,8 +223,9 @@ TEST_CASE("runner: the record is copied, user is not", "[capi][runner]") {
 TEST_CASE("runner: a hook that breaks the contract is noticed", "[capi][runner]") {
   Fixture f;
   int32_t workers = 4;
-  const std::pair<const char*, ParallelFor> broken[] = {{"skips one", skips},       {"does nothing", does_nothing}, {"repeats one", repeats},
-                                                        {"invents some", invents}, {"worker too large", wrong_worker}, {"worker negative", negative_worker}};
+  const std::pair<const char*, ParallelFor> broken[] = {
+      {"skips one", skips},      {"does nothing", does_nothing},     {"repeats one", repeats},
+      {"invents some", invents}, {"worker too large", wrong_worker}, {"worker negative", negative_worker}};
   for (const char* engine : kEngines) {
     for (const auto& [what, hook] : broken) {
       INFO(engine << ", " << what);

@@ -44,10 +44,14 @@ Shape dense(const Shape& shape) {
 
 double load(const void* data, Dtype type, int64_t at) {
   switch (type) {
-    case Dtype::kF32: return static_cast<const float*>(data)[at];
-    case Dtype::kF64: return static_cast<const double*>(data)[at];
-    case Dtype::kF16: return ctconv::f16_to_f32(static_cast<const uint16_t*>(data)[at]);
-    case Dtype::kBf16: return ctconv::bf16_to_f32(static_cast<const uint16_t*>(data)[at]);
+    case Dtype::kF32:
+      return static_cast<const float*>(data)[at];
+    case Dtype::kF64:
+      return static_cast<const double*>(data)[at];
+    case Dtype::kF16:
+      return ctconv::f16_to_f32(static_cast<const uint16_t*>(data)[at]);
+    case Dtype::kBf16:
+      return ctconv::bf16_to_f32(static_cast<const uint16_t*>(data)[at]);
   }
   return 0;
 }
@@ -55,23 +59,35 @@ double load(const void* data, Dtype type, int64_t at) {
 void store(void* data, Dtype type, int64_t at, double value) {
   const auto f = static_cast<float>(value);
   switch (type) {
-    case Dtype::kF32: static_cast<float*>(data)[at] = f; break;
-    case Dtype::kF64: static_cast<double*>(data)[at] = value; break;
-    case Dtype::kF16: static_cast<uint16_t*>(data)[at] = ctconv::f32_to_f16(f); break;
-    case Dtype::kBf16: static_cast<uint16_t*>(data)[at] = ctconv::f32_to_bf16(f); break;
+    case Dtype::kF32:
+      static_cast<float*>(data)[at] = f;
+      break;
+    case Dtype::kF64:
+      static_cast<double*>(data)[at] = value;
+      break;
+    case Dtype::kF16:
+      static_cast<uint16_t*>(data)[at] = ctconv::f32_to_f16(f);
+      break;
+    case Dtype::kBf16:
+      static_cast<uint16_t*>(data)[at] = ctconv::f32_to_bf16(f);
+      break;
   }
 }
 
 Tensor::Tensor(Shape shape, Dtype type) : Tensor(shape, dense(shape), type) { record_.strides = nullptr; }
 
-Tensor::Tensor(Shape shape, Shape strides, Dtype type) : shape_(std::move(shape)), strides_(std::move(strides)), type_(type) {
+Tensor::Tensor(Shape shape, Shape strides, Dtype type)
+    : shape_(std::move(shape)), strides_(std::move(strides)), type_(type) {
   int64_t low = 0, high = 0;
   bool empty = false;
   for (size_t a = 0; a < shape_.size(); ++a) {
     empty = empty || shape_[a] == 0;
     (strides_[a] < 0 ? low : high) += (shape_[a] - 1) * strides_[a];
   }
-  if (empty) low = 0, high = -1;
+  if (empty) {
+    low = 0;
+    high = -1;
+  }
   origin_ = -low;
   bytes_.assign(2 * kGuard + static_cast<size_t>(high - low + 1) * size_of(type_), kPattern);
   allocate();
@@ -147,7 +163,8 @@ bool Tensor::guarded() const {
   each(shape_, [&](const Shape& i) {
     int64_t offset = 0;
     for (size_t a = 0; a < i.size(); ++a) offset += i[a] * strides_[a];
-    std::memset(static_cast<unsigned char*>(mask.record_.data) + offset * static_cast<int64_t>(size_of(type_)), 1, size_of(type_));
+    std::memset(static_cast<unsigned char*>(mask.record_.data) + offset * static_cast<int64_t>(size_of(type_)), 1,
+                size_of(type_));
   });
   for (size_t b = 0; b < bytes_.size(); ++b) {
     if (mask.bytes_[b] == 0 && bytes_[b] != kPattern) return false;
@@ -216,7 +233,12 @@ Shape Conv::y_shape() const {
 
 Desc Conv::desc() const {
   Desc desc("ctconv");
-  desc.set("in_channels", ci).set("out_channels", co).set("groups", groups).set("kernel_size", k).set("stride", s).set("dilation", d);
+  desc.set("in_channels", ci)
+      .set("out_channels", co)
+      .set("groups", groups)
+      .set("kernel_size", k)
+      .set("stride", s)
+      .set("dilation", d);
   desc.set("pad_begin", lo).set("pad_end", hi).set("output_padding", extra).set("zero_tail", tail).set("bias", bias);
   if (last) desc.set("data_format", "channels_last");
   return desc;
@@ -273,7 +295,8 @@ ctconv_call call_of(Tensor* x, Tensor* y, Tensor* w, Tensor* b) {
 Op create(const Desc& desc, Tensor* w, Tensor* b, const ctconv_options* options) {
   Error error;
   ctconv_op* op = nullptr;
-  const ctconv_status status = ctconv_create(desc.get(), w ? w->get() : nullptr, b ? b->get() : nullptr, options, &op, &error);
+  const ctconv_status status =
+      ctconv_create(desc.get(), w ? w->get() : nullptr, b ? b->get() : nullptr, options, &op, &error);
   INFO(error.text());
   REQUIRE(status == CTCONV_OK);
   REQUIRE(op != nullptr);
@@ -346,7 +369,9 @@ uint64_t test_seed() {
   return given != nullptr ? std::strtoull(given, nullptr, 10) : 20250601;
 }
 
-int64_t pick(std::mt19937_64& rng, int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(rng); }
+int64_t pick(std::mt19937_64& rng, int64_t low, int64_t high) {
+  return std::uniform_int_distribution<int64_t>(low, high)(rng);
+}
 
 Conv random_conv(std::mt19937_64& rng) {
   while (true) {

@@ -43,10 +43,10 @@ class Tensor {
   Tensor& constant(double value);
   double at(const Shape& index) const;
   void set(const Shape& index, double value);
-  std::vector<double> values() const;        // row-major
-  std::vector<unsigned char> bits() const;   // of the elements, row-major
-  bool guarded() const;                      // nothing beyond the view was written
-  bool untouched() const;                    // not even the view
+  std::vector<double> values() const;       // row-major
+  std::vector<unsigned char> bits() const;  // of the elements, row-major
+  bool guarded() const;                     // nothing beyond the view was written
+  bool untouched() const;                   // not even the view
 
  private:
   void allocate();
@@ -103,7 +103,9 @@ struct Conv {
   bool last = false, bias = true;
 
   size_t rank() const { return in.size(); }
-  int64_t core(size_t axis) const { return (in[axis] - 1) * s[axis] + d[axis] * (k[axis] - 1) + 1 - lo[axis] - hi[axis] + extra[axis]; }
+  int64_t core(size_t axis) const {
+    return (in[axis] - 1) * s[axis] + d[axis] * (k[axis] - 1) + 1 - lo[axis] - hi[axis] + extra[axis];
+  }
   int64_t out(size_t axis) const { return core(axis) + tail[axis]; }
   Shape x_shape() const;
   Shape w_shape() const;

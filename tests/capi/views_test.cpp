@@ -13,7 +13,9 @@ TEST_CASE("views: y as a channel slice of a concat buffer, its neighbours untouc
       conv.last = last;
       Desc desc = conv.desc();
       Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co});
-      x.integers(1), w.integers(2), b.integers(3);
+      x.integers(1);
+      w.integers(2);
+      b.integers(3);
       Shape wide = conv.y_shape();
       wide[last ? 3 : 1] *= 3;  // the slice is the middle third
       const Tensor concat(wide);
@@ -46,12 +48,16 @@ TEST_CASE("views: random strides of x and y, random problems, every engine, agai
         step *= shape[a];
         step += pick(rng, 0, 2);
       }
-      if (repeat && pick(rng, 0, 2) == 0) out[static_cast<size_t>(pick(rng, 0, static_cast<int64_t>(shape.size()) - 1))] = 0;
+      if (repeat && pick(rng, 0, 2) == 0)
+        out[static_cast<size_t>(pick(rng, 0, static_cast<int64_t>(shape.size()) - 1))] = 0;
       return out;
     };
     Desc desc = conv.desc();
-    Tensor x(conv.x_shape(), strides(conv.x_shape(), true)), w(conv.w_shape(), strides(conv.w_shape(), true)), b({conv.co});
-    x.integers(rng()), w.integers(rng()), b.integers(rng());
+    Tensor x(conv.x_shape(), strides(conv.x_shape(), true)), w(conv.w_shape(), strides(conv.w_shape(), true)),
+        b({conv.co});
+    x.integers(rng());
+    w.integers(rng());
+    b.integers(rng());
     Tensor* bias = conv.bias ? &b : nullptr;
     const auto want = conv.scatter(x, w, bias);
     for (const char* engine : {"auto", "native", "onednn", "reference"}) {
@@ -68,7 +74,8 @@ TEST_CASE("views: random strides of x and y, random problems, every engine, agai
       const ctconv_call call = call_of(&x, &y);
       const ctconv_status status = ctconv_execute(op.get(), &call, &error);
       INFO(engine << ": " << error.text());
-      if (status == CTCONV_ERR_UNSUPPORTED_ENGINE && std::string(engine) != "auto" && std::string(engine) != "reference") {
+      if (status == CTCONV_ERR_UNSUPPORTED_ENGINE && std::string(engine) != "auto" &&
+          std::string(engine) != "reference") {
         refused(status, error, CTCONV_ERR_UNSUPPORTED_ENGINE, "engine");
         CHECK(y.untouched());
         continue;
@@ -84,12 +91,19 @@ TEST_CASE("views: unbatched input of torch gives unbatched output", "[capi][view
   Conv conv;
   conv.n = 1;
   Desc desc("torch.nn.ConvTranspose2d");
-  desc.set("in_channels", conv.ci).set("out_channels", conv.co).set("kernel_size", conv.k).set("stride", conv.s).set("padding", conv.lo);
+  desc.set("in_channels", conv.ci)
+      .set("out_channels", conv.co)
+      .set("kernel_size", conv.k)
+      .set("stride", conv.s)
+      .set("padding", conv.lo);
   Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co});
-  x.integers(1), w.integers(2), b.integers(3);
+  x.integers(1);
+  w.integers(2);
+  b.integers(3);
   Op op = create(desc, &w, &b);
   ctconv_tensor x3 = *x.get();
-  x3.shape += 1, x3.ndim = 3;
+  x3.shape += 1;
+  x3.ndim = 3;
   Shape y_shape = conv.y_shape();
   y_shape.erase(y_shape.begin());
   Tensor y(y_shape);
@@ -111,17 +125,25 @@ TEST_CASE("views: unbatched input of torch gives unbatched output", "[capi][view
 TEST_CASE("views: output_size of the call", "[capi][views]") {
   Conv conv;
   Desc desc("torch.nn.ConvTranspose2d");
-  desc.set("in_channels", conv.ci).set("out_channels", conv.co).set("kernel_size", conv.k).set("stride", conv.s).set("padding", conv.lo);
+  desc.set("in_channels", conv.ci)
+      .set("out_channels", conv.co)
+      .set("kernel_size", conv.k)
+      .set("stride", conv.s)
+      .set("padding", conv.lo);
   Tensor x(conv.x_shape()), w(conv.w_shape());
-  x.integers(1), w.integers(2);
+  x.integers(1);
+  w.integers(2);
   Op op = create(desc, &w, nullptr);
   Error error;
   ctconv_spec spec;
   for (int64_t h : {-1, 0, 8, 9, 10, 11}) {
     ctconv_value items[2] = {}, size = {};
     items[0].tag = items[1].tag = CTCONV_VALUE_INT;
-    items[0].i = h, items[1].i = 13;
-    size.tag = CTCONV_VALUE_LIST, size.i = 2, size.items = items;
+    items[0].i = h;
+    items[1].i = 13;
+    size.tag = CTCONV_VALUE_LIST;
+    size.i = 2;
+    size.items = items;
     conv.extra[0] = h - 9;
     ctconv_call call = call_of(&x, nullptr);
     call.output_size = &size;
@@ -144,7 +166,8 @@ TEST_CASE("views: output_size of the call", "[capi][views]") {
   call.output_size = &none;
   CHECK(ctconv_output_spec(op.get(), &call, &spec, &error) == CTCONV_OK);
   Op canonical = create(conv.desc(), &w, nullptr);
-  refused(ctconv_output_spec(canonical.get(), &call, &spec, &error), error, CTCONV_ERR_TYPE_ARGUMENT_NAME, "output_size");
+  refused(ctconv_output_spec(canonical.get(), &call, &spec, &error), error, CTCONV_ERR_TYPE_ARGUMENT_NAME,
+          "output_size");
 }
 
 TEST_CASE("views: an empty batch is a call that does nothing", "[capi][views]") {
@@ -161,7 +184,8 @@ TEST_CASE("views: an empty batch is a call that does nothing", "[capi][views]") 
     CHECK(y.untouched());
     ctconv_tensor xn = *x.get(), yn = *y.get();
     xn.data = yn.data = nullptr;  // NULL is fine: nothing is there
-    call.x = &xn, call.y = &yn;
+    call.x = &xn;
+    call.y = &yn;
     run(op, call);
     size_t bytes = 1;
     CHECK(ctconv_prepare(op.get(), &call, &bytes, nullptr) == CTCONV_OK);
@@ -171,7 +195,8 @@ TEST_CASE("views: an empty batch is a call that does nothing", "[capi][views]") 
 TEST_CASE("views: a core of 0 is empty in one dialect and a fault in the other", "[capi][views]") {
   // extent 1, kernel 2, cropped by 2: nothing left
   Tensor x({2, 3, 1, 1}), w({3, 4, 2, 2});
-  x.integers(1), w.integers(2);
+  x.integers(1);
+  w.integers(2);
   Desc paddle("paddle.nn.Conv2DTranspose");
   paddle.set("in_channels", 3).set("out_channels", 4).set("kernel_size", 2).set("padding", 1);
   Op op = create(paddle, &w, nullptr);
@@ -196,7 +221,9 @@ TEST_CASE("views: the zero tail is exactly 0, also beyond a bias and an activati
     conv.extra = {1, 0};
     Desc desc = conv.desc();
     Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co}), y(conv.y_shape());
-    x.integers(1), w.integers(2), b.constant(5);
+    x.integers(1);
+    w.integers(2);
+    b.constant(5);
     ctconv_options options = CTCONV_OPTIONS_INIT;
     options.engine = engine;
     run(create(desc, &w, &b, &options), call_of(&x, &y));
@@ -217,7 +244,9 @@ TEST_CASE("views: f16, bf16 and f64, small integers exact in all of them", "[cap
       conv.ci = 2;
       Desc desc = conv.desc();
       Tensor x(conv.x_shape(), type), w(conv.w_shape(), type), b({conv.co}, type), y(conv.y_shape(), type);
-      x.integers(1), w.integers(2), b.integers(3);
+      x.integers(1);
+      w.integers(2);
+      b.integers(3);
       ctconv_options options = CTCONV_OPTIONS_INIT;
       options.engine = engine;
       for (int per_call : {0, 1}) {
@@ -232,7 +261,8 @@ TEST_CASE("views: f16, bf16 and f64, small integers exact in all of them", "[cap
   Conv conv;
   Desc desc = conv.desc();
   Tensor w(conv.w_shape()), x64(conv.x_shape(), Dtype::kF64), y(conv.y_shape());
-  w.integers(2), x64.integers(1);
+  w.integers(2);
+  x64.integers(1);
   Op op = create(desc, &w, nullptr);
   ctconv_call call = call_of(&x64, &y);
   Error error;
@@ -241,14 +271,18 @@ TEST_CASE("views: f16, bf16 and f64, small integers exact in all of them", "[cap
   integer.dtype_code = CTCONV_DTYPE_INT;
   call.x = &integer;
   refused(ctconv_execute(op.get(), &call, &error), error, CTCONV_ERR_TYPE_INPUT_DTYPE);
-  integer.dtype_code = CTCONV_DTYPE_FLOAT, integer.dtype_lanes = 4;
+  integer.dtype_code = CTCONV_DTYPE_FLOAT;
+  integer.dtype_lanes = 4;
   refused(ctconv_execute(op.get(), &call, &error), error, CTCONV_ERR_TYPE_INPUT_DTYPE);
   CHECK(y.untouched());
 }
 
 TEST_CASE("views: a long y of two interleaved channels, told apart by parity", "[capi][views]") {
   Conv conv;
-  conv.n = 1, conv.ci = 1, conv.co = 2, conv.bias = false;
+  conv.n = 1;
+  conv.ci = 1;
+  conv.co = 2;
+  conv.bias = false;
   conv.in = {(1 << 22) + 8};
   conv.k = conv.s = conv.d = {1};
   conv.lo = conv.hi = conv.extra = conv.tail = {0};

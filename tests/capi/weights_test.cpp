@@ -25,7 +25,9 @@ TEST_CASE("weights: at create, per call, and mixed, in every engine", "[capi][we
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co});
-  x.integers(1), w.integers(2), b.integers(3);
+  x.integers(1);
+  w.integers(2);
+  b.integers(3);
   const auto with = conv.scatter(x, w, &b), without = conv.scatter(x, w, nullptr);
   for (const char* engine : kEngines) {
     if (!built(engine)) continue;
@@ -51,12 +53,15 @@ TEST_CASE("weights: copied at create, borrowed where asked", "[capi][weights]") 
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co});
-  x.integers(1), w.integers(2), b.integers(3);
+  x.integers(1);
+  w.integers(2);
+  b.integers(3);
   const auto want = conv.scatter(x, w, &b);
   Tensor y(conv.y_shape());
   SECTION("copied") {
     Op op = create(desc, &w, &b);
-    w.constant(7), b.constant(7);
+    w.constant(7);
+    b.constant(7);
     run(op, call_of(&x, &y));
     CHECK(y.values() == want);
   }
@@ -91,7 +96,9 @@ TEST_CASE("weights: any strides, negative and zero too", "[capi][weights]") {
   layouts.push_back({0, dense[1], 0, dense[3]});
   for (const Shape& strides : layouts) {
     Tensor w(conv.w_shape(), strides), b({conv.co}, Shape{-3}), flat({conv.co}, Shape{0});
-    w.integers(2), b.integers(3), flat.constant(2);
+    w.integers(2);
+    b.integers(3);
+    flat.constant(2);
     for (Tensor* bias : {&b, &flat}) {
       Tensor y(conv.y_shape());
       run(create(desc, &w, bias), call_of(&x, &y));
@@ -108,7 +115,9 @@ TEST_CASE("weights: judged at create and at the call with the same status", "[ca
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co}), y(conv.y_shape());
-  x.integers(1), w.integers(2), b.integers(3);
+  x.integers(1);
+  w.integers(2);
+  b.integers(3);
   struct Wrong {
     ctconv_status want;
     const char* argument;
@@ -136,18 +145,21 @@ TEST_CASE("weights: judged at create and at the call with the same status", "[ca
   ctconv_op* op = nullptr;
   ctconv_tensor integer = *b.get();
   integer.dtype_code = CTCONV_DTYPE_INT;
-  refused(ctconv_create(desc.get(), nullptr, &integer, nullptr, &op, &error), error, CTCONV_ERR_TYPE_INPUT_DTYPE, "bias");
+  refused(ctconv_create(desc.get(), nullptr, &integer, nullptr, &op, &error), error, CTCONV_ERR_TYPE_INPUT_DTYPE,
+          "bias");
   // The op's own bias of another type than this call's x and weight.
   Op mixed = create(desc, nullptr, &b);
   Tensor x64(conv.x_shape(), Dtype::kF64), w64(conv.w_shape(), Dtype::kF64), y64(conv.y_shape(), Dtype::kF64);
-  x64.integers(1), w64.integers(2);
+  x64.integers(1);
+  w64.integers(2);
   ctconv_call call = call_of(&x64, &y64, &w64);
   refused(ctconv_execute(mixed.get(), &call, &error), error, CTCONV_ERR_TYPE_DTYPE_MISMATCH, "bias");
   CHECK(y64.untouched());
   // The arguments say there is none.
   conv.bias = false;
   Desc bare = conv.desc();
-  refused(ctconv_create(bare.get(), w.get(), b.get(), nullptr, &op, &error), error, CTCONV_ERR_VALUE_BIAS_NOT_NONE, "bias");
+  refused(ctconv_create(bare.get(), w.get(), b.get(), nullptr, &op, &error), error, CTCONV_ERR_VALUE_BIAS_NOT_NONE,
+          "bias");
 }
 
 TEST_CASE("weights: a failed set is remembered, the first one counts, others still set", "[capi][weights]") {
@@ -156,7 +168,8 @@ TEST_CASE("weights: a failed set is remembered, the first one counts, others sti
   bad.tag = 77;
   Error error;
   REQUIRE(ctconv_desc_set(desc.get(), "stride", &bad) == CTCONV_ERR_MISUSE_VALUE);
-  bad.tag = CTCONV_VALUE_STRING, bad.i = -5;
+  bad.tag = CTCONV_VALUE_STRING;
+  bad.i = -5;
   REQUIRE(ctconv_desc_set(desc.get(), "padding", &bad) == CTCONV_ERR_MISUSE_VALUE);
   REQUIRE(ctconv_desc_set_ints(desc.get(), "dilation", nullptr, 2) == CTCONV_ERR_MISUSE_NULL);
   REQUIRE(ctconv_desc_set_string(desc.get(), "data_format", nullptr) == CTCONV_ERR_MISUSE_NULL);
@@ -166,8 +179,10 @@ TEST_CASE("weights: a failed set is remembered, the first one counts, others sti
   ctconv_op* op = nullptr;
   for (int again = 0; again < 2; ++again) {
     refused(ctconv_desc_validate(desc.get(), &error), error, CTCONV_ERR_MISUSE_VALUE, "stride");
-    refused(ctconv_desc_weight_spec(desc.get(), nullptr, &spec, nullptr, &error), error, CTCONV_ERR_MISUSE_VALUE, "stride");
-    refused(ctconv_create(desc.get(), nullptr, nullptr, nullptr, &op, &error), error, CTCONV_ERR_MISUSE_VALUE, "stride");
+    refused(ctconv_desc_weight_spec(desc.get(), nullptr, &spec, nullptr, &error), error, CTCONV_ERR_MISUSE_VALUE,
+            "stride");
+    refused(ctconv_create(desc.get(), nullptr, nullptr, nullptr, &op, &error), error, CTCONV_ERR_MISUSE_VALUE,
+            "stride");
     REQUIRE(ctconv_desc_set_int(desc.get(), "stride", 1) == CTCONV_OK);  // mends nothing: the failure stays
   }
 }

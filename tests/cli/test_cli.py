@@ -1,4 +1,5 @@
 """The command line from outside: what it answers, refuses and returns. CTCONV_CLI names the program."""
+
 import array
 import json
 import math
@@ -63,10 +64,23 @@ class Run(Case):
         x, w, y = (self.folder / n for n in ("x.npy", "w.npy", "y.npy"))
         write_npy(x, (1, 1, 2, 2), [1, 2, 3, 4])
         write_npy(w, (1, 1, 2, 2), [1, 10, 100, 1000])
-        got = answer("run", T2, '{"in_channels":1,"out_channels":1,"kernel_size":[2,2],"stride":2,"bias":false}', "-x", x, "-w", w, "-o", y, "--check")
+        got = answer(
+            "run",
+            T2,
+            '{"in_channels":1,"out_channels":1,"kernel_size":[2,2],"stride":2,"bias":false}',
+            "-x",
+            x,
+            "-w",
+            w,
+            "-o",
+            y,
+            "--check",
+        )
         self.assertEqual(got["y"]["shape"], [1, 1, 4, 4])
         self.assertTrue(got["check"]["ok"])
-        self.assertEqual(read_npy(y), ((1, 1, 4, 4), [1, 10, 2, 20, 100, 1000, 200, 2000, 3, 30, 4, 40, 300, 3000, 400, 4000]))
+        self.assertEqual(
+            read_npy(y), ((1, 1, 4, 4), [1, 10, 2, 20, 100, 1000, 200, 2000, 3, 30, 4, 40, 300, 3000, 400, 4000])
+        )
 
     def test_fortran_order_and_double(self):
         x, w, y = (self.folder / n for n in ("x.npy", "w.npy", "y.npy"))
@@ -88,7 +102,20 @@ class Run(Case):
     def test_16_bit_types(self):
         for dtype, unit in (("float16", 2**-10), ("bfloat16", 2**-7)):
             y = self.folder / "y.npy"
-            got = answer("run", T2, json.dumps(ARGS), "-x", f"random:1,3,5,5:{dtype}", "-w", "ones", "-b", "none", "-o", y, "--check")
+            got = answer(
+                "run",
+                T2,
+                json.dumps(ARGS),
+                "-x",
+                f"random:1,3,5,5:{dtype}",
+                "-w",
+                "ones",
+                "-b",
+                "none",
+                "-o",
+                y,
+                "--check",
+            )
             self.assertEqual(got["y"]["dtype"], dtype)
             self.assertTrue(got["check"]["ok"], got)
             self.assertLess(abs(got["y"]["mean"] - sum(read_npy(y)[1]) / math.prod(got["y"]["shape"])), unit)
@@ -110,21 +137,48 @@ class Values(Case):
     def test_a_list_is_not_a_tuple(self):
         d = "mindspore.nn.Conv3dTranspose"
         answer("shape", d, '{"in_channels":3,"out_channels":4,"kernel_size":[2,2,2]}')
-        self.refused("CTCONV_ERR_TYPE_KERNEL_SIZE", "shape", d, '{"in_channels":3,"out_channels":4,"kernel_size":{"$list":[2,2,2]}}')
+        self.refused(
+            "CTCONV_ERR_TYPE_KERNEL_SIZE",
+            "shape",
+            d,
+            '{"in_channels":3,"out_channels":4,"kernel_size":{"$list":[2,2,2]}}',
+        )
 
     def test_a_bool_and_a_float_are_not_ints(self):
-        self.refused("CTCONV_ERR_TYPE_GROUPS", "shape", T2, '{"in_channels":3,"out_channels":4,"kernel_size":2,"groups":true}')
-        self.refused("CTCONV_ERR_TYPE_STRIDE", "shape", T2, '{"in_channels":3,"out_channels":4,"kernel_size":2,"stride":1.0}')
+        self.refused(
+            "CTCONV_ERR_TYPE_GROUPS", "shape", T2, '{"in_channels":3,"out_channels":4,"kernel_size":2,"groups":true}'
+        )
+        self.refused(
+            "CTCONV_ERR_TYPE_STRIDE", "shape", T2, '{"in_channels":3,"out_channels":4,"kernel_size":2,"stride":1.0}'
+        )
 
     def test_null_is_none(self):
-        answer("shape", "paddle.nn.Conv2DTranspose", '{"in_channels":3,"out_channels":4,"kernel_size":2,"bias_attr":null}')
+        answer(
+            "shape", "paddle.nn.Conv2DTranspose", '{"in_channels":3,"out_channels":4,"kernel_size":2,"bias_attr":null}'
+        )
 
     def test_an_integer_beyond_64_bits_stays_an_int(self):
-        got = self.refused("CTCONV_ERR_VALUE_IN_CHANNELS", "shape", T2, '{"in_channels":-99999999999999999999999,"out_channels":4,"kernel_size":2}')
+        got = self.refused(
+            "CTCONV_ERR_VALUE_IN_CHANNELS",
+            "shape",
+            T2,
+            '{"in_channels":-99999999999999999999999,"out_channels":4,"kernel_size":2}',
+        )
         self.assertEqual(got["kind"], "ValueError")
 
     def test_bad_json(self):
-        for text in ("", "{", "[1]", "3", '{"a":1,"a":2}', '{"a":{"b":1}}', '{"a":{"$list":3}}', "[" * 1000, '{"a":NaN}', "\xff"):
+        for text in (
+            "",
+            "{",
+            "[1]",
+            "3",
+            '{"a":1,"a":2}',
+            '{"a":{"b":1}}',
+            '{"a":{"$list":3}}',
+            "[" * 1000,
+            '{"a":NaN}',
+            "\xff",
+        ):
             self.refused("JSON", "shape", T2, text)
         self.refused("FILE", "shape", T2, "@/nonexistent.json")
 
@@ -137,7 +191,9 @@ class Values(Case):
 class Refusals(Case):
     def test_status_names(self):
         self.refused("CTCONV_ERR_MISUSE_DIALECT", "shape", "torch.nn.Linear", "{}")
-        self.assertIn("did you mean", self.refused("CTCONV_ERR_MISUSE_DIALECT", "shape", "ConvTranspose2D", "{}")["message"])
+        self.assertIn(
+            "did you mean", self.refused("CTCONV_ERR_MISUSE_DIALECT", "shape", "ConvTranspose2D", "{}")["message"]
+        )
         self.refused("CTCONV_ERR_TYPE_ARGUMENT_MISSING", "shape", T2, "{}")
         self.refused("CTCONV_ERR_VALUE_STRIDE", "run", T2, json.dumps({**ARGS, "stride": 0}), "-x", "1,3,5,5")
         self.refused("CTCONV_ERR_SHAPE_INPUT_CHANNELS", "run", T2, json.dumps(ARGS), "-x", "1,2,5,5")
@@ -154,9 +210,18 @@ class Refusals(Case):
         self.refused("OPTION", "run")
         self.refused("OPTION")
         self.assertIn("'fly' is no command", ctconv("fly")[2])
-        self.refused("CTCONV_ERR_UNSUPPORTED_INIT", "run", "mindspore.ops.Conv3DTranspose", '{"in_channel":3,"out_channel":2,"kernel_size":2}', "-x", "1,3,5,5,5")
+        self.refused(
+            "CTCONV_ERR_UNSUPPORTED_INIT",
+            "run",
+            "mindspore.ops.Conv3DTranspose",
+            '{"in_channel":3,"out_channel":2,"kernel_size":2}',
+            "-x",
+            "1,3,5,5,5",
+        )
         self.refused("CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC", "run", "onnx.ConvTranspose", "{}", "-x", "1,3,5,5")
-        self.refused("CTCONV_ERR_TYPE_DTYPE_MISMATCH", "run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "-w", "3,4,3,3:float64")
+        self.refused(
+            "CTCONV_ERR_TYPE_DTYPE_MISMATCH", "run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "-w", "3,4,3,3:float64"
+        )
 
     def test_seed(self):
         for seed in ("-1", "1.5", "x", "18446744073709551616", ""):
@@ -168,12 +233,21 @@ class Refusals(Case):
             self.assertIn("no shape", self.refused("OPTION", "run", T2, json.dumps(ARGS), f"--x={text}")["message"])
         odd = self.folder / "1,3,a,16"  # unless there is one
         write_npy(odd, (1, 3, 4, 4), range(48))
-        done = subprocess.run([CLI, "run", T2, json.dumps(ARGS), "-x", odd.name], cwd=self.folder, capture_output=True, text=True)
+        done = subprocess.run(
+            [CLI, "run", T2, json.dumps(ARGS), "-x", odd.name], cwd=self.folder, capture_output=True, text=True
+        )
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_a_misspelt_argument(self):
-        for wrong, right in (("in_chanels", "in_channels"), ("kernelsize", "kernel_size"), ("strid", "stride"), ("pading", "padding")):
-            message = self.refused("CTCONV_ERR_TYPE_ARGUMENT_NAME", "shape", T2, json.dumps({**ARGS, wrong: 3}))["message"]
+        for wrong, right in (
+            ("in_chanels", "in_channels"),
+            ("kernelsize", "kernel_size"),
+            ("strid", "stride"),
+            ("pading", "padding"),
+        ):
+            message = self.refused("CTCONV_ERR_TYPE_ARGUMENT_NAME", "shape", T2, json.dumps({**ARGS, wrong: 3}))[
+                "message"
+            ]
             self.assertTrue(message.endswith(f"; did you mean '{right}'?"), message)
         self.assertNotIn("mean", self.refused("CTCONV_ERR_TYPE_ARGUMENT_NAME", "shape", T2, '{"x":1}')["message"])
 
@@ -192,7 +266,18 @@ class Refusals(Case):
             self.assertEqual((code, out, json.loads(err)["error"]["status"]), (2, "", "OPTION"))
 
     def test_an_engine_is_named_once(self):
-        said = self.refused("CTCONV_ERR_UNSUPPORTED_ENGINE", "run", "onnx.ConvTranspose", "{}", "-x", "0,1,4,4", "-w", "ones:1,1,2,2", "--engine", "native")
+        said = self.refused(
+            "CTCONV_ERR_UNSUPPORTED_ENGINE",
+            "run",
+            "onnx.ConvTranspose",
+            "{}",
+            "-x",
+            "0,1,4,4",
+            "-w",
+            "ones:1,1,2,2",
+            "--engine",
+            "native",
+        )
         self.assertEqual(said["message"], "engine native: the output is empty")
 
     def test_no_file_name(self):
@@ -201,8 +286,12 @@ class Refusals(Case):
 
     def test_sizes(self):
         # No memory is taken to say what a huge layer would need.
-        self.assertEqual(answer("shape", T2, json.dumps(ARGS), "-x", "1,3,100000,1000000")["y"]["shape"], [1, 4, 200001, 2000001])
-        self.refused("CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW", "shape", T2, json.dumps(ARGS), "-x", "1,3,4000000000,4000000000")
+        self.assertEqual(
+            answer("shape", T2, json.dumps(ARGS), "-x", "1,3,100000,1000000")["y"]["shape"], [1, 4, 200001, 2000001]
+        )
+        self.refused(
+            "CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW", "shape", T2, json.dumps(ARGS), "-x", "1,3,4000000000,4000000000"
+        )
         self.refused("ARRAY", "run", T2, json.dumps(ARGS), "-x", "1,3,4000000000,4000000000")
 
 
@@ -217,22 +306,40 @@ class HostileFiles(Case):
     def test_headers(self):
         good = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 2, 2), }\n"
         wrong = [
-            good.replace("'shape'", "'sharp'"), good.replace("(1, 1, 2, 2)", "(1, 1, -2, 2)"), good.replace("(1, 1, 2, 2)", "1"),
-            good.replace("(1, 1, 2, 2)", "(9999999999999999999999,)"), good.replace("(1, 1, 2, 2)", "(999999999999, 999999999999)"),
-            good.replace("(1, 1, 2, 2)", "(1, 1, 1, 1, 1, 1, 1, 1, 1)"), good.replace("<f4", ">f4"), good.replace("<f4", "<i4"),
-            good.replace("<f4", "|O"), good.replace("'<f4'", "[('a', '<f4')]"), good.replace("False", "Maybe"), good.replace("}", ""),
-            good.replace("'shape': (1, 1, 2, 2), ", ""), good.replace("}", "} + 1"), good.replace("(1, 1, 2, 2)", "(1, 1, 5, 5)"),
-            good.replace("}", "'shape': (1,), }"), "", "{", "\x00" * 40, "{'descr': '<f4",
+            good.replace("'shape'", "'sharp'"),
+            good.replace("(1, 1, 2, 2)", "(1, 1, -2, 2)"),
+            good.replace("(1, 1, 2, 2)", "1"),
+            good.replace("(1, 1, 2, 2)", "(9999999999999999999999,)"),
+            good.replace("(1, 1, 2, 2)", "(999999999999, 999999999999)"),
+            good.replace("(1, 1, 2, 2)", "(1, 1, 1, 1, 1, 1, 1, 1, 1)"),
+            good.replace("<f4", ">f4"),
+            good.replace("<f4", "<i4"),
+            good.replace("<f4", "|O"),
+            good.replace("'<f4'", "[('a', '<f4')]"),
+            good.replace("False", "Maybe"),
+            good.replace("}", ""),
+            good.replace("'shape': (1, 1, 2, 2), ", ""),
+            good.replace("}", "} + 1"),
+            good.replace("(1, 1, 2, 2)", "(1, 1, 5, 5)"),
+            good.replace("}", "'shape': (1,), }"),
+            "",
+            "{",
+            "\x00" * 40,
+            "{'descr': '<f4",
         ]
         for header in wrong:
             for version in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
                 self.refused("NPY_FORMAT", "run", T2, json.dumps(ARGS), "-x", self.npy(header, version=version))
         for version in (b"\x00\x00", b"\x04\x00", b"\x01\x01"):
             self.refused("NPY_FORMAT", "run", T2, json.dumps(ARGS), "-x", self.npy(good, version=version))
-        self.refused("NPY_FORMAT", "run", T2, json.dumps(ARGS), "-x", self.npy(good, version=b"\x02\x00", length=0xFFFFFFFF))
+        self.refused(
+            "NPY_FORMAT", "run", T2, json.dumps(ARGS), "-x", self.npy(good, version=b"\x02\x00", length=0xFFFFFFFF)
+        )
         self.refused("NPY_FORMAT", "run", T2, json.dumps(ARGS), "-x", self.npy(good, length=0xFFFF))
         for version in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):  # the nearest legal case
-            answer("run", T2, '{"in_channels":1,"out_channels":1,"kernel_size":1}', "-x", self.npy(good, version=version))
+            answer(
+                "run", T2, '{"in_channels":1,"out_channels":1,"kernel_size":1}', "-x", self.npy(good, version=version)
+            )
 
     def test_every_truncation(self):
         path, cut = self.folder / "x.npy", self.folder / "cut.npy"
@@ -263,7 +370,16 @@ class Others(Case):
     def test_shape_with_output_size(self):
         got = answer("shape", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--output-size", "[12,12]")
         self.assertEqual(got["y"]["shape"], [1, 4, 12, 12])
-        self.refused("CTCONV_ERR_VALUE_OUTPUT_SIZE_RANGE", "shape", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--output-size", "[13,12]")
+        self.refused(
+            "CTCONV_ERR_VALUE_OUTPUT_SIZE_RANGE",
+            "shape",
+            T2,
+            json.dumps(ARGS),
+            "-x",
+            "1,3,5,5",
+            "--output-size",
+            "[13,12]",
+        )
 
     def test_explain(self):
         got = answer("explain", T2, json.dumps({**ARGS, "padding": 1, "output_padding": 1}), "-x", "1,3,5,5")
@@ -276,7 +392,10 @@ class Others(Case):
 
     def test_explain_says_it_in_one_sentence_first(self):
         out = ctconv("explain", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--threads", 1)[1]
-        self.assertRegex(out, r"short   \w+ runs this layer on 1 thread, in about [\d.]+ [mu]?s \([\d.]+ GF/s\) by its own estimate\nengine  ")
+        self.assertRegex(
+            out,
+            r"short   \w+ runs this layer on 1 thread, in about [\d.]+ [mu]?s \([\d.]+ GF/s\) by its own estimate\nengine  ",
+        )
 
     def test_side_by_side(self):
         words = {"in_channels": 2, "out_channels": 3, "kernel_size": 3, "stride": 2, "pad_mode": "same"}
@@ -287,7 +406,9 @@ class Others(Case):
         self.assertEqual(extents["keras.layers.Conv2DTranspose"], [10, 10])
         self.assertEqual(extents["onnx.ConvTranspose"], [10, 10])
         self.assertIn("cannot_say", {d["dialect"]: d for d in got["dialects"]}[T2])
-        plain = answer("explain", T2, json.dumps({**ARGS, "padding": 1, "output_padding": 1}), "-x", "1,3,5,5", "--side-by-side")
+        plain = answer(
+            "explain", T2, json.dumps({**ARGS, "padding": 1, "output_padding": 1}), "-x", "1,3,5,5", "--side-by-side"
+        )
         extents = {d["dialect"]: [a["o"] for a in d["axes"]] for d in plain["dialects"] if "axes" in d}
         for dialect, extent in extents.items():
             self.assertEqual(extent, [10, 10], dialect)
@@ -303,14 +424,40 @@ class Others(Case):
         got = answer("bench", T2, json.dumps(ARGS), "-x", "1,3,6,6", "--repeat", 2)
         self.assertTrue(all("gflops" in e or "refused" in e for e in got["engines"]))
         layers = self.folder / "layers.json"
-        layer = {"id": "a.one", "n": 1, "cin": 2, "cout": 3, "g": 1, "in": [5], "k": [4], "s": [2], "p_begin": [1], "p_end": [0],
-                 "op": [0], "d": [1], "bias": True, "activation": "relu", "dtype": "f32"}
+        layer = {
+            "id": "a.one",
+            "n": 1,
+            "cin": 2,
+            "cout": 3,
+            "g": 1,
+            "in": [5],
+            "k": [4],
+            "s": [2],
+            "p_begin": [1],
+            "p_end": [0],
+            "op": [0],
+            "d": [1],
+            "bias": True,
+            "activation": "relu",
+            "dtype": "f32",
+        }
         layers.write_text(json.dumps([layer, {**layer, "id": "b.two"}]))
         got = answer("bench", "--layers", layers, "--only", "a.", "--repeat", 1)
         self.assertEqual([g["id"] for g in got], ["a.one"])
         self.refused("OPTION", "bench", "--layers", layers, "--only", "c.")
-        for wrong in ([{"id": "a"}], [{**layer, "cin": "2"}], [{**layer, "k": 4}], [{**layer, "bias": 1}], [{**layer, "in": [5.5]}],
-                      [{**layer, "n": 2**63}], [{**layer, "dtype": 3}], [{"cin": 2}], [3], {"id": "a"}, 3):
+        for wrong in (
+            [{"id": "a"}],
+            [{**layer, "cin": "2"}],
+            [{**layer, "k": 4}],
+            [{**layer, "bias": 1}],
+            [{**layer, "in": [5.5]}],
+            [{**layer, "n": 2**63}],
+            [{**layer, "dtype": 3}],
+            [{"cin": 2}],
+            [3],
+            {"id": "a"},
+            3,
+        ):
             layers.write_text(json.dumps(wrong))
             message = self.refused("JSON", "bench", "--layers", layers)["message"]
             self.assertNotIn("json.exception", message)

@@ -4,6 +4,7 @@ In:   CTCONV_CLI names the program; needs the jsonschema package
 Rule: each answer fits the definition named after its command and no other; each refusal fits `error`; no field is in
       one of schema and docs/cli-json.md only; bench/layers.json and what `bench --layers` takes agree with their schema.
 """
+
 import json
 import pathlib
 import re
@@ -15,8 +16,21 @@ from test_cli import ARGS, ROOT, T2, Case, answer, ctconv
 
 SCHEMA = json.loads((ROOT / "docs/schema/ctconv-cli.schema.json").read_text())
 LAYERS = json.loads((ROOT / "docs/schema/ctconv-layers.schema.json").read_text())
-LAYER = {"id": "a", "n": 1, "cin": 2, "cout": 3, "g": 1, "in": [5], "k": [4], "s": [2], "p_begin": [1], "p_end": [0],
-         "op": [0], "d": [1], "bias": True}
+LAYER = {
+    "id": "a",
+    "n": 1,
+    "cin": 2,
+    "cout": 3,
+    "g": 1,
+    "in": [5],
+    "k": [4],
+    "s": [2],
+    "p_begin": [1],
+    "p_end": [0],
+    "op": [0],
+    "d": [1],
+    "bias": True,
+}
 
 
 def fits(value, name):
@@ -33,7 +47,10 @@ class Answers(Case):
 
     def test_run(self):
         fits(answer("run", T2, json.dumps(ARGS), "-x", "1,3,5,5"), "run")
-        fits(answer("run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--check", "-o", self.folder / "y.npy", "-b", "none"), "run")
+        fits(
+            answer("run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--check", "-o", self.folder / "y.npy", "-b", "none"),
+            "run",
+        )
         fits(answer("run", T2, json.dumps(ARGS), "-x", "0,3,5,5"), "run")
 
     def test_shape(self):
@@ -48,7 +65,10 @@ class Answers(Case):
         self.assertIsInstance(got["describe"]["estimated_ms"], (int, float))
         self.assertIsInstance(got["describe"]["threads"], int)
         words = {"in_channels": 2, "out_channels": 3, "kernel_size": 3, "pad_mode": "same"}
-        fits(answer("explain", "mindspore.nn.Conv2dTranspose", json.dumps(words), "-x", "1,2,5,5", "--side-by-side"), "explain")
+        fits(
+            answer("explain", "mindspore.nn.Conv2dTranspose", json.dumps(words), "-x", "1,2,5,5", "--side-by-side"),
+            "explain",
+        )
 
     def test_verify_and_bench(self):
         fits(answer("verify", T2, json.dumps(ARGS), "-x", "1,3,5,5"), "verify")
@@ -69,9 +89,16 @@ class Answers(Case):
         self.assertEqual(got["ok"], all("mend" not in part for part in got["parts"]))
 
     def test_errors(self):
-        for words in (["fly"], ["shape", "torch.nn.Linear", "{}"], ["shape", T2, "{"], ["shape", T2, "@/no"], ["shape", T2, '{"strid": 1}'],
-                      ["run", T2, json.dumps({**ARGS, "stride": [2, 0]}), "-x", "1,3,5,5"], ["run", T2, json.dumps(ARGS)],
-                      ["run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "-w", "ones:9,9,9,9"]):
+        for words in (
+            ["fly"],
+            ["shape", "torch.nn.Linear", "{}"],
+            ["shape", T2, "{"],
+            ["shape", T2, "@/no"],
+            ["shape", T2, '{"strid": 1}'],
+            ["run", T2, json.dumps({**ARGS, "stride": [2, 0]}), "-x", "1,3,5,5"],
+            ["run", T2, json.dumps(ARGS)],
+            ["run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "-w", "ones:9,9,9,9"],
+        ):
             code, out, err = ctconv("--json", *words)
             self.assertEqual((code, out), (2, ""))
             fits(json.loads(err), "error")
@@ -83,7 +110,12 @@ class LayersFile(Case):
         valid.validate(json.loads((ROOT / "bench/layers.json").read_text()))
         path = self.folder / "layers.json"
         wrong = [{k: v for k, v in LAYER.items() if k != name} for name in LAYER]
-        wrong += [{**LAYER, name: value} for name in LAYER for value in (None, "x", 1.5, {}) if not (name == "id" and value == "x")]
+        wrong += [
+            {**LAYER, name: value}
+            for name in LAYER
+            for value in (None, "x", 1.5, {})
+            if not (name == "id" and value == "x")
+        ]
         wrong += [{**LAYER, "activation": "gelu"}, {**LAYER, "activation": 1}, {**LAYER, "dtype": "int8"}, 3]
         for layer in [LAYER, {**LAYER, "more": [1]}, *wrong]:
             path.write_text(json.dumps([layer]))

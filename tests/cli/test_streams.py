@@ -3,6 +3,7 @@
 In:   CTCONV_CLI names the program
 Rule: an output file is whole or as it was; a lost answer is never exit code 0; every input may come through a pipe.
 """
+
 import json
 import os
 import pathlib
@@ -38,8 +39,13 @@ class WholeOrNothing(Case):
 
     def test_file_size_limit(self):
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # noqa: E731
-        done = subprocess.run([CLI, "run", T2, json.dumps(ARGS), "-x", "1,3,64,64", "-o", self.y], capture_output=True,
-                              text=True, preexec_fn=limit, timeout=120)
+        done = subprocess.run(
+            [CLI, "run", T2, json.dumps(ARGS), "-x", "1,3,64,64", "-o", self.y],
+            capture_output=True,
+            text=True,
+            preexec_fn=limit,
+            timeout=120,
+        )
         self.assertEqual((done.returncode, self.y.read_bytes()), (2, b"the old file"), done.stderr)
         self.assertIn("File too large", done.stderr)
         self.only("y.npy")
@@ -70,7 +76,9 @@ class WholeOrNothing(Case):
     def test_signals(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # 144 MB, so that the signal meets the writing: it is sent when a second file lies in the folder.
-            done = subprocess.Popen([CLI, "run", T2, ONE, "-x", "ones:1,1,6000,6000", "-o", self.y], stdout=subprocess.DEVNULL)
+            done = subprocess.Popen(
+                [CLI, "run", T2, ONE, "-x", "ones:1,1,6000,6000", "-o", self.y], stdout=subprocess.DEVNULL
+            )
             end = time.monotonic() + 60
             while time.monotonic() < end and done.poll() is None and len(list(self.folder.iterdir())) == 1:
                 time.sleep(0.001)
@@ -154,8 +162,10 @@ class Streams(Case):
         os.mkfifo(fifo)
         os.mkfifo(out)
         got = []
-        threads = [threading.Thread(target=lambda: fifo.write_bytes(self.x.read_bytes())),
-                   threading.Thread(target=lambda: got.append(out.read_bytes()))]
+        threads = [
+            threading.Thread(target=lambda: fifo.write_bytes(self.x.read_bytes())),
+            threading.Thread(target=lambda: got.append(out.read_bytes())),
+        ]
         for t in threads:
             t.start()
         code, _, err = shell(f"{self.run_one} -x '{fifo}' -o '{out}'")
@@ -189,8 +199,20 @@ class Streams(Case):
 
 
 class LostAnswers(Case):
-    COMMANDS = [["--help"], ["run", "--help"], ["--version"], ["info"], ["info", T2], ["info", "all"], LAYER, ["bench", *LAYER[1:], "--repeat", 1],
-                ["verify", *LAYER[1:]], ["explain", *LAYER[1:], "--side-by-side"], ["shape", *LAYER[1:]], ["shape", *LAYER[1:3]]]
+    COMMANDS = [
+        ["--help"],
+        ["run", "--help"],
+        ["--version"],
+        ["info"],
+        ["info", T2],
+        ["info", "all"],
+        LAYER,
+        ["bench", *LAYER[1:], "--repeat", 1],
+        ["verify", *LAYER[1:]],
+        ["explain", *LAYER[1:], "--side-by-side"],
+        ["shape", *LAYER[1:]],
+        ["shape", *LAYER[1:3]],
+    ]
 
     def test_every_command(self):
         for command in self.COMMANDS:

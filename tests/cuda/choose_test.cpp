@@ -19,7 +19,9 @@ const DeviceModel kH200 = model_of(90, 132, 1.98e9, 4.8e12);
 Result<std::unique_ptr<DevicePlan>> choose_for(const ctconv_cuda_problem& p, const char* kernel,
                                                int32_t reproducible = 0, size_t limit = SIZE_MAX) {
   ctconv_cuda_options o{};
-  o.kernel = kernel, o.reproducible = reproducible, o.workspace_limit = limit;
+  o.kernel = kernel;
+  o.reproducible = reproducible;
+  o.workspace_limit = limit;
   return choose({p, o, kH200, limit, {}, 1});
 }
 

@@ -52,14 +52,18 @@ TEST_CASE("measured numbers replace the data sheet, in sixteenths of it", "[cuda
   CHECK_FALSE(says(c, "below 4 x L2"));
   // noise within a step changes nothing
   Measured noisy = good();
-  noisy.copy *= 1.005, noisy.f16 *= 0.995;
+  noisy.copy *= 1.005;
+  noisy.f16 *= 0.995;
   CHECK(settle(kSheet, noisy).model.bytes_per_second == c.model.bytes_per_second);
   CHECK(settle(kSheet, noisy).model.f16 == c.model.f16);
 }
 
 TEST_CASE("a number out of bounds is the data sheet's, and said so", "[cuda][constants]") {
   Measured m = good();
-  m.f32 = 1.6 * kSheet.f32, m.f64 = 0.1 * kSheet.f64, m.tf32 = 0, m.launch_seconds = 11e-6;
+  m.f32 = 1.6 * kSheet.f32;
+  m.f64 = 0.1 * kSheet.f64;
+  m.tf32 = 0;
+  m.launch_seconds = 11e-6;
   m.buffer_bytes = size_t{128} << 20;
   const Constants c = settle(kSheet, m);
   CHECK(c.model.f32 == kSheet.f32);
@@ -73,7 +77,9 @@ TEST_CASE("a number out of bounds is the data sheet's, and said so", "[cuda][con
              "not measured, launch measured as 4.4 of the data sheet"));
   CHECK(says(c, "over 128 MiB (below 4 x L2)"));
   // the bounds themselves count
-  m.f32 = 1.5 * kSheet.f32, m.f64 = 0.2 * kSheet.f64, m.launch_seconds = 10e-6;
+  m.f32 = 1.5 * kSheet.f32;
+  m.f64 = 0.2 * kSheet.f64;
+  m.launch_seconds = 10e-6;
   const Constants edge = settle(kSheet, m);
   CHECK(edge.model.f32 == Approx(1.5 * kSheet.f32));
   CHECK(edge.model.f64 == Approx(kSheet.f64 * 3 / 16));
@@ -89,7 +95,8 @@ TEST_CASE("nothing measured: the data sheet as it is, with the reason", "[cuda][
   CHECK(c.model.launch_seconds == 2.5e-6);
   CHECK(c.text.find("data sheet (stream: cudaErrorMemoryAllocation): 4800 GB/s") == 0);
   Measured nan = good();
-  nan.f32 = std::numeric_limits<double>::quiet_NaN(), nan.f16 = std::numeric_limits<double>::infinity();
+  nan.f32 = std::numeric_limits<double>::quiet_NaN();
+  nan.f16 = std::numeric_limits<double>::infinity();
   CHECK(settle(kSheet, nan).model.f32 == kSheet.f32);
   CHECK(settle(kSheet, nan).model.f16 == kSheet.f16);
 }

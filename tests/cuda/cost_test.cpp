@@ -14,7 +14,10 @@ namespace {
 // What the H200 of the run reached.
 DeviceModel measured_h200() {
   DeviceModel m = model_of(90, 132, 1.98e9, 4.8e12);
-  m.bytes_per_second = 4.2e12, m.f32 = 52e12, m.tf32 = 410e12, m.f16 = 750e12;
+  m.bytes_per_second = 4.2e12;
+  m.f32 = 52e12;
+  m.tf32 = 410e12;
+  m.f16 = 750e12;
   return m;
 }
 
@@ -78,7 +81,11 @@ TEST_CASE("cuDNN's engines: more work, converted layouts and a second pass cost 
           "[cuda][cost]") {
   const DeviceModel device = measured_h200();
   DeviceModel half = device;
-  half.bytes_per_second /= 2, half.f32 /= 2, half.f64 /= 2, half.tf32 /= 2, half.f16 /= 2;
+  half.bytes_per_second /= 2;
+  half.f32 /= 2;
+  half.f64 /= 2;
+  half.tf32 /= 2;
+  half.f16 /= 2;
   for (const Layer& l : read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json")) {
     for (const int32_t dtype : {CTCONV_CUDA_F32, CTCONV_CUDA_F16, CTCONV_CUDA_F64}) {
       const ctconv_cuda_problem p = problem_of(l, dtype, false);

@@ -49,11 +49,16 @@ TEST_CASE("gpu checks: a fill goes where the strides say; truth agrees with the 
     limits.tails = false;
     Case<double> c;
     c.p = random_problem(r, CTCONV_CUDA_F64, limits);
-    c.p.activation = 0, c.p.bias = round % 2 ? CTCONV_CUDA_BIAS_ELEMENT : CTCONV_CUDA_BIAS_NONE, c.p.bias_stride = 1;
+    c.p.activation = 0;
+    c.p.bias = round % 2 ? CTCONV_CUDA_BIAS_ELEMENT : CTCONV_CUDA_BIAS_NONE;
+    c.p.bias_stride = 1;
     fill(r, &c, false, false);
     const int64_t ew[6] = {c.p.groups, c.p.ci, c.p.co, c.p.axis[0].k, c.p.axis[1].k, c.p.axis[2].k};
     int64_t step = 1;
-    for (int a = 5; a >= 0; --a) c.p.w[a] = step, step *= ew[a];
+    for (int a = 5; a >= 0; --a) {
+      c.p.w[a] = step;
+      step *= ew[a];
+    }
     const Seeds seeds = seeds_of(static_cast<uint64_t>(round), round % 3 == 0);
     fill_on_device(c.x.data(), fill_of<double>(c.p, seeds), nullptr);
     const Fill w{CTCONV_CUDA_F64, {1, 1, 1, 1, step}, {0, 0, 0, 0, 1}, seeds.w, seeds.eight_bits};
@@ -76,26 +81,36 @@ TEST_CASE("gpu checks: a fill goes where the strides say; truth agrees with the 
 
 TEST_CASE("gpu checks: what is not finite, touched or different is counted exactly; gather takes what it is told") {
   std::vector<uint16_t> half(1000, 0x3c00), same;
-  half[3] = 0x7c00, half[999] = 0xffff, half[7] = 0x7bff;  // Inf, NaN, the largest finite f16
+  half[3] = 0x7c00;
+  half[999] = 0xffff;
+  half[7] = 0x7bff;  // Inf, NaN, the largest finite f16
   unsigned long long count = 0;
   count_not_finite(half.data(), CTCONV_CUDA_F16, 1000, &count, nullptr);
   CHECK(count == 2);
-  half[3] = 0x7f80, half[7] = 0x7f7f, count = 0;
+  half[3] = 0x7f80;
+  half[7] = 0x7f7f;
+  count = 0;
   count_not_finite(half.data(), CTCONV_CUDA_BF16, 1000, &count, nullptr);
   CHECK(count == 2);
   std::vector<float> single(77, 1.0f);
-  single[76] = poison<float>(), count = 0;
+  single[76] = poison<float>();
+  count = 0;
   count_not_finite(single.data(), CTCONV_CUDA_F32, 77, &count, nullptr);
   CHECK(count == 1);
   std::vector<double> twice(77, 1e308);
-  twice[0] = -std::numeric_limits<double>::infinity(), count = 0;
+  twice[0] = -std::numeric_limits<double>::infinity();
+  count = 0;
   count_not_finite(twice.data(), CTCONV_CUDA_F64, 77, &count, nullptr);
   CHECK(count == 1);
   std::vector<unsigned char> guard(300, 0xff);
-  guard[0] = 0, guard[299] = 0xfe, count = 0;
+  guard[0] = 0;
+  guard[299] = 0xfe;
+  count = 0;
   count_touched(guard.data(), guard.size(), &count, nullptr);
   CHECK(count == 2);
-  same = half, same[998] ^= 1, count = 0;
+  same = half;
+  same[998] ^= 1;
+  count = 0;
   count_different(half.data(), same.data(), 2000, &count, nullptr);
   CHECK(count == 1);
   count = 0;

@@ -15,8 +15,12 @@ constexpr const char* kBuilt = "80,86,89,90,100,100+";
 
 DeviceFacts good() {
   DeviceFacts f;
-  f.driver_loaded = true, f.driver_version = 13000, f.runtime_version = 13000;
-  f.count = 2, f.ordinal = 1, f.capability = 90;
+  f.driver_loaded = true;
+  f.driver_version = 13000;
+  f.runtime_version = 13000;
+  f.count = 2;
+  f.ordinal = 1;
+  f.capability = 90;
   return f;
 }
 
@@ -33,25 +37,39 @@ TEST_CASE("each missing thing is a status of its own", "[cuda][device]") {
   DeviceFacts f = good();
   f.driver_loaded = false;
   expect(f, Code::DEVICE_NO_DRIVER, "no NVIDIA driver on this machine (libcuda.so.1 cannot be opened)");
-  f = good(), f.driver_version = 12040, f.count_error = cudaErrorInsufficientDriver;
+  f = good();
+  f.driver_version = 12040;
+  f.count_error = cudaErrorInsufficientDriver;
   expect(f, Code::DEVICE_DRIVER_OLD, "driver supports CUDA 12.4, module needs 13.0 (driver 580 or later)");
   CHECK(judge_device(f, kBuilt).detail().native_code == 35);
-  f = good(), f.driver_version = 13010, f.runtime_version = 13020;
+  f = good();
+  f.driver_version = 13010;
+  f.runtime_version = 13020;
   CHECK(judge_device(f, kBuilt).ok());  // within one major version
-  f = good(), f.count_error = cudaErrorNoDevice, f.count = 0;
+  f = good();
+  f.count_error = cudaErrorNoDevice;
+  f.count = 0;
   expect(f, Code::DEVICE_NONE, "no visible NVIDIA device");
   f.visible = "-1";
   expect(f, Code::DEVICE_NONE, "no visible NVIDIA device (CUDA_VISIBLE_DEVICES=-1)");
-  f = good(), f.ordinal = 3, f.visible = "0,1";
+  f = good();
+  f.ordinal = 3;
+  f.visible = "0,1";
   expect(f, Code::DEVICE_ORDINAL, "device 3 asked, 2 visible (CUDA_VISIBLE_DEVICES=0,1)");
-  f = good(), f.ordinal = -1;
+  f = good();
+  f.ordinal = -1;
   expect(f, Code::DEVICE_ORDINAL, "device -1 asked, 2 visible");
-  f = good(), f.capability = 75;
+  f = good();
+  f.capability = 75;
   expect(f, Code::DEVICE_ARCHITECTURE, "sm_75 not in this build of the module (80,86,89,90,100,100+)");
-  f = good(), f.driver_version = 0, f.count_error = cudaErrorStubLibrary;
+  f = good();
+  f.driver_version = 0;
+  f.count_error = cudaErrorStubLibrary;
   CHECK(judge_device(f, kBuilt).code() == Code::DEVICE_CUDA);
   // the order of the table: the driver is judged before the device, the device before its architecture
-  f = good(), f.ordinal = 9, f.capability = 75;
+  f = good();
+  f.ordinal = 9;
+  f.capability = 75;
   CHECK(judge_device(f, kBuilt).code() == Code::DEVICE_ORDINAL);
 }
 

@@ -1,4 +1,5 @@
-/* A CUDA module that needs no CUDA: it says what it was asked. FAKE_ABI and FAKE_ENTRY make it one of another release, or none. */
+/* A CUDA module that needs no CUDA: it says what it was asked. FAKE_ABI and FAKE_ENTRY make it one of another release,
+   or none. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,8 @@ static int32_t plan_create(int32_t ordinal, const ctconv_cuda_problem *problem, 
                            ctconv_cuda_plan **plan, ctconv_cuda_error *error) {
   *plan = NULL;
   (void)ordinal;
-  if (options->kernel && strcmp(options->kernel, "none") == 0) return fail(error, 6010, 0, "no cuDNN plan for this problem");
+  if (options->kernel && strcmp(options->kernel, "none") == 0)
+    return fail(error, 6010, 0, "no cuDNN plan for this problem");
   *plan = malloc(sizeof(**plan));
   (*plan)->problem = *problem;
   ++live_plans;
@@ -49,8 +51,11 @@ static const char *plan_packing(const ctconv_cuda_plan *plan) {
   (void)plan;
   return "taps-last";
 }
-static int32_t plan_pack(const ctconv_cuda_plan *plan, const void *w, void *packed, void *stream, ctconv_cuda_error *error) {
-  (void)plan, (void)stream, (void)error;
+static int32_t plan_pack(const ctconv_cuda_plan *plan, const void *w, void *packed, void *stream,
+                         ctconv_cuda_error *error) {
+  (void)plan;
+  (void)stream;
+  (void)error;
   memcpy(packed, w, 4);
   return 0;
 }
@@ -66,7 +71,8 @@ static size_t plan_describe(const ctconv_cuda_plan *plan, char *text, size_t cap
   if (text && capacity) snprintf(text, capacity, "%s", kText);
   return sizeof(kText);
 }
-static int32_t plan_export(const ctconv_cuda_plan *plan, char *text, size_t capacity, size_t *needed, ctconv_cuda_error *error) {
+static int32_t plan_export(const ctconv_cuda_plan *plan, char *text, size_t capacity, size_t *needed,
+                           ctconv_cuda_error *error) {
   (void)error;
   *needed = plan_describe(plan, text, capacity);
   return 0;
@@ -88,7 +94,8 @@ static void memory_free(int32_t ordinal, void *memory) {
   free(memory);
 }
 static int32_t memory_copy(int32_t ordinal, void *to, const void *from, size_t bytes, ctconv_cuda_error *error) {
-  (void)ordinal, (void)error;
+  (void)ordinal;
+  (void)error;
   memcpy(to, from, bytes);
   return 0;
 }
@@ -99,7 +106,9 @@ static int32_t pointer_device(const void *pointer, int32_t *kind, int32_t *ordin
   return 0;
 }
 static int32_t synchronize(int32_t ordinal, void *stream, ctconv_cuda_error *error) {
-  (void)ordinal, (void)stream, (void)error;
+  (void)ordinal;
+  (void)stream;
+  (void)error;
   return 0;
 }
 

@@ -2,6 +2,7 @@
 
 in:  argv[1] the repository;   out: exit status of unittest
 """
+
 import contextlib
 import io
 import json
@@ -31,7 +32,15 @@ class Fit(unittest.TestCase):
         self.layers = {layer["id"]: layer for layer in json.loads((ROOT / "bench/layers.json").read_text())}
 
     def row(self, layer, choice, text, us):
-        return {"layer": layer, "dtype": "f32", "tf32": False, "order": "first", "choice": choice, "graph_us": us, "plan": text}
+        return {
+            "layer": layer,
+            "dtype": "f32",
+            "tf32": False,
+            "order": "first",
+            "choice": choice,
+            "graph_us": us,
+            "plan": text,
+        }
 
     def run_of(self, noise=0.0):
         """Engine 74 by known constants, cell three times what it says, auto always cell."""
@@ -63,13 +72,18 @@ class Fit(unittest.TestCase):
             path = pathlib.Path(folder) / "bench.json"
             path.write_text(json.dumps({"bench": self.run_of(noise=0.02)}))
             said = io.StringIO()
-            with contextlib.redirect_stdout(said), mock.patch.object(sys, "argv", ["fit_choice.py", str(path)]), \
-                    mock.patch.multiple(fit_choice, PHASES=(1, 8), PAD_CO=(32,), PAD_CI=(16,)):
+            with (
+                contextlib.redirect_stdout(said),
+                mock.patch.object(sys, "argv", ["fit_choice.py", str(path)]),
+                mock.patch.multiple(fit_choice, PHASES=(1, 8), PAD_CO=(32,), PAD_CI=(16,)),
+            ):
                 fit_choice.main()
         text = said.getvalue()
         self.assertRegex(text, r"\{\{74, -1, -1, -1, -1, -1\}, .*, 1, 32, 16\}")  # and the form that made them
         self.assertRegex(text, r'\{"cell", 5(\.\d+)?e-6, 3(\.\d+)?\}')
-        before, after = (float(v) for v in fit_choice.re.search(r"auto / best ([\d.]+) .* it ran, ([\d.]+) \(worst", text).groups())
+        before, after = (
+            float(v) for v in fit_choice.re.search(r"auto / best ([\d.]+) .* it ran, ([\d.]+) \(worst", text).groups()
+        )
         self.assertGreater(before, 1.1)
         self.assertLess(after, 1.05)
 

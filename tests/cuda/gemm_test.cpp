@@ -104,7 +104,8 @@ void run_blocks(const GemmParams& p) {
 template <class T>
 std::vector<T> reordered(const Case<T>& c, RelayoutParams p, size_t bytes) {
   std::vector<T> to(bytes / sizeof(T), poison<T>());
-  p.from = c.x.data(), p.to = to.data();
+  p.from = c.x.data();
+  p.to = to.data();
   using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, std::conditional_t<sizeof(T) == 4, uint32_t, uint16_t>>;
   const auto tiles = [](int32_t extent) { return (extent + kRelayoutTile - 1) / kRelayoutTile; };
   for (int32_t n = 0; n < p.n; ++n) {
@@ -131,16 +132,23 @@ void run_form(Case<T>& c, const GemmForm& form, Packing packing, int32_t split, 
   const Aligned<T> x(moved);
   Aligned<T> y(c.y);
   GemmParams p = form.params;
-  p.x = x.data, p.w = w.data, p.bias = c.bias_data(), p.y = y.data, p.split = split;
+  p.x = x.data;
+  p.w = w.data;
+  p.bias = c.bias_data();
+  p.y = y.data;
+  p.split = split;
   std::vector<Accumulator<T>> sums;
   if (form.folds) {
     sums.assign((form.workspace - form.sums_at) / sizeof(Accumulator<T>), poison<Accumulator<T>>());
-    p.bias = nullptr, p.y = sums.data();
+    p.bias = nullptr;
+    p.y = sums.data();
   }
   blocks(p);
   if (form.folds) {
     FoldParams f = form.fold;
-    f.sums = sums.data(), f.bias = c.bias_data(), f.y = y.data;
+    f.sums = sums.data();
+    f.bias = c.bias_data();
+    f.y = y.data;
     for (int32_t e = 0; e < f.elements; ++e) fold_element<T>(f, e);
   }
   std::copy(y.data, y.data + c.y.size(), c.y.begin());
@@ -182,21 +190,30 @@ void one(uint64_t seed, Limits limits, Counts* counts) {
   Random r(seed);
   Case<T> c;
   c.p = random_problem(r, dtype_of<T>(), limits);
-  if (r() % 2) c.p.co = draw(r, 1, 3) * 8, c.p.ci = draw(r, 1, 3) * 8;
+  if (r() % 2) {
+    c.p.co = draw(r, 1, 3) * 8;
+    c.p.ci = draw(r, 1, 3) * 8;
+  }
   if (r() % 2) {  // strides that fit what was redrawn, dense
     int64_t ex[5], ey[5];
-    extents_of(c.p, false, ex), extents_of(c.p, true, ey);
+    extents_of(c.p, false, ex);
+    extents_of(c.p, true, ey);
     const Layout layout = r() % 2 ? Layout::kFirst : Layout::kLast;
-    set_strides(layout, ex, c.p.x, 0), set_strides(layout, ey, c.p.y, 0);
+    set_strides(layout, ex, c.p.x, 0);
+    set_strides(layout, ey, c.p.y, 0);
   } else {
     int64_t ex[5], ey[5];
-    extents_of(c.p, false, ex), extents_of(c.p, true, ey);
+    extents_of(c.p, false, ex);
+    extents_of(c.p, true, ey);
     set_strides(r() % 2 ? Layout::kFirstPadded : Layout::kLastPadded, ex, c.p.x, draw(r, 1, 16));
     set_strides(r() % 2 ? Layout::kFirstPadded : Layout::kLastPadded, ey, c.p.y, draw(r, 1, 16));
   }
   const int64_t ew[6] = {c.p.groups, c.p.ci, c.p.co, c.p.axis[0].k, c.p.axis[1].k, c.p.axis[2].k};
   int64_t step = 1;
-  for (const int a : {5, 4, 3, 2, 1, 0}) c.p.w[a] = step, step *= ew[a];
+  for (const int a : {5, 4, 3, 2, 1, 0}) {
+    c.p.w[a] = step;
+    step *= ew[a];
+  }
   fill(r, &c, false, r() % 4 == 0);
   INFO("seed " << seed << ", dtype " << c.p.dtype);
   const auto clean = c.y;
@@ -205,8 +222,11 @@ void one(uint64_t seed, Limits limits, Counts* counts) {
   const uint64_t pick = r();
   run_form(c, form, form.packing, 1, [&](const GemmParams& p) { run_fma<T>(p, pick); });
   check_core(c, expected_core(c), "gemm");
-  counts->merged += form.params.merged, counts->runs += form.params.run > 1;
-  ++counts->fma, counts->moved += form.moves_x, counts->vector += form.params.vector;
+  counts->merged += form.params.merged;
+  counts->runs += form.params.run > 1;
+  ++counts->fma;
+  counts->moved += form.moves_x;
+  counts->vector += form.params.vector;
 
   fill(r, &c, true, false);  // small integers: exact in TF32 and in any order
   const auto expected = expected_core(c);
@@ -232,7 +252,9 @@ void one(uint64_t seed, Limits limits, Counts* counts) {
       check_core(c, expected, "fold-tensor");
       ++counts->fold;
     }
-    ++counts->tensor, counts->moved += form.moves_x, counts->vector += form.params.vector;
+    ++counts->tensor;
+    counts->moved += form.moves_x;
+    counts->vector += form.params.vector;
   }
 }
 
@@ -266,15 +288,24 @@ TEST_CASE("a gemm block of many steps: long K, ragged channels, all phases", "[c
   Random r(77);
   Case<float> c;
   c.p = random_problem(r, CTCONV_CUDA_F32, {});
-  c.p.n = 2, c.p.groups = 1, c.p.ci = 150, c.p.co = 70, c.p.rank = 2;
+  c.p.n = 2;
+  c.p.groups = 1;
+  c.p.ci = 150;
+  c.p.co = 70;
+  c.p.rank = 2;
   c.p.axis[0] = {1, 1, 1, 1, 1, 0, 0};
   c.p.axis[1] = {9, 18, 4, 2, 1, 1, 0}, c.p.axis[2] = {11, 22, 4, 2, 1, 1, 0};
   int64_t ex[5], ey[5];
-  extents_of(c.p, false, ex), extents_of(c.p, true, ey);
-  set_strides(Layout::kLast, ex, c.p.x, 0), set_strides(Layout::kFirst, ey, c.p.y, 0);
+  extents_of(c.p, false, ex);
+  extents_of(c.p, true, ey);
+  set_strides(Layout::kLast, ex, c.p.x, 0);
+  set_strides(Layout::kFirst, ey, c.p.y, 0);
   int64_t step = 1;
   const int64_t ew[6] = {1, 150, 70, 1, 4, 4};
-  for (const int a : {5, 4, 3, 2, 1, 0}) c.p.w[a] = step, step *= ew[a];
+  for (const int a : {5, 4, 3, 2, 1, 0}) {
+    c.p.w[a] = step;
+    step *= ew[a];
+  }
   fill(r, &c, false, false);
   const auto clean = c.y;
   const auto expected = expected_core(c);
@@ -293,23 +324,36 @@ TEST_CASE("a sum that underflows to -0 under a bias of -0 keeps its sign", "[cud
     using T = decltype(t);
     Case<T> c;
     ctconv_cuda_problem& p = c.p;
-    p.dtype = dtype_of<T>(), p.rank = 1, p.n = 1, p.groups = 1, p.ci = ci, p.co = 8;
+    p.dtype = dtype_of<T>();
+    p.rank = 1;
+    p.n = 1;
+    p.groups = 1;
+    p.ci = ci;
+    p.co = 8;
     for (auto& a : p.axis) a = {1, 1, 1, 1, 1, 0, 0};
     p.axis[2] = {4, 4 + k - 1, k, 1, 1, 0, 0};
     int64_t ex[5], ey[5];
-    extents_of(p, false, ex), extents_of(p, true, ey);
-    set_strides(Layout::kFirst, ex, p.x, 0), set_strides(Layout::kFirst, ey, p.y, 0);
+    extents_of(p, false, ex);
+    extents_of(p, true, ey);
+    set_strides(Layout::kFirst, ex, p.x, 0);
+    set_strides(Layout::kFirst, ey, p.y, 0);
     int64_t step = 1;
     const int64_t ew[6] = {1, ci, 8, 1, 1, k};
-    for (const int a : {5, 4, 3, 2, 1, 0}) p.w[a] = step, step *= ew[a];
-    p.bias = CTCONV_CUDA_BIAS_ELEMENT, p.bias_stride = 1;
+    for (const int a : {5, 4, 3, 2, 1, 0}) {
+      p.w[a] = step;
+      step *= ew[a];
+    }
+    p.bias = CTCONV_CUDA_BIAS_ELEMENT;
+    p.bias_stride = 1;
     Random r(1);
     fill(r, &c, true, false);
     const double tiny = sizeof(T) == 8 ? 1e-200 : 1e-30;
     for (T& v : c.x) v = narrow<T>(static_cast<Accumulator<T>>(-tiny));
     for (T& v : c.w) v = narrow<T>(static_cast<Accumulator<T>>(tiny));
-    for (size_t i = 0; i < c.bias.size(); ++i)
-      c.bias[i] = Accumulator<T>(-0.0), c.bias_element[i] = narrow<T>(c.bias[i]);
+    for (size_t i = 0; i < c.bias.size(); ++i) {
+      c.bias[i] = Accumulator<T>(-0.0);
+      c.bias_element[i] = narrow<T>(c.bias[i]);
+    }
     const auto clean = c.y;
     GemmForm form;
     REQUIRE(gemm_form(p, GemmMath::kFma, &form) == "");
@@ -322,7 +366,12 @@ TEST_CASE("a sum that underflows to -0 under a bias of -0 keeps its sign", "[cud
 
 TEST_CASE("gemm refuses what its numbers cannot hold", "[cuda][gemm]") {
   ctconv_cuda_problem p{};
-  p.dtype = CTCONV_CUDA_F32, p.rank = 2, p.n = 1, p.groups = 1, p.ci = 8, p.co = 8;
+  p.dtype = CTCONV_CUDA_F32;
+  p.rank = 2;
+  p.n = 1;
+  p.groups = 1;
+  p.ci = 8;
+  p.co = 8;
   for (auto& a : p.axis) a = {1, 1, 1, 1, 1, 0, 0};
   p.axis[2] = {16, 16, 1, 1, 1, 0, 0};
   for (auto& s : p.x) s = 1;
@@ -336,11 +385,19 @@ TEST_CASE("gemm refuses what its numbers cannot hold", "[cuda][gemm]") {
   CHECK(gemm_form(q, GemmMath::kFma, &form).find("31 bits") != std::string::npos);
   q = p, q.axis[2] = {2, 70000, 1, 70000, 1, 0, 0};
   CHECK(gemm_form(q, GemmMath::kFma, &form).find("phases") != std::string::npos);
-  q = p, q.dtype = CTCONV_CUDA_F64;
+  q = p;
+  q.dtype = CTCONV_CUDA_F64;
   CHECK(gemm_form(q, GemmMath::kTensor, &form).find("f64") != std::string::npos);
-  q = p, q.groups = 4096, q.ci = 1024, q.x[4] = 1, q.dtype = CTCONV_CUDA_F16;
+  q = p;
+  q.groups = 4096;
+  q.ci = 1024;
+  q.x[4] = 1;
+  q.dtype = CTCONV_CUDA_F16;
   CHECK(gemm_form(q, GemmMath::kTensor, &form).find("channel tiles") != std::string::npos);
-  q = p, q.co = 8, q.groups = 70000, q.x[4] = 1;
+  q = p;
+  q.co = 8;
+  q.groups = 70000;
+  q.x[4] = 1;
   CHECK_FALSE(gemm_form(q, GemmMath::kFma, &form).empty());
 }
 

@@ -1,11 +1,11 @@
 // Leases of cuDNN handles over a cuDNN of two functions: giving one back needs no memory.
-#include "cuda/cudnn_handles.h"
-
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
 #include <memory>
 #include <new>
 #include <vector>
+
+#include "cuda/cudnn_handles.h"
 
 namespace {
 
@@ -33,7 +33,8 @@ namespace ctconv::cuda::testing {
 
 TEST_CASE("a handle goes back without memory, many at once", "[cuda][handles]") {
   CudnnApi api{};
-  api.create = make, api.set_stream = set_stream;
+  api.create = make;
+  api.set_stream = set_stream;
   std::vector<std::unique_ptr<HandleLease>> leases;
   for (int n = 0; n < 100; ++n) leases.push_back(std::make_unique<HandleLease>(api, 7, nullptr));
   CHECK(g_made == 100);

@@ -14,7 +14,10 @@ namespace {
 
 template <class T>
 void run_direct(Case<T>& c, DirectParams p) {
-  p.x = c.x.data(), p.w = c.w.data(), p.bias = c.bias_data(), p.y = c.y.data();
+  p.x = c.x.data();
+  p.w = c.w.data();
+  p.bias = c.bias_data();
+  p.y = c.y.data();
   for (int64_t e = 0; e < p.elements; ++e) direct_element<T>(p, e);
 }
 
@@ -23,7 +26,10 @@ void run_cell(Case<T>& c, CellForm form, CellParams p) {
   const std::vector<T> packed = packed_weights(c, Packing::kCells);
   const Aligned<T> w(packed);
   Aligned<T> y(c.y);
-  p.x = c.x.data(), p.w = w.data, p.bias = c.bias_data(), p.y = y.data;
+  p.x = c.x.data();
+  p.w = w.data;
+  p.bias = c.bias_data();
+  p.y = y.data;
   const bool known = with_cell(form, [&]<int S, int Q, int CB>() {
     REQUIRE(form.q == Q);
     for (uint32_t e = 0; e < p.threads; ++e) cell_item<T, S, Q, CB>(p, e);
@@ -37,7 +43,10 @@ void run_pixel(Case<T>& c, bool vector, PixelParams p) {
   const std::vector<T> packed = packed_weights(c, Packing::kTapsFirst);
   const Aligned<T> x(c.x), w(packed);
   Aligned<T> y(c.y);
-  p.x = x.data, p.w = w.data, p.bias = c.bias_data(), p.y = y.data;
+  p.x = x.data;
+  p.w = w.data;
+  p.bias = c.bias_data();
+  p.y = y.data;
   for (uint32_t e = 0; e < p.items; ++e) vector ? pixel_item<T, 16 / sizeof(T)>(p, e) : pixel_item<T, 1>(p, e);
   std::copy(y.data, y.data + c.y.size(), c.y.begin());
 }
@@ -46,7 +55,10 @@ template <class T, ShuffleMath kMath>
 void run_shuffle(Case<T>& c, ShuffleParams p) {
   using Kernel = Shuffle<T, kMath>;
   const std::vector<T> packed = packed_weights(c, p.channels_last ? Packing::kTapsMiddle : Packing::kTapsLast);
-  p.x = c.x.data(), p.w = packed.data(), p.bias = c.bias_data(), p.y = c.y.data();
+  p.x = c.x.data();
+  p.w = packed.data();
+  p.bias = c.bias_data();
+  p.y = c.y.data();
   auto shared = std::make_unique<typename Kernel::Shared>();
   std::vector<typename Kernel::Registers> r(kShuffleThreads);
   const auto all = [](auto&& f) {
@@ -74,9 +86,13 @@ void run_epilogue(Case<T>& c, const Box& interior, bool finish_interior, bool wi
   EpilogueParams p;
   bool vector = false;
   EpilogueWay way = epilogue_form(c.p, interior, finish_interior, &vector, &p);
-  if (wide) way = EpilogueWay::kAny, p.wide = 1;  // as for 2^31 elements and more
+  if (wide) {
+    way = EpilogueWay::kAny;
+    p.wide = 1;
+  }  // as for 2^31 elements and more
   Aligned<T> y(c.y);
-  p.y = y.data, p.bias = c.bias_data();
+  p.y = y.data;
+  p.bias = c.bias_data();
   constexpr int kV = 16 / sizeof(T);
   const int64_t items = way == EpilogueWay::kAny || !vector ? p.elements : p.elements / kV;
   for (int64_t e = 0; e < items; ++e) {
@@ -193,7 +209,11 @@ TEST_CASE("epilogue: interior, rim and tail", "[cuda][kernels]") {
     Case<T> c;
     c.p = random_problem(r, dtype_of<T>(), {});
     if (r() % 2) {  // no rim, no tail, dense: the vector ways
-      for (auto& a : c.p.axis) a.tail = 0, a.lo = 0, a.o = (a.i - 1) * a.s + a.d * (a.k - 1) + 1;
+      for (auto& a : c.p.axis) {
+        a.tail = 0;
+        a.lo = 0;
+        a.o = (a.i - 1) * a.s + a.d * (a.k - 1) + 1;
+      }
       int64_t ey[5];
       extents_of(c.p, true, ey);
       set_strides(r() % 2 ? Layout::kFirst : Layout::kLast, ey, c.p.y, 0);
@@ -205,7 +225,8 @@ TEST_CASE("epilogue: interior, rim and tail", "[cuda][kernels]") {
     bool empty = false;
     for (int a = 0; a < 3; ++a) {
       const DgradAxis axis = dgrad_axis(c.p.axis[a]);
-      interior.lo[a] = axis.begin, interior.hi[a] = axis.end;
+      interior.lo[a] = axis.begin;
+      interior.hi[a] = axis.end;
       empty = empty || axis.empty();
     }
     if (empty) interior = {};
@@ -242,8 +263,12 @@ TEST_CASE("backward-data geometry obeys cuDNN's rule and the defining equation",
   Random r(7);
   for (int round = 0; round < 20000; ++round) {
     ctconv_cuda_axis a{};
-    a.i = draw(r, 1, 9), a.s = draw(r, 1, 6), a.k = draw(r, 1, 7), a.d = draw(r, 1, 5);
-    a.lo = draw(r, -8, 12), a.o = draw(r, 1, 80);
+    a.i = draw(r, 1, 9);
+    a.s = draw(r, 1, 6);
+    a.k = draw(r, 1, 7);
+    a.d = draw(r, 1, 5);
+    a.lo = draw(r, -8, 12);
+    a.o = draw(r, 1, 80);
     const DgradAxis g = dgrad_axis(a);
     const auto meets_any = [&](int64_t o) {
       int64_t i;
@@ -271,8 +296,12 @@ TEST_CASE("taps of an axis equal a scan", "[cuda][geometry]") {
   Random r(8);
   for (int round = 0; round < 20000; ++round) {
     ctconv_cuda_axis a{};
-    a.i = draw(r, 1, 9), a.s = draw(r, 1, 12), a.k = draw(r, 1, 9), a.d = draw(r, 1, 12);
-    a.lo = draw(r, -8, 30), a.o = draw(r, 1, 80);
+    a.i = draw(r, 1, 9);
+    a.s = draw(r, 1, 12);
+    a.k = draw(r, 1, 9);
+    a.d = draw(r, 1, 12);
+    a.lo = draw(r, -8, 30);
+    a.o = draw(r, 1, 80);
     const auto narrow_map = AxisMap<int32_t>::of(a);
     const auto wide_map = AxisMap<int64_t>::of(a);
     const int64_t o = draw(r, 0, a.o - 1);
@@ -308,7 +337,9 @@ TEST_CASE("activations equal the library's", "[cuda][kernels]") {
     const float usual = static_cast<float>(static_cast<int64_t>(r() % 4000) - 2000) * 0.01f;
     for (int32_t kind = 0; kind < 6; ++kind) {
       ctconv_cuda_problem p{};
-      p.activation = kind, p.alpha = kind == 5 ? -1.5 : 0.01, p.beta = 2.25;
+      p.activation = kind;
+      p.alpha = kind == 5 ? -1.5 : 0.01;
+      p.beta = 2.25;
       const ActParams act{static_cast<Act>(kind), p.alpha, p.beta};
       REQUIRE(same_bits(activate<float>(act, v), library_activation<float>(p, v)));
       REQUIRE(same_bits(activate<float>(act, usual), library_activation<float>(p, usual)));
@@ -332,14 +363,21 @@ TEST_CASE("the divider is exact below 2^31", "[cuda][kernels]") {
     // an error shows first just below a multiple of d, at the top of the range
     for (uint64_t m = 0; m < 40; ++m) {
       for (const uint64_t multiple : {m * d, (kMost / d - std::min<uint64_t>(m, kMost / d)) * d}) {
-        one(multiple), one(multiple + d - 1), one(multiple + 1);
+        one(multiple);
+        one(multiple + d - 1);
+        one(multiple + 1);
       }
       one(kMost - m);
     }
   };
   for (uint32_t d = 1; d <= 5000; ++d) check(d);
-  for (uint32_t l = 1; l < 31; ++l) check((1u << l) - 1), check(1u << l), check((1u << l) + 1);
-  check(kMost), check(1u << 31);
+  for (uint32_t l = 1; l < 31; ++l) {
+    check((1u << l) - 1);
+    check(1u << l);
+    check((1u << l) + 1);
+  }
+  check(kMost);
+  check(1u << 31);
   Random r(11);
   for (int round = 0; round < 20000; ++round) check(1 + static_cast<uint32_t>(r() % kMost));
   CHECK(wrong == 0);

@@ -103,9 +103,17 @@ TEST_CASE("methods carry values, errors and lifetimes through the table", "[cuda
   CHECK(module.device_text(0).value() == "fake 0");
 
   Problem p;
-  p.rank = 2, p.n = 5, p.groups = 2, p.ci = 7, p.co = 3, p.dtype = Dtype::kBf16;
+  p.rank = 2;
+  p.n = 5;
+  p.groups = 2;
+  p.ci = 7;
+  p.co = 3;
+  p.dtype = Dtype::kBf16;
   p.axis[1] = {.i = 4, .o = 9, .k = 3, .s = 2, .d = 1, .lo = -1, .tail = 2};
-  p.x.n = 11, p.y.c = 13, p.w.tap[2] = 17, p.y.axis[0] = 19;
+  p.x.n = 11;
+  p.y.c = 13;
+  p.w.tap[2] = 17;
+  p.y.axis[0] = 19;
   p.act = {.kind = Epilogue::kClip, .alpha = -1, .beta = 6};
   const ctconv_cuda_problem r = cuda_problem(p, CTCONV_CUDA_BIAS_ELEMENT, 4);
   CHECK(r.dtype == CTCONV_CUDA_BF16);
@@ -130,7 +138,8 @@ TEST_CASE("methods carry values, errors and lifetimes through the table", "[cuda
     CHECK((*plan)->save().value() == "kernel: fake\n");
     float x = 2.5f, y = 0, packed = 0;
     ctconv_cuda_call call{};
-    call.x = &x, call.y = &y;
+    call.x = &x;
+    call.y = &y;
     CHECK((*plan)->execute(call).ok());
     CHECK(y == 2.5f);
     CHECK((*plan)->pack(&x, &packed, nullptr).ok());

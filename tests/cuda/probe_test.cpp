@@ -78,7 +78,8 @@ TEST_CASE("filling: every word once, finite numbers of magnitude 0.5 to 1 in eve
       int negative = 0, all = 0;
       const auto judge = [&](double v) {
         CHECK((std::abs(v) >= 0.5 && std::abs(v) < 1));
-        negative += v < 0, ++all;
+        negative += v < 0;
+        ++all;
       };
       for (int64_t e = 0; e < 4 * count; ++e) {
         const uint32_t w = words[e];

@@ -20,7 +20,8 @@ Told drive(const std::vector<double>& estimates, const std::vector<double>& trut
   Race race(estimates);
   Told told{std::vector<int>(truth.size()), {}, 0, 0};
   const auto run = [&](size_t e) {
-    ++told.runs[e], told.spent += std::abs(truth[e]);
+    ++told.runs[e];
+    told.spent += std::abs(truth[e]);
     return truth[e];
   };
   const auto timed = [&](size_t e) {
@@ -41,7 +42,8 @@ Told drive(const std::vector<double>& estimates, const std::vector<double>& trut
       if (race.again(e)) timed(e);
     }
   }
-  told.seconds = race.seconds(), told.fastest = race.fastest();
+  told.seconds = race.seconds();
+  told.fastest = race.fastest();
   return told;
 }
 

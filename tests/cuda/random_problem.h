@@ -75,7 +75,8 @@ template <class T>
 void fill(Random& r, Case<T>* c, bool integers, bool special) {
   using Acc = Accumulator<T>;
   int64_t ex[5], ey[5];
-  extents_of(c->p, false, ex), extents_of(c->p, true, ey);
+  extents_of(c->p, false, ex);
+  extents_of(c->p, true, ey);
   std::uniform_real_distribution<double> real(-1, 1);
   const auto value = [&] {
     return narrow<T>(static_cast<Acc>(integers ? static_cast<double>(draw(r, -3, 3)) : real(r)));
@@ -90,7 +91,8 @@ void fill(Random& r, Case<T>* c, bool integers, bool special) {
   }
   c->y.assign(static_cast<size_t>(span_of(ey, c->p.y)) + 32, poison<T>());
   const auto channels = static_cast<size_t>(channels_out(c->p) * c->p.bias_stride);
-  c->bias.resize(channels), c->bias_element.resize(channels);
+  c->bias.resize(channels);
+  c->bias_element.resize(channels);
   for (size_t i = 0; i < channels; ++i) {
     c->bias_element[i] = i == 0 ? narrow<T>(Acc(-0.0)) : value();
     c->bias[i] = widen(c->bias_element[i]);
@@ -129,7 +131,8 @@ inline ctconv_cuda_problem random_problem(Random& r, int32_t dtype, Limits limit
     axis.tail = limits.tails && r() % 6 == 0 ? draw(r, 1, 2) : 0;
   }
   int64_t ex[5], ey[5];
-  extents_of(p, false, ex), extents_of(p, true, ey);
+  extents_of(p, false, ex);
+  extents_of(p, true, ey);
   const bool first = r() % 2 == 0;
   const auto pick = [&] {
     return first ? (r() % 3 ? Layout::kFirst : Layout::kFirstPadded) : (r() % 3 ? Layout::kLast : Layout::kLastPadded);
@@ -145,11 +148,15 @@ inline ctconv_cuda_problem random_problem(Random& r, int32_t dtype, Limits limit
   if (r() % 2) std::shuffle(order, order + 6, r);
   const int64_t ew[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
   int64_t step = 1;
-  for (const int a : order) p.w[a] = step, step *= ew[a];
+  for (const int a : order) {
+    p.w[a] = step;
+    step *= ew[a];
+  }
   p.bias = static_cast<int32_t>(draw(r, 0, 2));
   p.bias_stride = draw(r, 1, 2);
   p.activation = static_cast<int32_t>(draw(r, 0, 5));
-  p.alpha = p.activation == 5 ? -0.5 : 0.125, p.beta = 0.75;
+  p.alpha = p.activation == 5 ? -0.5 : 0.125;
+  p.beta = 0.75;
   return p;
 }
 

@@ -2,6 +2,7 @@
 
 in: --module libctconv_cuda.so [--library libctconv.so] --architectures 80,86 [--cuobjdump path];  out: exit status, one line a check
 """
+
 import argparse
 import os
 import pathlib
@@ -59,7 +60,12 @@ def main():
         newest = a.architectures.split(",")[-1]
         if f".sm_{newest}." not in ptx:
             bad.append(f"no PTX for compute_{newest}")
-        print("module: machine code for", sorted(set(re.findall(r"sm_\d+", elf))), "PTX", sorted(set(re.findall(r"sm_\d+", ptx))))
+        print(
+            "module: machine code for",
+            sorted(set(re.findall(r"sm_\d+", elf))),
+            "PTX",
+            sorted(set(re.findall(r"sm_\d+", ptx))),
+        )
     for line in bad:
         print("FAILED:", line)
     return 1 if bad else 0

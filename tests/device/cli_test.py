@@ -1,10 +1,16 @@
 """The command line with --device cuda over the host module. CTCONV_CLI names the program, CTCONV_CUDA_MODULE the module."""
+
 import json
 import os
 import subprocess
 import unittest
 
-LAYER = ["torch.nn.ConvTranspose2d", '{"in_channels":3,"out_channels":4,"kernel_size":3,"stride":2}', "-x", "random:1,3,5,7"]
+LAYER = [
+    "torch.nn.ConvTranspose2d",
+    '{"in_channels":3,"out_channels":4,"kernel_size":3,"stride":2}',
+    "-x",
+    "random:1,3,5,7",
+]
 
 
 def ctconv(*arguments):
@@ -42,14 +48,18 @@ class HostArrays(unittest.TestCase):
         for words in (["run", *LAYER], ["verify", *LAYER], ["bench", *LAYER]):
             code, out, err = ctconv(*words, "--device", "cuda:0")
             self.assertEqual((code, out), (2, ""))
-            self.assertTrue(err.startswith("ctconv: OPTION: --device cuda:0: this command computes on arrays in host memory"), err)
+            self.assertTrue(
+                err.startswith("ctconv: OPTION: --device cuda:0: this command computes on arrays in host memory"), err
+            )
             self.assertIn("ctconv explain", err)
 
 
 class Doctor(unittest.TestCase):
     def parts(self, **environment):
         env = {**os.environ, **environment}
-        done = subprocess.run([os.environ["CTCONV_CLI"], "--json", "doctor"], capture_output=True, text=True, timeout=60, env=env)
+        done = subprocess.run(
+            [os.environ["CTCONV_CLI"], "--json", "doctor"], capture_output=True, text=True, timeout=60, env=env
+        )
         self.assertEqual(done.stderr, "")
         answer = json.loads(done.stdout)
         faults = [part["part"] for part in answer["parts"] if "mend" in part and part["part"] not in ("onednn",)]

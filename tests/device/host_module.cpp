@@ -52,31 +52,49 @@ size_t size_of(int32_t dtype) { return dtype == CTCONV_CUDA_F64 ? 8 : dtype == C
 
 double load(const void* data, int32_t dtype, int64_t at) {
   switch (dtype) {
-    case CTCONV_CUDA_F64: return static_cast<const double*>(data)[at];
-    case CTCONV_CUDA_F32: return static_cast<const float*>(data)[at];
-    case CTCONV_CUDA_F16: return ctconv::f16_to_f32(static_cast<const uint16_t*>(data)[at]);
-    default: return ctconv::bf16_to_f32(static_cast<const uint16_t*>(data)[at]);
+    case CTCONV_CUDA_F64:
+      return static_cast<const double*>(data)[at];
+    case CTCONV_CUDA_F32:
+      return static_cast<const float*>(data)[at];
+    case CTCONV_CUDA_F16:
+      return ctconv::f16_to_f32(static_cast<const uint16_t*>(data)[at]);
+    default:
+      return ctconv::bf16_to_f32(static_cast<const uint16_t*>(data)[at]);
   }
 }
 
 void store(void* data, int32_t dtype, int64_t at, double value) {
   const auto f = static_cast<float>(value);
   switch (dtype) {
-    case CTCONV_CUDA_F64: static_cast<double*>(data)[at] = value; break;
-    case CTCONV_CUDA_F32: static_cast<float*>(data)[at] = f; break;
-    case CTCONV_CUDA_F16: static_cast<uint16_t*>(data)[at] = ctconv::f32_to_f16(f); break;
-    default: static_cast<uint16_t*>(data)[at] = ctconv::f32_to_bf16(f); break;
+    case CTCONV_CUDA_F64:
+      static_cast<double*>(data)[at] = value;
+      break;
+    case CTCONV_CUDA_F32:
+      static_cast<float*>(data)[at] = f;
+      break;
+    case CTCONV_CUDA_F16:
+      static_cast<uint16_t*>(data)[at] = ctconv::f32_to_f16(f);
+      break;
+    default:
+      static_cast<uint16_t*>(data)[at] = ctconv::f32_to_bf16(f);
+      break;
   }
 }
 
 double activate(const ctconv_cuda_problem& p, double v) {
   switch (p.activation) {
-    case 1: return v < 0 ? 0 : v;
-    case 2: return v < 0 ? p.alpha * v : v;
-    case 3: return std::tanh(v);
-    case 4: return 1 / (1 + std::exp(-v));
-    case 5: return std::min(std::max(v, p.alpha), p.beta);
-    default: return v;
+    case 1:
+      return v < 0 ? 0 : v;
+    case 2:
+      return v < 0 ? p.alpha * v : v;
+    case 3:
+      return std::tanh(v);
+    case 4:
+      return 1 / (1 + std::exp(-v));
+    case 5:
+      return std::min(std::max(v, p.alpha), p.beta);
+    default:
+      return v;
   }
 }
 
@@ -168,8 +186,8 @@ void compute(const ctconv_cuda_plan& plan, const ctconv_cuda_call& call) {
     each(whole, [&](Point o) {
       const bool core = o.d < p.axis[0].o && o.h < p.axis[1].o && o.w < p.axis[2].o;
       const double value = core ? element_of(p, call, w, ws, c.d, c.h, c.w, o) : 0;
-      store(call.y, p.dtype,
-            c.d * p.y[0] + (c.h * p.co + c.w) * p.y[1] + o.d * p.y[2] + o.h * p.y[3] + o.w * p.y[4], value);
+      store(call.y, p.dtype, c.d * p.y[0] + (c.h * p.co + c.w) * p.y[1] + o.d * p.y[2] + o.h * p.y[3] + o.w * p.y[4],
+            value);
     });
   });
 }
@@ -262,10 +280,12 @@ int32_t plan_execute(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call,
 }
 
 size_t plan_describe(const ctconv_cuda_plan* plan, char* text, size_t capacity) {
-  const std::string s = "kernel: host\nform: plain loops\nwhy: fastest estimated: host 0.25 ms\nestimated_us: 250\n"
-                        "weights: " + std::string(plan_packing(plan)) +
-                        "\nworkspace_bytes: " + std::to_string(workspace_of(*plan)) +
-                        "\ndevice.constants: data sheet (a host has none)\nrefused.cell: too many channels\nrefused.cudnn: libcudnn.so.9 not found\n";
+  const std::string s =
+      "kernel: host\nform: plain loops\nwhy: fastest estimated: host 0.25 ms\nestimated_us: 250\n"
+      "weights: " +
+      std::string(plan_packing(plan)) + "\nworkspace_bytes: " + std::to_string(workspace_of(*plan)) +
+      "\ndevice.constants: data sheet (a host has none)\nrefused.cell: too many channels\nrefused.cudnn: libcudnn.so.9 "
+      "not found\n";
   if (text != nullptr && capacity != 0) std::snprintf(text, capacity, "%s", s.c_str());
   return s.size() + 1;
 }
@@ -342,8 +362,15 @@ extern "C" __attribute__((visibility("default"))) int32_t ctconv_cuda_module_ini
                                                                                   ctconv_cuda_table* table) {
   table->abi = CTCONV_CUDA_ABI;
   if (abi != CTCONV_CUDA_ABI || bytes != sizeof(*table)) return 6002;
-  *table = {CTCONV_CUDA_ABI, 0, sizeof(*table), check_device, device_text, plan_create, plan_workspace,
-            plan_packed_bytes, plan_packing, plan_pack, plan_execute, plan_describe, plan_export, plan_destroy,
-            memory_alloc, memory_free, memory_copy, pointer_device, synchronize};
+  *table = {CTCONV_CUDA_ABI, 0,
+            sizeof(*table),  check_device,
+            device_text,     plan_create,
+            plan_workspace,  plan_packed_bytes,
+            plan_packing,    plan_pack,
+            plan_execute,    plan_describe,
+            plan_export,     plan_destroy,
+            memory_alloc,    memory_free,
+            memory_copy,     pointer_device,
+            synchronize};
   return 0;
 }

@@ -47,7 +47,10 @@ TEST_CASE("device: random problems in every way a weight may come", "[device]") 
       Tensor* w = way == Weights::kGiven ? &host_w : &layer.w;
       Tensor* b = !layer.conv.bias ? nullptr : way == Weights::kGiven ? &host_b : &layer.b;
       Op op = create(layer.desc, later ? nullptr : w, later ? nullptr : b, &options);
-      if (way == Weights::kGiven) host_w.constant(99), host_b.constant(99);
+      if (way == Weights::kGiven) {
+        host_w.constant(99);
+        host_b.constant(99);
+      }
       ctconv_call call = later ? layer.per_call() : layer.given();
       call.stream = stream(1);
       ctconv_spec spec;
@@ -55,7 +58,10 @@ TEST_CASE("device: random problems in every way a weight may come", "[device]") 
       REQUIRE(ctconv_output_spec(op.get(), &call, &spec, &error) == CTCONV_OK);
       CHECK(Shape(spec.shape, spec.shape + spec.ndim) == layer.y.shape());
       std::vector<unsigned char> memory(prepared(op, call));
-      if (pick(rng, 0, 1) == 1) call.workspace = memory.data(), call.workspace_bytes = memory.size();
+      if (pick(rng, 0, 1) == 1) {
+        call.workspace = memory.data();
+        call.workspace_bytes = memory.size();
+      }
       for (int times = 0; times < 2; ++times) run(op, call);
       op = Op();  // waits
       CHECK((layer.y.values() == layer.want()));
@@ -75,7 +81,9 @@ TEST_CASE("device: options reach the module", "[device]") {
   CHECK((s.options.workspace_limit == SIZE_MAX && s.options.weights_per_call == 0));
   options.allow_tf32 = options.reproducible = options.tuning = 1;
   options.workspace_limit = 12345;
-  options.activation = CTCONV_ACTIVATION_CLIP, options.activation_alpha = -2, options.activation_beta = 5;
+  options.activation = CTCONV_ACTIVATION_CLIP;
+  options.activation_alpha = -2;
+  options.activation_beta = 5;
   run(create(layer.desc, nullptr, nullptr, &options), layer.per_call());
   CHECK((s.options.allow_tf32 == 1 && s.options.reproducible == CTCONV_CUDA_REFERENCE_BITS && s.options.tuning == 1));
   CHECK((s.options.workspace_limit == 12345 && s.options.weights_per_call == 1));
@@ -187,15 +195,19 @@ TEST_CASE("device: the weight given at create may lie where y lies later", "[dev
 
 TEST_CASE("device: describe writes what it writes for the CPU", "[device]") {
   HostModuleState& s = fresh();
-  s.packs = true, s.scratch_bytes = 64;
+  s.packs = true;
+  s.scratch_bytes = 64;
   Layer layer;
   const ctconv_options options = cuda_options();
   const Op op = create(layer.desc, &layer.w, &layer.b, &options);
   const ctconv_call call = layer.given();
   const std::string text = describe(op, &call);
   INFO(text);
-  const std::vector<std::string> want = {"engine", "form", "why", "problem", "flop", "bytes", "estimated_ms",
-                                         "workspace_bytes", "packed_bytes", "device.constants",
+  const std::vector<std::string> want = {"engine",       "form",
+                                         "why",          "problem",
+                                         "flop",         "bytes",
+                                         "estimated_ms", "workspace_bytes",
+                                         "packed_bytes", "device.constants",
                                          "refused.cell", "refused.cudnn"};
   CHECK(keys_of(text) == want);
   CHECK(value_of(text, "engine") == "cuda");

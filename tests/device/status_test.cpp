@@ -57,7 +57,8 @@ TEST_CASE("device: what is missing below the module is create's status", "[devic
   CHECK(created(layer, options, &error) == CTCONV_OK);
   s.alloc_status = CTCONV_ERR_NO_MEMORY;
   refused(created(layer, options, &error), error, CTCONV_ERR_NO_MEMORY);
-  s.alloc_status = 0, s.copy_status = CTCONV_ERR_DEVICE_CUDA;
+  s.alloc_status = 0;
+  s.copy_status = CTCONV_ERR_DEVICE_CUDA;
   refused(created(layer, options, &error), error, CTCONV_ERR_DEVICE_CUDA);
   CHECK(s.buffers_live == 0);
 }
@@ -84,12 +85,15 @@ TEST_CASE("device: a plan that cannot be built, in prepare, execute and describe
     s.plan_status = status;
     all_refuse(status);
   }
-  s.plan_status = 0, s.packs = true;
+  s.plan_status = 0;
+  s.packs = true;
   s.alloc_status = CTCONV_ERR_NO_MEMORY;
   all_refuse(CTCONV_ERR_NO_MEMORY);
-  s.alloc_status = 0, s.pack_status = CTCONV_ERR_DEVICE_CUDA;
+  s.alloc_status = 0;
+  s.pack_status = CTCONV_ERR_DEVICE_CUDA;
   all_refuse(CTCONV_ERR_DEVICE_CUDA);
-  s.pack_status = 0, s.synchronise_status = CTCONV_ERR_DEVICE_ASYNC;
+  s.pack_status = 0;
+  s.synchronise_status = CTCONV_ERR_DEVICE_ASYNC;
   all_refuse(CTCONV_ERR_DEVICE_ASYNC);
   CHECK(s.plans_live == 0);
   s.synchronise_status = 0;
@@ -152,11 +156,13 @@ TEST_CASE("device: borrowed weights lie on the op's device", "[device]") {
   options.borrow_weights = 1;
   Error error;
   CHECK(created(layer, options, &error) == CTCONV_OK);
-  s.pointer_kind = CTCONV_CUDA_MANAGED_POINTER, s.pointer_ordinal = -1;
+  s.pointer_kind = CTCONV_CUDA_MANAGED_POINTER;
+  s.pointer_ordinal = -1;
   CHECK(created(layer, options, &error) == CTCONV_OK);
   s.pointer_kind = CTCONV_CUDA_NOT_A_DEVICE_POINTER;
   refused(created(layer, options, &error), error, CTCONV_ERR_MISUSE_TENSOR_DEVICE, "weight");
-  s.pointer_kind = CTCONV_CUDA_DEVICE_POINTER, s.pointer_ordinal = 1;
+  s.pointer_kind = CTCONV_CUDA_DEVICE_POINTER;
+  s.pointer_ordinal = 1;
   refused(created(layer, options, &error), error, CTCONV_ERR_MISUSE_TENSOR_DEVICE, "weight");
   s.locate_status = CTCONV_ERR_DEVICE_ASYNC;
   refused(created(layer, options, &error), error, CTCONV_ERR_DEVICE_ASYNC);

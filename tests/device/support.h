@@ -54,9 +54,15 @@ struct Layer {
   Desc desc;
   Tensor x, w, b, y;
   explicit Layer(Conv c = {}, Dtype type = Dtype::kF32)
-      : conv(std::move(c)), desc(conv.desc()), x(conv.x_shape(), type), w(conv.w_shape(), type),
-        b(Shape{conv.co}, type), y(conv.y_shape(), type) {
-    x.integers(1), w.integers(2), b.integers(3);
+      : conv(std::move(c)),
+        desc(conv.desc()),
+        x(conv.x_shape(), type),
+        w(conv.w_shape(), type),
+        b(Shape{conv.co}, type),
+        y(conv.y_shape(), type) {
+    x.integers(1);
+    w.integers(2);
+    b.integers(3);
     for (Tensor* t : {&x, &w, &b, &y}) there(*t);
   }
   std::vector<double> want() { return conv.scatter(x, w, conv.bias ? &b : nullptr); }

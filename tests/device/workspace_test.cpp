@@ -7,7 +7,8 @@ using namespace device;
 
 TEST_CASE("device: a workspace of the caller's at any address, or too small", "[device]") {
   HostModuleState& s = fresh();
-  s.packs = true, s.scratch_bytes = 100;
+  s.packs = true;
+  s.scratch_bytes = 100;
   Layer layer;
   const ctconv_options options = cuda_options();
   const Op op = create(layer.desc, nullptr, nullptr, &options);
@@ -16,7 +17,8 @@ TEST_CASE("device: a workspace of the caller's at any address, or too small", "[
   REQUIRE(bytes > 0);
   for (size_t offset = 0; offset < 256; offset += 17) {
     std::vector<unsigned char> memory(bytes + 256, 0xC3);
-    call.workspace = memory.data() + offset, call.workspace_bytes = bytes;
+    call.workspace = memory.data() + offset;
+    call.workspace_bytes = bytes;
     run(op, call);
     CHECK((layer.y.values() == layer.want()));
     CHECK(reinterpret_cast<uintptr_t>(s.call.workspace) % 256 == 0);
@@ -37,7 +39,8 @@ TEST_CASE("device: a workspace of the caller's at any address, or too small", "[
 
 TEST_CASE("device: without a workspace a call allocates once for each stream and never waits", "[device]") {
   HostModuleState& s = fresh();
-  s.packs = true, s.scratch_bytes = 100;
+  s.packs = true;
+  s.scratch_bytes = 100;
   Layer layer;
   const ctconv_options options = cuda_options();
   const Op op = create(layer.desc, nullptr, nullptr, &options);
@@ -99,7 +102,8 @@ TEST_CASE("device: a workspace grows behind the work that uses it", "[device]") 
 TEST_CASE("device: destroy and eviction wait for the work before its memory goes", "[device]") {
   for (const size_t scratch : {0, 64}) {
     HostModuleState& s = fresh();
-    s.deferred = s.packs = true, s.scratch_bytes = scratch;
+    s.deferred = s.packs = true;
+    s.scratch_bytes = scratch;
     Layer layer;
     Conv wider = layer.conv;
     wider.in = {6, 9};
@@ -125,7 +129,8 @@ TEST_CASE("device: destroy and eviction wait for the work before its memory goes
 
 TEST_CASE("device: many streams keep no more than eight workspaces", "[device]") {
   HostModuleState& s = fresh();
-  s.deferred = true, s.scratch_bytes = 1000;
+  s.deferred = true;
+  s.scratch_bytes = 1000;
   Layer layer;
   const ctconv_options options = cuda_options();
   Op op = create(layer.desc, nullptr, nullptr, &options);
@@ -147,7 +152,8 @@ TEST_CASE("device: many streams keep no more than eight workspaces", "[device]")
 TEST_CASE("device: threads on one op, on one stream and on streams of their own", "[device]") {
   for (const bool one_stream : {true, false}) {
     HostModuleState& s = fresh();
-    s.packs = s.slow = true, s.scratch_bytes = 64;
+    s.packs = s.slow = true;
+    s.scratch_bytes = 64;
     Layer layer;
     const ctconv_options options = cuda_options();
     Op op = create(layer.desc, nullptr, nullptr, &options);

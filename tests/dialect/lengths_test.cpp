@@ -84,16 +84,22 @@ bool is_size(const Row& row) {
 
 bool taken(Lengths lengths, size_t n, size_t rank) {
   switch (lengths) {
-    case Lengths::kRank: return n == rank;
-    case Lengths::kRankOrOne: return n == rank || n == 1;
-    case Lengths::kTwice: return n == 2 * rank;
-    case Lengths::kRankOrTwice: return n == rank || n == 2 * rank;
-    case Lengths::kRankOrAll: return n == rank || n == rank + 2;
+    case Lengths::kRank:
+      return n == rank;
+    case Lengths::kRankOrOne:
+      return n == rank || n == 1;
+    case Lengths::kTwice:
+      return n == 2 * rank;
+    case Lengths::kRankOrTwice:
+      return n == rank || n == 2 * rank;
+    case Lengths::kRankOrAll:
+      return n == rank || n == rank + 2;
   }
   return false;
 }
 
-// n entries; sizes: the last ones are the output's extents, those before them its batch and channels, as users write it.
+// n entries; sizes: the last ones are the output's extents, those before them its batch and channels, as users write
+// it.
 Json sequence(const Row& row, const Shape& input, size_t n, bool list) {
   const size_t rank = input.size() - 2;
   Json items = Json::array();
@@ -101,7 +107,10 @@ Json sequence(const Row& row, const Shape& input, size_t n, bool list) {
     const size_t from_end = n - at;
     const bool spatial = from_end <= rank;
     // Kernel 3, stride 1, no padding: each extent grows by 2.
-    items.push_back(!is_size(row) ? row.entry : spatial ? input[input.size() - from_end] + 2 : from_end == rank + 1 ? 6 : 1);
+    items.push_back(!is_size(row)          ? row.entry
+                    : spatial              ? input[input.size() - from_end] + 2
+                    : from_end == rank + 1 ? 6
+                                           : 1);
   }
   if (list) return Json{{"$list", items}};
   return items;

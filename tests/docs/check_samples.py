@@ -11,6 +11,7 @@ Rule: a block is fenced and names its language.
         text    what the block before it prints on stdout; "..." stands for anything, alone on a line for any lines
 Usage: check_samples.py BUILD_DIR [PAGE...] [--self-test]
 """
+
 import importlib.util
 import os
 import pathlib
@@ -83,8 +84,16 @@ class Page:
         self.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
 
     def run(self, command, **more):
-        done = subprocess.run(command, cwd=self.tree, env={**self.environment, **more}, stdin=subprocess.DEVNULL,
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS)
+        done = subprocess.run(
+            command,
+            cwd=self.tree,
+            env={**self.environment, **more},
+            stdin=subprocess.DEVNULL,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=SECONDS,
+        )
         if done.returncode:
             raise Fault(f"exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -125,7 +134,7 @@ def run_block(page, language, body):
         commands = [line for line in body.splitlines() if not line.startswith("#")]
         if not all(line.startswith(BUILDS) for line in commands):
             raise Fault(f"only {', '.join(BUILDS)} may be left out")
-        return None, f"not run: {body.splitlines()[0][len(NOT_RUN):]}"
+        return None, f"not run: {body.splitlines()[0][len(NOT_RUN) :]}"
     return page.shell(body), "ran"
 
 

@@ -5,6 +5,7 @@ In:  CMakeLists.txt (project), the headers (macros), pyproject.toml, the first r
 Out: nothing and exit 0, or the places side by side and exit 1.
 Usage: check_version.py [ROOT]
 """
+
 import pathlib
 import re
 import sys

@@ -35,7 +35,7 @@ namespace {
 using namespace ctconv;
 using namespace ctconv::domain;
 
-constexpr int64_t kBlock = 400;          // problems of one process
+constexpr int64_t kBlock = 400;  // problems of one process
 constexpr int kEndlessSeconds = 20, kEndlessExit = 97, kWallSeconds = 300;
 
 struct Options {
@@ -88,9 +88,8 @@ Problem draw(const Options& o, int64_t index) {
 
 void report(const char* kind, const char* stage, const Options& o, int64_t index, size_t isa, const Problem& p,
             const std::string& what) {
-  std::printf("fault: %s %s seed %llu index %lld %s | %s | %s\n", kind, stage,
-              static_cast<unsigned long long>(o.seed), static_cast<long long>(index), o.isas[isa].c_str(),
-              to_text(p).c_str(), what.c_str());
+  std::printf("fault: %s %s seed %llu index %lld %s | %s | %s\n", kind, stage, static_cast<unsigned long long>(o.seed),
+              static_cast<long long>(index), o.isas[isa].c_str(), to_text(p).c_str(), what.c_str());
   std::fflush(stdout);
 }
 
@@ -239,10 +238,11 @@ class Parent {
     for (size_t k = 0; k < o_.isas.size(); ++k) {
       const Tally::Counts& c = tally_->isa[k];
       const auto n = [](const std::atomic<int64_t>& v) { return static_cast<long long>(v); };
-      std::printf("counts: engine %s seed %llu isa %s: tried %lld, taken %lld, refused %lld, outside %lld, crashed %lld, "
-                  "wrong %lld, slow %lld, endless %lld\n",
-                  o_.engine.c_str(), static_cast<unsigned long long>(o_.seed), o_.isas[k].c_str(), n(c.tried),
-                  n(c.taken), n(c.refused), n(c.outside), n(c.crashed), n(c.wrong), n(c.slow), n(c.endless));
+      std::printf(
+          "counts: engine %s seed %llu isa %s: tried %lld, taken %lld, refused %lld, outside %lld, crashed %lld, "
+          "wrong %lld, slow %lld, endless %lld\n",
+          o_.engine.c_str(), static_cast<unsigned long long>(o_.seed), o_.isas[k].c_str(), n(c.tried), n(c.taken),
+          n(c.refused), n(c.outside), n(c.crashed), n(c.wrong), n(c.slow), n(c.endless));
       faults += c.crashed + c.wrong + c.slow + c.endless;
     }
     for (int64_t k = 0; k < tally_->used; ++k) {

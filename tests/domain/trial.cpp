@@ -17,8 +17,8 @@
 namespace ctconv::domain {
 namespace {
 
-constexpr uint8_t kPoison = 0xa5;        // no small integer looks like it, in no type
-constexpr double kWholeFlop = 6e5;       // up to here every value is compared
+constexpr uint8_t kPoison = 0xa5;   // no small integer looks like it, in no type
+constexpr double kWholeFlop = 6e5;  // up to here every value is compared
 constexpr int64_t kWholeValues = 100000;
 constexpr int kPlaces = 64;
 
@@ -215,9 +215,13 @@ void in_turn(void* user, int64_t count, Runner::Task task, void* data) {
 }  // namespace
 
 Bench::Bench(size_t most_bytes)
-    : x_(most_bytes * 5 / 4 + (size_t{1} << 20)), w_(most_bytes + (size_t{1} << 20)),
-      bias_(most_bytes + (size_t{1} << 20)), y_(most_bytes * 5 / 4 + (size_t{1} << 20)),
-      want_(most_bytes * 5 / 4 + (size_t{1} << 20)), workspace_(most_bytes * 8), packed_(most_bytes * 4) {}
+    : x_(most_bytes * 5 / 4 + (size_t{1} << 20)),
+      w_(most_bytes + (size_t{1} << 20)),
+      bias_(most_bytes + (size_t{1} << 20)),
+      y_(most_bytes * 5 / 4 + (size_t{1} << 20)),
+      want_(most_bytes * 5 / 4 + (size_t{1} << 20)),
+      workspace_(most_bytes * 8),
+      packed_(most_bytes * 4) {}
 
 Verdict Bench::run(const Problem& p, std::span<const Engine* const> engines, const char* engine, uint64_t seed,
                    volatile int* stage) {
@@ -230,12 +234,11 @@ Verdict Bench::run(const Problem& p, std::span<const Engine* const> engines, con
 
   PlanRequest request;
   PackedStore store;
-  const Allocator from_arena{
-      &packed_,
-      [](void* arena, size_t size, size_t alignment) {
-        return static_cast<Arena*>(arena)->place(size, alignment, true);
-      },
-      [](void*, void*, size_t, size_t) {}};
+  const Allocator from_arena{&packed_,
+                             [](void* arena, size_t size, size_t alignment) {
+                               return static_cast<Arena*>(arena)->place(size, alignment, true);
+                             },
+                             [](void*, void*, size_t, size_t) {}};
   int32_t limit = workers;
   request.engines = engines;
   request.engine = engine;

@@ -188,7 +188,10 @@ TEST_CASE("onednn: bf16 subnormal numbers keep their value, through auto and by 
   Rng rng(22);
   const double tiny = 0x1p-130, large = 0x1p20;
   Problem p;
-  p.dtype = Dtype::kBf16, p.rank = 2, p.ci = 16, p.co = 48;
+  p.dtype = Dtype::kBf16;
+  p.rank = 2;
+  p.ci = 16;
+  p.co = 48;
   p.axis[1] = p.axis[2] = {.i = 8, .o = 18, .k = 4, .s = 2};
   for (const bool last : {false, true}) {
     lay_out(&p, last, last);
@@ -252,7 +255,12 @@ TEST_CASE("onednn: an Inf or NaN reaches the outputs of its own taps alone, what
       for (const auto kind :
            {Epilogue::kNone, Epilogue::kRelu, Epilogue::kLeakyRelu, Epilogue::kClip, Epilogue::kSigmoid}) {
         Problem p;
-        p.dtype = dtype, p.rank = 2, p.n = shape.n, p.ci = shape.ci, p.co = shape.co, p.bias = true;
+        p.dtype = dtype;
+        p.rank = 2;
+        p.n = shape.n;
+        p.ci = shape.ci;
+        p.co = shape.co;
+        p.bias = true;
         p.act = {kind, kind == Epilogue::kClip ? -1.0 : 0.0, kind == Epilogue::kClip ? 1.0 : 0.0};
         const int64_t o = (shape.i - 1) * shape.s + shape.k;
         p.axis[1] = p.axis[2] = {.i = shape.i, .o = o, .k = shape.k, .s = shape.s};

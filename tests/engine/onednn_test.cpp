@@ -64,7 +64,8 @@ TEST_CASE("onednn: agrees with the reference where it does not refuse", "[onednn
 TEST_CASE("onednn: refuses what it must", "[onednn]") {
   Rng rng(12);
   Problem p;
-  p.ci = p.co = 16, p.rank = 2;
+  p.ci = p.co = 16;
+  p.rank = 2;
   p.axis[1] = p.axis[2] = {8, 16, 4, 2, 1, 1, 0};
   lay_out(&p, true, true);
   const Case good = make_case(p, rng, Values::kReal);
@@ -101,7 +102,10 @@ TEST_CASE("onednn: one kernel, many threads at once", "[onednn]") {
   Rng rng(13);
   for (const bool last : {false, true}) {
     Problem p;
-    p.ci = 32, p.co = 24, p.rank = 2, p.bias = true;
+    p.ci = 32;
+    p.co = 24;
+    p.rank = 2;
+    p.bias = true;
     p.axis[1] = p.axis[2] = {9, 18, 4, 2, 1, 1, 0};
     lay_out(&p, last, last);
     const Case c = make_case(p, rng, Values::kSmallInteger);
@@ -141,7 +145,8 @@ TEST_CASE("onednn: one kernel, many threads at once", "[onednn]") {
 TEST_CASE("onednn: a runner that drops tasks is noticed", "[onednn]") {
   Rng rng(14);
   Problem p;
-  p.ci = p.co = 32, p.rank = 2;
+  p.ci = p.co = 32;
+  p.rank = 2;
   p.axis[1] = p.axis[2] = {16, 32, 4, 2, 1, 1, 0};
   lay_out(&p, true, true);
   const Case c = make_case(p, rng, Values::kReal);

@@ -71,7 +71,9 @@ Span span_of(const Problem& p, const ActivationLayout& l, bool output) {
 
 Span span_of(const Problem& p, const WeightLayout& l) {
   Span s;
-  s.add(p.groups, l.g), s.add(p.ci, l.ci), s.add(p.co, l.co);
+  s.add(p.groups, l.g);
+  s.add(p.ci, l.ci);
+  s.add(p.co, l.co);
   for (size_t a = 0; a < 3; ++a) s.add(p.axis[a].k, l.tap[a]);
   return s;
 }
@@ -133,7 +135,10 @@ Problem random_problem(Rng& rng, Dtype dtype, Layouts layouts) {
   const auto kind = pick(rng, 0, 11);
   if (kind <= Epilogue::kClip) p.act.kind = static_cast<Epilogue::Kind>(kind);
   if (p.act.kind == Epilogue::kLeakyRelu) p.act.alpha = 0.25;
-  if (p.act.kind == Epilogue::kClip) p.act.alpha = -3, p.act.beta = 6;
+  if (p.act.kind == Epilogue::kClip) {
+    p.act.alpha = -3;
+    p.act.beta = 6;
+  }
   lay_out(&p, pick(rng, 0, 1) == 1, pick(rng, 0, 1) == 1);
   if (layouts == Layouts::kAny) {
     const auto activation = [&](ActivationLayout* l, bool output) {

@@ -1,4 +1,5 @@
-// Property: the .npy reader of the command line answers an array or throws its Fault, for any bytes; an array it answers can be walked.
+// Property: the .npy reader of the command line answers an array or throws its Fault, for any bytes; an array it
+//           answers can be walked.
 #include <unistd.h>
 
 #include <cstdio>

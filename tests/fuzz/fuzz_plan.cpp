@@ -1,4 +1,5 @@
-// Property: for every small problem the one-line form can say, with dense or odd strides, every engine answers a kernel or a reason,
+// Property: for every small problem the one-line form can say, with dense or odd strides, every engine answers a
+//           kernel or a reason,
 // and what the engines with exact bits compute equals the reference (bit for bit, values from the bytes).
 #include <cstdlib>
 #include <cstring>
@@ -34,7 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t element = size_of(p.dtype);
   const auto values = [&](int64_t count, size_t seed) {
     std::vector<unsigned char> out(static_cast<size_t>(count) * element + 8);
-    for (size_t n = 0; n < out.size(); ++n) out[n] = size > length ? data[length + (n * 7 + seed) % (size - length)] : 0x3C;
+    for (size_t n = 0; n < out.size(); ++n)
+      out[n] = size > length ? data[length + (n * 7 + seed) % (size - length)] : 0x3C;
     return out;
   };
   const auto x = values(p.in_elements(), 0), w = values(p.weight_elements(), 1);
@@ -57,8 +59,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (engine == *last || plan.status().detail().message.size() <= 10) std::abort();
       continue;
     }
-    std::vector<unsigned char> y(static_cast<size_t>(y_count) * element + 64, 0xA5), workspace((*plan)->workspace_bytes() + 1);
-    const RunMemory memory{.x = x.data(), .w = w.data(), .bias = p.bias ? bias.data() : nullptr, .y = y.data(), .workspace = workspace.data()};
+    std::vector<unsigned char> y(static_cast<size_t>(y_count) * element + 64, 0xA5),
+        workspace((*plan)->workspace_bytes() + 1);
+    const RunMemory memory{.x = x.data(),
+                           .w = w.data(),
+                           .bias = p.bias ? bias.data() : nullptr,
+                           .y = y.data(),
+                           .workspace = workspace.data()};
     if (!run_plan(**plan, memory, Runner()).ok()) std::abort();
     for (size_t n = y.size() - 64; n < y.size(); ++n) {
       if (y[n] != 0xA5) std::abort();
@@ -80,7 +87,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
           }
           uint32_t bits = 0;
           std::memcpy(&bits, v, element);
-          return p.dtype == Dtype::kF32 ? (bits & 0x7fffffffu) > 0x7f800000u : p.dtype == Dtype::kF16 ? (bits & 0x7fffu) > 0x7c00u : (bits & 0x7fffu) > 0x7f80u;
+          return p.dtype == Dtype::kF32   ? (bits & 0x7fffffffu) > 0x7f800000u
+                 : p.dtype == Dtype::kF16 ? (bits & 0x7fffu) > 0x7c00u
+                                          : (bits & 0x7fffu) > 0x7f80u;
         };
         if (!nan(a) || !nan(b)) std::abort();
       }

@@ -1,4 +1,5 @@
-// Property: the parser of the one-line problem form answers a Problem or MISUSE_OPTION with a message; what it accepts prints, and the
+// Property: the parser of the one-line problem form answers a Problem or MISUSE_OPTION with a message; what it accepts
+//           prints, and the
 // printed line parses to the same line; hashing and counting work on what it accepts.
 #include <cstdlib>
 

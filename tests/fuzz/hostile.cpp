@@ -10,13 +10,61 @@
 namespace hostile {
 namespace {
 
-constexpr int64_t kExtremes[] = {INT64_MIN,      INT64_MIN + 1,   -(int64_t{1} << 62), -(int64_t{1} << 31), -2,           -1,
-                                 0,              1,               2,                   3,                   4,            5,
-                                 7,              16,              255,                 256,                 32767,        (int64_t{1} << 31) - 1,
-                                 int64_t{1} << 31, int64_t{1} << 32, int64_t{1} << 40,   int64_t{1} << 53,    int64_t{1} << 62, INT64_MAX};
-constexpr const char* kWords[] = {"",      "same",  "valid",         "pad",          "SAME",       "VALID",    "zeros",  "reflect", "NCHW", "NHWC",    "NCDHW",
-                                  "NDHWC", "NCL",   "channels_last", "channels_first", "relu",       "sigmoid",  "float32", "float16", "normal", "he_uniform",
-                                  "xavier_uniform", "linear", "SAME_UPPER", "SAME_LOWER", "NOTSET", "\xC3\xA9\xC3\xA9", "int", "numpy.int64", "gelu", "tanh"};
+constexpr int64_t kExtremes[] = {INT64_MIN,
+                                 INT64_MIN + 1,
+                                 -(int64_t{1} << 62),
+                                 -(int64_t{1} << 31),
+                                 -2,
+                                 -1,
+                                 0,
+                                 1,
+                                 2,
+                                 3,
+                                 4,
+                                 5,
+                                 7,
+                                 16,
+                                 255,
+                                 256,
+                                 32767,
+                                 (int64_t{1} << 31) - 1,
+                                 int64_t{1} << 31,
+                                 int64_t{1} << 32,
+                                 int64_t{1} << 40,
+                                 int64_t{1} << 53,
+                                 int64_t{1} << 62,
+                                 INT64_MAX};
+constexpr const char* kWords[] = {"",
+                                  "same",
+                                  "valid",
+                                  "pad",
+                                  "SAME",
+                                  "VALID",
+                                  "zeros",
+                                  "reflect",
+                                  "NCHW",
+                                  "NHWC",
+                                  "NCDHW",
+                                  "NDHWC",
+                                  "NCL",
+                                  "channels_last",
+                                  "channels_first",
+                                  "relu",
+                                  "sigmoid",
+                                  "float32",
+                                  "float16",
+                                  "normal",
+                                  "he_uniform",
+                                  "xavier_uniform",
+                                  "linear",
+                                  "SAME_UPPER",
+                                  "SAME_LOWER",
+                                  "NOTSET",
+                                  "\xC3\xA9\xC3\xA9",
+                                  "int",
+                                  "numpy.int64",
+                                  "gelu",
+                                  "tanh"};
 
 // Owns every part of the values it makes.
 class Maker {
@@ -30,17 +78,21 @@ class Maker {
 
   ctconv_value integer(int64_t i) {
     ctconv_value v = {};
-    v.tag = CTCONV_VALUE_INT, v.i = i;
+    v.tag = CTCONV_VALUE_INT;
+    v.i = i;
     return v;
   }
   ctconv_value text(int32_t tag, const char* word) {
     ctconv_value v = {};
-    v.tag = tag, v.text = word, v.i = static_cast<int64_t>(std::strlen(word));
+    v.tag = tag;
+    v.text = word;
+    v.i = static_cast<int64_t>(std::strlen(word));
     return v;
   }
   ctconv_value sequence(size_t count, int depth) {
     ctconv_value v = {};
-    v.tag = chance(3) ? CTCONV_VALUE_LIST : CTCONV_VALUE_TUPLE, v.i = static_cast<int64_t>(count);
+    v.tag = chance(3) ? CTCONV_VALUE_LIST : CTCONV_VALUE_TUPLE;
+    v.i = static_cast<int64_t>(count);
     lists_.emplace_back(count);
     std::vector<ctconv_value>& items = lists_.back();
     for (size_t n = 0; n < count; ++n) items[n] = chance(12) ? value(depth + 1) : integer(number());
@@ -50,19 +102,35 @@ class Maker {
   ctconv_value value(int depth = 0) {
     ctconv_value v = {};
     switch (s_.below(10)) {
-      case 0: return v;
-      case 1: v.tag = CTCONV_VALUE_BOOL, v.i = static_cast<int64_t>(s_.below(2)); return v;
+      case 0:
+        return v;
+      case 1:
+        v.tag = CTCONV_VALUE_BOOL;
+        v.i = static_cast<int64_t>(s_.below(2));
+        return v;
       case 2: {
         constexpr double kFloats[] = {0.0, -0.0, 1.0, 0.5, -1.0, 1e300, -1e300, __builtin_inf(), __builtin_nan("")};
-        v.tag = CTCONV_VALUE_FLOAT, v.f = kFloats[s_.below(std::size(kFloats))];
+        v.tag = CTCONV_VALUE_FLOAT;
+        v.f = kFloats[s_.below(std::size(kFloats))];
         return v;
       }
-      case 3: return text(CTCONV_VALUE_STRING, kWords[s_.below(std::size(kWords))]);
-      case 4: return text(CTCONV_VALUE_OTHER, kWords[s_.below(std::size(kWords))]);
-      case 5: return depth < 4 ? sequence(s_.below(8), depth) : v;
-      case 6: v.tag = CTCONV_VALUE_TENSOR, v.tensor = tensor(); return v;
-      case 7: v.tag = static_cast<int32_t>(s_.below(20)) - 5, v.i = extreme(); v.items = nullptr; return v;  // malformed
-      default: return integer(number());
+      case 3:
+        return text(CTCONV_VALUE_STRING, kWords[s_.below(std::size(kWords))]);
+      case 4:
+        return text(CTCONV_VALUE_OTHER, kWords[s_.below(std::size(kWords))]);
+      case 5:
+        return depth < 4 ? sequence(s_.below(8), depth) : v;
+      case 6:
+        v.tag = CTCONV_VALUE_TENSOR;
+        v.tensor = tensor();
+        return v;
+      case 7:
+        v.tag = static_cast<int32_t>(s_.below(20)) - 5;
+        v.i = extreme();
+        v.items = nullptr;
+        return v;  // malformed
+      default:
+        return integer(number());
     }
   }
   // A small float tensor with real memory.
@@ -75,8 +143,13 @@ class Maker {
     }
     data_.emplace_back(static_cast<size_t>(count), 1.0f);
     ctconv_tensor t = {};
-    t.data = data_.back().data(), t.device_type = CTCONV_DEVICE_CPU, t.ndim = static_cast<int32_t>(shapes_.back().size());
-    t.dtype_code = CTCONV_DTYPE_FLOAT, t.dtype_bits = 32, t.dtype_lanes = 1, t.shape = shapes_.back().data();
+    t.data = data_.back().data();
+    t.device_type = CTCONV_DEVICE_CPU;
+    t.ndim = static_cast<int32_t>(shapes_.back().size());
+    t.dtype_code = CTCONV_DTYPE_FLOAT;
+    t.dtype_bits = 32;
+    t.dtype_lanes = 1;
+    t.shape = shapes_.back().data();
     tensors_.push_back(t);
     return &tensors_.back();
   }
@@ -113,7 +186,8 @@ class Life {
  private:
   // Notes the answer; false and fault_ set where the report is incomplete.
   bool fine(const char* call, ctconv_status got) {
-    said_ += std::string(call) + " -> " + ctconv_status_name(got) + (got ? ": " + std::string(error_.message) : std::string()) + "\n";
+    said_ += std::string(call) + " -> " + ctconv_status_name(got) +
+             (got ? ": " + std::string(error_.message) : std::string()) + "\n";
     const auto broken = [&](const char* what) {
       fault_ = std::string(call) + ": " + what;
       return false;
@@ -123,8 +197,10 @@ class Life {
     if (error_.status != got) return broken("error.status differs from the returned status");
     if (got == CTCONV_OK) return true;
     if (error_.kind != got / 1000) return broken("wrong kind");
-    for (const auto& [text, size] : {std::pair<const char*, size_t>{error_.argument, sizeof error_.argument}, {error_.value, sizeof error_.value},
-                                     {error_.range, sizeof error_.range}, {error_.message, sizeof error_.message}}) {
+    for (const auto& [text, size] : {std::pair<const char*, size_t>{error_.argument, sizeof error_.argument},
+                                     {error_.value, sizeof error_.value},
+                                     {error_.range, sizeof error_.range},
+                                     {error_.message, sizeof error_.message}}) {
       if (strnlen(text, size) == size) return broken("a string without NUL");
       if (!valid_utf8(text)) return broken("invalid UTF-8");
     }
@@ -134,14 +210,19 @@ class Life {
   }
   void set(const char* name, const ctconv_value& value) {
     said_ += std::string("set ") + name + " tag " + std::to_string(value.tag) + " i " + std::to_string(value.i);
-    for (int64_t n = 0; value.items && n < value.i && n < 8; ++n) said_ += (n ? ", " : ": ") + std::to_string(value.items[n].i);
+    for (int64_t n = 0; value.items && n < value.i && n < 8; ++n)
+      said_ += (n ? ", " : ": ") + std::to_string(value.items[n].i);
     said_ += " -> " + std::string(ctconv_status_name(ctconv_desc_set(desc_, name, &value))) + "\n";
   }
   void describe_arguments(const char* dialect);
   ctconv_tensor shaped(std::vector<int64_t>& shape, uint8_t code, uint8_t bits) {
     ctconv_tensor t = {};
-    t.device_type = CTCONV_DEVICE_CPU, t.ndim = static_cast<int32_t>(shape.size()), t.shape = shape.data();
-    t.dtype_code = code, t.dtype_bits = bits, t.dtype_lanes = 1;
+    t.device_type = CTCONV_DEVICE_CPU;
+    t.ndim = static_cast<int32_t>(shape.size());
+    t.shape = shape.data();
+    t.dtype_code = code;
+    t.dtype_bits = bits;
+    t.dtype_lanes = 1;
     return t;
   }
   std::string use();
@@ -163,7 +244,9 @@ class Life {
 // Plausible arguments first, then up to three of them (or strangers) replaced by anything.
 void Life::describe_arguments(const char* dialect) {
   const std::string name = dialect;
-  rank_ = name.find("1d") != std::string::npos || name.find("1D") != std::string::npos ? 1 : name.find("3d") != std::string::npos || name.find("3D") != std::string::npos ? 3 : 2;
+  rank_ = name.find("1d") != std::string::npos || name.find("1D") != std::string::npos   ? 1
+          : name.find("3d") != std::string::npos || name.find("3D") != std::string::npos ? 3
+                                                                                         : 2;
   const bool lists = name.find("keras") != std::string::npos || name.find("onnx") != std::string::npos;
   const int64_t groups = make_.chance(4) ? 2 : 1;
   in_ = groups * make_.modest();
@@ -176,34 +259,50 @@ void Life::describe_arguments(const char* dialect) {
     const std::string n = a.name;
     std::vector<ctconv_value> items(rank_);
     const auto per_axis = [&](int64_t least) {
-      if (make_.chance(2) && n != "kernel_size" && !lists) return set(a.name, make_.integer(least + static_cast<int64_t>(s_.below(3))));
+      if (make_.chance(2) && n != "kernel_size" && !lists)
+        return set(a.name, make_.integer(least + static_cast<int64_t>(s_.below(3))));
       for (auto& item : items) item = make_.integer(least + static_cast<int64_t>(s_.below(3)));
       ctconv_value v = {};
-      v.tag = lists ? CTCONV_VALUE_LIST : CTCONV_VALUE_TUPLE, v.i = static_cast<int64_t>(rank_), v.items = items.data();
+      v.tag = lists ? CTCONV_VALUE_LIST : CTCONV_VALUE_TUPLE;
+      v.i = static_cast<int64_t>(rank_);
+      v.items = items.data();
       set(a.name, v);
     };
-    if (n == "in_channels" || n == "in_channel") set(a.name, make_.integer(in_));
-    else if (n == "out_channels" || n == "out_channel" || n == "filters" || n == "num_filters") set(a.name, make_.integer(out));
-    else if (n == "groups" || n == "group") { if (groups > 1) set(a.name, make_.integer(groups)); }
-    else if (n == "kernel_size" || n == "filter_size") {
-      if (name.find("Conv1dTranspose") != std::string::npos && name.find("mindspore") != std::string::npos) set(a.name, make_.integer(make_.modest()));
-      else per_axis(1);
-    }
-    else if ((n == "stride" || n == "strides" || n == "dilation" || n == "dilations") && make_.chance(2)) {
-      if (name.find("mindspore.nn.Conv1d") != std::string::npos) set(a.name, make_.integer(make_.modest()));
-      else per_axis(1);
-    }
-    else if ((n == "padding" || n == "pad_begin" || n == "pad_end" || n == "output_padding" || n == "zero_tail") && make_.chance(3)) per_axis(0);
-    else if (a.required) set(a.name, make_.integer(make_.modest()));
+    if (n == "in_channels" || n == "in_channel")
+      set(a.name, make_.integer(in_));
+    else if (n == "out_channels" || n == "out_channel" || n == "filters" || n == "num_filters")
+      set(a.name, make_.integer(out));
+    else if (n == "groups" || n == "group") {
+      if (groups > 1) set(a.name, make_.integer(groups));
+    } else if (n == "kernel_size" || n == "filter_size") {
+      if (name.find("Conv1dTranspose") != std::string::npos && name.find("mindspore") != std::string::npos)
+        set(a.name, make_.integer(make_.modest()));
+      else
+        per_axis(1);
+    } else if ((n == "stride" || n == "strides" || n == "dilation" || n == "dilations") && make_.chance(2)) {
+      if (name.find("mindspore.nn.Conv1d") != std::string::npos)
+        set(a.name, make_.integer(make_.modest()));
+      else
+        per_axis(1);
+    } else if ((n == "padding" || n == "pad_begin" || n == "pad_end" || n == "output_padding" || n == "zero_tail") &&
+               make_.chance(3))
+      per_axis(0);
+    else if (a.required)
+      set(a.name, make_.integer(make_.modest()));
   }
   for (uint64_t n = s_.below(4); n > 0; --n) {
-    if (make_.chance(30)) set("no_such_argument", make_.value());
-    else set(names[s_.below(names.size())].c_str(), make_.chance(2) ? make_.integer(make_.number()) : make_.chance(2) ? make_.sequence(rank_, 0) : make_.value());
+    if (make_.chance(30))
+      set("no_such_argument", make_.value());
+    else
+      set(names[s_.below(names.size())].c_str(), make_.chance(2)   ? make_.integer(make_.number())
+                                                 : make_.chance(2) ? make_.sequence(rank_, 0)
+                                                                   : make_.value());
   }
 }
 
 std::string Life::run() {
-  const char* dialect = ctconv_dialect_name(static_cast<int32_t>(s_.below(static_cast<uint64_t>(ctconv_dialect_count()))));
+  const char* dialect =
+      ctconv_dialect_name(static_cast<int32_t>(s_.below(static_cast<uint64_t>(ctconv_dialect_count()))));
   said_ += std::string(dialect) + "\n";
   if (!fine("desc_create", ctconv_desc_create(dialect, &desc_, &error_))) return fault_;
   describe_arguments(dialect);
@@ -229,7 +328,10 @@ std::string Life::use() {
   if (make_.chance(12)) x_shape.resize(s_.below(9));
   const bool f64 = make_.chance(6), f16 = !f64 && make_.chance(6);
   ctconv_tensor x = shaped(x_shape, CTCONV_DTYPE_FLOAT, f64 ? 64 : f16 ? 16 : 32);
-  if (make_.chance(30)) x.dtype_code = static_cast<uint8_t>(s_.below(256)), x.dtype_bits = static_cast<uint8_t>(s_.below(256));
+  if (make_.chance(30)) {
+    x.dtype_code = static_cast<uint8_t>(s_.below(256));
+    x.dtype_bits = static_cast<uint8_t>(s_.below(256));
+  }
 
   ctconv_spec w_spec, b_spec, y_spec;
   const ctconv_status specified = ctconv_desc_weight_spec(desc_, &x, &w_spec, &b_spec, &error_);
@@ -238,7 +340,10 @@ std::string Life::use() {
 
   ctconv_call call = CTCONV_CALL_INIT;
   call.x = &x;
-  if (make_.chance(6)) size_ = make_.chance(2) ? make_.sequence(rank_, 0) : make_.value(), call.output_size = &size_;
+  if (make_.chance(6)) {
+    size_ = make_.chance(2) ? make_.sequence(rank_, 0) : make_.value();
+    call.output_size = &size_;
+  }
   std::vector<int64_t> w_shape;
   ctconv_tensor w = {};
   if (specified == CTCONV_OK) {
@@ -273,22 +378,35 @@ std::string Life::use() {
     for (int32_t a = 0; a < ndim; ++a) n *= static_cast<double>(shape[a] > 0 ? shape[a] : 0);
     return n;  // an extent below 0 is refused before anybody looks at the data
   };
-  const double x_count = count(x.shape, x.ndim), w_count = count(w.shape, w.ndim), y_count = count(y_spec.shape, y_spec.ndim);
+  const double x_count = count(x.shape, x.ndim), w_count = count(w.shape, w.ndim),
+               y_count = count(y_spec.shape, y_spec.ndim);
   if (x_count * w_count > 1e6 || y_count > 1e5 || x_count > 1e5 || w_count > 1e5 || bytes > (1 << 24)) return "";
   const size_t element = x.dtype_bits / 8;
-  std::vector<unsigned char> x_data(static_cast<size_t>(x_count) * element + 1, 0), w_data(static_cast<size_t>(w_count) * element + 1, 0);
+  std::vector<unsigned char> x_data(static_cast<size_t>(x_count) * element + 1, 0),
+      w_data(static_cast<size_t>(w_count) * element + 1, 0);
   std::vector<unsigned char> y_data(static_cast<size_t>(y_count) * element + 64, 0xA5), workspace(bytes + 1);
   for (size_t n = element - 1; n < x_data.size(); n += element) x_data[n] = 0x3C;  // some positive number in every type
-  x.data = x_data.data(), w.data = w_data.data(), call.weight = &w;
+  x.data = x_data.data();
+  w.data = w_data.data();
+  call.weight = &w;
   ctconv_tensor y = {};
-  y.data = y_data.data(), y.device_type = CTCONV_DEVICE_CPU, y.ndim = y_spec.ndim, y.dtype_code = y_spec.dtype_code;
-  y.dtype_bits = y_spec.dtype_bits, y.dtype_lanes = y_spec.dtype_lanes, y.shape = y_spec.shape;
+  y.data = y_data.data();
+  y.device_type = CTCONV_DEVICE_CPU;
+  y.ndim = y_spec.ndim;
+  y.dtype_code = y_spec.dtype_code;
+  y.dtype_bits = y_spec.dtype_bits;
+  y.dtype_lanes = y_spec.dtype_lanes;
+  y.shape = y_spec.shape;
   call.y = &y;
-  if (make_.chance(2)) call.workspace = workspace.data(), call.workspace_bytes = bytes;
+  if (make_.chance(2)) {
+    call.workspace = workspace.data();
+    call.workspace_bytes = bytes;
+  }
   const ctconv_status ran = ctconv_execute(op_, &call, &error_);
   if (!fine("execute", ran)) return fault_;
   size_t written = 0;
-  for (size_t n = 0; n < y_data.size(); ++n) written += y_data[n] != 0xA5 && (ran != CTCONV_OK || n >= y_data.size() - 64);
+  for (size_t n = 0; n < y_data.size(); ++n)
+    written += y_data[n] != 0xA5 && (ran != CTCONV_OK || n >= y_data.size() - 64);
   if (written != 0) return ran == CTCONV_OK ? "execute: wrote beyond y" : "execute: a failure wrote to y";
   if (ran == CTCONV_OK) ++counts_.executed;
   return "";

@@ -22,10 +22,10 @@ std::string show(ctconv_status status, const Error& e) {
 
 std::string problem_texts() {
   std::string s;
-  for (const char* text : {"f32 n1 g1 ci2 co3 i1234 k3 s2 o2469 leaky_relu:0.015625",
-                           "f64 n1 g1 ci1 co1 i5 k1 o5 clip:-0.5:6.25",
-                           "f32 n1 g1 ci1 co1 i5 k1 o5 clip:-1e-300:1.7976931348623157e+308",
-                           "f32 n1 g1 ci1 co1 i5 k1 o5 leaky_relu:0,5"}) {
+  for (const char* text :
+       {"f32 n1 g1 ci2 co3 i1234 k3 s2 o2469 leaky_relu:0.015625", "f64 n1 g1 ci1 co1 i5 k1 o5 clip:-0.5:6.25",
+        "f32 n1 g1 ci1 co1 i5 k1 o5 clip:-1e-300:1.7976931348623157e+308",
+        "f32 n1 g1 ci1 co1 i5 k1 o5 leaky_relu:0,5"}) {
     const auto problem = ctconv::problem_from_text(text);
     s += problem.ok() ? ctconv::to_text(*problem) : problem.status().detail().message;
     s += "\n";
@@ -45,7 +45,8 @@ std::string messages() {
     const ctconv_status status = ctconv_desc_validate(desc.get(), &e);
     s += show(status, e);
   }
-  for (const char* name : {"TORCH.NN.CONVTRANSPOSE1D", "keras.layers.conv1dtranspose", "mindspore.nn.Conv1DTranspose"}) {
+  for (const char* name :
+       {"TORCH.NN.CONVTRANSPOSE1D", "keras.layers.conv1dtranspose", "mindspore.nn.Conv1DTranspose"}) {
     ctconv_desc* desc = nullptr;
     Error e;
     const ctconv_status status = ctconv_desc_create(name, &desc, &e);
@@ -79,7 +80,9 @@ std::string folded_names() {
 std::string described() {
   Conv conv;
   Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co}), y(conv.y_shape());
-  x.integers(1), w.integers(2), b.integers(3);
+  x.integers(1);
+  w.integers(2);
+  b.integers(3);
   ctconv_options options = CTCONV_OPTIONS_INIT;
   options.activation = CTCONV_ACTIVATION_LEAKY_RELU;
   options.activation_alpha = 0.015625;

@@ -5,6 +5,7 @@ In:   locale_tests, the command line and a library that sets a locale in front o
 Out:  exit 0, or what differed and exit 1. No localedef or no locale sources (package locales): exit 1, with the reason.
 Usage: run.py --tests PROGRAM [--cli PROGRAM --preload LIBRARY]
 """
+
 import argparse
 import os
 import re
@@ -22,7 +23,17 @@ COMMANDS = [
     ["shape", "torch.nn.ConvTranspose2d", LAYER.replace(": 2}", ": 1.25e-7}"), "-x", "1,3,5,5"],
     ["--json", "shape", "TORCH.NN.CONVTRANSPOSE1D", LAYER, "-x", "1,3,5"],
     ["shape", "torch.nn.convtranspose2D", LAYER, "-x", "1,3,5,5"],
-    ["explain", "torch.nn.ConvTranspose2d", LAYER, "-x", "1,3,7,5", "--engine", "reference", "--activation", "leaky_relu"],
+    [
+        "explain",
+        "torch.nn.ConvTranspose2d",
+        LAYER,
+        "-x",
+        "1,3,7,5",
+        "--engine",
+        "reference",
+        "--activation",
+        "leaky_relu",
+    ],
 ]
 
 

@@ -46,7 +46,11 @@ TEST_CASE("native: layers of generators, decoders and vocoders equal the referen
       {1, 96, 64, {one, one, {.i = 40, .k = 16, .s = 8, .lo = 4}}, 4},
       {1, 5, 3, {one, one, {.i = 5000, .k = 8, .s = 4, .lo = 2}}, 2},
       {2, 24, 2, {one, {.i = 60, .k = 5, .s = 2, .lo = 2}, {.i = 50, .k = 5, .s = 2, .lo = 2}}, 1},
-      {1, 16, 4, {{{.i = 9, .k = 4, .s = 2, .lo = 1}, {.i = 12, .k = 4, .s = 2, .lo = 1}, {.i = 17, .k = 4, .s = 2, .lo = 1}}}, 1},
+      {1,
+       16,
+       4,
+       {{{.i = 9, .k = 4, .s = 2, .lo = 1}, {.i = 12, .k = 4, .s = 2, .lo = 1}, {.i = 17, .k = 4, .s = 2, .lo = 1}}},
+       1},
       {1, 3, 48, {one, {.i = 30, .k = 2, .s = 2}, {.i = 60, .k = 2, .s = 2}}, 0},
       {1, 40, 33, {one, {.i = 21, .k = 3}, {.i = 35, .k = 3}}, 0},
   };
@@ -55,11 +59,18 @@ TEST_CASE("native: layers of generators, decoders and vocoders equal the referen
     for (const bool last : {false, true}) {
       for (const Engine& engine : {kNativeEngine, kPositions, kChannels, kMerged}) {
         Problem p;
-        p.rank = 3, p.n = size.n, p.ci = size.ci, p.co = size.co, p.axis = size.axis;
+        p.rank = 3;
+        p.n = size.n;
+        p.ci = size.ci;
+        p.co = size.co;
+        p.axis = size.axis;
         for (Axis& a : p.axis) a.o = (a.i - 1) * a.s + a.k - a.lo - (a.k > 1 ? size.hi : 0);
         p.bias = last;
-        p.act.kind = static_cast<Epilogue::Kind>(rng() % 6), p.act.alpha = -0.25, p.act.beta = 0.5;
-        p.x = layout(p, false, last, 0), p.y = layout(p, true, last, 0);
+        p.act.kind = static_cast<Epilogue::Kind>(rng() % 6);
+        p.act.alpha = -0.25;
+        p.act.beta = 0.5;
+        p.x = layout(p, false, last, 0);
+        p.y = layout(p, true, last, 0);
         p.w = {p.taps() * p.co * p.ci, p.taps() * p.co, p.taps(), {p.axis[1].k * p.axis[2].k, p.axis[2].k, 1}};
         const int workers = 1 + static_cast<int>(rng() % 5);
         const Outcome o = compare(engine, p, rng, workers);
@@ -89,11 +100,18 @@ TEST_CASE("native: wide and long depthwise layers equal the reference in every t
   for (const Size& size : sizes) {
     for (Dtype type : {Dtype::kF16, Dtype::kBf16, Dtype::kF32, Dtype::kF64}) {
       Problem p;
-      p.rank = 3, p.dtype = type, p.n = size.n, p.groups = size.channels, p.axis = size.axis;
+      p.rank = 3;
+      p.dtype = type;
+      p.n = size.n;
+      p.groups = size.channels;
+      p.axis = size.axis;
       for (Axis& a : p.axis) a.o = (a.i - 1) * a.s + (a.k - 1) * a.d + 1 - 2 * a.lo;
       p.bias = true;
-      p.act.kind = static_cast<Epilogue::Kind>(rng() % 6), p.act.alpha = -0.25, p.act.beta = 0.5;
-      p.x = layout(p, false, true, size.gap), p.y = layout(p, true, true, size.gap);
+      p.act.kind = static_cast<Epilogue::Kind>(rng() % 6);
+      p.act.alpha = -0.25;
+      p.act.beta = 0.5;
+      p.x = layout(p, false, true, size.gap);
+      p.y = layout(p, true, true, size.gap);
       p.w = {p.taps(), p.taps(), p.taps(), {p.axis[1].k * p.axis[2].k, p.axis[2].k, 1}};
       const Outcome o = compare(kDepthwise, p, rng, 1 + static_cast<int>(rng() % 3));
       INFO(text(p) << "\n  " << o.form << "\n  " << o.why);
@@ -134,7 +152,8 @@ TEST_CASE("native: weights that are not finite are left to the reference") {
   std::mt19937_64 rng(3);
   Problem p;
   p.axis[2] = {.i = 9, .o = 19, .k = 3, .s = 2, .d = 1, .lo = 0, .tail = 0};
-  p.x = layout(p, false, false, 0), p.y = layout(p, true, false, 0);
+  p.x = layout(p, false, false, 0);
+  p.y = layout(p, true, false, 0);
   p.w = {3, 3, 3, {3, 3, 1}};
   for (float bad : {INFINITY, -INFINITY, NAN}) {
     auto k = kNativeEngine.plan(p, {});

@@ -27,7 +27,11 @@ TEST_CASE("geometry: phases and stretches cover every output row with its own ta
   auto pick = [&](int64_t a, int64_t b) { return std::uniform_int_distribution<int64_t>(a, b)(rng); };
   for (int round = 0; round < 2000; ++round) {
     Axis a;
-    a.i = pick(1, 9), a.k = pick(1, 7), a.s = pick(1, 9), a.d = pick(1, 5), a.lo = pick(-3, 9);
+    a.i = pick(1, 9);
+    a.k = pick(1, 7);
+    a.s = pick(1, 9);
+    a.d = pick(1, 5);
+    a.lo = pick(-3, 9);
     a.o = pick(1, 40);
     const AxisPhases phases = phases_of(a);
     std::vector<int> seen(static_cast<size_t>(a.o), 0);

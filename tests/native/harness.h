@@ -138,11 +138,17 @@ inline ActivationLayout layout(const Problem& p, bool output, bool last, int64_t
   if (last) {
     l.c = 1;
     int64_t s = c + gap;
-    for (int a = 2; a >= 0; --a) l.axis[static_cast<size_t>(a)] = s, s *= size(a);
+    for (int a = 2; a >= 0; --a) {
+      l.axis[static_cast<size_t>(a)] = s;
+      s *= size(a);
+    }
     l.n = s + gap;
   } else {
     int64_t s = 1;
-    for (int a = 2; a >= 0; --a) l.axis[static_cast<size_t>(a)] = s, s *= size(a);
+    for (int a = 2; a >= 0; --a) {
+      l.axis[static_cast<size_t>(a)] = s;
+      s *= size(a);
+    }
     l.c = s + gap;
     l.n = l.c * (c + gap);
   }

@@ -75,7 +75,9 @@ bool conversions() {
   }
   for (auto kind : {Epilogue::kRelu, Epilogue::kLeakyRelu, Epilogue::kTanh, Epilogue::kSigmoid, Epilogue::kClip}) {
     Epilogue e;
-    e.kind = kind, e.alpha = kind == Epilogue::kClip ? -0.5 : 0.1, e.beta = 0.75;
+    e.kind = kind;
+    e.alpha = kind == Epilogue::kClip ? -0.5 : 0.1;
+    e.beta = 0.75;
     out = f;
     s.activate(e, out.data(), static_cast<int64_t>(out.size()));
     for (size_t k = 0; k < f.size(); ++k) {

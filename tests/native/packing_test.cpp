@@ -78,7 +78,9 @@ void same_key_same_bytes(const Engine& engine, uint64_t seed, int ops, int calls
 TEST_CASE("native: one packing key, one packing, whatever the planner chooses") {
   same_key_same_bytes(kNativeEngine, 21, 400, 20);
 }
-TEST_CASE("native: one packing key, one packing, in the form positions") { same_key_same_bytes(kPositions, 22, 300, 20); }
+TEST_CASE("native: one packing key, one packing, in the form positions") {
+  same_key_same_bytes(kPositions, 22, 300, 20);
+}
 TEST_CASE("native: one packing key, one packing, in the form channels") { same_key_same_bytes(kChannels, 23, 300, 20); }
 TEST_CASE("native: one packing key, one packing, with phases in lanes") { same_key_same_bytes(kMerged, 24, 300, 20); }
 

@@ -38,15 +38,32 @@ inline Problem random_problem(std::mt19937_64& rng) {
   while (p.out_elements() * p.ci * p.taps() > 2000000 && p.groups > 1) p.groups = (p.groups + 1) / 2;
   p.x = layout(p, false, pick(0, 1) == 1, pick(0, 2) == 0 ? pick(1, 5) : 0);
   p.y = layout(p, true, pick(0, 1) == 1, pick(0, 2) == 0 ? pick(1, 5) : 0);
-  if (pick(0, 9) == 0) p.x.axis[2] *= 2, p.x.axis[1] *= 2, p.x.axis[0] *= 2, p.x.c *= 2, p.x.n *= 2;
-  if (pick(0, 9) == 0) p.y.axis[2] *= 2, p.y.axis[1] *= 2, p.y.axis[0] *= 2, p.y.c *= 2, p.y.n *= 2;
+  if (pick(0, 9) == 0) {
+    p.x.axis[2] *= 2;
+    p.x.axis[1] *= 2;
+    p.x.axis[0] *= 2;
+    p.x.c *= 2;
+    p.x.n *= 2;
+  }
+  if (pick(0, 9) == 0) {
+    p.y.axis[2] *= 2;
+    p.y.axis[1] *= 2;
+    p.y.axis[0] *= 2;
+    p.y.c *= 2;
+    p.y.n *= 2;
+  }
   p.w.tap[2] = 1;
   p.w.tap[1] = p.axis[2].k;
   p.w.tap[0] = p.w.tap[1] * p.axis[1].k;
   p.w.co = p.taps();
   p.w.ci = p.w.co * p.co;
   p.w.g = p.w.ci * p.ci;
-  if (pick(0, 2) == 0) std::swap(p.w.co, p.w.ci), p.w.co *= 1, p.w.ci = p.taps(), p.w.co = p.taps() * p.ci;
+  if (pick(0, 2) == 0) {
+    std::swap(p.w.co, p.w.ci);
+    p.w.co *= 1;
+    p.w.ci = p.taps();
+    p.w.co = p.taps() * p.ci;
+  }
   p.bias = pick(0, 1) == 1;
   p.act.kind = pick(0, 1) ? Epilogue::kNone : static_cast<Epilogue::Kind>(pick(0, 5));
   p.act.alpha = p.act.kind == Epilogue::kClip ? -0.5 : 0.1;
@@ -96,18 +113,28 @@ Outcome compare(const Engine& engine, const Problem& p, std::mt19937_64& rng, in
   const Runner runner = workers == 1 ? Runner() : Runner(&threads_for, &workers, workers);
   std::vector<char> packed(k.packed_bytes() + 64), scratch(k.scratch_bytes() + 64 + guard, static_cast<char>(0x7f));
   CallMemory m;
-  m.x = x.data(), m.w = w.data(), m.y = y.data(), m.bias = b;
+  m.x = x.data();
+  m.w = w.data();
+  m.y = y.data();
+  m.bias = b;
   m.packed = align_up(packed.data());
   m.scratch = align_up(scratch.data());
   auto finite = k.pack(w.data(), align_up(packed.data()), runner);
   if (!finite.ok() || !*finite) {
-    out.same = false, out.why = "pack";
+    out.same = false;
+    out.why = "pack";
     return out;
   }
   const char* scratch_end = static_cast<char*>(m.scratch) + k.scratch_bytes();
-  if (!k.run(m, runner).ok()) out.same = false, out.why = "run";
+  if (!k.run(m, runner).ok()) {
+    out.same = false;
+    out.why = "run";
+  }
   for (const char* q = scratch_end; q < scratch.data() + scratch.size(); ++q) {
-    if (*q != static_cast<char>(0x7f)) out.same = false, out.why = "wrote past its scratch";
+    if (*q != static_cast<char>(0x7f)) {
+      out.same = false;
+      out.why = "wrote past its scratch";
+    }
   }
   reference<T>(p, x.data(), w.data(), b, expected.data());
   if (y.memory != expected.memory) {

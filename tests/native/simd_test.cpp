@@ -1,6 +1,8 @@
 // The vector routines one by one, at every odd size, on every instruction set: what is right is a loop of three lines.
 //
 //   Every destination lies between guard values; what a routine must not write stays as it was.
+#include "src/engine/native/simd.h"
+
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <cstring>
@@ -11,7 +13,6 @@
 
 #include "hwy/targets.h"
 #include "src/base/half.h"
-#include "src/engine/native/simd.h"
 
 namespace ctconv::native_test {
 namespace {
@@ -30,7 +31,10 @@ void on_every_target(const std::function<void()>& body) {
     hwy::SetSupportedTargetsForTest(target);
     hwy::GetChosenTarget().Update(target);
     INFO(hwy::TargetName(target));
-    if (native::simd<float>().lanes != 0) body(), ++ran;
+    if (native::simd<float>().lanes != 0) {
+      body();
+      ++ran;
+    }
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().DeInit();
@@ -48,8 +52,7 @@ std::vector<T> numbers(int64_t count) {
 template <class T>
 struct Pair {
   std::vector<T> got, want;
-  explicit Pair(int64_t count)
-      : got(static_cast<size_t>(count + 2 * kGuard), static_cast<T>(kUntouched)), want(got) {}
+  explicit Pair(int64_t count) : got(static_cast<size_t>(count + 2 * kGuard), static_cast<T>(kUntouched)), want(got) {}
   T* out() { return got.data() + kGuard; }
   T& at(int64_t index) { return want[static_cast<size_t>(kGuard + index)]; }
   bool same() const { return std::memcmp(got.data(), want.data(), got.size() * sizeof(T)) == 0; }
@@ -184,7 +187,10 @@ std::vector<float> to_narrow(Dtype type) {
     std::memcpy(&v, &between, sizeof v);
     for (float w : {v, std::nextafter(v, INFINITY), std::nextafter(v, -INFINITY)}) out.push_back(w);
   }
-  for (float v : {65504.0f, 65519.99f, 65520.0f, 65536.0f, 3.4e38f, INFINITY}) out.push_back(v), out.push_back(-v);
+  for (float v : {65504.0f, 65519.99f, 65520.0f, 65536.0f, 3.4e38f, INFINITY}) {
+    out.push_back(v);
+    out.push_back(-v);
+  }
   std::mt19937 rng(4);
   for (int k = 0; k < 1 << 18; ++k) {
     const uint32_t bits = rng();
@@ -222,16 +228,28 @@ void conversions(Dtype type) {
 }  // namespace
 
 TEST_CASE("simd: rows are interleaved, also 5, 7 and 9 of them") {
-  on_every_target([] { interleaves<float>(), interleaves<double>(); });
+  on_every_target([] {
+    interleaves<float>();
+    interleaves<double>();
+  });
 }
 TEST_CASE("simd: matrices of odd sizes are transposed") {
-  on_every_target([] { transposes<float>(), transposes<double>(); });
+  on_every_target([] {
+    transposes<float>();
+    transposes<double>();
+  });
 }
 TEST_CASE("simd: parts of rows are copied to their last element and no further") {
-  on_every_target([] { copies<float>(), copies<double>(); });
+  on_every_target([] {
+    copies<float>();
+    copies<double>();
+  });
 }
 TEST_CASE("simd: loads and stores of every length and stride") {
-  on_every_target([] { loads_and_stores<float>(Dtype::kF32), loads_and_stores<double>(Dtype::kF64); });
+  on_every_target([] {
+    loads_and_stores<float>(Dtype::kF32);
+    loads_and_stores<double>(Dtype::kF64);
+  });
 }
 TEST_CASE("simd: f16 and bf16 convert by their definition") {
   for (Dtype type : {Dtype::kF16, Dtype::kBf16}) {

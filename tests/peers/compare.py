@@ -2,23 +2,45 @@
 
 In:  a case (wire.py) and a peer's reply.   Out: None where they agree, else what differs: shape, values, we refuse, they refuse, kind.
 """
+
 import numpy as np
 
 import ctconv
 from wire import decode_all, make_bias, make_weight, make_x, values_of
 
 # What a Python class of a peer may stand for: our kinds 1 type, 2 value, 3 shape (also a ValueError). The first class listed here decides.
-KINDS = {"TypeError": {1}, "NotImplementedError": {1}, "ValueError": {2, 3}, "ZeroDivisionError": {2}, "AssertionError": {2, 3}, "IndexError": {2, 3},
-         "OverflowError": {2, 3}, "UnboundLocalError": {1, 2, 3}, "AttributeError": {1, 2, 3}, "RuntimeError": {1, 2, 3}, "Exception": {1, 2, 3}}
+KINDS = {
+    "TypeError": {1},
+    "NotImplementedError": {1},
+    "ValueError": {2, 3},
+    "ZeroDivisionError": {2},
+    "AssertionError": {2, 3},
+    "IndexError": {2, 3},
+    "OverflowError": {2, 3},
+    "UnboundLocalError": {1, 2, 3},
+    "AttributeError": {1, 2, 3},
+    "RuntimeError": {1, 2, 3},
+    "Exception": {1, 2, 3},
+}
 
 
 def ours(case):
     args, call = decode_all(case["args"]), decode_all(case["call"])
     try:
-        x_type = case["x_dtype"] if ".static." in case["dialect"] else "float32"  # only a static graph's parameters follow x
+        x_type = (
+            case["x_dtype"] if ".static." in case["dialect"] else "float32"
+        )  # only a static graph's parameters follow x
         w_shape = case["w_shape"] or ctconv.weight_shape(case["dialect"], args, case["x_shape"], x_type)
-        b_shape = [case["bias"]] if case["bias"] else None if case["w_shape"] else ctconv.bias_shape(case["dialect"], args, case["x_shape"], x_type)
-        dtype = case["x_dtype"] if ".static." in case["dialect"] else case["w_dtype"]  # a static graph makes its parameters like x
+        b_shape = (
+            [case["bias"]]
+            if case["bias"]
+            else None
+            if case["w_shape"]
+            else ctconv.bias_shape(case["dialect"], args, case["x_shape"], x_type)
+        )
+        dtype = (
+            case["x_dtype"] if ".static." in case["dialect"] else case["w_dtype"]
+        )  # a static graph makes its parameters like x
         bias = None if b_shape is None else make_bias(b_shape, dtype)
         weight, x = make_weight(w_shape, dtype), make_x(case["x_shape"], case["x_dtype"])
         if case["w_shape"]:  # a function: its tensors come together and are judged together
@@ -27,7 +49,13 @@ def ours(case):
             y = ctconv.Layer(case["dialect"], args, weight, bias)(x, **call)
         return {"shape": list(y.shape), "dtype": str(y.dtype), "values": y, "weight_shape": list(w_shape)}
     except ctconv.Error as error:
-        return {"name": error.name.removeprefix("CTCONV_ERR_"), "kind": error.kind, "message": str(error), "argument": error.argument, "value": error.value}
+        return {
+            "name": error.name.removeprefix("CTCONV_ERR_"),
+            "kind": error.kind,
+            "message": str(error),
+            "argument": error.argument,
+            "value": error.value,
+        }
 
 
 def difference(mine, theirs):
@@ -39,7 +67,11 @@ def difference(mine, theirs):
         return "we refuse"
     if "raised" in theirs:
         return "they refuse"
-    if mine["shape"] != theirs["shape"] or mine["weight_shape"] != theirs["weight_shape"] or mine["dtype"] != theirs["dtype"]:
+    if (
+        mine["shape"] != theirs["shape"]
+        or mine["weight_shape"] != theirs["weight_shape"]
+        or mine["dtype"] != theirs["dtype"]
+    ):
         return "shape"
     return None if np.array_equal(mine["values"].astype("f8"), values_of(theirs)) else "values"
 

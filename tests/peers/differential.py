@@ -7,6 +7,7 @@ Usage: differential.py [--count 2000] [--seed N] [--only NUMBER] [dialect ...]  
 Out: per dialect the number of agreements, the allowed differences by rule (allowed.py gives the reason of each), and every other difference with
      the seed and number that make it again. Exit 1 where there is one, 77 where no peer is set.
 """
+
 import argparse
 import json
 import os
@@ -24,7 +25,12 @@ from generate import draw
 from wire import decode_all
 
 HERE = pathlib.Path(__file__).resolve().parent
-PEERS = {"torch": "CTCONV_PEER_TORCH", "paddle": "CTCONV_PEER_PADDLE", "mindspore": "CTCONV_PEER_MINDSPORE", "onnx": "CTCONV_PEER_ONNX"}
+PEERS = {
+    "torch": "CTCONV_PEER_TORCH",
+    "paddle": "CTCONV_PEER_PADDLE",
+    "mindspore": "CTCONV_PEER_MINDSPORE",
+    "onnx": "CTCONV_PEER_ONNX",
+}
 PATIENCE, FIRST_PATIENCE = 20, 300  # seconds for one answer, and for the first of a process, which imports its package
 
 
@@ -38,7 +44,14 @@ class Peer:
         if self.process is None or self.process.poll() is not None:
             environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
             self.patience = FIRST_PATIENCE
-            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env=environment,
+            )
         timer = threading.Timer(self.patience, self.process.kill)
         timer.start()
         try:
@@ -63,8 +76,16 @@ class Peer:
 def show(case, number, what, mine, theirs):
     plain = {k: v for k, v in case.items() if k != "clean" and v not in (None, 0, {}, "float32")}
     plain["args"] = decode_all(case["args"])
-    left = f"{mine['name']}: {mine['message']}" if "name" in mine else f"{mine['shape']} weight {mine['weight_shape']} {mine['dtype']}"
-    right = f"{theirs['raised'][0]}: {theirs['message'][:200]!r}" if "raised" in theirs else f"{theirs['shape']} weight {theirs['weight_shape']} {theirs['dtype']}"
+    left = (
+        f"{mine['name']}: {mine['message']}"
+        if "name" in mine
+        else f"{mine['shape']} weight {mine['weight_shape']} {mine['dtype']}"
+    )
+    right = (
+        f"{theirs['raised'][0]}: {theirs['message'][:200]!r}"
+        if "raised" in theirs
+        else f"{theirs['shape']} weight {theirs['weight_shape']} {theirs['dtype']}"
+    )
     print(f"  DIFFERENT ({what}) number {number}: {plain}\n    ctconv: {left}\n    peer:   {right}", flush=True)
 
 
@@ -74,7 +95,9 @@ def run(dialect, peer, seed, numbers, shown):
         case = draw(dialect, seed, number)
         mine, theirs = ours(case), peer.ask(case)
         what = difference(mine, theirs)
-        counts["refused by both" if what is None and "name" in mine else "same values" if what is None else "different"] += 1
+        counts[
+            "refused by both" if what is None and "name" in mine else "same values" if what is None else "different"
+        ] += 1
         if what is None:
             continue
         rule = rule_for(case, what, mine, theirs)
@@ -84,8 +107,11 @@ def run(dialect, peer, seed, numbers, shown):
                 show(case, number, what, mine, theirs)
         else:
             rules[rule] += 1
-    print(f"{dialect}: {len(numbers)} calls, {counts['same values']} same values, {counts['refused by both']} refused by both, "
-          f"{sum(rules.values())} allowed differences, {bad} others", flush=True)
+    print(
+        f"{dialect}: {len(numbers)} calls, {counts['same values']} same values, {counts['refused by both']} refused by both, "
+        f"{sum(rules.values())} allowed differences, {bad} others",
+        flush=True,
+    )
     for rule, count in sorted(rules.items()):
         print(f"    {count:5d}  {rule}")
     return bad
@@ -94,7 +120,11 @@ def run(dialect, peer, seed, numbers, shown):
 def executables():
     found = {family: os.environ[name] for family, name in PEERS.items() if os.environ.get(name)}
     torch = found.get("torch")
-    if "onnx" not in found and torch and subprocess.run([torch, "-c", "import onnx, onnxruntime"], stderr=subprocess.DEVNULL).returncode == 0:
+    if (
+        "onnx" not in found
+        and torch
+        and subprocess.run([torch, "-c", "import onnx, onnxruntime"], stderr=subprocess.DEVNULL).returncode == 0
+    ):
         found["onnx"] = torch
     return found
 
@@ -112,7 +142,11 @@ def main():
     bad = ran = 0
     print(f"seed {seed}")
     for family, name in PEERS.items():
-        wanted = [d for d in ctconv.dialects() if d.startswith(family + ".") and (not options.dialects or d.startswith(tuple(options.dialects)))]
+        wanted = [
+            d
+            for d in ctconv.dialects()
+            if d.startswith(family + ".") and (not options.dialects or d.startswith(tuple(options.dialects)))
+        ]
         if family not in found:
             if wanted:
                 print(f"SKIPPED: {name} is not set: {', '.join(wanted)} not compared with the real package")

@@ -5,19 +5,80 @@ Legal calls come from small problems of every form the dialect takes; about half
 a zero, a negative, a wrong tensor, a wrong length. Numbers stay small, so that a peer which accepts nonsense stays fast.
 Lengths: every argument with one entry per axis gets 0, 1, rank - 1, rank, rank + 1, rank + 2, 2 rank and 2 rank + 2 of them.
 """
+
 import copy
 import itertools
 import random
 
 import wire
 
-FAULTS = [0, -1, -2, 1.0, 2.5, "3", "same", None, True, False, (), [], (1,), [2], (1, 1), [1, 2], (2, 1, 1), [1, 1, 2], (1, 1, 1, 1), (0, 1, 1), (1, -1), (1, 0, 2),
-          (1.0, 1, 1), [True, 1], ("1", 1, 1), ((1, 1),), (1, 2, 1, 2, 1, 2), 7, 5]
-NAMES = ["SAME", "VALID", "same", "valid", "pad", "Pad", "NCHW", "NHWC", "NCDHW", "NDHWC", "NCL", "zeros", "reflect", "NOTSET", "SAME_LOWER", "full", ""]
+FAULTS = [
+    0,
+    -1,
+    -2,
+    1.0,
+    2.5,
+    "3",
+    "same",
+    None,
+    True,
+    False,
+    (),
+    [],
+    (1,),
+    [2],
+    (1, 1),
+    [1, 2],
+    (2, 1, 1),
+    [1, 1, 2],
+    (1, 1, 1, 1),
+    (0, 1, 1),
+    (1, -1),
+    (1, 0, 2),
+    (1.0, 1, 1),
+    [True, 1],
+    ("1", 1, 1),
+    ((1, 1),),
+    (1, 2, 1, 2, 1, 2),
+    7,
+    5,
+]
+NAMES = [
+    "SAME",
+    "VALID",
+    "same",
+    "valid",
+    "pad",
+    "Pad",
+    "NCHW",
+    "NHWC",
+    "NCDHW",
+    "NDHWC",
+    "NCL",
+    "zeros",
+    "reflect",
+    "NOTSET",
+    "SAME_LOWER",
+    "full",
+    "",
+]
 
 # Arguments with one entry per axis (pads: two), in all dialects' words.
-PER_AXIS = {"kernel_size", "stride", "padding", "output_padding", "dilation", "output_size", "filter_size", "pad", "kernel_shape", "strides", "pads", "dilations",
-            "output_shape"}
+PER_AXIS = {
+    "kernel_size",
+    "stride",
+    "padding",
+    "output_padding",
+    "dilation",
+    "output_size",
+    "filter_size",
+    "pad",
+    "kernel_shape",
+    "strides",
+    "pads",
+    "dilations",
+    "output_shape",
+}
 
 
 def rank_of(dialect):
@@ -30,10 +91,20 @@ class Draw:
     def __init__(self, dialect, seed, number):
         self.r = random.Random(f"{seed} {dialect} {number}")
         self.rank = self.r.choice([1, 2, 2, 3]) if dialect.startswith("onnx") else rank_of(dialect)
-        self.case = {"dialect": dialect, "args": {}, "x_dtype": "float32", "w_dtype": "float32", "w_shape": None, "bias": 0, "call": {}}
+        self.case = {
+            "dialect": dialect,
+            "args": {},
+            "x_dtype": "float32",
+            "w_dtype": "float32",
+            "w_shape": None,
+            "bias": 0,
+            "call": {},
+        }
         self.groups = self.r.choice([1, 1, 1, 2, 3])
         self.ci, self.co = self.groups * self.r.randint(1, 2), self.groups * self.r.randint(1, 2)
-        self.k, self.s, self.d = ([self.r.choice(c) for _ in range(self.rank)] for c in ([1, 2, 3, 3, 4], [1, 1, 2, 2, 3], [1, 1, 1, 2, 3]))
+        self.k, self.s, self.d = (
+            [self.r.choice(c) for _ in range(self.rank)] for c in ([1, 2, 3, 3, 4], [1, 1, 2, 2, 3], [1, 1, 1, 2, 3])
+        )
         self.i = [self.r.randint(1, 5) for _ in range(self.rank)]
         self.n = self.r.choice([1, 1, 2, 0]) if self.r.random() < 0.2 else self.r.randint(1, 2)
 
@@ -66,15 +137,26 @@ class Draw:
 
 def torch_case(g):
     p = g.pads()
-    for name, value, default in (("stride", g.s, 1), ("padding", p, 0), ("output_padding", g.extra(), 0), ("dilation", g.d, 1)):
+    for name, value, default in (
+        ("stride", g.s, 1),
+        ("padding", p, 0),
+        ("output_padding", g.extra(), 0),
+        ("dilation", g.d, 1),
+    ):
         g.put(name, g.axes(value, True), default)
-    g.put("in_channels", g.ci, always=True), g.put("out_channels", g.co, always=True), g.put("kernel_size", g.axes(g.k, True), always=True)
+    (
+        g.put("in_channels", g.ci, always=True),
+        g.put("out_channels", g.co, always=True),
+        g.put("kernel_size", g.axes(g.k, True), always=True),
+    )
     g.put("groups", g.groups, 1), g.put("bias", g.r.random() < 0.7, True), g.put("padding_mode", "zeros", "zeros")
     x = g.shape()
     if g.r.random() < 0.2:
         x = x[1:]
     if g.r.random() < 0.25:
-        size = [b + g.r.randrange(-1, s + 1) if g.r.random() < 0.1 else b + g.r.randrange(s) for b, s in zip(g.base(p), g.s)]
+        size = [
+            b + g.r.randrange(-1, s + 1) if g.r.random() < 0.1 else b + g.r.randrange(s) for b, s in zip(g.base(p), g.s)
+        ]
         size = g.r.choice([size, size, x[: len(x) - g.rank] + size, tuple(size), [7] * (len(x) - g.rank) + size])
         g.case["call"]["output_size"] = size
     return x
@@ -107,7 +189,12 @@ def paddle_case(g):
     data_format, last, default = paddle_formats(g)
     padding, p = paddle_padding(g, last)
     extra = g.axes(g.extra(lambda s, d: s if g.r.random() < 0.8 else max(s, d)), True)
-    for name, value, d in (("stride", g.axes(g.s, True), 1), ("padding", padding, 0), ("dilation", g.axes(g.d, True), 1), ("data_format", data_format, default)):
+    for name, value, d in (
+        ("stride", g.axes(g.s, True), 1),
+        ("padding", padding, 0),
+        ("dilation", g.axes(g.d, True), 1),
+        ("data_format", data_format, default),
+    ):
         g.put(name, value, d)
     if not static:
         g.put("output_padding", extra, 0)
@@ -117,7 +204,11 @@ def paddle_case(g):
         size = g.axes([max(1, b + g.r.randrange(s)) for b, s in zip(base, g.s)], True)
     g.put("groups", g.groups, 1)
     if layer:
-        g.put("in_channels", g.ci, always=True), g.put("out_channels", g.co, always=True), g.put("kernel_size", g.axes(g.k, True), always=True)
+        (
+            g.put("in_channels", g.ci, always=True),
+            g.put("out_channels", g.co, always=True),
+            g.put("kernel_size", g.axes(g.k, True), always=True),
+        )
         if g.r.random() < 0.3:
             g.put("bias_attr", g.r.choice([None, False]), always=True)
         if size is not None:
@@ -155,7 +246,11 @@ def mindspore_case(g):
         return values[0] if one else g.axes(values, False)
 
     channels = ("in_channel", "out_channel") if ops else ("in_channels", "out_channels")
-    g.put(channels[0], g.ci, always=True), g.put(channels[1], g.co, always=True), g.put("kernel_size", axes(g.k), always=True)
+    (
+        g.put(channels[0], g.ci, always=True),
+        g.put(channels[1], g.co, always=True),
+        g.put("kernel_size", axes(g.k), always=True),
+    )
     g.put("stride", axes(g.s), 1), g.put("dilation", axes(g.d), 1), g.put("group", g.groups, 1)
     g.put("pad_mode", mode.upper() if ops and g.r.random() < 0.1 else mode, "valid" if ops else "same")
     g.put("pad" if ops else "padding", pad, 0)
@@ -189,7 +284,12 @@ def onnx_case(g):
 def change_length(g):
     """One argument with one entry per axis gets another number of them; False where there is none."""
     case, r = g.case, g.r
-    places = [(part, name) for part in ("args", "call") for name, v in sorted(case[part].items()) if name in PER_AXIS and not isinstance(v, (str, type(None)))]
+    places = [
+        (part, name)
+        for part in ("args", "call")
+        for name, v in sorted(case[part].items())
+        if name in PER_AXIS and not isinstance(v, (str, type(None)))
+    ]
     if not places:
         return False
     part, name = r.choice(places)
@@ -197,7 +297,9 @@ def change_length(g):
     kind = r.choice([tuple, list]) if isinstance(old, (bool, int, float)) else type(old)
     entries = [old] * g.rank if isinstance(old, (bool, int, float)) else list(old) or [1]
     count = r.choice([0, 1, g.rank - 1, g.rank, g.rank + 1, g.rank + 2, 2 * g.rank, 2 * g.rank + 2])
-    if name in ("output_size", "output_shape") and count > len(entries) and r.random() < 0.8:  # batch and channels in front, as users write it
+    if (
+        name in ("output_size", "output_shape") and count > len(entries) and r.random() < 0.8
+    ):  # batch and channels in front, as users write it
         new = ([1] * count + [g.n, g.co] + entries)[-count:]
     else:
         new = [entries[at % len(entries)] for at in range(count)]
@@ -215,15 +317,24 @@ def spoil(g):
         name = r.choice(sorted(case["args"]))
         if case["dialect"].startswith("onnx"):  # an attribute keeps its type: protobuf has no other
             old = case["args"][name]
-            case["args"][name] = r.choice([n for n in NAMES if n]) if isinstance(old, str) else r.choice([0, -1, 2, 3]) if isinstance(old, int) else [
-                r.choice([e, e, 0, -1, 3]) for e in old][: r.choice([9, 9, len(old) - 1])] or [1]
+            case["args"][name] = (
+                r.choice([n for n in NAMES if n])
+                if isinstance(old, str)
+                else r.choice([0, -1, 2, 3])
+                if isinstance(old, int)
+                else [r.choice([e, e, 0, -1, 3]) for e in old][: r.choice([9, 9, len(old) - 1])] or [1]
+            )
         else:
-            case["args"][name] = r.choice(NAMES) if isinstance(case["args"][name], str) and r.random() < 0.7 else r.choice(FAULTS)
+            case["args"][name] = (
+                r.choice(NAMES) if isinstance(case["args"][name], str) and r.random() < 0.7 else r.choice(FAULTS)
+            )
     elif where < 0.76 and case["call"]:
         case["call"]["output_size"] = r.choice([v for v in FAULTS if v is not None])
     elif where < 0.80 and case["w_shape"]:
         at = r.randrange(len(case["w_shape"]))
-        case["w_shape"] = r.choice([case["w_shape"][:-1], [*case["w_shape"], 1], [n + (j == at) for j, n in enumerate(case["w_shape"])]])
+        case["w_shape"] = r.choice(
+            [case["w_shape"][:-1], [*case["w_shape"], 1], [n + (j == at) for j, n in enumerate(case["w_shape"])]]
+        )
     elif where < 0.84:
         case["x_dtype"] = r.choice(["float64", "int32", "float16", "int64"])
     elif where < 0.92:
@@ -231,7 +342,9 @@ def spoil(g):
         case["x_shape"] = r.choice([x[1:], x[2:], [1, *x], [*x, 1]])
     else:
         at = r.randrange(len(case["x_shape"]))
-        case["x_shape"] = [max(0, n + r.choice([1, 2, -1, -n])) if j == at else n for j, n in enumerate(case["x_shape"])]
+        case["x_shape"] = [
+            max(0, n + r.choice([1, 2, -1, -n])) if j == at else n for j, n in enumerate(case["x_shape"])
+        ]
 
 
 FAMILIES = {"torch": torch_case, "paddle": paddle_case, "mindspore": mindspore_case, "onnx": onnx_case}

@@ -4,6 +4,7 @@
 In:  CTCONV_PEER_TORCH, CTCONV_PEER_ONNX (else the torch one, where it holds onnx): python executables; CTCONV_LIBRARY and the ctconv package on the path.
 Out: what suite_onnx.py and suite_torch.py print. Exit 1 where one fails, 77 where neither could run.
 """
+
 import os
 import pathlib
 import subprocess
@@ -16,7 +17,10 @@ def main():
     torch = os.environ.get("CTCONV_PEER_TORCH")
     onnx = os.environ.get("CTCONV_PEER_ONNX") or torch
     codes = []
-    for suite, python, name, modules in (("suite_onnx.py", onnx, "CTCONV_PEER_ONNX", "onnx"), ("suite_torch.py", torch, "CTCONV_PEER_TORCH", "torch, expecttest")):
+    for suite, python, name, modules in (
+        ("suite_onnx.py", onnx, "CTCONV_PEER_ONNX", "onnx"),
+        ("suite_torch.py", torch, "CTCONV_PEER_TORCH", "torch, expecttest"),
+    ):
         if not python or subprocess.run([python, "-c", f"import {modules}"], stderr=subprocess.DEVNULL).returncode:
             print(f"SKIPPED: {suite}: {name} names no interpreter with {modules}", flush=True)
             continue

@@ -1,4 +1,5 @@
 """mindspore.nn and mindspore.ops answer the cases of differential.py."""
+
 import os
 
 os.environ.setdefault("GLOG_v", "4")

@@ -2,6 +2,7 @@
 
 A typed graph declares its inputs' shapes, so that shape inference judges the attributes too; an untyped one declares nothing but the element type.
 """
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -19,10 +20,17 @@ def handle(case):
         feed["b"] = wire.make_bias([case["bias"]], case["w_dtype"])
     node = helper.make_node("ConvTranspose", list(feed), ["y"])
     for name, value in args.items():  # an empty list has no type of its own
-        node.attribute.append(helper.make_attribute(name, value, attr_type=onnx.AttributeProto.INTS if value == [] else None))
-    inputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape if case["typed"] else None) for n, a in feed.items()]
+        node.attribute.append(
+            helper.make_attribute(name, value, attr_type=onnx.AttributeProto.INTS if value == [] else None)
+        )
+    inputs = [
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape if case["typed"] else None)
+        for n, a in feed.items()
+    ]
     output = helper.make_tensor_value_info("y", inputs[0].type.tensor_type.elem_type, None)
-    model = helper.make_model(helper.make_graph([node], "g", inputs, [output]), opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
+    model = helper.make_model(
+        helper.make_graph([node], "g", inputs, [output]), opset_imports=[helper.make_opsetid("", 11)], ir_version=8
+    )
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,5 @@
 """torch.nn.ConvTranspose1d/2d/3d answer the cases of differential.py."""
+
 import torch
 
 import wire

@@ -3,6 +3,7 @@
 In:  a python with torch and numpy; ctconv on the path.   Out: per function and element type "N of M"; samples outside a module's arguments are said.
 The functional's arguments become those of torch.nn.ConvTransposeNd: channels and kernel from the weight.
 """
+
 import sys
 
 import numpy as np
@@ -20,7 +21,13 @@ def answer(sample, rank):
     call = dict(zip(NAMES, rest), **sample.kwargs)
     bias = call.pop("bias", bias)
     groups = call.get("groups", 1)
-    args = {"in_channels": weight.shape[0], "out_channels": weight.shape[1] * groups, "kernel_size": tuple(weight.shape[2:]), "bias": bias is not None, **call}
+    args = {
+        "in_channels": weight.shape[0],
+        "out_channels": weight.shape[1] * groups,
+        "kernel_size": tuple(weight.shape[2:]),
+        "bias": bias is not None,
+        **call,
+    }
     layer = ctconv.Layer(f"torch.nn.ConvTranspose{rank}d", args, weight, bias)
     y = torch.empty(layer.output_shape(tuple(sample.input.shape)), dtype=sample.input.dtype)
     layer(sample.input, out=y)
@@ -42,7 +49,9 @@ def main():
                     print(f"conv_transpose{rank}d {dtype}: {error}")
                     continue
                 scale = max(1.0, float(want.abs().max())) if want.numel() else 1.0
-                same = y.shape == want.shape and np.allclose(y.double().numpy(), want.double().numpy(), rtol=0, atol=tolerance * scale)
+                same = y.shape == want.shape and np.allclose(
+                    y.double().numpy(), want.double().numpy(), rtol=0, atol=tolerance * scale
+                )
                 good += same
                 if not same:
                     print(f"conv_transpose{rank}d {dtype} DIFFERENT: {sample.summary()[:300]}")

@@ -5,6 +5,7 @@ Out: {"shape", "dtype", "data" (base64), "weight_shape"} or {"raised" (class nam
 The tensors travel as formulas: element i of x is (7i + 3) mod 13 - 6, of the weight (5i + 1) mod 11 - 5, of the bias (3i + 2) mod 7 - 3.
 Runs in the peers' own environments: standard library and numpy only.
 """
+
 import base64
 import json
 import os
@@ -50,7 +51,12 @@ def make_bias(shape, dtype="float32"):
 
 def answer(y, weight_shape):
     y = np.ascontiguousarray(y)
-    return {"shape": list(y.shape), "dtype": str(y.dtype), "data": base64.b64encode(y.astype("float64").tobytes()).decode(), "weight_shape": list(weight_shape)}
+    return {
+        "shape": list(y.shape),
+        "dtype": str(y.dtype),
+        "data": base64.b64encode(y.astype("float64").tobytes()).decode(),
+        "weight_shape": list(weight_shape),
+    }
 
 
 def values_of(reply):

@@ -20,7 +20,8 @@ bool has(const std::string& text, const char* part) { return text.find(part) != 
 
 }  // namespace
 
-TEST_CASE("choice: auto takes the least estimated time; near a tie the engine with the same bits everywhere", "[plan]") {
+TEST_CASE("choice: auto takes the least estimated time; near a tie the engine with the same bits everywhere",
+          "[plan]") {
   Setup s;
   CHECK(chosen(s) == "fast");
   slow_script.seconds = 0.5;
@@ -149,7 +150,8 @@ TEST_CASE("choice: packed weights are shared by plans that lie alike, per engine
   auto three = s.plan();
   CHECK(fast_script.packs == 2);
   CHECK((*three)->packed != (*one)->packed);
-  one->reset(), two->reset();
+  one->reset();
+  two->reset();
   fast_script.packing = "rows";
   auto four = s.plan();  // nobody held them: packed anew
   CHECK(fast_script.packs == 3);

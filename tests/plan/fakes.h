@@ -12,8 +12,8 @@ namespace ctconv::test {
 // What one fake engine answers; set by each test.
 struct Script {
   bool refuses = false;
-  double seconds = 1;         // of its model
-  double real_seconds = 0;    // slept by run
+  double seconds = 1;       // of its model
+  double real_seconds = 0;  // slept by run
   size_t scratch = 0, packed = 0;
   std::string packing = "rows";
   Result<bool> (*pack)() = nullptr;
@@ -55,7 +55,8 @@ extern const Engine kFast, kSlow, kReference;
 inline Problem small_problem() {
   Problem p;
   p.rank = 1;
-  p.ci = 2, p.co = 3;
+  p.ci = 2;
+  p.co = 3;
   p.axis[2] = {.i = 5, .o = 11, .k = 3, .s = 2};
   p.x = {10, 5, {0, 0, 1}};
   p.y = {33, 11, {0, 0, 1}};
@@ -71,7 +72,9 @@ struct Setup {
   PlanRequest request;
   Setup() {
     fast_script = slow_script = reference_script = Script();
-    fast_script.seconds = 1, slow_script.seconds = 2, reference_script.seconds = 100;
+    fast_script.seconds = 1;
+    slow_script.seconds = 2;
+    reference_script.seconds = 100;
     request.engines = engines;
     request.reference = &kReference;
     request.versions = "ctconv test";

@@ -24,7 +24,9 @@ namespace {
 // A tuning file of its own for each test.
 class File {
  public:
-  File() : path_(std::filesystem::temp_directory_path() / ("ctconv_tuning_test_" + std::to_string(getpid())) / "deep" / "tuning.tsv") {
+  File()
+      : path_(std::filesystem::temp_directory_path() / ("ctconv_tuning_test_" + std::to_string(getpid())) / "deep" /
+              "tuning.tsv") {
     std::filesystem::remove_all(path_.parent_path().parent_path());
     setenv("CTCONV_TUNING_FILE", path_.c_str(), 1);
   }
@@ -131,8 +133,10 @@ TEST_CASE("tuning: broken and foreign lines are ignored", "[plan][tuning]") {
   }
 }
 
-TEST_CASE("tuning: a file of another version is not read; a newer line of a key replaces the old one", "[plan][tuning]") {
-  for (const std::string first : {"ctconv-tuning 1\n", "ctconv-tuning 20\n", "ctconv-tuning-1\tavx2\t1\tf32\tfast=1\n"}) {
+TEST_CASE("tuning: a file of another version is not read; a newer line of a key replaces the old one",
+          "[plan][tuning]") {
+  for (const std::string first :
+       {"ctconv-tuning 1\n", "ctconv-tuning 20\n", "ctconv-tuning-1\tavx2\t1\tf32\tfast=1\n"}) {
     File file;
     file.write(first + key() + "fast=0.001 slow=1\n");
     Measured s;
@@ -240,7 +244,8 @@ TEST_CASE("tuning: of several processes and threads that write at once no line i
   }
   bool threads_good[2] = {};
   std::thread one([&] { threads_good[0] = keep(3); }), two([&] { threads_good[1] = keep(4); });
-  one.join(), two.join();
+  one.join();
+  two.join();
   CHECK((threads_good[0] && threads_good[1]));
   for (const pid_t child : children) {
     int status = -1;

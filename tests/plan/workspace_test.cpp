@@ -3,6 +3,8 @@
 //   in:  the layers of bench/layers.json and some whose copies would grow with an axis or the batch
 //   out: plan->workspace.scratch within scratch_budget (workspace.h); weights and bias of the call are not in it
 //        beyond it only an engine that promises half the time, and no more than copies of x and y
+#include "src/plan/workspace.h"
+
 #include <catch2/catch_test_macros.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -10,7 +12,6 @@
 #include "capi/engines.h"
 #include "src/plan/pieces.h"
 #include "src/plan/plan.h"
-#include "src/plan/workspace.h"
 #include "tests/engine/support.h"
 
 using namespace ctconv;
@@ -32,8 +33,10 @@ std::vector<Layer> bench_layers() {
   for (const auto& j : nlohmann::json::parse(file)) {
     Problem p;
     p.rank = static_cast<int>(j["in"].size());
-    p.n = j["n"], p.groups = j["g"];
-    p.ci = j["cin"].get<int64_t>() / p.groups, p.co = j["cout"].get<int64_t>() / p.groups;
+    p.n = j["n"];
+    p.groups = j["g"];
+    p.ci = j["cin"].get<int64_t>() / p.groups;
+    p.co = j["cout"].get<int64_t>() / p.groups;
     p.bias = j["bias"];
     for (size_t a = 0; a < j["in"].size(); ++a) {
       p.axis[3 - j["in"].size() + a] =
@@ -47,7 +50,10 @@ std::vector<Layer> bench_layers() {
 Layer layer(const char* id, int64_t n, int64_t groups, int64_t ci, int64_t co, std::vector<Axis> axes) {
   Problem p;
   p.rank = static_cast<int>(axes.size());
-  p.n = n, p.groups = groups, p.ci = ci, p.co = co;
+  p.n = n;
+  p.groups = groups;
+  p.ci = ci;
+  p.co = co;
   std::copy(axes.begin(), axes.end(), p.axis.end() - p.rank);
   return {id, p};
 }
@@ -141,14 +147,16 @@ TEST_CASE("workspace: a batch whose copies are large runs in pieces", "[plan]") 
     for (int32_t threads : {1, 2, 4}) {
       INFO("batch " << n << ", " << threads << " threads");
       Problem p = layer("", n, 1, 1, 1, {axis(1, 1, 1, 1, 0, 0, 0)}).p;
-      p.x.n = 3, p.y.n = -2;
+      p.x.n = 3;
+      p.y.n = -2;
       PlanContext context;
       context.threads = threads;
       const auto kernel = in_pieces(p, kCopying, context, std::make_unique<CopyingKernel>(p));
       std::vector<float> x(static_cast<size_t>(3 * n)), y(static_cast<size_t>(2 * n), -1);
       for (size_t k = 0; k < x.size(); ++k) x[k] = static_cast<float>(k);
       CallMemory m;
-      m.x = x.data(), m.y = y.data() + 2 * (n - 1);
+      m.x = x.data();
+      m.y = y.data() + 2 * (n - 1);
       REQUIRE(kernel->run(m, Runner()).ok());
       for (int64_t i = 0; i < n; ++i) {
         CHECK(y[static_cast<size_t>(2 * (n - 1 - i))] == static_cast<float>(3 * i + 1));

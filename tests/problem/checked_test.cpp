@@ -9,7 +9,9 @@ using namespace ctconv;
 
 namespace {
 
-constexpr int64_t kValues[] = {INT64_MIN, INT64_MIN + 1, -(int64_t{1} << 32), -3, -2, -1, 0, 1, 2, 3, int64_t{1} << 31, int64_t{1} << 32, int64_t{1} << 62, INT64_MAX - 1, INT64_MAX};
+constexpr int64_t kValues[] = {
+    INT64_MIN,        INT64_MIN + 1,    -(int64_t{1} << 32), -3,       -2, -1, 0, 1, 2, 3, int64_t{1} << 31,
+    int64_t{1} << 32, int64_t{1} << 62, INT64_MAX - 1,       INT64_MAX};
 
 bool fits(__int128 v) { return v >= INT64_MIN && v <= INT64_MAX; }
 

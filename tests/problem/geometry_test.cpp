@@ -52,7 +52,8 @@ TEST_CASE("lowering: explicit pads", "[problem][lowering]") {
 TEST_CASE("lowering: the window of output_size", "[problem][lowering]") {
   Rng rng(2);
   for (int round = 0; round < 5000; ++round) {
-    const int64_t in = pick(rng, 1, 9), k = pick(rng, 1, 5), s = pick(rng, 1, 6), d = pick(rng, 1, 3), lo = pick(rng, 0, 3);
+    const int64_t in = pick(rng, 1, 9), k = pick(rng, 1, 5), s = pick(rng, 1, 6), d = pick(rng, 1, 3),
+                  lo = pick(rng, 0, 3);
     Descriptor desc = one_axis(s, d, lo, lo, pick(rng, 0, 2));
     desc.output_size_rule = OutputSizeRule::kWindow;
     const int64_t base = scatter_extent(in, k, s, d) - 2 * lo;
@@ -118,7 +119,8 @@ TEST_CASE("lowering: same pads of a forward convolution over the input extent", 
 TEST_CASE("lowering: a kernel derived from the size reaches it", "[problem][lowering]") {
   Rng rng(6);
   for (int round = 0; round < 20000; ++round) {
-    const int64_t in = pick(rng, 1, 9), s = pick(rng, 1, 5), d = pick(rng, 1, 3), lo = pick(rng, 0, 3), hi = pick(rng, 0, 3);
+    const int64_t in = pick(rng, 1, 9), s = pick(rng, 1, 5), d = pick(rng, 1, 3), lo = pick(rng, 0, 3),
+                  hi = pick(rng, 0, 3);
     const Descriptor desc = one_axis(s, d, lo, hi, 0);
     const int64_t size = pick(rng, 1, 40);
     const auto k = derived_kernel(desc, 0, in, size);
@@ -190,7 +192,8 @@ TEST_CASE("canonicalize: a type no engine computes is no f32", "[problem][canoni
   Descriptor desc;
   desc.rank = 1;
   Geometry g;
-  g.rank = 1, g.n = g.in_channels = g.out_channels = 1;
+  g.rank = 1;
+  g.n = g.in_channels = g.out_channels = 1;
   TensorView x;
   x.ndim = 3;
   for (size_t a = 0; a < 3; ++a) x.shape[a] = x.strides[a] = 1;
@@ -219,14 +222,19 @@ TEST_CASE("canonicalize: strides by name reach the same elements as by position"
     if (!desc.channels_last) x_shape.push_back(g.in_channels);
     for (int a = 0; a < g.rank; ++a) {
       AxisSizes& s = g.axis[static_cast<size_t>(a)];
-      s.in = pick(rng, 1, 4), s.k = pick(rng, 1, 3), s.s = pick(rng, 1, 3);
+      s.in = pick(rng, 1, 4);
+      s.k = pick(rng, 1, 3);
+      s.s = pick(rng, 1, 3);
       s.core = (s.in - 1) * s.s + s.k;
       x_shape.push_back(s.in);
     }
     if (desc.channels_last) x_shape.push_back(g.in_channels);
     TensorView x;
     x.ndim = static_cast<int>(x_shape.size());
-    for (size_t a = 0; a < x_shape.size(); ++a) x.shape[a] = x_shape[a], x.strides[a] = pick(rng, -50, 50);
+    for (size_t a = 0; a < x_shape.size(); ++a) {
+      x.shape[a] = x_shape[a];
+      x.strides[a] = pick(rng, -50, 50);
+    }
 
     const Problem p = canonicalize(desc, g, {.x = &x});
     REQUIRE(p.rank == desc.rank);
@@ -255,7 +263,8 @@ TEST_CASE("canonicalize: strides by name reach the same elements as by position"
           for (int64_t d = 0; d < p.axis[0].k; ++d) {
             for (int64_t h = 0; h < p.axis[1].k; ++h) {
               for (int64_t w = 0; w < p.axis[2].k; ++w) {
-                seen.insert(group * p.w.g + ci * p.w.ci + co * p.w.co + d * p.w.tap[0] + h * p.w.tap[1] + w * p.w.tap[2]);
+                seen.insert(group * p.w.g + ci * p.w.ci + co * p.w.co + d * p.w.tap[0] + h * p.w.tap[1] +
+                            w * p.w.tap[2]);
               }
             }
           }

@@ -9,7 +9,9 @@
 namespace ctconv::test {
 
 using Rng = std::mt19937_64;
-inline int64_t pick(Rng& rng, int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(rng); }
+inline int64_t pick(Rng& rng, int64_t low, int64_t high) {
+  return std::uniform_int_distribution<int64_t>(low, high)(rng);
+}
 
 // Row-major strides of the caller's axes; axes that do not exist keep stride 0, as canonicalize leaves them.
 inline ActivationLayout dense_layout(const Problem& p, bool output, bool last) {
@@ -52,7 +54,10 @@ inline Problem random_problem(Rng& rng) {
   };
   p.x = layout(false);
   p.y = layout(true);
-  p.w = {pick(rng, -99, 99), pick(rng, -99, 99), pick(rng, -99, 99), {pick(rng, -99, 99), pick(rng, -99, 99), pick(rng, -99, 99)}};
+  p.w = {pick(rng, -99, 99),
+         pick(rng, -99, 99),
+         pick(rng, -99, 99),
+         {pick(rng, -99, 99), pick(rng, -99, 99), pick(rng, -99, 99)}};
   p.bias = pick(rng, 0, 1) == 1;
   p.act.kind = static_cast<Epilogue::Kind>(pick(rng, 0, 5));
   std::normal_distribution<double> normal;

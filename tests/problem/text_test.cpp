@@ -132,7 +132,8 @@ TEST_CASE("text: hostile lines are refused", "[problem][text]") {
   CHECK(refused(kGood + " " + std::string(100000, 'x')));
 }
 
-TEST_CASE("text: lines with a few random bytes changed never crash, and what parses prints and parses again", "[problem][text]") {
+TEST_CASE("text: lines with a few random bytes changed never crash, and what parses prints and parses again",
+          "[problem][text]") {
   Rng rng(9);
   int parsed = 0;
   for (int round = 0; round < 50000; ++round) {
@@ -140,9 +141,15 @@ TEST_CASE("text: lines with a few random bytes changed never crash, and what par
     for (int64_t n = pick(rng, 1, 3); n > 0; --n) {
       const auto at = static_cast<size_t>(pick(rng, 0, static_cast<int64_t>(line.size()) - 1));
       switch (pick(rng, 0, 2)) {
-        case 0: line[at] = "0123456789-x: =nigcokwslot"[pick(rng, 0, 25)]; break;
-        case 1: line.erase(at, 1); break;
-        default: line.insert(at, 1, static_cast<char>(pick(rng, 1, 255))); break;
+        case 0:
+          line[at] = "0123456789-x: =nigcokwslot"[pick(rng, 0, 25)];
+          break;
+        case 1:
+          line.erase(at, 1);
+          break;
+        default:
+          line.insert(at, 1, static_cast<char>(pick(rng, 1, 255)));
+          break;
       }
       if (line.empty()) line = " ";
     }

@@ -3,6 +3,7 @@
 
 in:  CTCONV_LIBRARY, CTCONV_CUDA_MODULE = ctconv_host_module.so;   out: exit status; 77 without torch
 """
+
 import importlib.util
 import json
 import math
@@ -19,13 +20,31 @@ ROOT = HERE.parents[1]
 
 def layer(name, size, **other):
     rank = len(size)
-    found = {"id": name, "n": 2, "cin": 4, "cout": 6, "g": 1, "in": size, "k": [3] * rank, "s": [2] * rank, "p_begin": [1] * rank,
-             "p_end": [1] * rank, "op": [0] * rank, "d": [1] * rank, "bias": True}
+    found = {
+        "id": name,
+        "n": 2,
+        "cin": 4,
+        "cout": 6,
+        "g": 1,
+        "in": size,
+        "k": [3] * rank,
+        "s": [2] * rank,
+        "p_begin": [1] * rank,
+        "p_end": [1] * rank,
+        "op": [0] * rank,
+        "d": [1] * rank,
+        "bias": True,
+    }
     return {**found, **other}
 
 
-LAYERS = [layer("one", [9]), layer("two", [5, 4], op=[1, 1], g=2), layer("three", [3, 4, 3], bias=False),
-          layer("short", [5, 5], p_begin=[1, 1], p_end=[0, 0]), layer("unsaid", [5, 5], p_begin=[0, 0], p_end=[1, 1])]
+LAYERS = [
+    layer("one", [9]),
+    layer("two", [5, 4], op=[1, 1], g=2),
+    layer("three", [3, 4, 3], bias=False),
+    layer("short", [5, 5], p_begin=[1, 1], p_end=[0, 0]),
+    layer("unsaid", [5, 5], p_begin=[0, 0], p_end=[1, 1]),
+]
 
 
 class Rehearsal(unittest.TestCase):
@@ -36,10 +55,25 @@ class Rehearsal(unittest.TestCase):
 
     def run_tool(self, *options, layers=LAYERS, **environment):
         (self.path / "layers.json").write_text(json.dumps(layers), encoding="utf-8")
-        line = [sys.executable, str(ROOT / "tools/gpu/compare_torch.py"), "--layers", str(self.path / "layers.json"), "--out",
-                str(self.path / "torch.json"), "--sample-ms", "0.1", *options]
-        done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=300,
-                              env={**os.environ, "PYTHONPATH": str(HERE), **environment})
+        line = [
+            sys.executable,
+            str(ROOT / "tools/gpu/compare_torch.py"),
+            "--layers",
+            str(self.path / "layers.json"),
+            "--out",
+            str(self.path / "torch.json"),
+            "--sample-ms",
+            "0.1",
+            *options,
+        ]
+        done = subprocess.run(
+            line,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**os.environ, "PYTHONPATH": str(HERE), **environment},
+        )
         report = json.loads((self.path / "torch.json").read_text(encoding="utf-8"))
         return done, report
 
@@ -65,12 +99,26 @@ class Rehearsal(unittest.TestCase):
     def tabulate(self, report):
         docs = self.path / "docs"
         docs.mkdir()
-        line = [sys.executable, str(ROOT / "tools/gpu/table.py"), "--results", str(self.path), "--layers", str(self.path / "layers.json"), "--docs",
-                str(docs), "--date", "2020-02-02"]
+        line = [
+            sys.executable,
+            str(ROOT / "tools/gpu/table.py"),
+            "--results",
+            str(self.path),
+            "--layers",
+            str(self.path / "layers.json"),
+            "--docs",
+            str(docs),
+            "--date",
+            "2020-02-02",
+        ]
         done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=300)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         page = (docs / "performance-gpu.md").read_text(encoding="utf-8")
-        some = [r["torch"]["graph"] / r["measured"]["graph"] for r in report["rows"] if (r["type"], r["order"]) == ("f16", "first")]
+        some = [
+            r["torch"]["graph"] / r["measured"]["graph"]
+            for r in report["rows"]
+            if (r["type"], r["order"]) == ("f16", "first")
+        ]
         self.assertIn(f"| f16 | channels-first | {len(some)} |", page)
         line = next(line for line in page.splitlines() if line.startswith("| f16 | channels-first"))
         self.assertEqual(line.split("|")[7].strip(), f"{math.prod(some) ** (1 / len(some)):.2f}")
@@ -86,7 +134,11 @@ class Rehearsal(unittest.TestCase):
         self.assertEqual(elements, 2 * (4 * 20 + 6 * 80) + 4 * 6 * 4 + 6)
         raw = {"layer": "two", "type": "f16", "order": "first", "torch": {"graph": 4.0}, "measured": {"graph": 2.0}}
         for peak, bound in ((1e12, True), (1e6, False)):
-            row = figures.Row(raw, layer("two", [5, 4]), {"peaks": {"f16": peak}, "copy_bytes_per_second": 1e9, "graph_launch_us": 0.5})
+            row = figures.Row(
+                raw,
+                layer("two", [5, 4]),
+                {"peaks": {"f16": peak}, "copy_bytes_per_second": 1e9, "graph_launch_us": 0.5},
+            )
             self.assertEqual((row.memory_bound, row.ratio("measured", "graph")), (bound, 2.0))
 
     def test_a_deadline_names_what_it_cut(self):

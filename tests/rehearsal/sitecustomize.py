@@ -5,6 +5,7 @@ With CTCONV_CUDA_MODULE = ctconv_host_module.so the library's device memory is t
 Times and ceilings are meaningless here; a graph replays nothing.
 CTCONV_REHEARSAL_WRONG=1: torch's results are off by a tenth. CTCONV_REHEARSAL_DEATH=LAYER: the process ends in that layer.
 """
+
 import os
 import sys
 import time

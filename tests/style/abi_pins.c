@@ -1,5 +1,7 @@
-/* What a compiled caller relies on, as compile-time assertions: sizes, offsets, numbers and signatures on 64-bit targets.
- * Compiled as C99 and as C++17. A line that no longer compiles is a broken ABI: records that grow get new lines at their end
+/* What a compiled caller relies on, as compile-time assertions: sizes, offsets, numbers and signatures
+ * on 64-bit targets.
+ * Compiled as C99 and as C++17. A line that no longer compiles is a broken ABI: records that grow
+ * get new lines at their end
  * (and a larger size, the old one stays legal as struct_size), nothing else may change. */
 #include <stddef.h>
 #include <stdint.h>
@@ -108,7 +110,7 @@ AT(ctconv_argument, required, 28);
 
 /* ---- a ctconv_tensor is a DLTensor ---- */
 
-#define SAME_AS_DLPACK(ours, theirs)                                       \
+#define SAME_AS_DLPACK(ours, theirs)                                  \
   PIN(offsetof(ctconv_tensor, ours) == offsetof(DL_TENSOR, theirs) && \
       sizeof(((ctconv_tensor *)0)->ours) == sizeof(((DL_TENSOR *)0)->theirs))
 
@@ -125,8 +127,10 @@ SAME_AS_DLPACK(shape, shape);
 SAME_AS_DLPACK(strides, strides);
 SAME_AS_DLPACK(byte_offset, byte_offset);
 #undef DL_TENSOR
-PIN((int)CTCONV_DTYPE_INT == LAYOUT_DL_INT && (int)CTCONV_DTYPE_UINT == LAYOUT_DL_UINT && (int)CTCONV_DTYPE_FLOAT == LAYOUT_DL_FLOAT);
-PIN((int)CTCONV_DTYPE_BFLOAT == LAYOUT_DL_BFLOAT && (int)CTCONV_DTYPE_COMPLEX == LAYOUT_DL_COMPLEX && (int)CTCONV_DTYPE_BOOL == LAYOUT_DL_BOOL);
+PIN((int)CTCONV_DTYPE_INT == LAYOUT_DL_INT && (int)CTCONV_DTYPE_UINT == LAYOUT_DL_UINT &&
+    (int)CTCONV_DTYPE_FLOAT == LAYOUT_DL_FLOAT);
+PIN((int)CTCONV_DTYPE_BFLOAT == LAYOUT_DL_BFLOAT && (int)CTCONV_DTYPE_COMPLEX == LAYOUT_DL_COMPLEX &&
+    (int)CTCONV_DTYPE_BOOL == LAYOUT_DL_BOOL);
 PIN((int)CTCONV_DEVICE_CPU == LAYOUT_DL_CPU && (int)CTCONV_DEVICE_CUDA == LAYOUT_DL_CUDA);
 PIN((int)CTCONV_DEVICE_CUDA_HOST == LAYOUT_DL_CUDA_HOST && (int)CTCONV_DEVICE_CUDA_MANAGED == LAYOUT_DL_CUDA_MANAGED);
 
@@ -145,8 +149,10 @@ SAME_AS_DLPACK(dtype_lanes, dtype.lanes);
 SAME_AS_DLPACK(shape, shape);
 SAME_AS_DLPACK(strides, strides);
 SAME_AS_DLPACK(byte_offset, byte_offset);
-PIN((int)CTCONV_DTYPE_FLOAT == (int)kDLFloat && (int)CTCONV_DTYPE_BFLOAT == (int)kDLBfloat && (int)CTCONV_DTYPE_INT == (int)kDLInt);
-PIN((int)CTCONV_DEVICE_CPU == (int)kDLCPU && (int)CTCONV_DEVICE_CUDA == (int)kDLCUDA && (int)CTCONV_DEVICE_CUDA_HOST == (int)kDLCUDAHost);
+PIN((int)CTCONV_DTYPE_FLOAT == (int)kDLFloat && (int)CTCONV_DTYPE_BFLOAT == (int)kDLBfloat &&
+    (int)CTCONV_DTYPE_INT == (int)kDLInt);
+PIN((int)CTCONV_DEVICE_CPU == (int)kDLCPU && (int)CTCONV_DEVICE_CUDA == (int)kDLCUDA &&
+    (int)CTCONV_DEVICE_CUDA_HOST == (int)kDLCUDAHost);
 PIN((int)CTCONV_DEVICE_CUDA_MANAGED == (int)kDLCUDAManaged);
 #endif
 
@@ -171,11 +177,13 @@ struct signatures {
   ctconv_status (*desc_set_none)(ctconv_desc *, const char *);
   ctconv_status (*desc_set_tensor)(ctconv_desc *, const char *, const ctconv_tensor *);
   ctconv_status (*desc_validate)(const ctconv_desc *, ctconv_error *);
-  ctconv_status (*desc_weight_spec)(const ctconv_desc *, const ctconv_tensor *, ctconv_spec *, ctconv_spec *, ctconv_error *);
+  ctconv_status (*desc_weight_spec)(const ctconv_desc *, const ctconv_tensor *, ctconv_spec *, ctconv_spec *,
+                                    ctconv_error *);
   ctconv_status (*init_weight)(const ctconv_desc *, uint64_t, const ctconv_tensor *, ctconv_error *);
   ctconv_status (*init_bias)(const ctconv_desc *, uint64_t, const ctconv_tensor *, ctconv_error *);
   void (*desc_destroy)(ctconv_desc *);
-  ctconv_status (*create)(const ctconv_desc *, const ctconv_tensor *, const ctconv_tensor *, const ctconv_options *, ctconv_op **, ctconv_error *);
+  ctconv_status (*create)(const ctconv_desc *, const ctconv_tensor *, const ctconv_tensor *, const ctconv_options *,
+                          ctconv_op **, ctconv_error *);
   ctconv_status (*output_spec)(const ctconv_op *, const ctconv_call *, ctconv_spec *, ctconv_error *);
   ctconv_status (*prepare)(const ctconv_op *, const ctconv_call *, size_t *, ctconv_error *);
   ctconv_status (*execute)(const ctconv_op *, const ctconv_call *, ctconv_error *);
@@ -195,15 +203,19 @@ struct signatures {
 };
 
 static const struct signatures kSignatures = {
-    ctconv_desc_create, ctconv_desc_set, ctconv_desc_set_int, ctconv_desc_set_ints, ctconv_desc_set_float, ctconv_desc_set_bool,
-    ctconv_desc_set_string, ctconv_desc_set_none, ctconv_desc_set_tensor, ctconv_desc_validate, ctconv_desc_weight_spec,
-    ctconv_init_weight, ctconv_init_bias, ctconv_desc_destroy, ctconv_create, ctconv_output_spec, ctconv_prepare, ctconv_execute,
-    ctconv_describe, ctconv_destroy, ctconv_version, ctconv_version_string, ctconv_build_info, ctconv_status_name, ctconv_status_kind,
-    ctconv_status_text, ctconv_dialect_count, ctconv_dialect_name, ctconv_dialect_argument, ctconv_engine_count, ctconv_engine_name};
+    ctconv_desc_create,      ctconv_desc_set,       ctconv_desc_set_int,     ctconv_desc_set_ints,
+    ctconv_desc_set_float,   ctconv_desc_set_bool,  ctconv_desc_set_string,  ctconv_desc_set_none,
+    ctconv_desc_set_tensor,  ctconv_desc_validate,  ctconv_desc_weight_spec, ctconv_init_weight,
+    ctconv_init_bias,        ctconv_desc_destroy,   ctconv_create,           ctconv_output_spec,
+    ctconv_prepare,          ctconv_execute,        ctconv_describe,         ctconv_destroy,
+    ctconv_version,          ctconv_version_string, ctconv_build_info,       ctconv_status_name,
+    ctconv_status_kind,      ctconv_status_text,    ctconv_dialect_count,    ctconv_dialect_name,
+    ctconv_dialect_argument, ctconv_engine_count,   ctconv_engine_name};
 
 /* The hooks of a runner and an allocator, by assignment. */
-static void pinned_hooks(ctconv_runner *runner, ctconv_allocator *allocator, void (*run)(void *, int64_t, pinned_task, void *),
-                         void *(*alloc)(void *, size_t, size_t), void (*release)(void *, void *, size_t, size_t)) {
+static void pinned_hooks(ctconv_runner *runner, ctconv_allocator *allocator,
+                         void (*run)(void *, int64_t, pinned_task, void *), void *(*alloc)(void *, size_t, size_t),
+                         void (*release)(void *, void *, size_t, size_t)) {
   runner->parallel_for = run;
   allocator->alloc = alloc;
   allocator->release = release;

@@ -10,6 +10,7 @@ Rule: full binding at load and read-only relocations, no executable stack, no re
 Usage: check_hardening.py [--hide DIR]... [--plain] [--objects LIST] [--commands JSON] FILE...
        --plain: built for a sanitizer or coverage, the compile options are off
 """
+
 import argparse
 import json
 import pathlib
@@ -18,7 +19,9 @@ import subprocess
 import sys
 
 # What the program may need where it runs: nothing that only the build machine has.
-PROGRAM_NEEDS = re.compile(r"^(libctconv|libstdc\+\+|libm|libgcc_s|libc|libpthread|libdl|ld-linux.*|libasan|libubsan|libtsan|libgcov)\.so")
+PROGRAM_NEEDS = re.compile(
+    r"^(libctconv|libstdc\+\+|libm|libgcc_s|libc|libpthread|libdl|ld-linux.*|libasan|libubsan|libtsan|libgcov)\.so"
+)
 
 
 def run(*command):
@@ -61,7 +64,7 @@ def look(path, options):
     for folder in options.hide:
         at = content.find(folder.encode())
         if at >= 0:
-            yield f"a path of the build is inside: {content[at:at + 120].split(bytes(1))[0].decode(errors='replace')}"
+            yield f"a path of the build is inside: {content[at : at + 120].split(bytes(1))[0].decode(errors='replace')}"
 
 
 def look_at_objects(objects):
@@ -74,7 +77,9 @@ def look_at_objects(objects):
 def look_at_commands(path):
     """Few of our calls have a size to check, so that objects need not show it: how they are compiled does."""
     for command in json.loads(pathlib.Path(path).read_text()):
-        if "/ctconv_objects.dir/" in command["command"] and not re.search(r"-D_FORTIFY_SOURCE=[23]", command["command"]):
+        if "/ctconv_objects.dir/" in command["command"] and not re.search(
+            r"-D_FORTIFY_SOURCE=[23]", command["command"]
+        ):
             yield f"{command['file']}: compiled without FORTIFY"
 
 

@@ -9,6 +9,7 @@ Rule: no object refers to printf's family, strtod's and strtol's, the <ctype.h> 
       src/base/number.h is the way to print and read a number.
 Usage: check_locale.py [--self-test] [OBJECTS]
 """
+
 import pathlib
 import re
 import subprocess
@@ -21,11 +22,13 @@ SYMBOL = re.compile(
     r"|(__isoc23_)?strto(d|f|ld|l|ll|ul|ull|imax|umax)(_l)?|ato(i|l|ll|f)|strfmon|strftime|strcoll|strxfrm"
     r"|is(alpha|alnum|digit|xdigit|space|upper|lower|punct|print|graph|cntrl|blank)|to(lower|upper)|isw\w+|tow(lower|upper)"
     r"|__ctype_(b|tolower|toupper)_loc|setlocale|localeconv|nl_langinfo)$"
-    r"|std::locale::|std::basic_[io]*stream<|std::__cxx11::basic_[io]*stringstream<|std::basic_[io]*fstream<|std::ios_base")
+    r"|std::locale::|std::basic_[io]*stream<|std::__cxx11::basic_[io]*stringstream<|std::basic_[io]*fstream<|std::ios_base"
+)
 CALL = re.compile(
     r"\b(v?[sf]?n?printf|v?[sf]?scanf|strto(?:d|f|ld|l|ll|ul|ull)|ato(?:i|l|ll|f)|sto(?:i|l|ll|ul|ull|f|d|ld)"
     r"|is(?:alpha|alnum|digit|xdigit|space|upper|lower|punct)|to(?:lower|upper)|setlocale|imbue)\s*\("
-    r"|\b([io]?stringstream|[io]fstream)\b(?!>)")
+    r"|\b([io]?stringstream|[io]fstream)\b(?!>)"
+)
 # (file, call): why it may stand there. Integers without grouping and texts look alike under every locale.
 ALLOWED = {
     ("tools/cli/layer.cpp", "istringstream"): "whole lines",
@@ -47,7 +50,9 @@ def faults_of_symbols(where, listing):
 
 def code_of(text):
     """The text without comments and the contents of strings."""
-    return re.sub(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"", lambda m: "\n" * m.group().count("\n"), text, flags=re.S)
+    return re.sub(
+        r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"", lambda m: "\n" * m.group().count("\n"), text, flags=re.S
+    )
 
 
 def faults_of_source(path, text):
@@ -58,22 +63,44 @@ def faults_of_source(path, text):
         for match in CALL.finditer(line):
             call = match.group(1) or match.group(2)
             if (path, call) not in ALLOWED:
-                out.append(f"{path}:{number}: {call} asks the locale; see src/base/number.h, or ALLOWED in check_locale.py")
+                out.append(
+                    f"{path}:{number}: {call} asks the locale; see src/base/number.h, or ALLOWED in check_locale.py"
+                )
     return out
 
 
 def self_test():
     """The rule finds what was there, and nothing else."""
-    bad = ["snprintf", "vsnprintf", "__snprintf_chk", "strtod", "tolower", "__ctype_b_loc", "std::locale::locale()",
-           "std::basic_ostream<char, std::char_traits<char> >& std::basic_ostream<char>::_M_insert<double>(double)"]
+    bad = [
+        "snprintf",
+        "vsnprintf",
+        "__snprintf_chk",
+        "strtod",
+        "tolower",
+        "__ctype_b_loc",
+        "std::locale::locale()",
+        "std::basic_ostream<char, std::char_traits<char> >& std::basic_ostream<char>::_M_insert<double>(double)",
+    ]
     good = ["memcpy", "fopen", "fputs", "std::to_chars(char*, char*, double)", "std::from_chars(char const*)", "getenv"]
     for name in bad:
         assert faults_of_symbols("x", f"                 U {name}\n"), name
     for name in good:
         assert not faults_of_symbols("x", f"                 U {name}\n"), name
-    for line in ("x = std::strtod(a, b);", "std::ostringstream out;", "c = tolower(c);", "s = std::stod(t);", 'printf("%g", x);'):
+    for line in (
+        "x = std::strtod(a, b);",
+        "std::ostringstream out;",
+        "c = tolower(c);",
+        "s = std::stod(t);",
+        'printf("%g", x);',
+    ):
         assert faults_of_source("a.cpp", line), line
-    for line in ("// std::strtod(a)", 'f("printf(x)");', "std::from_chars(a, b, c);", "fmt::print(x);", "#include <sstream>"):
+    for line in (
+        "// std::strtod(a)",
+        'f("printf(x)");',
+        "std::from_chars(a, b, c);",
+        "fmt::print(x);",
+        "#include <sstream>",
+    ):
         assert not faults_of_source("a.cpp", line), line
 
 

@@ -9,6 +9,7 @@ Rule: the defined dynamic symbols are exactly those of symbols.txt, each in its 
       CUDA, OpenMP or oneDNN is needed.
 Usage: check_symbols.py LIBRARY
 """
+
 import pathlib
 import re
 import subprocess
@@ -16,7 +17,9 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What the shared library may need. Sanitizers add their run-time libraries.
-ALLOWED = re.compile(r"^(libstdc\+\+|libm|libgcc_s|libc|libpthread|libdl|ld-linux.*|libasan|libubsan|libtsan|libgcov)\.so")
+ALLOWED = re.compile(
+    r"^(libstdc\+\+|libm|libgcc_s|libc|libpthread|libdl|ld-linux.*|libasan|libubsan|libtsan|libgcov)\.so"
+)
 
 
 def run(*command):

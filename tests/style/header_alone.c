@@ -14,7 +14,9 @@ static const ctconv_argument kArgument = CTCONV_ARGUMENT_INIT;
 
 int main(void) {
   const ctconv_value none = {0, 0, 0, 0.0, NULL, NULL, NULL};
-  const size_t sum = kError.struct_size + kRunner.struct_size + kAllocator.struct_size + kOptions.struct_size + kCall.struct_size +
-                     kArgument.struct_size;
-  return sum == sizeof kError + sizeof kRunner + sizeof kAllocator + sizeof kOptions + sizeof kCall + sizeof kArgument ? none.tag : 1;
+  const size_t sum = kError.struct_size + kRunner.struct_size + kAllocator.struct_size + kOptions.struct_size +
+                     kCall.struct_size + kArgument.struct_size;
+  return sum == sizeof kError + sizeof kRunner + sizeof kAllocator + sizeof kOptions + sizeof kCall + sizeof kArgument
+             ? none.tag
+             : 1;
 }

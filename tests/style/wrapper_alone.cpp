@@ -28,7 +28,8 @@ using ViewOf = decltype(ctconv::view(std::declval<T*>(), {1}));
 static_assert(Executes<ViewOf<float>, ViewOf<float>>::value, "a view of plain data is an input and an output");
 static_assert(Executes<ViewOf<const float>, ViewOf<float>>::value, "a view of const data is an input");
 static_assert(!Executes<ViewOf<float>, ViewOf<const float>>::value, "const data is never written");
-static_assert(!Initialises<ViewOf<const double>>::value && Initialises<ViewOf<double>>::value, "const data is never written");
+static_assert(!Initialises<ViewOf<const double>>::value && Initialises<ViewOf<double>>::value,
+              "const data is never written");
 static_assert(!std::is_constructible_v<Tensor, const float*, ctconv::Dtype, std::vector<int64_t>>, "nor by hand");
 static_assert(!std::is_convertible_v<ConstTensor, Tensor>, "nor by conversion");
 static_assert(std::is_constructible_v<Op, const Desc&, ConstTensor, ConstTensor>, "weight and bias are inputs");

@@ -68,7 +68,10 @@ Array::Array(ctconv::Dtype type, std::vector<int64_t> shape, bool fortran)
     throw Fault("ARRAY", text_of(shape_) + " has too many bytes");
   if (fortran_) {
     int64_t step = 1;
-    for (int64_t extent : shape_) strides_.push_back(step), step *= extent;
+    for (int64_t extent : shape_) {
+      strides_.push_back(step);
+      step *= extent;
+    }
   }
   // 64: a cache line, so that timings do not depend on where malloc put the data.
   data_.reset(std::aligned_alloc(64, (bytes_ + 64) / 64 * 64));
@@ -176,12 +179,18 @@ Source parse_source(const std::string& text) {
   const std::pair<const char*, Source::Kind> kinds[] = {
       {"random", Source::kRandom}, {"ones", Source::kOnes}, {"zeros", Source::kZeros}, {"none", Source::kNone}};
   for (const auto& [word, kind] : kinds)
-    if (parts[0] == word) s.kind = kind, next = 1;
+    if (parts[0] == word) {
+      s.kind = kind;
+      next = 1;
+    }
   if (next < parts.size() && parse_shape(parts[next], &s.shape)) {
     ++next;
     if (s.kind == Source::kDefault) s.kind = Source::kRandom;
   }
-  if (next > 0 && next < parts.size() && parse_dtype(parts[next], &s.type)) ++next, s.has_dtype = true;
+  if (next > 0 && next < parts.size() && parse_dtype(parts[next], &s.type)) {
+    ++next;
+    s.has_dtype = true;
+  }
   if (next == parts.size() && next > 0) return s;
   if (next > 0)
     throw Fault("OPTION", "'" + text + "': '" + parts[next] +
@@ -189,7 +198,8 @@ Source parse_source(const std::string& text) {
                               "[random|ones|zeros][:1,3,16,16][:float16|bfloat16|float32|float64]");
   refuse_bad_shape(text);
   s = Source();
-  s.kind = Source::kFile, s.path = text;
+  s.kind = Source::kFile;
+  s.path = text;
   return s;
 }
 

@@ -83,8 +83,8 @@ void print_rows(const std::string& id, const std::vector<Row>& rows) {
     if (!r.refused.empty())
       print(kRow, label, r.engine, "", "", "", "refuses: " + r.refused);
     else
-      print(kRow, label, r.engine, show_time(r.time.median), show_time(r.time.best),
-                 show_rate(r.flop, r.time.median), r.form);
+      print(kRow, label, r.engine, show_time(r.time.median), show_time(r.time.best), show_rate(r.flop, r.time.median),
+            r.form);
   }
   finish_text();
 }

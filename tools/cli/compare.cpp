@@ -20,11 +20,17 @@ Difference compare(const Array& y, const Array& reference, const Array* magnitud
   for (size_t i = 0; i < reference.elements(); ++i) {
     const double a = y.get(i), b = reference.get(i);
     if (!std::isfinite(a) || !std::isfinite(b)) {
-      if (!(a == b || (std::isnan(a) && std::isnan(b)))) d.nonfinite = true, d.worst = i;
+      if (!(a == b || (std::isnan(a) && std::isnan(b)))) {
+        d.nonfinite = true;
+        d.worst = i;
+      }
       continue;
     }
     const double error = std::fabs(a - b);
-    if (error > d.max_abs) d.max_abs = error, d.worst = i;
+    if (error > d.max_abs) {
+      d.max_abs = error;
+      d.worst = i;
+    }
     largest = std::max(largest, std::fabs(b));
     if (magnitude && error > 0)
       d.of_bound = std::max(d.of_bound, error / (unit_y * std::fabs(b) + 2 * (terms + 4) * unit * magnitude->get(i)));

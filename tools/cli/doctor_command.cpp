@@ -49,10 +49,12 @@ bool has_nvidia_hardware() {
 std::string mend_of(ctconv_status status) {
   switch (status) {
     case CTCONV_ERR_DEVICE_MODULE_MISSING:
-      return "pip install ./bindings/python-cuda from the sources, or build with -DCTCONV_CUDA=ON, or set CTCONV_CUDA_MODULE to the full path of "
+      return "pip install ./bindings/python-cuda from the sources, or build with -DCTCONV_CUDA=ON, or set "
+             "CTCONV_CUDA_MODULE to the full path of "
              "libctconv_cuda.so";
     case CTCONV_ERR_DEVICE_MODULE_ABI:
-      return fmt::format("install the module of this release, {}: pip install ./bindings/python-cuda from its sources", ctconv_version_string());
+      return fmt::format("install the module of this release, {}: pip install ./bindings/python-cuda from its sources",
+                         ctconv_version_string());
     case CTCONV_ERR_DEVICE_NO_DRIVER:
       return "install the NVIDIA driver, 580 or later; in a container: start it with --gpus all";
     case CTCONV_ERR_DEVICE_DRIVER_OLD:
@@ -121,7 +123,8 @@ Facts plan_on(const std::string& device, const char* engine) {
   desc.set("in_channels", ctconv::Value(int64_t{16})).set("out_channels", ctconv::Value(int64_t{16}));
   desc.set("kernel_size", ctconv::Value(int64_t{4})).set("stride", ctconv::Value(int64_t{2}));
   ctconv::Options options;
-  options.device = device.c_str(), options.engine = engine;
+  options.device = device.c_str();
+  options.engine = engine;
   const ctconv::Op op(desc, options);
   return Facts(op.describe(ctconv::Tensor(nullptr, ctconv::kFloat32, {1, 16, 16, 16})));
 }

@@ -86,13 +86,17 @@ Json side_by_side(const Geometry& g, std::string* text) {
       ctconv_spec y{};
       const Numbers n = lower(dialect, wording, &y);
       for (size_t a = 0; a < n.rank(); ++a) cells.push_back(n.short_formula(a));
-      row["y"] = ctconv::shape_of(y), row["axes"] = axes_of(n);
+      row["y"] = ctconv::shape_of(y);
+      row["axes"] = axes_of(n);
     } catch (const Fault& e) {
-      cells.push_back(std::string("cannot say it: ") + e.what()), row["cannot_say"] = e.what();
+      cells.push_back(std::string("cannot say it: ") + e.what());
+      row["cannot_say"] = e.what();
     } catch (const ctconv::error& e) {
-      cells.push_back(std::string("refuses: ") + e.name()), row["refused"] = json_of(e);
+      cells.push_back(std::string("refuses: ") + e.name());
+      row["refused"] = json_of(e);
     }
-    table.add(cells), rows.push_back(row);
+    table.add(cells);
+    rows.push_back(row);
   }
   *text = table.text();
   return rows;
@@ -122,7 +126,7 @@ int explain_command(const Request& request) {
     return 0;
   }
   print("{}\nx {} -> y {}\n\n", call_text(request.dialect, layer.arguments), text_of(layer.x_shape),
-             text_of(ctconv::shape_of(y)));
+        text_of(ctconv::shape_of(y)));
   print("extent  o = (i - 1)*s + d*(k - 1) + 1 - lo - hi\n");
   for (size_t a = 0; a < n.rank(); ++a) print("  {}     {}\n", axis_name(n.rank(), a), n.formula(a));
   print(
@@ -134,15 +138,15 @@ int explain_command(const Request& request) {
       n.ci,
       n.ci == 1 ? "" : fmt::format("s{}", n.groups > 1 ? fmt::format(" of the group ({} groups)", n.groups) : ""));
   print("work    {} that no direct method can avoid, {} moved once\n\n", show_flop(facts.number("flop")),
-             show_bytes(facts.number("bytes")));
+        show_bytes(facts.number("bytes")));
   const double seconds = facts.number("estimated_ms") * 1e-3, threads = facts.number("threads");
   // An engine of a device has no threads.
   const std::string where = threads > 0 ? fmt::format(" on {:.0f} thread{}", threads, threads == 1 ? "" : "s") : "";
   print("short   {} runs this layer{}, in about {} ({} GF/s) by its own estimate\n", facts.get("engine"), where,
         show_time(seconds), show_rate(facts.number("flop"), seconds));
-  print("engine  {}: {}\nwhy     {}\nmemory  {} workspace, {} packed weight\nproblem {}\n\n{}",
-             facts.get("engine"), facts.get("form"), facts.get("why"), show_bytes(facts.number("workspace_bytes")),
-             show_bytes(facts.number("packed_bytes")), facts.get("problem"), table.text());
+  print("engine  {}: {}\nwhy     {}\nmemory  {} workspace, {} packed weight\nproblem {}\n\n{}", facts.get("engine"),
+        facts.get("form"), facts.get("why"), show_bytes(facts.number("workspace_bytes")),
+        show_bytes(facts.number("packed_bytes")), facts.get("problem"), table.text());
   if (request.side_by_side)
     print("\nthe same words in every dialect of this rank: o = (i-1)*s + d*(k-1) + 1 - lo - hi\n{}", dialect_text);
   return 0;

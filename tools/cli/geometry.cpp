@@ -75,7 +75,8 @@ void read_padding(const std::string& dialect, const Arguments& args, Geometry* g
     if (mode == "valid") g->mode = Geometry::kValid;
     if (!mode.empty() && mode.find_first_not_of("0123456789") != std::string::npos) break;
   }
-  g->begin.assign(g->rank(), 0), g->end.assign(g->rank(), 0);
+  g->begin.assign(g->rank(), 0);
+  g->end.assign(g->rank(), 0);
   if (const Value* v = args.find("pad_begin")) g->begin = spread(flat(*v), g->rank());
   if (const Value* v = args.find("pad_end")) g->end = spread(flat(*v), g->rank());
   const Value* v = first_of(args, {"padding", "pad", "pads"});
@@ -87,8 +88,10 @@ void read_padding(const std::string& dialect, const Arguments& args, Geometry* g
     g->begin = g->end = p;
   } else if (p.size() == 2 * g->rank()) {
     const bool halves = starts_with(dialect, "onnx");  // all begins, then all ends; others: pairs
-    for (size_t a = 0; a < g->rank(); ++a)
-      g->begin[a] = p[halves ? a : 2 * a], g->end[a] = p[halves ? a + g->rank() : 2 * a + 1];
+    for (size_t a = 0; a < g->rank(); ++a) {
+      g->begin[a] = p[halves ? a : 2 * a];
+      g->end[a] = p[halves ? a + g->rank() : 2 * a + 1];
+    }
   }
 }
 
@@ -167,8 +170,13 @@ struct Writer {
 Geometry read_geometry(const std::string& dialect, const Layer& layer, const Numbers& numbers) {
   Geometry g;
   const Arguments& args = layer.arguments;
-  g.n = numbers.n, g.groups = numbers.groups, g.cin = numbers.ci * numbers.groups, g.cout = numbers.co * numbers.groups;
-  g.in = numbers.i, g.k = numbers.k, g.s = numbers.s;
+  g.n = numbers.n;
+  g.groups = numbers.groups;
+  g.cin = numbers.ci * numbers.groups;
+  g.cout = numbers.co * numbers.groups;
+  g.in = numbers.i;
+  g.k = numbers.k;
+  g.s = numbers.s;
   // As said, not as lowered: paddle's SAME drops the dilation.
   const Value* d = first_of(args, {"dilation", "dilations", "dilation_rate"});
   g.d = d ? spread(flat(*d), g.rank()) : Sizes(g.rank(), 1);

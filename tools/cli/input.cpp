@@ -35,8 +35,7 @@ Input::Input(const std::string& path) : name_(input_name(path)) {
 
 size_t Input::read(void* data, size_t bytes) {
   const size_t got = std::fread(data, 1, bytes, stream_.get());
-  if (got < bytes && std::ferror(stream_.get()))
-    throw Fault("FILE", name_ + ": cannot read: " + std::strerror(errno));
+  if (got < bytes && std::ferror(stream_.get())) throw Fault("FILE", name_ + ": cannot read: " + std::strerror(errno));
   return got;
 }
 

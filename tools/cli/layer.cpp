@@ -76,7 +76,8 @@ int32_t activation_number(const std::string& name) {
 Layer::Layer(const Request& r, Need need)
     : request(r), arguments(parse_arguments(r.arguments)), desc(make_desc(r.dialect, arguments)) {
   if ((need == kData || need == kAnyData) && r.device.rfind("cuda", 0) == 0)
-    throw Fault("OPTION", "--device " + r.device + ": this command computes on arrays in host memory, a device only on its own; " +
+    throw Fault("OPTION", "--device " + r.device +
+                              ": this command computes on arrays in host memory, a device only on its own; " +
                               "`ctconv explain` and `ctconv doctor` ask the device (docs/cuda.md)");
   desc.validate();
   if (!r.output_size.empty()) output_size_ = parse_value(r.output_size, &arguments);
@@ -89,14 +90,16 @@ void Layer::load_x(bool data) {
     throw Fault("OPTION", "--x is missing: a .npy file, or a shape such as 1,3,16,16 for random numbers");
   const Source source = parse_source(request.x);
   if (source.kind == Source::kNone) throw Fault("OPTION", "--x none: an input is needed");
-  x_shape = source.shape, x_type = source.type;
+  x_shape = source.shape;
+  x_type = source.type;
   x_origin = origin_of(source, request.seed);
   if (!data && source.kind != Source::kFile) {
     if (x_shape.empty()) throw Fault("OPTION", "--x " + request.x + " names no shape");
     return;
   }
   x = load(source, request.seed, {}, ctconv::kFloat32);
-  x_shape = x.shape(), x_type = x.dtype();
+  x_shape = x.shape();
+  x_type = x.dtype();
 }
 
 ctconv::Tensor Layer::x_tensor() const { return x.data() ? x.tensor() : ctconv::Tensor(nullptr, x_type, x_shape); }
@@ -131,7 +134,8 @@ void Layer::load_weight(Need need) {
     } catch (const ctconv::error& e) {
       if (e.status() != CTCONV_ERR_UNSUPPORTED_INIT) throw;
       if (need == kData) rethrow(e, "; give --weight FILE.npy, random or ones");
-      fill_random(out, seed), *origin = "random, seed " + std::to_string(seed);
+      fill_random(out, seed);
+      *origin = "random, seed " + std::to_string(seed);
     }
     return out;
   };
@@ -153,7 +157,9 @@ void Layer::load_weight(Need need) {
 
 ctconv::Options Layer::options(const char* engine, bool reproducible) const {
   ctconv::Options o;
-  o.engine = engine, o.device = request.device.c_str(), o.threads = request.threads;
+  o.engine = engine;
+  o.device = request.device.c_str();
+  o.threads = request.threads;
   o.reproducible = reproducible ? 1 : 0;
   o.tuning = request.tune ? CTCONV_TUNING_MEASURE : CTCONV_TUNING_NONE;
   o.activation = activation_number(request.activation);
@@ -193,7 +199,8 @@ Array Layer::magnitude() const {
   for (const char* name : {"act", "activation"})
     if (arguments.find(name)) plain.set(name, ctconv::Value());
   ctconv::Options o = options("reference", false);
-  o.activation = CTCONV_ACTIVATION_NONE, o.activation_alpha = o.activation_beta = 0;
+  o.activation = CTCONV_ACTIVATION_NONE;
+  o.activation_alpha = o.activation_beta = 0;
   const Array ax = absolute(x), aw = absolute(*weight);
   const std::optional<Array> ab = bias ? std::optional<Array>(absolute(*bias)) : std::nullopt;
   const ctconv::Op op = ab ? ctconv::Op(plain, aw.tensor(), ab->tensor(), o) : ctconv::Op(plain, aw.tensor(), o);

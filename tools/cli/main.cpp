@@ -133,7 +133,8 @@ int main(int argc, char** argv) {
   app.fallthrough();
   app.add_flag("--json", r.json, "answer and refuse in JSON (docs/cli-json.md)");
   app.footer(std::string(kSources) +
-             "\nExit code 0: done; 1: an engine differs from the reference, or doctor found something to mend; 2: refused, with the reason on stderr.\n"
+             "\nExit code 0: done; 1: an engine differs from the reference, or doctor found something to mend; 2: "
+             "refused, with the reason on stderr.\n"
              "Example:\n  ctconv run torch.nn.ConvTranspose2d "
              "'{\"in_channels\":3,\"out_channels\":8,\"kernel_size\":4,\"stride\":2}' "
              "-x 1,3,16,16 --check");
@@ -148,8 +149,10 @@ int main(int argc, char** argv) {
   };
 
   CLI::App* run = command("run", "compute one layer: its output, time and rate", cli::run_command);
-  add_layer(run, &r, false), add_engine(run, &r);
-  run->add_option("-o,--output", r.output, "write y to this .npy file; - is standard output, the text then goes to standard error")
+  add_layer(run, &r, false);
+  add_engine(run, &r);
+  run->add_option("-o,--output", r.output,
+                  "write y to this .npy file; - is standard output, the text then goes to standard error")
       ->check([](const std::string& name) { return name.empty() ? "a file name is needed; - is standard output" : ""; })
       ->type_name("FILE");
   run->add_option("--repeat", r.repeat, "timed runs, after one that is not timed")
@@ -162,15 +165,18 @@ int main(int argc, char** argv) {
 
   CLI::App* explain =
       command("explain", "the formula with its numbers, the engines with their reasons", cli::explain_command);
-  add_layer(explain, &r, false), add_engine(explain, &r);
+  add_layer(explain, &r, false);
+  add_engine(explain, &r);
   explain->add_flag("--side-by-side", r.side_by_side, "what every dialect of this rank makes of the same words");
 
   CLI::App* verify = command("verify", "every engine against the reference", cli::verify_command);
-  add_layer(verify, &r, false), add_engine(verify, &r);
+  add_layer(verify, &r, false);
+  add_engine(verify, &r);
 
   CLI::App* bench =
       command("bench", "time and GF/s of every engine, for one layer or a file of layers", cli::bench_command);
-  add_layer(bench, &r, true), add_engine(bench, &r);
+  add_layer(bench, &r, true);
+  add_engine(bench, &r);
   bench->add_option("--layers", r.layers, "a JSON file of layers, e.g. bench/layers.json, instead of dialect and args")
       ->type_name("FILE");
   bench->add_option("--only", r.only, "layers whose id begins so")->type_name("PREFIX");

@@ -66,7 +66,9 @@ class Header {
     peek();
     for (const auto& [word, value] : {std::pair("True", 2), std::pair("False", 1)}) {
       if (text_.compare(at_, std::strlen(word), word) != 0) continue;
-      at_ += std::strlen(word), order_ = value, fortran = value == 2;
+      at_ += std::strlen(word);
+      order_ = value;
+      fortran = value == 2;
       return;
     }
     bad("fortran_order is neither True nor False");
@@ -144,8 +146,7 @@ Array read_npy(const std::string& path) {
   const Header header(in.name(), text);
   const ctconv::Dtype type = dtype_of(in.name(), header.descr);
   const size_t need = bytes_of(in, type, header.shape);
-  const std::string needs =
-      "shape " + text_of(header.shape) + " needs " + std::to_string(need) + " bytes, ";
+  const std::string needs = "shape " + text_of(header.shape) + " needs " + std::to_string(need) + " bytes, ";
   const std::optional<size_t> have = in.rest();
   if (have && *have < need) refuse(in, "truncated: " + needs + "the file has " + std::to_string(*have));
   // A stream's length shows only as it comes; its memory is touched only then.

@@ -18,7 +18,7 @@ std::string kind_name(int32_t kind);  // "ValueError", "unsupported", ...
 
 Json json_of(const ctconv::error& e);
 Json json_of(const ctconv_spec& spec);  // {"shape": [..], "dtype": "float32"}
-Json json_of(const Facts& facts);  // counts, bytes and milliseconds as numbers, the rest as text
+Json json_of(const Facts& facts);       // counts, bytes and milliseconds as numbers, the rest as text
 void print_json(const Json& json);
 
 std::string message_of(const ctconv::error& e);

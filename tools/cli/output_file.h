@@ -5,7 +5,8 @@
 //        a link stays a link, and what it points to is replaced. A new file gets what the umask leaves.
 //        Anything else (FIFO, /dev/null, /dev/fd/N): written through.
 //   on a failed write, Ctrl-C, SIGTERM, SIGHUP: the old file is as it was, and nothing is left beside it
-//   refuses (Fault FILE): a folder, a file without write permission, a folder that takes no new file; a terminal (OPTION)
+//   refuses (Fault FILE): a folder, a file without write permission, a folder that takes no new file; a terminal
+//   (OPTION)
 //   not promised: further hard links (they keep the old contents), SIGKILL and loss of power (no fsync)
 #pragma once
 

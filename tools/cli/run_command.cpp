@@ -25,7 +25,9 @@ Range range_of(const Array& a) {
   Range r;
   for (size_t i = 0; i < a.elements(); ++i) {
     const double v = a.get(i);
-    r.min = std::fmin(r.min, v), r.max = std::fmax(r.max, v), r.mean += v;
+    r.min = std::fmin(r.min, v);
+    r.max = std::fmax(r.max, v);
+    r.mean += v;
   }
   if (a.elements()) r.mean /= static_cast<double>(a.elements());
   return r;
@@ -82,20 +84,16 @@ int run_command(const Request& request) {
     if (layer.bias) out["bias"] = {{"shape", layer.bias->shape()}, {"dtype", name_of(layer.bias->dtype())}};
     if (output) out["output"] = output->name();
     if (request.check)
-      out["check"] = {{"same_bits", difference.same_bits},
-                      {"max_abs_error", difference.max_abs},
-                      {"relative_error", difference.relative},
-                      {"of_rounding_bound", difference.of_bound},
-                      {"nonfinite_differs", difference.nonfinite},
-                      {"ok", code == 0}};
+      out["check"] = {{"same_bits", difference.same_bits},         {"max_abs_error", difference.max_abs},
+                      {"relative_error", difference.relative},     {"of_rounding_bound", difference.of_bound},
+                      {"nonfinite_differs", difference.nonfinite}, {"ok", code == 0}};
     print_json(out);
     return code;
   }
   line("x", words(layer.x, layer.x_origin));
   line("weight", words(*layer.weight, layer.weight_origin));
   line("bias", layer.bias ? words(*layer.bias, layer.bias_origin) : "none");
-  line("y", fmt::format("{} {}{}", text_of(y.shape()), name_of(y.dtype()),
-                        output ? "  -> " + output->name() : ""));
+  line("y", fmt::format("{} {}{}", text_of(y.shape()), name_of(y.dtype()), output ? "  -> " + output->name() : ""));
   if (y.elements()) line("", fmt::format("min {:.6g}, max {:.6g}, mean {:.6g}", range.min, range.max, range.mean));
   line("engine", fmt::format("{}: {}", facts.get("engine"), facts.get("form")));
   line("time", time.runs == 1

@@ -30,12 +30,17 @@ int shape_command(const Request& request) {
   try {
     const ctconv::Tensor x = layer.x_tensor();
     const ctconv::WeightSpec spec = layer.desc.weight_spec(&x);
-    weight = json_of(spec.weight), weight_text = text_of(ctconv::shape_of(spec.weight));
-    if (spec.bias.ndim) bias = json_of(spec.bias), bias_text = text_of(ctconv::shape_of(spec.bias));
+    weight = json_of(spec.weight);
+    weight_text = text_of(ctconv::shape_of(spec.weight));
+    if (spec.bias.ndim) {
+      bias = json_of(spec.bias);
+      bias_text = text_of(ctconv::shape_of(spec.bias));
+    }
   } catch (const ctconv::error&) {
     // The dialect's weight does not follow from its arguments; the one given then says it.
     weight = {{"shape", layer.weight->shape()}, {"dtype", name_of(layer.weight->dtype())}};
-    weight_text = text_of(layer.weight->shape()) + "  as given", bias_text = "one value per output channel, optional";
+    weight_text = text_of(layer.weight->shape()) + "  as given";
+    bias_text = "one value per output channel, optional";
   }
   if (request.json) {
     print_json({{"dialect", request.dialect},

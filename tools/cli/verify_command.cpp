@@ -47,7 +47,11 @@ int verify_command(const Request& request) {
       const bool exact = promises_bits(layer, name);
       const bool ok = exact ? d.same_bits : d.explained();
       if (!ok) code = 1;
-      const std::string result = d.same_bits ? "same bits" : ok ? "ok" : d.nonfinite ? "NaN or Inf DIFFERS" : exact ? "DIFFERS" : "FAILED";
+      const std::string result = d.same_bits   ? "same bits"
+                                 : ok          ? "ok"
+                                 : d.nonfinite ? "NaN or Inf DIFFERS"
+                                 : exact       ? "DIFFERS"
+                                               : "FAILED";
       table.add({name, result, show_error(d.max_abs), show_error(d.relative), fmt::format("{:.2g}", d.of_bound),
                  facts.get("form")});
       rows.push_back({{"engine", name},
@@ -76,7 +80,7 @@ int verify_command(const Request& request) {
                 {"ok", code == 0}});
   } else {
     print("{} -> {} {}, {:.0f} products per output\n\n{}", text_of(layer.x_shape), text_of(reference.shape()),
-               name_of(reference.dtype()), terms, table.text());
+          name_of(reference.dtype()), terms, table.text());
   }
   return code;
 }

@@ -5,6 +5,7 @@ out: microseconds per call: `stream` (between two events), `host` (until the las
 A sample is N calls that last about sample_ms. Contenders alternate: every round times each of them once; medians of the rounds count.
 A graph holds at least one call of every set of buffers, and is replayed as often as fills a sample.
 """
+
 import statistics
 import time
 
@@ -97,8 +98,12 @@ def ceilings(clock, size=8192, bytes_copied=1 << 30):
     """What the device gives: matrix products, a copy (bytes read and written), a launch of one small kernel."""
     found = {"peaks": {}}
     rounds = []
-    for name, dtype, tf32 in (("f32", torch.float32, False), ("tf32", torch.float32, True), ("f16", torch.float16, True),
-                              ("bf16", torch.bfloat16, True)):
+    for name, dtype, tf32 in (
+        ("f32", torch.float32, False),
+        ("tf32", torch.float32, True),
+        ("f16", torch.float16, True),
+        ("bf16", torch.bfloat16, True),
+    ):
         torch.backends.cuda.matmul.allow_tf32 = tf32
         a, b = (torch.rand(size, size, device=clock.stream.device).sub_(0.5).to(dtype) for _ in range(2))
         c = torch.mm(a, b)

@@ -11,6 +11,7 @@ exit status: 0, 1 a y differs from torch's beyond its bound or a worker died, 77
 A worker process measures. One that dies or hangs on a configuration costs that row: the next worker goes on behind it.
 Order of work: all layers in f32 channels-first, then f16 channels-last, and so on (PASSES), so that a deadline cuts the least wanted.
 """
+
 import argparse
 import json
 import os
@@ -26,8 +27,16 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent))
 from whole_file import whole  # noqa: E402
 
-PASSES = [("f32", "first"), ("f16", "last"), ("tf32", "first"), ("f16", "first"), ("f32", "last"), ("tf32", "last"), ("bf16", "last"),
-          ("bf16", "first")]
+PASSES = [
+    ("f32", "first"),
+    ("f16", "last"),
+    ("tf32", "first"),
+    ("f16", "first"),
+    ("f32", "last"),
+    ("tf32", "last"),
+    ("bf16", "last"),
+    ("bf16", "first"),
+]
 MOST_DEATHS, SILENCE = 6, 45  # workers that may die; seconds without a row after which a worker counts as hung
 GRACE = 5  # seconds that a last configuration may take beyond the deadline
 
@@ -47,7 +56,9 @@ def arguments():
     parser.add_argument("--no-benchmark-mode", action="store_true")
     parser.add_argument("--python-layers", type=int, default=8, help="layers whose Python call is timed as well")
     parser.add_argument("--repeat", help="ctconv_repeat.so; default: beside libctconv.so, else compiled")
-    parser.add_argument("--worker", type=float, default=0, help=argparse.SUPPRESS)  # the end, in seconds since the epoch
+    parser.add_argument(
+        "--worker", type=float, default=0, help=argparse.SUPPRESS
+    )  # the end, in seconds since the epoch
     return parser.parse_args()
 
 
@@ -96,7 +107,9 @@ def assemble(a, wanted):
             skipped.setdefault(row["skipped"], []).append(" ".join(key(row)))
     report["skipped"] = skipped
     seen = {key(row) for row in rows}
-    report["not_reached"] = [f"{layer['id']} {kind} {order}" for layer, kind, order in wanted if (layer["id"], kind, order) not in seen]
+    report["not_reached"] = [
+        f"{layer['id']} {kind} {order}" for layer, kind, order in wanted if (layer["id"], kind, order) not in seen
+    ]
     with whole(a.out) as f:
         json.dump(report, f, indent=None, separators=(",", ":"))
     return report
@@ -130,9 +143,17 @@ def shown(row):
         return f"skipped: {row['skipped']}"
     if "died" in row:
         return row["died"]
-    cells = [f"{who} {row[who]['stream']:9.2f} {row[who].get('graph') or float('nan'):9.2f}" for who in ("torch", "auto", "measured") if who in row]
+    cells = [
+        f"{who} {row[who]['stream']:9.2f} {row[who].get('graph') or float('nan'):9.2f}"
+        for who in ("torch", "auto", "measured")
+        if who in row
+    ]
     errors = [row[name] for name in ("torch_error", "auto_error", "measured_error") if name in row]
-    return "  ".join(cells + errors + ([f"WRONG: {row['wrong']} {row.get('auto_diff')} {row.get('measured_diff')}"] if "wrong" in row else []))
+    return "  ".join(
+        cells
+        + errors
+        + ([f"WRONG: {row['wrong']} {row.get('auto_diff')} {row.get('measured_diff')}"] if "wrong" in row else [])
+    )
 
 
 def measure(contest, lines, layer, kind, order):
@@ -175,12 +196,26 @@ def work(a, wanted):
     with torch.cuda.stream(clock.stream), torch.no_grad():
         if not any("header" in line for line in old):
             lines.begin("ceilings", "", "")
-            lines.add({"header": {"torch": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version(), "device": name,
-                                  "l2_bytes": l2, "benchmark": not a.no_benchmark_mode, "sample_ms": a.sample_ms,
-                                  "library": ours.ctconv.build_info(), "loop": "C" if repeat else "Python", **clocks.ceilings(clock)}})
+            lines.add(
+                {
+                    "header": {
+                        "torch": torch.__version__,
+                        "cuda": torch.version.cuda,
+                        "cudnn": torch.backends.cudnn.version(),
+                        "device": name,
+                        "l2_bytes": l2,
+                        "benchmark": not a.no_benchmark_mode,
+                        "sample_ms": a.sample_ms,
+                        "library": ours.ctconv.build_info(),
+                        "loop": "C" if repeat else "Python",
+                        **clocks.ceilings(clock),
+                    }
+                }
+            )
         contest = contests.Contest(clock, l2, repeat, graphs=not a.no_graph, benchmark=not a.no_benchmark_mode)
         if not any("python" in line.get("add", {}) for line in old) and a.python_layers:
             import eager
+
             lines.begin("python", "", "")
             lines.add({"add": {"python": eager.overhead(contest, wanted, a.python_layers)}})
         for layer, kind, order in wanted:
@@ -233,7 +268,11 @@ def supervised(a, wanted):
         if time.time() > end + GRACE:  # its configuration took long: not reached
             return 0, deaths
         deaths += 1
-        at = json.loads(pathlib.Path(lines.now).read_text(encoding="utf-8")) if os.path.exists(lines.now) else ["start", "", ""]
+        at = (
+            json.loads(pathlib.Path(lines.now).read_text(encoding="utf-8"))
+            if os.path.exists(lines.now)
+            else ["start", "", ""]
+        )
         row = dict(zip(("layer", "type", "order"), at))
         if row["type"] and key(row) not in {key(r) for r in rows_of(lines.path) if "layer" in r}:
             lines.add({**row, "died": f"the worker ended with status {status}"})
@@ -260,8 +299,12 @@ def main():
         print("NOT RUN: this torch sees no CUDA device")
         return 77
     report = assemble(a, wanted)
-    report_wrong = [" ".join(key(row)) for row in report["rows"] if "wrong" in row or "died" in row or "auto_error" in row]
-    print(f"{len(report['rows'])} rows in {time.time() - start:.0f} s, {len(report['not_reached'])} configurations not reached, {deaths} deaths")
+    report_wrong = [
+        " ".join(key(row)) for row in report["rows"] if "wrong" in row or "died" in row or "auto_error" in row
+    ]
+    print(
+        f"{len(report['rows'])} rows in {time.time() - start:.0f} s, {len(report['not_reached'])} configurations not reached, {deaths} deaths"
+    )
     for name in report_wrong:
         print("not right:", name)
     return 1 if status or report_wrong or deaths else 0

@@ -6,6 +6,7 @@ Random data. Buffers rotate over more than 4 x L2 (at most 64 sets, at least 2),
 the y of as many earlier calls are still held; ours writes y tensors that exist. The same order of axes in and out on both sides.
 refuses: Skipped, with the reason: what torch cannot say, and channels_last of rank 3 tensors, which torch has not.
 """
+
 import time
 
 import ours
@@ -14,9 +15,18 @@ import torch
 TYPES = {"f32": torch.float32, "tf32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 # Against torch, over the largest |y|: the operands are rounded alike, the order of sums differs, f16 and bf16 round y up to twice.
 BOUNDS = {"f32": 1e-4, "tf32": 5e-3, "f16": 5e-3, "bf16": 3e-2}
-MEMORY = {("first", 1): torch.contiguous_format, ("first", 2): torch.contiguous_format, ("first", 3): torch.contiguous_format,
-          ("last", 2): torch.channels_last, ("last", 3): torch.channels_last_3d}
-FUNCTIONS = {1: torch.nn.functional.conv_transpose1d, 2: torch.nn.functional.conv_transpose2d, 3: torch.nn.functional.conv_transpose3d}
+MEMORY = {
+    ("first", 1): torch.contiguous_format,
+    ("first", 2): torch.contiguous_format,
+    ("first", 3): torch.contiguous_format,
+    ("last", 2): torch.channels_last,
+    ("last", 3): torch.channels_last_3d,
+}
+FUNCTIONS = {
+    1: torch.nn.functional.conv_transpose1d,
+    2: torch.nn.functional.conv_transpose2d,
+    3: torch.nn.functional.conv_transpose3d,
+}
 
 
 class Skipped(Exception):
@@ -33,9 +43,17 @@ def words(layer):
         op = [o + s for o, s in zip(op, shift)]
     if any(o >= max(s, d) for o, s, d in zip(op, layer["s"], layer["d"])):
         raise Skipped("output_padding that torch refuses")
-    call = {"stride": layer["s"], "padding": layer["p_begin"], "output_padding": op, "groups": layer["g"], "dilation": layer["d"]}
+    call = {
+        "stride": layer["s"],
+        "padding": layer["p_begin"],
+        "output_padding": op,
+        "groups": layer["g"],
+        "dilation": layer["d"],
+    }
     module = {name: tuple(v) if isinstance(v, list) else v for name, v in call.items()}
-    module.update(in_channels=layer["cin"], out_channels=layer["cout"], kernel_size=tuple(layer["k"]), bias=bool(layer["bias"]))
+    module.update(
+        in_channels=layer["cin"], out_channels=layer["cout"], kernel_size=tuple(layer["k"]), bias=bool(layer["bias"])
+    )
     return call, module
 
 
@@ -47,7 +65,15 @@ class Torch:
         self.ring, self.turn = [None] * len(xs), 0
 
     def enqueue(self, n):
-        function, xs, weight, bias, call, ring, sets = self.function, self.xs, self.weight, self.bias, self.call, self.ring, len(self.xs)
+        function, xs, weight, bias, call, ring, sets = (
+            self.function,
+            self.xs,
+            self.weight,
+            self.bias,
+            self.call,
+            self.ring,
+            len(self.xs),
+        )
         for i in range(self.turn, self.turn + n):
             ring[i % sets] = function(xs[i % sets], weight, bias, **call)
         self.turn = (self.turn + n) % sets
@@ -88,7 +114,9 @@ class Contest:
             shape = want.shape
         except RuntimeError as error:
             out["torch_error"] = str(error).splitlines()[0]
-            shape = ours.ctconv.Layer(f"torch.nn.ConvTranspose{rank}d", module, None, device="cpu").output_shape(x.shape)
+            shape = ours.ctconv.Layer(f"torch.nn.ConvTranspose{rank}d", module, None, device="cpu").output_shape(
+                x.shape
+            )
         y = torch.empty(shape, dtype=x.dtype, device=self.device, memory_format=memory)
         sets = int(max(2, min(64, 4 * self.l2 // ((x.numel() + y.numel()) * x.element_size()) + 1)))
         xs = [x] + [x.clone(memory_format=torch.preserve_format) for _ in range(sets - 1)]
@@ -111,8 +139,18 @@ class Contest:
 
     def contender(self, out, name, rank, module, weight, bias, xs, ys, kind, tuning):
         start = time.perf_counter()
-        made = ours.Contender(f"torch.nn.ConvTranspose{rank}d", module, weight, bias, xs, ys, self.clock.stream.cuda_stream, self.repeat,
-                              tuning=tuning, allow_tf32=kind == "tf32")
+        made = ours.Contender(
+            f"torch.nn.ConvTranspose{rank}d",
+            module,
+            weight,
+            bias,
+            xs,
+            ys,
+            self.clock.stream.cuda_stream,
+            self.repeat,
+            tuning=tuning,
+            allow_tf32=kind == "tf32",
+        )
         out[name + "_first_ms"] = 1e3 * (time.perf_counter() - start)
         facts = made.described()
         out[name + "_form"], out[name + "_workspace"] = facts.get("form", ""), made.workspace_bytes

@@ -3,6 +3,7 @@
 in:  the configurations of a comparison;   out: a list of {layer, type, order, torch_us, ours_us} for a spread of layers
 The median of 5 runs of 20 calls, alternating; each run begins on an idle device. ours_us is `module(x)` of ctconv.torch on a CUDA tensor.
 """
+
 import statistics
 import time
 
@@ -25,7 +26,9 @@ def _one(contest, layer, kind, order):
     torch.backends.cudnn.allow_tf32 = kind != "f32"
     name = f"ConvTranspose{rank}d"
     theirs = getattr(torch.nn, name)(**args, device=x.device, dtype=x.dtype).to(memory_format=memory)
-    mine = getattr(ours.ctconv.torch, name)(**args).configure(device=f"cuda:{x.device.index or 0}", allow_tf32=kind == "tf32")
+    mine = getattr(ours.ctconv.torch, name)(**args).configure(
+        device=f"cuda:{x.device.index or 0}", allow_tf32=kind == "tf32"
+    )
     mine.weight, mine.bias = weight, bias
     for module in (theirs, mine):
         for _ in range(5):

@@ -4,12 +4,20 @@ in:  layers of bench/layers.json, reports of compare_torch.py;   out: Row per co
 floor = max(bytes / copy bandwidth, useful flop / matrix-product peak), all three measured in the same run; bytes: x, w, bias, y moved once.
 ratio = torch's time / ours, above 1 we are faster; share = (floor + one launch in a graph) / our graph time.
 """
+
 import math
 import re
 
 SIZES = {"f32": 4, "tf32": 4, "f16": 2, "bf16": 2}
 TYPES, ORDERS = ("f32", "tf32", "f16", "bf16"), ("first", "last")
-NAMES = {"f32": "f32 strict", "tf32": "f32, TF32", "f16": "f16", "bf16": "bf16", "first": "channels-first", "last": "channels-last"}
+NAMES = {
+    "f32": "f32 strict",
+    "tf32": "f32, TF32",
+    "f16": "f16",
+    "bf16": "bf16",
+    "first": "channels-first",
+    "last": "channels-last",
+}
 
 
 def work(layer):
@@ -21,7 +29,9 @@ def work(layer):
         pairs *= sum(1 for t in range(k) for x in range(i) if 0 <= x * s + t * d - lo < o) if i * k <= 200000 else i * k
         out, into, taps = out * o, into * i, taps * k
     weight = layer["cin"] * layer["cout"] // layer["g"] * taps
-    elements = layer["n"] * (layer["cin"] * into + layer["cout"] * out) + weight + (layer["cout"] if layer["bias"] else 0)
+    elements = (
+        layer["n"] * (layer["cin"] * into + layer["cout"] * out) + weight + (layer["cout"] if layer["bias"] else 0)
+    )
     return 2.0 * pairs * layer["n"] * layer["cin"] * layer["cout"] / layer["g"], elements
 
 

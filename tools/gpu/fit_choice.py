@@ -10,6 +10,7 @@ An engine's time, in seconds (cudnn_cost.h): after + fixed + converts * (workspa
 A kernel's: fixed + scale * its own estimate. Fits are least squares of relative errors over coefficients that are not negative.
 A run's rows of a kernel that was rewritten since say nothing about it: leave that run out, or let a later file replace them.
 """
+
 import argparse
 import json
 import math
@@ -19,9 +20,17 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONVERTED = 4096  # bytes of workspace that are more than counters
 # Engines fitted as one: the same kernels for other element types, or too few rows for a fit of their own.
-FAMILIES = {"generic": (0,), "simt-1": (1,), "simt-2": (2,), "simt": (74,),
-            "tensor-plain": (22, 28), "tensor-any": (40, 46, 71), "tensor-2": (56, 57, 58, 59, 60), "tensor-3": (64, 65),
-            "tensor": (73, 76)}
+FAMILIES = {
+    "generic": (0,),
+    "simt-1": (1,),
+    "simt-2": (2,),
+    "simt": (74,),
+    "tensor-plain": (22, 28),
+    "tensor-any": (40, 46, 71),
+    "tensor-2": (56, 57, 58, 59, 60),
+    "tensor-3": (64, 65),
+    "tensor": (73, 76),
+}
 DEFAULTS = {False: "simt", True: "tensor"}  # of engines no run has met, by tensor cores
 # Measured where cuDNN's heuristics put the engine last and a run tried it all the same: seconds by the square of a sample's positions, by group.
 EXTRA = {2: (6e-11, 9e-6)}
@@ -55,7 +64,9 @@ class Row:
         plan = r["plan"]
         self.kernel = re.match(r"kernel: (\S+)", plan).group(1)
         # before the correction of the build that ran; a build without corrections wrote only the other key
-        self.estimated = 1e-6 * number(r"kernels_own_estimate_us: ([\d.e+-]+)", plan, number(r"estimated_us: ([\d.e+-]+)", plan))
+        self.estimated = 1e-6 * number(
+            r"kernels_own_estimate_us: ([\d.e+-]+)", plan, number(r"estimated_us: ([\d.e+-]+)", plan)
+        )
         self.engine, self.workspace = int(number(r"engine (\d+)", plan, -1)), number(r"workspace (\d+)", plan)
         self.tensor = "tensor cores" in plan
         size = 2 if r["dtype"] in ("f16", "bf16") else 8 if r["dtype"] == "f64" else 4
@@ -64,7 +75,9 @@ class Row:
         self.groups, self.ci, self.co = layer["g"], layer["cin"] // layer["g"], layer["cout"] // layer["g"]
         self.taps, self.strides = math.prod(layer["k"]), math.prod(layer["s"])
         self.points, y = y_points, y_points * layer["cout"] * size
-        self.bytes = y + size * (layer["n"] * layer["cin"] * math.prod(layer["in"]) + layer["cin"] * self.co * self.taps)
+        self.bytes = y + size * (
+            layer["n"] * layer["cin"] * math.prod(layer["in"]) + layer["cin"] * self.co * self.taps
+        )
         self.bandwidth = device.bytes_per_second
         self.peak = device.f32 if not self.tensor else getattr(device, "tf32" if r["dtype"] == "f32" else "f16")
         square, group = EXTRA.get(self.engine, (0.0, 0.0))
@@ -73,12 +86,20 @@ class Row:
 
     def features(self, phases, pad_co, pad_ci):
         """Of an engine: fixed, converts, bytes, work, steps."""
+
         def padded(v, to):
             return -(-v // to) * to
+
         cut = min(phases, self.strides)
         work = 2.0 * self.points * self.groups * padded(self.co, pad_co) * padded(self.ci, pad_ci) * self.taps / cut
         converts = 1.0 if self.workspace > CONVERTED else 0.0
-        return (1.0, converts, (self.bytes + 2 * self.workspace) / self.bandwidth, work / self.peak, self.ci * self.taps / cut)
+        return (
+            1.0,
+            converts,
+            (self.bytes + 2 * self.workspace) / self.bandwidth,
+            work / self.peak,
+            self.ci * self.taps / cut,
+        )
 
 
 def fit(rows):
@@ -100,7 +121,9 @@ def fit(rows):
             for j in range(n):
                 if a[j][j] > 0:
                     c[j] = max(0.0, c[j] + (b[j] - sum(a[j][k] * c[k] for k in range(n))) / a[j][j])
-        weights = [1.0 / (t * max(fixed + sum(x * y / s for x, y, s in zip(c, f, scale)), 0.05 * t)) for f, fixed, t in rows]
+        weights = [
+            1.0 / (t * max(fixed + sum(x * y / s for x, y, s in zip(c, f, scale)), 0.05 * t)) for f, fixed, t in rows
+        ]
     return [x / s if x > 1e-9 else 0.0 for x, s in zip(c, scale)]
 
 
@@ -121,7 +144,10 @@ def mean(values):
 def folds(rows, count):
     names = sorted({r.layer for r in rows})
     place = {name: i % count for i, name in enumerate(names)}
-    return [([r for r in rows if place[r.layer] != i], [r for r in rows if place[r.layer] == i]) for i in range(min(count, len(names)))]
+    return [
+        ([r for r in rows if place[r.layer] != i], [r for r in rows if place[r.layer] == i])
+        for i in range(min(count, len(names)))
+    ]
 
 
 class Family:
@@ -152,8 +178,10 @@ class Family:
         fixed, converts, memory, share, step = self.c
         extra = "".join(f", {v:.3g}" for e in FAMILIES[self.name] for v in EXTRA.get(e, ()))
         engines = ", ".join(str(e) for e in (FAMILIES[self.name] + (-1,) * 6)[:6])
-        return (f'    {{{{{engines}}}, {1e6 * fixed:.3g}e-6, {1e6 * converts:.3g}e-6, {memory:.3g}, {share:.3g}, {1e9 * step:.3g}e-9, '
-                f'{p}, {co}, {ci}{extra}}},')
+        return (
+            f'    {{{{{engines}}}, {1e6 * fixed:.3g}e-6, {1e6 * converts:.3g}e-6, {memory:.3g}, {share:.3g}, {1e9 * step:.3g}e-9, '
+            f'{p}, {co}, {ci}{extra}}},'
+        )
 
 
 def own_problem(rows):
@@ -176,7 +204,11 @@ class Estimates:
     def seconds(self, r):
         if r.kernel == "cudnn":
             name = family_of(r)
-            return told(self.engines[name], (r.features(*self.forms[name]), r.after, 0)) if name in self.engines else r.estimated
+            return (
+                told(self.engines[name], (r.features(*self.forms[name]), r.after, 0))
+                if name in self.engines
+                else r.estimated
+            )
         return told(self.kernels[r.kernel], own_problem([r])[0]) if r.kernel in self.kernels else r.estimated
 
 
@@ -202,10 +234,14 @@ def judge(rows, forms):
         taken = min(named, key=left_out[layer].seconds)
         before.setdefault((kind, order), []).append(max(1.0, found["auto"].seconds / best.seconds))
         after.setdefault((kind, order), []).append(taken.seconds / best.seconds)
-        worst.append((taken.seconds / best.seconds, layer, kind, order, taken.kernel, taken.engine, best.kernel, best.engine))
+        worst.append(
+            (taken.seconds / best.seconds, layer, kind, order, taken.kernel, taken.engine, best.kernel, best.engine)
+        )
     for key in before:
-        print(f"// {key[0]} {key[1]}: {len(before[key])} layers, auto / best {mean(before[key]):.3f} (worst {max(before[key]):.1f}) as it ran, "
-              f"{mean(after[key]):.3f} (worst {max(after[key]):.1f}) by these constants, layers left out")
+        print(
+            f"// {key[0]} {key[1]}: {len(before[key])} layers, auto / best {mean(before[key]):.3f} (worst {max(before[key]):.1f}) as it ran, "
+            f"{mean(after[key]):.3f} (worst {max(after[key]):.1f}) by these constants, layers left out"
+        )
     for ratio, *what in sorted(worst, reverse=True)[:8]:
         print(f"//   {ratio:.2f}", *what)
 
@@ -233,7 +269,9 @@ def main():
     for kernel in sorted({r.kernel for r in named} - {"cudnn"}):
         problem = own_problem([r for r in named if r.kernel == kernel])
         c = fit(problem)
-        print(f'    {{"{kernel}", {1e6 * c[0]:.3g}e-6, {c[1]:.3g}}},  // {len(problem)} rows, off by x{spread([(told(c, p), p[2]) for p in problem]):.2f}')
+        print(
+            f'    {{"{kernel}", {1e6 * c[0]:.3g}e-6, {c[1]:.3g}}},  // {len(problem)} rows, off by x{spread([(told(c, p), p[2]) for p in problem]):.2f}'
+        )
     judge(rows, forms)
 
 

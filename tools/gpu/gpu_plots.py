@@ -2,6 +2,7 @@
 
 in:  rows of figures.py, a folder;   out: PNG files, their names returned; none, loudly, where matplotlib is absent
 """
+
 import os
 import sys
 
@@ -38,9 +39,18 @@ def ratios(rows, kind, title, folder):
     for order, colour in ORDER_COLOURS.items():
         here = [(at, points[n][order]) for at, n in enumerate(names) if order in points[n]]
         if here:
-            axes.scatter([r[0] for _, r in here], [at for at, _ in here], s=14, color=colour, label=figures.NAMES[order] + ", measured", zorder=3)
+            axes.scatter(
+                [r[0] for _, r in here],
+                [at for at, _ in here],
+                s=14,
+                color=colour,
+                label=figures.NAMES[order] + ", measured",
+                zorder=3,
+            )
             chosen = [(r[1], at) for at, r in here if r[1]]
-            axes.scatter(*zip(*chosen), s=9, marker="|", color=colour, label=figures.NAMES[order] + ", by estimate", zorder=2)
+            axes.scatter(
+                *zip(*chosen), s=9, marker="|", color=colour, label=figures.NAMES[order] + ", by estimate", zorder=2
+            )
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
@@ -60,8 +70,13 @@ def shares(rows, title, folder):
         values = sorted((r.share() for r in some if r.share()), reverse=True)
         if values:
             style = "-" if order == "first" else "--"
-            axes.plot([100 * (at + 0.5) / len(values) for at in range(len(values))], values, style, linewidth=1,
-                      label=f"{figures.NAMES[kind]}, {figures.NAMES[order]}")
+            axes.plot(
+                [100 * (at + 0.5) / len(values) for at in range(len(values))],
+                values,
+                style,
+                linewidth=1,
+                label=f"{figures.NAMES[kind]}, {figures.NAMES[order]}",
+            )
     axes.axhline(1 / 1.5, color="black", linewidth=0.6)
     axes.set_ylim(0, 1.6)
     axes.grid(linewidth=0.3)

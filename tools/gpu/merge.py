@@ -6,6 +6,7 @@ out: --out/PART.json, or PART.json.gz above 1 MB; a few lines on stdout; exit st
      failed, a layer was not reached, or (part correct, no selection made) a kernel never ran
 Lists are joined, numbers under "checks" added, counts by name added.
 """
+
 import argparse
 import gzip
 import json
@@ -56,8 +57,10 @@ def summary(part, whole):
     for key in ("equal", "refused", "kernels", "ran", "random", "call_us", "graph_nodes", "ceilings"):
         if whole.get(key):
             print(f"{part}, {key}: {json.dumps(whole[key])}")
-    print(f"{part}: {whole.get('checks', sum((whole.get('equal') or {}).values()))} checks, {len(failures)} failed, "
-          f"slowest process {whole.get('seconds', 0):.1f} s")
+    print(
+        f"{part}: {whole.get('checks', sum((whole.get('equal') or {}).values()))} checks, {len(failures)} failed, "
+        f"slowest process {whole.get('seconds', 0):.1f} s"
+    )
     return good
 
 

@@ -3,6 +3,7 @@
 in:  a layer in torch's words, weight and bias, the sets of x and y, a stream;   out: enqueue(n)
 The loop over executions is repeat.c; where that is not built, and cannot be, Python calls ctconv_execute (`loop` says which).
 """
+
 import ctypes
 import os
 import pathlib
@@ -18,7 +19,12 @@ sys.path.insert(0, str(ROOT / "bindings" / "python"))
 import ctconv  # noqa: E402
 from ctconv import _abi  # noqa: E402
 
-_CODES = {torch.float32: (_abi.FLOAT, 32), torch.float16: (_abi.FLOAT, 16), torch.bfloat16: (_abi.BFLOAT, 16), torch.float64: (_abi.FLOAT, 64)}
+_CODES = {
+    torch.float32: (_abi.FLOAT, 32),
+    torch.float16: (_abi.FLOAT, 16),
+    torch.bfloat16: (_abi.BFLOAT, 16),
+    torch.float64: (_abi.FLOAT, 64),
+}
 
 
 def repeat_function(path=None):
@@ -28,15 +34,31 @@ def repeat_function(path=None):
     compiler = shutil.which("cc") or shutil.which("gcc")
     if found is None and compiler:
         found = os.path.join(tempfile.mkdtemp(), "ctconv_repeat.so")
-        line = [compiler, "-O2", "-shared", "-fPIC", f"-I{ROOT / 'include'}", str(ROOT / "tools/gpu/repeat.c"), "-o", found]
+        line = [
+            compiler,
+            "-O2",
+            "-shared",
+            "-fPIC",
+            f"-I{ROOT / 'include'}",
+            str(ROOT / "tools/gpu/repeat.c"),
+            "-o",
+            found,
+        ]
         if subprocess.run(line, check=False, capture_output=True).returncode:
             found = None
     if found is None:
         return None
     function = ctypes.CDLL(os.fspath(found)).ctconv_repeat
     function.restype = ctypes.c_int32
-    function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64,
-                         ctypes.POINTER(_abi.ErrorRecord)]
+    function.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_int64,
+        ctypes.c_int64,
+        ctypes.c_int64,
+        ctypes.POINTER(_abi.ErrorRecord),
+    ]
     return function
 
 

@@ -6,6 +6,7 @@ out: "ok NAME" or "FAILED NAME: reason" for each check, the same as JSON; exit s
 Each check runs alone: one that fails, or is refused where it should not be, does not stop the others. A sticky fault of the device does:
 what follows is named NOT RUN.
 """
+
 import argparse
 import copy
 import gc
@@ -47,7 +48,9 @@ def check(*cases):
     def keep(function):
         for case in cases or [()]:
             case = case if isinstance(case, tuple) else (case,)
-            checks[" ".join([function.__name__, *(str(c).removeprefix("torch.") for c in case)])] = lambda f=function, c=case: f(*c)
+            checks[" ".join([function.__name__, *(str(c).removeprefix("torch.") for c in case)])] = (
+                lambda f=function, c=case: f(*c)
+            )
         return function
 
     return keep
@@ -57,7 +60,9 @@ def pair(name, dtype=torch.float32, **options):
     """torch's module and ours with the same weights, and an input."""
     rank, sizes, arguments, shape = CASES[name]
     torch.manual_seed(7)
-    theirs = getattr(torch.nn, f"ConvTranspose{rank}d")(*sizes, **arguments, device=CUDA, dtype=dtype).requires_grad_(False)
+    theirs = getattr(torch.nn, f"ConvTranspose{rank}d")(*sizes, **arguments, device=CUDA, dtype=dtype).requires_grad_(
+        False
+    )
     mine = getattr(ctconv.torch, f"ConvTranspose{rank}d")(*sizes, **arguments, device="cuda:0").configure(**options)
     mine.weight, mine.bias = theirs.weight.detach(), None if theirs.bias is None else theirs.bias.detach()
     return theirs, mine, torch.rand(shape, device=CUDA).mul_(2).sub_(1).to(dtype)
@@ -65,7 +70,12 @@ def pair(name, dtype=torch.float32, **options):
 
 def equal(got, want, bound=None):
     assert isinstance(got, torch.Tensor), f"{type(got)} and no tensor"
-    assert got.device == want.device and got.dtype == want.dtype and got.shape == want.shape, (got.device, got.dtype, got.shape, want.shape)
+    assert got.device == want.device and got.dtype == want.dtype and got.shape == want.shape, (
+        got.device,
+        got.dtype,
+        got.shape,
+        want.shape,
+    )
     diff = float((got.double() - want.double()).abs().max() / want.double().abs().max().clamp(min=1e-30))
     assert diff <= (bound or BOUND[want.dtype]), f"differs by {diff:.3g} of the largest value"
 
@@ -89,8 +99,15 @@ def captured(function):
     return graph, result
 
 
-@check(*((case, dtype, order) for case in CASES for dtype in (torch.float32, torch.float16, torch.bfloat16) for order in ("first", "last")
-         if order == "first" or CASES[case][0] > 1))
+@check(
+    *(
+        (case, dtype, order)
+        for case in CASES
+        for dtype in (torch.float32, torch.float16, torch.bfloat16)
+        for order in ("first", "last")
+        if order == "first" or CASES[case][0] > 1
+    )
+)
 def module(case, dtype, order):
     theirs, mine, x = pair(case, dtype)
     if order == "last":
@@ -234,7 +251,13 @@ def a_stream_by_number():
         equal(y, theirs(x))
 
 
-@check(*((case, dtype) for case in ("2d", "2d.k2s2", "2d.depthwise", "3d", "1d") for dtype in (torch.float32, torch.float16)))
+@check(
+    *(
+        (case, dtype)
+        for case in ("2d", "2d.k2s2", "2d.depthwise", "3d", "1d")
+        for dtype in (torch.float32, torch.float16)
+    )
+)
 def graph(case, dtype):
     theirs, mine, x = pair(case, dtype)
     mine(x)
@@ -247,7 +270,11 @@ def graph(case, dtype):
         equal(y, theirs(x))
 
 
-@check(*(("eager", case) for case in ("2d", "3d", "1d")), *(("aot_eager", case) for case in ("2d", "3d")), ("inductor", "2d"))
+@check(
+    *(("eager", case) for case in ("2d", "3d", "1d")),
+    *(("aot_eager", case) for case in ("2d", "3d")),
+    ("inductor", "2d"),
+)
 def compiled(backend, case):
     torch._dynamo.reset()
     theirs, mine, x = pair(case)
@@ -385,7 +412,16 @@ def written(path, report):
     failed = [r["check"] for r in report if not r["ok"]]
     if path:
         with whole(path) as f:
-            json.dump({"torch": torch.__version__, "device": torch.cuda.get_device_name(0), "checks": report, "failed": failed}, f, indent=1)
+            json.dump(
+                {
+                    "torch": torch.__version__,
+                    "device": torch.cuda.get_device_name(0),
+                    "checks": report,
+                    "failed": failed,
+                },
+                f,
+                indent=1,
+            )
     return failed
 
 
@@ -409,7 +445,9 @@ def main():
         torch.backends.cudnn.allow_tf32 = False
         if not report[-1]["ok"] and not usable():
             print("NOT RUN: the device is in a fault; the remaining checks")
-            report.append({"check": "the device still works", "ok": False, "reason": "sticky fault after " + name, "seconds": 0})
+            report.append(
+                {"check": "the device still works", "ok": False, "reason": "sticky fault after " + name, "seconds": 0}
+            )
             break
         written(a.out, report)
     failed = written(a.out, report)

@@ -9,9 +9,20 @@
 Errors are ctconv.Error and also the TypeError or ValueError the original documents. The shared library is the one inside this
 package, or the one CTCONV_LIBRARY names. `from ctconv import *` leaves out the submodules named like other packages.
 """
+
 from . import _abi
-from ._desc import (Argument, bias_shape, build_info, check, dialect_arguments, dialects, engines, init_bias, init_weight,
-                    weight_shape)
+from ._desc import (
+    Argument,
+    bias_shape,
+    build_info,
+    check,
+    dialect_arguments,
+    dialects,
+    engines,
+    init_bias,
+    init_weight,
+    weight_shape,
+)
 from ._errors import ArgumentTypeError, ArgumentValueError, Error, ShapeError
 from ._layer import Layer
 from ._module import seed
@@ -25,6 +36,22 @@ for _public in (Layer, Runner):
 
 # Without keras, megengine, mindspore, paddle and torch: a star import must not hide the packages of these names.
 __all__ = [
-    "Argument", "ArgumentTypeError", "ArgumentValueError", "Error", "Layer", "Runner", "ShapeError", "bias_shape", "build_info",
-    "check", "dialect_arguments", "dialects", "engines", "init_bias", "init_weight", "seed", "version", "weight_shape",
+    "Argument",
+    "ArgumentTypeError",
+    "ArgumentValueError",
+    "Error",
+    "Layer",
+    "Runner",
+    "ShapeError",
+    "bias_shape",
+    "build_info",
+    "check",
+    "dialect_arguments",
+    "dialects",
+    "engines",
+    "init_bias",
+    "init_weight",
+    "seed",
+    "version",
+    "weight_shape",
 ]

@@ -4,10 +4,23 @@ In:  the shared library named by CTCONV_LIBRARY, else the one inside this packag
 Out: `lib` with every function's types set, and the records byte for byte as the header lays them out.
 Refuses: a library that is absent (ImportError names both places) or of another major version.
 """
+
 import ctypes
 import os
 import pathlib
-from ctypes import POINTER, c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint8, c_uint16, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    c_char,
+    c_char_p,
+    c_double,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint8,
+    c_uint16,
+    c_uint64,
+    c_void_p,
+)
 
 MAX_NDIM = 8
 
@@ -23,15 +36,25 @@ class Tensor(ctypes.Structure):
     """ctconv_tensor, which is also DLPack's DLTensor."""
 
     _fields_ = [
-        ("data", c_void_p), ("device_type", c_int32), ("device_id", c_int32), ("ndim", c_int32),
-        ("dtype_code", c_uint8), ("dtype_bits", c_uint8), ("dtype_lanes", c_uint16),
-        ("shape", POINTER(c_int64)), ("strides", POINTER(c_int64)), ("byte_offset", c_uint64),
+        ("data", c_void_p),
+        ("device_type", c_int32),
+        ("device_id", c_int32),
+        ("ndim", c_int32),
+        ("dtype_code", c_uint8),
+        ("dtype_bits", c_uint8),
+        ("dtype_lanes", c_uint16),
+        ("shape", POINTER(c_int64)),
+        ("strides", POINTER(c_int64)),
+        ("byte_offset", c_uint64),
     ]
 
 
 class Spec(ctypes.Structure):
     _fields_ = [
-        ("ndim", c_int32), ("dtype_code", c_uint8), ("dtype_bits", c_uint8), ("dtype_lanes", c_uint16),
+        ("ndim", c_int32),
+        ("dtype_code", c_uint8),
+        ("dtype_bits", c_uint8),
+        ("dtype_lanes", c_uint16),
         ("shape", c_int64 * MAX_NDIM),
     ]
 
@@ -41,8 +64,13 @@ class Value(ctypes.Structure):
 
 
 Value._fields_ = [
-    ("tag", c_int32), ("reserved", c_int32), ("i", c_int64), ("f", c_double), ("text", c_char_p),
-    ("items", POINTER(Value)), ("tensor", POINTER(Tensor)),
+    ("tag", c_int32),
+    ("reserved", c_int32),
+    ("i", c_int64),
+    ("f", c_double),
+    ("text", c_char_p),
+    ("items", POINTER(Value)),
+    ("tensor", POINTER(Tensor)),
 ]
 
 
@@ -55,8 +83,15 @@ class _Record(ctypes.Structure):
 
 class ErrorRecord(_Record):
     _fields_ = [
-        ("struct_size", c_size_t), ("status", c_int32), ("kind", c_int32), ("element", c_int32), ("native_code", c_int32),
-        ("argument", c_char * 32), ("value", c_char * 64), ("range", c_char * 96), ("message", c_char * 512),
+        ("struct_size", c_size_t),
+        ("status", c_int32),
+        ("kind", c_int32),
+        ("element", c_int32),
+        ("native_code", c_int32),
+        ("argument", c_char * 32),
+        ("value", c_char * 64),
+        ("range", c_char * 96),
+        ("message", c_char * 512),
     ]
 
 
@@ -66,31 +101,56 @@ PARALLEL_FOR = ctypes.CFUNCTYPE(None, c_void_p, c_int64, TASK, c_void_p)
 
 class RunnerRecord(_Record):
     _fields_ = [
-        ("struct_size", c_size_t), ("user", c_void_p), ("workers", c_int32), ("reserved", c_int32),
+        ("struct_size", c_size_t),
+        ("user", c_void_p),
+        ("workers", c_int32),
+        ("reserved", c_int32),
         ("parallel_for", PARALLEL_FOR),
     ]
 
 
 class OptionsRecord(_Record):
     _fields_ = [
-        ("struct_size", c_size_t), ("device", c_char_p), ("engine", c_char_p), ("runner", POINTER(RunnerRecord)),
-        ("allocator", c_void_p), ("threads", c_int32), ("plan_limit", c_int32), ("workspace_limit", c_size_t),
-        ("activation", c_int32), ("tuning", c_int32), ("activation_alpha", c_double), ("activation_beta", c_double),
-        ("reproducible", c_int32), ("allow_tf32", c_int32), ("borrow_weights", c_int32), ("reserved", c_int32),
+        ("struct_size", c_size_t),
+        ("device", c_char_p),
+        ("engine", c_char_p),
+        ("runner", POINTER(RunnerRecord)),
+        ("allocator", c_void_p),
+        ("threads", c_int32),
+        ("plan_limit", c_int32),
+        ("workspace_limit", c_size_t),
+        ("activation", c_int32),
+        ("tuning", c_int32),
+        ("activation_alpha", c_double),
+        ("activation_beta", c_double),
+        ("reproducible", c_int32),
+        ("allow_tf32", c_int32),
+        ("borrow_weights", c_int32),
+        ("reserved", c_int32),
     ]
 
 
 class Call(_Record):
     _fields_ = [
-        ("struct_size", c_size_t), ("x", POINTER(Tensor)), ("y", POINTER(Tensor)), ("weight", POINTER(Tensor)),
-        ("bias", POINTER(Tensor)), ("output_size", POINTER(Value)), ("workspace", c_void_p), ("workspace_bytes", c_size_t),
+        ("struct_size", c_size_t),
+        ("x", POINTER(Tensor)),
+        ("y", POINTER(Tensor)),
+        ("weight", POINTER(Tensor)),
+        ("bias", POINTER(Tensor)),
+        ("output_size", POINTER(Value)),
+        ("workspace", c_void_p),
+        ("workspace_bytes", c_size_t),
         ("stream", c_void_p),
     ]
 
 
 class ArgumentRecord(_Record):
     _fields_ = [
-        ("struct_size", c_size_t), ("name", c_char_p), ("default_text", c_char_p), ("position", c_int32), ("required", c_int32),
+        ("struct_size", c_size_t),
+        ("name", c_char_p),
+        ("default_text", c_char_p),
+        ("position", c_int32),
+        ("required", c_int32),
     ]
 
 

@@ -4,6 +4,7 @@ In:  a torch tensor on a CUDA device, the module's number, output_size.   Out: y
 Imported only where torch is loaded. Modules are known by number, weakly: a graph does not keep its module alive, the module's user does.
 No gradient: a tensor that requires one does not come here, its call breaks the graph and is refused as outside of compile.
 """
+
 import itertools
 import weakref
 from typing import List, Optional

@@ -4,6 +4,7 @@ In:  a dialect's name and its arguments in that dialect's own words.
 Out: check, weight_shape, bias_shape, init_weight, init_bias; and the lists of dialects and engines.
 Refuses: what the dialect documents, in its documented order.
 """
+
 import ctypes
 import os
 from collections import namedtuple
@@ -17,7 +18,9 @@ from ._tensors import dtype_of, element_of, from_numpy, shape_record
 from ._values import to_value
 
 Argument = namedtuple("Argument", "name default position required")
-Argument.__doc__ = "One argument of a dialect: its default as documented (text, '' where required); position -1: by name only."
+Argument.__doc__ = (
+    "One argument of a dialect: its default as documented (text, '' where required); position -1: by name only."
+)
 Argument.__module__ = "ctconv"
 
 _FLOAT32 = (_abi.FLOAT, 32)
@@ -69,7 +72,10 @@ class Descriptor:
         spec = self.specs(x_shape, element)[which]
         if spec.ndim == 0:
             return None
-        out = np.empty(tuple(spec.shape[: spec.ndim]), dtype_of((spec.dtype_code, spec.dtype_bits)) if dtype is None else np.dtype(dtype))
+        out = np.empty(
+            tuple(spec.shape[: spec.ndim]),
+            dtype_of((spec.dtype_code, spec.dtype_bits)) if dtype is None else np.dtype(dtype),
+        )
         fill = lib.ctconv_init_bias if which else lib.ctconv_init_weight
         self.done(fill(self.handle, seed % 2**64, from_numpy(out, True).pointer, self.error))
         return out
@@ -127,7 +133,10 @@ class _SymbolInfo(ctypes.Structure):
     """Dl_info of the C library."""
 
     _fields_ = [
-        ("file", ctypes.c_char_p), ("base", ctypes.c_void_p), ("name", ctypes.c_char_p), ("address", ctypes.c_void_p),
+        ("file", ctypes.c_char_p),
+        ("base", ctypes.c_void_p),
+        ("name", ctypes.c_char_p),
+        ("address", ctypes.c_void_p),
     ]
 
 

@@ -5,6 +5,7 @@ Out: the stream torch works on (torch's default stream is 0, CUDA's legacy one);
      from torch's own allocator, so that a call neither allocates device memory of its own nor waits, and can be captured.
 Refuses: nothing; the library judges device, type and shape.
 """
+
 import ctypes
 import sys
 
@@ -29,7 +30,9 @@ def current_stream(x):
 def on_stream(x, stream):
     """A context in which torch allocates for `stream`."""
     torch = sys.modules["torch"]
-    return torch.cuda.stream(torch.cuda.ExternalStream(stream, x.device) if stream else torch.cuda.default_stream(x.device))
+    return torch.cuda.stream(
+        torch.cuda.ExternalStream(stream, x.device) if stream else torch.cuda.default_stream(x.device)
+    )
 
 
 def key_of(x, out):
@@ -67,10 +70,22 @@ def strides_like(x, shape):
 def apart(seen):
     """A View of the same layout whose record is its own: it keeps neither the tensor nor its DLPack capsule."""
     record, n = seen.record, seen.record.ndim
-    arrays = (ctypes.c_int64 * max(2 * n, 1))(*record.shape[:n], *(record.strides[:n] if record.strides else dense(record.shape[:n])))
+    arrays = (ctypes.c_int64 * max(2 * n, 1))(
+        *record.shape[:n], *(record.strides[:n] if record.strides else dense(record.shape[:n]))
+    )
     shape, strides = ctypes.cast(arrays, _int64s), ctypes.cast(ctypes.addressof(arrays) + 8 * n, _int64s)
-    own = _abi.Tensor(record.data, record.device_type, record.device_id, n, record.dtype_code, record.dtype_bits, record.dtype_lanes,
-                      shape, strides, record.byte_offset)
+    own = _abi.Tensor(
+        record.data,
+        record.device_type,
+        record.device_id,
+        n,
+        record.dtype_code,
+        record.dtype_bits,
+        record.dtype_lanes,
+        shape,
+        strides,
+        record.byte_offset,
+    )
     return View(own, None, arrays)
 
 

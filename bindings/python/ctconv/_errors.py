@@ -5,6 +5,7 @@ Out: ctconv.Error, which is also a TypeError (1xxx), a ValueError (2xxx), or a c
      A misuse (7xxx) that is a wrong argument of a Python call (a dialect, an option, an array) is one of both too.
      4xxx and up else (unsupported, memory, device, internal) is ctconv.Error alone.
 """
+
 from . import _abi
 from ._status import STATUS
 
@@ -59,8 +60,20 @@ for _public in (Error, ArgumentTypeError, ArgumentValueError, ShapeError):
 _KINDS = {1: ArgumentTypeError, 2: ArgumentValueError, 3: ShapeError}
 _MISUSES = {
     ArgumentTypeError: ("WEIGHT_TWICE", "WEIGHT_MISSING", "Y_DTYPE"),
-    ArgumentValueError: ("DIALECT", "VALUE", "DEVICE", "ENGINE", "OPTION", "ACTIVATION", "TENSOR", "ALIGNMENT",
-                         "TENSOR_DEVICE", "Y_SHAPE", "Y_OVERLAP", "STREAM"),
+    ArgumentValueError: (
+        "DIALECT",
+        "VALUE",
+        "DEVICE",
+        "ENGINE",
+        "OPTION",
+        "ACTIVATION",
+        "TENSOR",
+        "ALIGNMENT",
+        "TENSOR_DEVICE",
+        "Y_SHAPE",
+        "Y_OVERLAP",
+        "STREAM",
+    ),
 }
 _CLASSES = {_NUMBERS["CTCONV_ERR_MISUSE_" + name]: cls for cls, names in _MISUSES.items() for name in names}
 
@@ -80,8 +93,15 @@ def raised(status, record=None):
     def text_of(field):
         return field.decode("utf-8", "replace")
 
-    return cls(text_of(record.message), status, text_of(record.argument), text_of(record.value), text_of(record.range),
-               record.element, record.native_code)
+    return cls(
+        text_of(record.message),
+        status,
+        text_of(record.argument),
+        text_of(record.value),
+        text_of(record.range),
+        record.element,
+        record.native_code,
+    )
 
 
 def refusal(name, message, argument="", value="", range="", wrong_type=False):  # noqa: A002

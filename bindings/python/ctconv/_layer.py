@@ -6,6 +6,7 @@ shape is two pointers and one C call. A slot and a workspace belong to one runni
 Workspaces are shared by all layers, so that a network of fifty layers holds one and not fifty.
 A layer pickles as (dialect, args, weights, options); its copies share the op, which never changes.
 """
+
 import copy
 import ctypes
 from math import prod
@@ -24,8 +25,8 @@ from ._tensors import View, dtype_of, element_of, quick, shape_record, view
 from ._values import pointer_to
 
 _UNSET = type("_Unset", (), {"__repr__": lambda self: "<not given>"})()
-_SHAPES_HELD = 64               # shapes whose slots are kept per layer
-_WORKSPACE_HELD = 256 * 2**20   # larger workspaces go back to the system after the call
+_SHAPES_HELD = 64  # shapes whose slots are kept per layer
+_WORKSPACE_HELD = 256 * 2**20  # larger workspaces go back to the system after the call
 _HOST = (_abi.CPU, _abi.CUDA_HOST)
 _FLOAT32 = (_abi.FLOAT, 32)
 _WORKSPACE_SIZE, _MISUSE_RUNNER = 5002, 7010
@@ -93,14 +94,16 @@ def _new(shape, dtype):
         return _empty(shape, dtype)
     memory = _empty(size + 64, _uint8)
     at = -memory.__array_interface__["data"][0] % 64
-    return memory[at:at + size].view(dtype).reshape(shape)
+    return memory[at : at + size].view(dtype).reshape(shape)
 
 
 def _allocate(shape, dtype):
     try:
         return _new(shape, dtype)
     except (MemoryError, ValueError):  # ValueError: numpy's own limit on bytes
-        raise refusal("NO_MEMORY", f"an array of shape {shape} and type {dtype} cannot be allocated", "y", shape) from None
+        raise refusal(
+            "NO_MEMORY", f"an array of shape {shape} and type {dtype} cannot be allocated", "y", shape
+        ) from None
 
 
 # What a pickle leaves out and makes anew; what copies share.
@@ -135,14 +138,41 @@ class Layer:
     A layer may be called from any number of threads at once; the interpreter lock is released while it computes.
     """
 
-    def __init__(self, dialect, args, weight, bias=None, *, engine=None, threads=0, device=None, activation=None,
-                 activation_alpha=0.0, activation_beta=0.0, reproducible=False, tuning=None, workspace_limit=0, plan_limit=0,
-                 allow_tf32=False, borrow_weights=False, runner=None):
+    def __init__(
+        self,
+        dialect,
+        args,
+        weight,
+        bias=None,
+        *,
+        engine=None,
+        threads=0,
+        device=None,
+        activation=None,
+        activation_alpha=0.0,
+        activation_beta=0.0,
+        reproducible=False,
+        tuning=None,
+        workspace_limit=0,
+        plan_limit=0,
+        allow_tf32=False,
+        borrow_weights=False,
+        runner=None,
+    ):
         options = {
-            "engine": engine, "threads": threads, "device": device, "activation": activation,
-            "activation_alpha": activation_alpha, "activation_beta": activation_beta, "reproducible": reproducible,
-            "tuning": tuning, "workspace_limit": workspace_limit, "plan_limit": plan_limit, "allow_tf32": allow_tf32,
-            "borrow_weights": borrow_weights, "runner": runner,
+            "engine": engine,
+            "threads": threads,
+            "device": device,
+            "activation": activation,
+            "activation_alpha": activation_alpha,
+            "activation_beta": activation_beta,
+            "reproducible": reproducible,
+            "tuning": tuning,
+            "workspace_limit": workspace_limit,
+            "plan_limit": plan_limit,
+            "allow_tf32": allow_tf32,
+            "borrow_weights": borrow_weights,
+            "runner": runner,
         }
         record = record_of(**options)
         desc = Descriptor(dialect, args)
@@ -221,12 +251,22 @@ class Layer:
             if on_cuda(x):
                 return self._call_on_device(x, output_size, weight, bias, out, stream)
             x = quick(x)
-        if (type(x) is not _ndarray or output_size is not _UNSET or weight is not None or bias is not None or stream is not None
-                or (out is not None and type(out) is not _ndarray)):
+        if (
+            type(x) is not _ndarray
+            or output_size is not _UNSET
+            or weight is not None
+            or bias is not None
+            or stream is not None
+            or (out is not None and type(out) is not _ndarray)
+        ):
             slot, y = self._prepare_call(x, output_size, weight, bias, out, stream)
             self._run(slot)
             return y
-        key = (x.shape, x.strides, x.dtype) if out is None else (x.shape, x.strides, x.dtype, out.shape, out.strides, out.dtype)
+        key = (
+            (x.shape, x.strides, x.dtype)
+            if out is None
+            else (x.shape, x.strides, x.dtype, out.shape, out.strides, out.dtype)
+        )
         try:
             slot = self._slots[key].pop()
         except (KeyError, IndexError):
@@ -254,8 +294,16 @@ class Layer:
     def _call_on_device(self, x, output_size, weight, bias, out, stream):
         """x is a torch tensor on a device. A further call of a known layout is three pointers and one C call."""
         x = plain(x, "x")
-        if output_size is not _UNSET or weight is not None or bias is not None or stream is not None or not (out is None or on_cuda(out)):
-            slot, y = self._prepare_call(x, output_size, weight, bias, out, current_stream(x) if stream is None else stream)
+        if (
+            output_size is not _UNSET
+            or weight is not None
+            or bias is not None
+            or stream is not None
+            or not (out is None or on_cuda(out))
+        ):
+            slot, y = self._prepare_call(
+                x, output_size, weight, bias, out, current_stream(x) if stream is None else stream
+            )
             self._run(slot)
             return y
         if out is not None:
@@ -274,7 +322,9 @@ class Layer:
             y = x.new_empty_strided(slot.shape, slot.dtype) if out is None else out
             slot.x.data, slot.y.data, slot.call.stream = x.data_ptr(), y.data_ptr(), current_stream(x)
         room = workspace(x, slot.workspace_bytes) if slot.workspace_bytes else None
-        slot.call.workspace, slot.call.workspace_bytes = (None, 0) if room is None else (room.data_ptr(), slot.workspace_bytes)
+        slot.call.workspace, slot.call.workspace_bytes = (
+            (None, 0) if room is None else (room.data_ptr(), slot.workspace_bytes)
+        )
         status = _execute(*slot.arguments)
         if status == _WORKSPACE_SIZE and room is not None:  # the plan was dropped and made anew with another need
             slot.workspace_bytes, slot.call.workspace, slot.call.workspace_bytes = 0, None, 0
@@ -320,7 +370,9 @@ class Layer:
         if out is None:
             slot.shape, element = self._output(slot)
             if seen.record.device_type in _HOST:
-                slot.dtype = seen.dtype if seen.dtype is not None and element_of(seen.dtype) == element else dtype_of(element)
+                slot.dtype = (
+                    seen.dtype if seen.dtype is not None and element_of(seen.dtype) == element else dtype_of(element)
+                )
                 y = _allocate(slot.shape, slot.dtype)
             elif on_cuda(x):
                 with on_stream(x, stream):

@@ -7,6 +7,7 @@ Only arguments that differ from their default reach the dialect, under the diale
 weight and bias are read-only arrays: a packed copy computes, so change them by assignment (`layer.weight = w`).
 Refuses: what the dialect refuses, at construction; a weight of another shape at the first call.
 """
+
 import functools
 import inspect
 import itertools
@@ -170,7 +171,11 @@ class Module:
         if layer is None:
             if self._weight is None:
                 if x_shape is None:
-                    raise refusal("MISUSE_WEIGHT_MISSING", "the weight's shape follows from the input: call the layer, or pass x_shape", "weight")
+                    raise refusal(
+                        "MISUSE_WEIGHT_MISSING",
+                        "the weight's shape follows from the input: call the layer, or pass x_shape",
+                        "weight",
+                    )
                 self.reset_parameters(x_shape=x_shape)
             layer = self._layer = Layer(self._dialect, self._args, self._weight, self._bias, **self.options)
         return layer

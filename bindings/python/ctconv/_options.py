@@ -3,6 +3,7 @@
 In:  engine, device, threads, activation, ... as Python objects.   Out: the record; what it points at is appended to `keep`.
 Names of activations and tuning modes are read here; every other range is judged by the library (CTCONV_ERR_MISUSE_...).
 """
+
 import ctypes
 import threading
 
@@ -86,8 +87,21 @@ def _text(name, value):
     return value.encode("utf-8", "backslashreplace")
 
 
-def record_of(engine, threads, device, activation, activation_alpha, activation_beta, reproducible, tuning, workspace_limit,
-              plan_limit, allow_tf32, borrow_weights, runner):
+def record_of(
+    engine,
+    threads,
+    device,
+    activation,
+    activation_alpha,
+    activation_beta,
+    reproducible,
+    tuning,
+    workspace_limit,
+    plan_limit,
+    allow_tf32,
+    borrow_weights,
+    runner,
+):
     """The OptionsRecord; the runner, if any, must outlive the op."""
     record = _abi.OptionsRecord()
     record.engine, record.device = _text("engine", engine), _text("device", device)

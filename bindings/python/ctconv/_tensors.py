@@ -6,6 +6,7 @@ A copy is made only of an input whose bytes no element stride can describe (pack
 Refuses: a DLPack major other than 1, a read-only output, a masked array, what _foreign.py refuses, what is no array.
 Element types are judged by the library.
 """
+
 import ctypes
 import sys
 
@@ -69,7 +70,9 @@ def shape_record(shape, element):
     try:
         extents = [clamp(s.__index__()) for s in shape]
     except (TypeError, AttributeError):
-        raise refusal("TYPE_ARGUMENT_NAME", f"x_shape is {shape!r}; a sequence of ints is needed", "x_shape", shape) from None
+        raise refusal(
+            "TYPE_ARGUMENT_NAME", f"x_shape is {shape!r}; a sequence of ints is needed", "x_shape", shape
+        ) from None
     arrays = (ctypes.c_int64 * max(len(extents), 1))(*extents)
     record = _abi.Tensor(None, _abi.CPU, 0, len(extents), element[0], element[1], 1, arrays, None, 0)
     return View(record, None, arrays)
@@ -84,9 +87,16 @@ def from_numpy(array, writable=False):
     elif not array.flags.aligned or any(stride % size for stride in array.strides if size):
         array = np.array(array)
     if any(stride % size for stride in array.strides if size):
-        raise refusal("MISUSE_TENSOR", f"out has strides {array.strides} bytes, no multiple of its {size}-byte elements", "out", array.strides)
+        raise refusal(
+            "MISUSE_TENSOR",
+            f"out has strides {array.strides} bytes, no multiple of its {size}-byte elements",
+            "out",
+            array.strides,
+        )
     n = array.ndim
-    arrays = (ctypes.c_int64 * max(2 * n, 1))(*array.shape, *(stride // size if size else 0 for stride in array.strides))
+    arrays = (ctypes.c_int64 * max(2 * n, 1))(
+        *array.shape, *(stride // size if size else 0 for stride in array.strides)
+    )
     shape = ctypes.cast(arrays, ctypes.POINTER(ctypes.c_int64))
     strides = ctypes.cast(ctypes.addressof(arrays) + 8 * n, ctypes.POINTER(ctypes.c_int64))
     code, bits = element_of(array.dtype)
@@ -98,8 +108,12 @@ class _Versioned(ctypes.Structure):
     """DLManagedTensorVersioned of DLPack 1.x; `version` comes first in every major."""
 
     _fields_ = [
-        ("major", ctypes.c_uint32), ("minor", ctypes.c_uint32), ("manager_ctx", ctypes.c_void_p), ("deleter", ctypes.c_void_p),
-        ("flags", ctypes.c_uint64), ("tensor", _abi.Tensor),
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("manager_ctx", ctypes.c_void_p),
+        ("deleter", ctypes.c_void_p),
+        ("flags", ctypes.c_uint64),
+        ("tensor", _abi.Tensor),
     ]
 
 
@@ -119,14 +133,21 @@ def from_capsule(capsule, writable=False, source=None):
     if name == b"dltensor_versioned":
         managed = ctypes.cast(_capsule_pointer(capsule, name), ctypes.POINTER(_Versioned)).contents
         if managed.major != 1:
-            raise refusal("MISUSE_TENSOR", f"DLPack {managed.major}.{managed.minor} is another major than 1", "__dlpack__", managed.major)
+            raise refusal(
+                "MISUSE_TENSOR",
+                f"DLPack {managed.major}.{managed.minor} is another major than 1",
+                "__dlpack__",
+                managed.major,
+            )
         if writable and managed.flags & _READ_ONLY:
             raise refusal("MISUSE_TENSOR", "out is read-only", "out")
         record = managed.tensor
     elif name == b"dltensor":
         record = ctypes.cast(_capsule_pointer(capsule, name), ctypes.POINTER(_abi.Tensor)).contents
     else:
-        raise refusal("MISUSE_TENSOR", f"__dlpack__ gave {'a used capsule' if name else 'no DLPack capsule'}", "__dlpack__", name)
+        raise refusal(
+            "MISUSE_TENSOR", f"__dlpack__ gave {'a used capsule' if name else 'no DLPack capsule'}", "__dlpack__", name
+        )
     return View(record, (source, capsule))
 
 

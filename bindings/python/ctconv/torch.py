@@ -3,6 +3,7 @@
 dtype chooses the element type of the parameters; device "cuda" or "cuda:N" where the module computes, as to() and cuda() do later.
 Under torch.compile a call on a CUDA tensor is one operator of the graph (_compiled.py); other calls break the graph and run as ever.
 """
+
 import sys
 
 from ._module import Module, constructor, dtype_name
@@ -47,7 +48,9 @@ class _ConvTranspose(Module):
                 self._move(value.device)._cast(value.dtype)
             elif hasattr(value, "is_floating_point"):
                 self._cast(value)
-            elif value is not None and not isinstance(value, bool) and not str(value).startswith("torch."):  # torch.channels_last
+            elif (
+                value is not None and not isinstance(value, bool) and not str(value).startswith("torch.")
+            ):  # torch.channels_last
                 self._move(value)
         return self
 
@@ -83,7 +86,13 @@ class _ConvTranspose(Module):
     def forward(self, input, output_size=None, *, out=None):  # noqa: A002
         """input: (N, C, ...) or (C, ...)."""
         torch = self._torch
-        if torch is not None and out is None and torch.compiler.is_compiling() and isinstance(input, torch.Tensor) and input.is_cuda:
+        if (
+            torch is not None
+            and out is None
+            and torch.compiler.is_compiling()
+            and isinstance(input, torch.Tensor)
+            and input.is_cuda
+        ):
             if not (input.requires_grad and torch.is_grad_enabled()):
                 return torch.ops.ctconv.transposed_convolution(input, self._number, output_size)
         return self._call(input, output_size, out)
@@ -98,8 +107,21 @@ class ConvTranspose1d(_ConvTranspose):
     _dialect = "torch.nn.ConvTranspose1d"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
-                 dilation=1, padding_mode="zeros", device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         pass
 
 
@@ -109,8 +131,21 @@ class ConvTranspose2d(_ConvTranspose):
     _dialect = "torch.nn.ConvTranspose2d"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
-                 dilation=1, padding_mode="zeros", device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         pass
 
 
@@ -120,6 +155,19 @@ class ConvTranspose3d(_ConvTranspose):
     _dialect = "torch.nn.ConvTranspose3d"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
-                 dilation=1, padding_mode="zeros", device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         pass

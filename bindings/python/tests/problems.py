@@ -1,7 +1,8 @@
 """What the tests share: the golden files, integer data, and the transposed convolution as a plain scatter in numpy.
 
-    y[n, co, i*s + t*d - lo] += x[n, ci, i] * w[ci, co, t]      per group, then bias
+y[n, co, i*s + t*d - lo] += x[n, ci, i] * w[ci, co, t]      per group, then bias
 """
+
 import itertools
 import json
 import pathlib
@@ -64,7 +65,11 @@ def scatter(x, w, bias=None, stride=1, padding=0, output_padding=0, dilation=1, 
     ci, co = x.shape[1] // groups, w.shape[1]
     for g, taps in itertools.product(range(groups), itertools.product(*map(range, k))):
         where = tuple(slice(t * d[a], t * d[a] + (x.shape[2 + a] - 1) * s[a] + 1, s[a]) for a, t in enumerate(taps))
-        part = np.einsum("nc...,cm->nm...", x[:, g * ci : (g + 1) * ci].astype("f8"), w[(slice(g * ci, (g + 1) * ci), slice(None), *taps)].astype("f8"))
+        part = np.einsum(
+            "nc...,cm->nm...",
+            x[:, g * ci : (g + 1) * ci].astype("f8"),
+            w[(slice(g * ci, (g + 1) * ci), slice(None), *taps)].astype("f8"),
+        )
         y[(slice(None), slice(g * co, (g + 1) * co), *where)] += part
     y = y[(slice(None), slice(None), *(slice(p[a], full[a] - p[a]) for a in range(rank)))]
     return y if bias is None else y + bias.reshape(1, -1, *(1,) * rank)

@@ -1,4 +1,5 @@
 """Arrays in and out: views, DLPack, buffers, read-only, out=; nothing copied that need not be, nothing written that must not be."""
+
 import array
 import ctypes
 import gc
@@ -287,7 +288,11 @@ def test_empty_batch(layer):
 
 
 def test_memory_that_cannot_be_had():
-    layer = ctconv.Layer("torch.nn.ConvTranspose1d", {"in_channels": 1, "out_channels": 1, "kernel_size": 1, "stride": 2**45}, np.ones((1, 1, 1), "f4"))
+    layer = ctconv.Layer(
+        "torch.nn.ConvTranspose1d",
+        {"in_channels": 1, "out_channels": 1, "kernel_size": 1, "stride": 2**45},
+        np.ones((1, 1, 1), "f4"),
+    )
     with pytest.raises(ctconv.Error) as caught:
         layer(np.ones((1, 1, 1000), "f4"))
     assert caught.value.name == "CTCONV_ERR_NO_MEMORY"

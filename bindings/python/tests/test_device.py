@@ -3,6 +3,7 @@
 Needs torch and CTCONV_CUDA_MODULE = ctconv_host_module.so; tools/gpu/python_path.py checks the same on a real device.
 What a stand-in cannot show: streams, waiting, capture, and torch's own memory format of y.
 """
+
 import copy
 import ctypes
 import gc
@@ -123,11 +124,28 @@ def test_channels_last_stays_channels_last(dtype):
     assert layer(posing(X, dtype)).is_contiguous()
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 1, 4, 5), (1, 1, 1, 1), (2, 3, 1, 1), (1, 3, 4, 1), (2, 3, 2, 4, 5), (2, 1, 2, 4, 5), (1, 3, 1, 1, 1)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (2, 3, 4, 5),
+        (2, 1, 4, 5),
+        (1, 1, 1, 1),
+        (2, 3, 1, 1),
+        (1, 3, 4, 1),
+        (2, 3, 2, 4, 5),
+        (2, 1, 2, 4, 5),
+        (1, 3, 1, 1, 1),
+    ],
+)
 def test_the_rule_for_channels_last_is_torchs(shape):
     last = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
-    for x in (torch.empty(shape), torch.empty(shape).to(memory_format=last), torch.empty(shape, memory_format=last),
-              torch.empty(shape).transpose(1, -1), torch.empty(shape)[:, :1]):
+    for x in (
+        torch.empty(shape),
+        torch.empty(shape).to(memory_format=last),
+        torch.empty(shape, memory_format=last),
+        torch.empty(shape).transpose(1, -1),
+        torch.empty(shape)[:, :1],
+    ):
         like = torch.nn.functional.interpolate(x, scale_factor=2)  # its y is in c10's suggested memory format of x
         assert _device.strides_like(x, like.shape) == like.stride(), (x.shape, x.stride())
 
@@ -157,8 +175,14 @@ def module_of(**kwargs):
 
 
 def test_drop_in_moves_and_casts():
-    for module in (module_of(device="cuda"), module_of().to("cuda:0"), module_of().cuda(), module_of().to(torch.device("cuda", 0)),
-                   module_of().configure(device="cuda:0"), module_of().to(memory_format=torch.channels_last, device="cuda")):
+    for module in (
+        module_of(device="cuda"),
+        module_of().to("cuda:0"),
+        module_of().cuda(),
+        module_of().to(torch.device("cuda", 0)),
+        module_of().configure(device="cuda:0"),
+        module_of().to(memory_format=torch.channels_last, device="cuda"),
+    ):
         assert np.array_equal(shown(module(posing(X))), WANT)
         assert isinstance(module.cpu()(X), np.ndarray)
     for dtype in (torch.float16, torch.bfloat16):
@@ -192,8 +216,13 @@ def test_compile_breaks_its_graph_and_gives_the_same():
 
 def test_the_operator_is_one_node_with_the_right_fake(monkeypatch):
     run = ctconv.torch.ConvTranspose2d._call  # on the CPU an operator must give a tensor as well
-    monkeypatch.setattr(ctconv.torch.ConvTranspose2d, "_call", lambda self, x, size=None: torch.from_numpy(run(self, x, size)))
-    for module, x in ((module_of(), torch.tensor(X)), (module_of(), torch.tensor(X).contiguous(memory_format=torch.channels_last))):
+    monkeypatch.setattr(
+        ctconv.torch.ConvTranspose2d, "_call", lambda self, x, size=None: torch.from_numpy(run(self, x, size))
+    )
+    for module, x in (
+        (module_of(), torch.tensor(X)),
+        (module_of(), torch.tensor(X).contiguous(memory_format=torch.channels_last)),
+    ):
         nodes, fakes = [], []
 
         def backend(graph, examples):
@@ -204,6 +233,11 @@ def test_the_operator_is_one_node_with_the_right_fake(monkeypatch):
         compiled = torch.compile(lambda x, m=module: operator(x, m._number) + 1, backend=backend, fullgraph=True)
         assert np.array_equal(compiled(x).numpy(), WANT + 1) and len(nodes) == 2
         with torch._subclasses.FakeTensorMode() as mode:
-            fakes = operator(mode.from_tensor(x), module._number), operator(mode.from_tensor(x), module._number, [12, 10])
+            fakes = (
+                operator(mode.from_tensor(x), module._number),
+                operator(mode.from_tensor(x), module._number, [12, 10]),
+            )
         assert [tuple(f.shape) for f in fakes] == [WANT.shape, (2, 3, 12, 10)]
-        assert fakes[0].is_contiguous(memory_format=torch.channels_last) == x.is_contiguous(memory_format=torch.channels_last)
+        assert fakes[0].is_contiguous(memory_format=torch.channels_last) == x.is_contiguous(
+            memory_format=torch.channels_last
+        )

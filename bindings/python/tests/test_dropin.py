@@ -1,4 +1,5 @@
 """The drop-in classes: original signatures, initialised parameters, the same numbers as a Layer."""
+
 import copy
 import inspect
 import pickle
@@ -11,31 +12,41 @@ from problems import integers, scatter
 
 nn = ctconv.mindspore.nn
 CLASSES = [
-    ctconv.torch.ConvTranspose1d, ctconv.torch.ConvTranspose2d, ctconv.torch.ConvTranspose3d,
-    nn.Conv1dTranspose, nn.Conv2dTranspose, nn.Conv3dTranspose, ctconv.mindspore.ops.Conv3DTranspose,
-    ctconv.paddle.nn.Conv1DTranspose, ctconv.paddle.nn.Conv2DTranspose, ctconv.paddle.nn.Conv3DTranspose,
-    ctconv.megengine.ConvTranspose3d, ctconv.megengine.module.ConvTranspose2d, ctconv.megengine.module.ConvTranspose3d,
-    ctconv.keras.layers.Conv2DTranspose, ctconv.keras.layers.Conv3DTranspose,
+    ctconv.torch.ConvTranspose1d,
+    ctconv.torch.ConvTranspose2d,
+    ctconv.torch.ConvTranspose3d,
+    nn.Conv1dTranspose,
+    nn.Conv2dTranspose,
+    nn.Conv3dTranspose,
+    ctconv.mindspore.ops.Conv3DTranspose,
+    ctconv.paddle.nn.Conv1DTranspose,
+    ctconv.paddle.nn.Conv2DTranspose,
+    ctconv.paddle.nn.Conv3DTranspose,
+    ctconv.megengine.ConvTranspose3d,
+    ctconv.megengine.module.ConvTranspose2d,
+    ctconv.megengine.module.ConvTranspose3d,
+    ctconv.keras.layers.Conv2DTranspose,
+    ctconv.keras.layers.Conv3DTranspose,
 ]
 FUNCTIONS = [getattr(ctconv.paddle.nn.functional, f"conv{n}d_transpose") for n in (1, 2, 3)]
 # Written down from the packages' own inspect.signature.
 SIGNATURES = {
     "torch.nn.ConvTranspose3d": "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1, "
-                                "padding_mode='zeros', device=None, dtype=None)",
+    "padding_mode='zeros', device=None, dtype=None)",
     "mindspore.nn.Conv1dTranspose": "(in_channels, out_channels, kernel_size, stride=1, pad_mode='same', padding=0, dilation=1, group=1, has_bias=False, "
-                                    "weight_init=None, bias_init=None, dtype='float32')",
+    "weight_init=None, bias_init=None, dtype='float32')",
     "mindspore.nn.Conv2dTranspose": "(in_channels, out_channels, kernel_size, stride=1, pad_mode='same', padding=0, output_padding=0, dilation=1, group=1, "
-                                    "has_bias=False, weight_init=None, bias_init=None, dtype='float32')",
+    "has_bias=False, weight_init=None, bias_init=None, dtype='float32')",
     "mindspore.nn.Conv3dTranspose": "(in_channels, out_channels, kernel_size, stride=1, pad_mode='same', padding=0, dilation=1, group=1, output_padding=0, "
-                                    "has_bias=False, weight_init=None, bias_init=None, data_format='NCDHW', dtype='float32')",
+    "has_bias=False, weight_init=None, bias_init=None, data_format='NCDHW', dtype='float32')",
     "mindspore.ops.Conv3DTranspose": "(in_channel, out_channel, kernel_size, mode=1, pad_mode='valid', pad=0, stride=1, dilation=1, group=1, output_padding=0, "
-                                     "data_format='NCDHW')",
+    "data_format='NCDHW')",
     "paddle.nn.Conv1DTranspose": "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, dilation=1, weight_attr=None, "
-                                 "bias_attr=None, data_format='NCL')",
+    "bias_attr=None, data_format='NCL')",
     "paddle.nn.Conv2DTranspose": "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, weight_attr=None, "
-                                 "bias_attr=None, data_format='NCHW')",
+    "bias_attr=None, data_format='NCHW')",
     "paddle.nn.Conv3DTranspose": "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, weight_attr=None, "
-                                 "bias_attr=None, data_format='NCDHW')",
+    "bias_attr=None, data_format='NCDHW')",
     "megengine.module.ConvTranspose3d": "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, bias=True)",
 }
 
@@ -67,7 +78,9 @@ def test_functional_signature(function):
 
 def build(cls, **more):
     rank = int(next(c for c in cls.__name__ if c.isdigit()))
-    names = {"keras": ("filters", "kernel_size")}.get(cls._dialect.split(".")[0], ("in_channels", "out_channels", "kernel_size"))
+    names = {"keras": ("filters", "kernel_size")}.get(
+        cls._dialect.split(".")[0], ("in_channels", "out_channels", "kernel_size")
+    )
     values = {"in_channels": 4, "out_channels": 6, "filters": 6, "kernel_size": 3}
     layer = cls(*[values[n] for n in names], **more)
     x = integers((2, *([5] * rank), 4) if "keras" in cls._dialect else (2, 4, *([5] * rank)))
@@ -157,7 +170,14 @@ def test_faults_at_construction(cls):
 
 def test_arguments_are_attributes():
     layer = ctconv.torch.ConvTranspose2d(4, 6, 3, 2, 1)
-    assert (layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.groups) == (4, 6, 3, 2, 1, 1)
+    assert (layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.groups) == (
+        4,
+        6,
+        3,
+        2,
+        1,
+        1,
+    )
     assert layer.bias.shape == (6,)
     with pytest.raises(AttributeError):
         layer.colour
@@ -178,7 +198,9 @@ def test_torch_details():
 
 
 def test_mindspore_details():
-    layer = ctconv.mindspore.nn.Conv2dTranspose(4, 6, 3, has_bias=True, weight_init="ones", bias_init=0.5, dtype=np.float16)
+    layer = ctconv.mindspore.nn.Conv2dTranspose(
+        4, 6, 3, has_bias=True, weight_init="ones", bias_init=0.5, dtype=np.float16
+    )
     assert layer.weight.dtype == "float16" and (layer.weight == 1).all() and (layer.bias == 0.5).all()
     op = ctconv.mindspore.ops.Conv3DTranspose(4, 6, 3)
     x, w = integers((1, 4, 5, 5, 5)), integers((4, 6, 3, 3, 3))
@@ -195,7 +217,9 @@ def test_paddle_functional():
     F = ctconv.paddle.nn.functional
     x, w, b = integers((1, 4, 5, 6)), integers((4, 3, 3, 3)), integers((6,))
     for _ in range(2):
-        np.testing.assert_array_equal(F.conv2d_transpose(x, w, b, stride=2, groups=2), scatter(x, w, b, stride=2, groups=2))
+        np.testing.assert_array_equal(
+            F.conv2d_transpose(x, w, b, stride=2, groups=2), scatter(x, w, b, stride=2, groups=2)
+        )
         assert F.conv2d_transpose(x, w, b, 2, groups=2, output_size=[12, 14]).shape == (1, 6, 12, 14)
         with pytest.raises(ValueError) as caught:
             F.conv2d_transpose(x, w, b, 2, groups=2, output_size=12, output_padding=1)
@@ -210,7 +234,9 @@ def test_megengine_grouped_weight():
 
 
 def test_keras_details():
-    layer = ctconv.keras.layers.Conv2DTranspose(6, 3, strides=2, padding="same", activation="relu", name="up", kernel_constraint=None)
+    layer = ctconv.keras.layers.Conv2DTranspose(
+        6, 3, strides=2, padding="same", activation="relu", name="up", kernel_constraint=None
+    )
     assert layer.weight is None
     layer.build((None, 5, 5, 4))
     assert layer.kernel.shape == (3, 3, 6, 4) and [w.shape for w in layer.get_weights()] == [(3, 3, 6, 4), (6,)]
@@ -218,7 +244,12 @@ def test_keras_details():
     assert y.shape == (2, 10, 10, 6) and y.min() == 0
     layer.set_weights([np.zeros((3, 3, 6, 4), "float32"), np.ones(6, "float32")])
     assert (layer(integers((2, 5, 5, 4))) == 1).all()
-    assert ctconv.keras.layers.Conv3DTranspose(2, 2, dtype="float64").call(integers((1, 3, 3, 3, 2), dtype="float64")).dtype == "float64"
+    assert (
+        ctconv.keras.layers.Conv3DTranspose(2, 2, dtype="float64")
+        .call(integers((1, 3, 3, 3, 2), dtype="float64"))
+        .dtype
+        == "float64"
+    )
 
 
 OVERRIDES = [(c, {"mindspore": "construct", "keras": "call"}.get(c._dialect.split(".")[0], "forward")) for c in LAYERS]

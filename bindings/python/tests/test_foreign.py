@@ -105,7 +105,10 @@ class TestStandIns:
             np.testing.assert_array_equal(layer_of()(standins.Variable(X)), WANT)
 
     def test_a_mindspore_parameter_is_taken(self):
-        made = {"__module__": "mindspore.common.parameter", "__dlpack__": lambda self, **keywords: W.__dlpack__(**keywords)}
+        made = {
+            "__module__": "mindspore.common.parameter",
+            "__dlpack__": lambda self, **keywords: W.__dlpack__(**keywords),
+        }
         parameter = type("Parameter", (standins.Tensor,), made)(W, requires_grad=True)
         up = ctconv.mindspore.nn.Conv2dTranspose(2, 3, 3)
         up.weight = parameter

@@ -1,4 +1,5 @@
 """What the real packages answered, through the Python binding: every shape, status and value of tests/data."""
+
 import numpy as np
 import pytest
 
@@ -37,7 +38,9 @@ def test_shape_or_status(case):
 @pytest.mark.parametrize("case", value_cases(), ids=lambda c: c["dialect"])
 def test_values(case, engine):
     bias = None if case["bias_shape"] is None else biases(case["bias_shape"])
-    layer = ctconv.Layer(dialect_of(case), python_values(case["args"]), weights(case["weight_shape"]), bias, engine=engine)
+    layer = ctconv.Layer(
+        dialect_of(case), python_values(case["args"]), weights(case["weight_shape"]), bias, engine=engine
+    )
     y = layer(integers(case["input_shape"]), **python_values(case.get("call")))
     assert list(y.shape) == case["output_shape"]
     np.testing.assert_array_equal(y.ravel(), np.array(case["output"], "float32"))

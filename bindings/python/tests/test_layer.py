@@ -1,4 +1,5 @@
 """Layer: options, weights with the call, shapes asked ahead, threads, runners, lifetimes."""
+
 import copy
 import gc
 import inspect
@@ -17,7 +18,14 @@ import ctconv
 from problems import biases, integers, scatter, weights
 
 TORCH = "torch.nn.ConvTranspose3d"
-ARGS = {"in_channels": 4, "out_channels": 6, "kernel_size": (2, 3, 3), "stride": (1, 2, 2), "groups": 2, "padding": (0, 1, 1)}
+ARGS = {
+    "in_channels": 4,
+    "out_channels": 6,
+    "kernel_size": (2, 3, 3),
+    "stride": (1, 2, 2),
+    "groups": 2,
+    "padding": (0, 1, 1),
+}
 X, W, B = integers((2, 4, 3, 5, 4)), weights((4, 3, 2, 3, 3)), biases((6,))
 WANT = scatter(X, W, B, stride=(1, 2, 2), padding=(0, 1, 1), groups=2)
 
@@ -43,48 +51,93 @@ def test_every_engine():
         np.testing.assert_array_equal(y, WANT)
 
 
-@pytest.mark.parametrize("options", [
-    {"threads": 1}, {"threads": 3}, {"device": "cpu"}, {"reproducible": True}, {"tuning": "measure"}, {"tuning": None}, {"workspace_limit": 1},
-    {"workspace_limit": 10**9}, {"plan_limit": 1}, {"allow_tf32": True}, {"borrow_weights": True},
-    {"engine": "native", "threads": 2, "reproducible": True, "plan_limit": 3},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"threads": 1},
+        {"threads": 3},
+        {"device": "cpu"},
+        {"reproducible": True},
+        {"tuning": "measure"},
+        {"tuning": None},
+        {"workspace_limit": 1},
+        {"workspace_limit": 10**9},
+        {"plan_limit": 1},
+        {"allow_tf32": True},
+        {"borrow_weights": True},
+        {"engine": "native", "threads": 2, "reproducible": True, "plan_limit": 3},
+    ],
+    ids=str,
+)
 def test_options_that_change_no_number(options):
     layer = layer_of(**options)
     for _ in range(3):
         np.testing.assert_array_equal(layer(X), WANT)
 
 
-@pytest.mark.parametrize("options,want", [
-    ({"activation": "relu"}, np.maximum(WANT, 0)),
-    ({"activation": "leaky_relu", "activation_alpha": 0.25}, np.where(WANT < 0, 0.25 * WANT, WANT)),
-    ({"activation": "clip", "activation_alpha": -3, "activation_beta": 5}, np.clip(WANT, -3, 5)),
-    ({"activation": "tanh"}, np.tanh(WANT)),
-    ({"activation": "sigmoid"}, 1 / (1 + np.exp(-WANT))),
-    ({"activation": "none"}, WANT),
-    ({"activation": 1}, np.maximum(WANT, 0)),
-], ids=str)
+@pytest.mark.parametrize(
+    "options,want",
+    [
+        ({"activation": "relu"}, np.maximum(WANT, 0)),
+        ({"activation": "leaky_relu", "activation_alpha": 0.25}, np.where(WANT < 0, 0.25 * WANT, WANT)),
+        ({"activation": "clip", "activation_alpha": -3, "activation_beta": 5}, np.clip(WANT, -3, 5)),
+        ({"activation": "tanh"}, np.tanh(WANT)),
+        ({"activation": "sigmoid"}, 1 / (1 + np.exp(-WANT))),
+        ({"activation": "none"}, WANT),
+        ({"activation": 1}, np.maximum(WANT, 0)),
+    ],
+    ids=str,
+)
 def test_activations(options, want):
     np.testing.assert_allclose(layer_of(**options)(X), want, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name,options", [
-    ("MISUSE_ENGINE", {"engine": "warp"}), ("MISUSE_ENGINE", {"engine": 3}), ("MISUSE_DEVICE", {"device": "tpu"}), ("MISUSE_DEVICE", {"device": "cpu\0"}),
-    ("MISUSE_OPTION", {"threads": -1}), ("MISUSE_OPTION", {"threads": 2**40}), ("MISUSE_OPTION", {"threads": "2"}), ("MISUSE_OPTION", {"plan_limit": -1}),
-    ("MISUSE_OPTION", {"workspace_limit": -1}), ("MISUSE_OPTION", {"workspace_limit": 1.5}), ("MISUSE_OPTION", {"tuning": "always"}),
-    ("MISUSE_OPTION", {"tuning": 7}), ("MISUSE_ACTIVATION", {"activation": "gelu"}), ("MISUSE_ACTIVATION", {"activation": 17}),
-    ("MISUSE_ACTIVATION", {"activation": []}), ("MISUSE_OPTION", {"activation": "leaky_relu", "activation_alpha": "x"}),
-    ("MISUSE_ACTIVATION", {"activation": "clip", "activation_alpha": 2, "activation_beta": 1}), ("MISUSE_RUNNER", {"runner": print}),
-], ids=str)
+@pytest.mark.parametrize(
+    "name,options",
+    [
+        ("MISUSE_ENGINE", {"engine": "warp"}),
+        ("MISUSE_ENGINE", {"engine": 3}),
+        ("MISUSE_DEVICE", {"device": "tpu"}),
+        ("MISUSE_DEVICE", {"device": "cpu\0"}),
+        ("MISUSE_OPTION", {"threads": -1}),
+        ("MISUSE_OPTION", {"threads": 2**40}),
+        ("MISUSE_OPTION", {"threads": "2"}),
+        ("MISUSE_OPTION", {"plan_limit": -1}),
+        ("MISUSE_OPTION", {"workspace_limit": -1}),
+        ("MISUSE_OPTION", {"workspace_limit": 1.5}),
+        ("MISUSE_OPTION", {"tuning": "always"}),
+        ("MISUSE_OPTION", {"tuning": 7}),
+        ("MISUSE_ACTIVATION", {"activation": "gelu"}),
+        ("MISUSE_ACTIVATION", {"activation": 17}),
+        ("MISUSE_ACTIVATION", {"activation": []}),
+        ("MISUSE_OPTION", {"activation": "leaky_relu", "activation_alpha": "x"}),
+        ("MISUSE_ACTIVATION", {"activation": "clip", "activation_alpha": 2, "activation_beta": 1}),
+        ("MISUSE_RUNNER", {"runner": print}),
+    ],
+    ids=str,
+)
 def test_options_refused(name, options):
     refused(name, layer_of, **options)
 
 
-@pytest.mark.parametrize("kind,options", [
-    (ValueError, {"engine": "onednnn"}), (ValueError, {"device": "tpu"}), (ValueError, {"threads": -1}),
-    (ValueError, {"threads": 2**40}), (ValueError, {"activation": "gelu"}), (ValueError, {"tuning": "always"}),
-    (ValueError, {"workspace_limit": -1}), (TypeError, {"engine": 3}), (TypeError, {"threads": "2"}),
-    (TypeError, {"workspace_limit": 1.5}), (TypeError, {"runner": print}), (TypeError, {"activation_alpha": []}),
-], ids=str)
+@pytest.mark.parametrize(
+    "kind,options",
+    [
+        (ValueError, {"engine": "onednnn"}),
+        (ValueError, {"device": "tpu"}),
+        (ValueError, {"threads": -1}),
+        (ValueError, {"threads": 2**40}),
+        (ValueError, {"activation": "gelu"}),
+        (ValueError, {"tuning": "always"}),
+        (ValueError, {"workspace_limit": -1}),
+        (TypeError, {"engine": 3}),
+        (TypeError, {"threads": "2"}),
+        (TypeError, {"workspace_limit": 1.5}),
+        (TypeError, {"runner": print}),
+        (TypeError, {"activation_alpha": []}),
+    ],
+    ids=str,
+)
 def test_options_are_type_or_value_errors(kind, options):
     with pytest.raises(kind) as caught:
         layer_of(**options)
@@ -147,7 +200,11 @@ def test_shapes_asked_ahead():
 
 
 def test_output_size():
-    layer = ctconv.Layer("torch.nn.ConvTranspose1d", {"in_channels": 1, "out_channels": 1, "kernel_size": 3, "stride": 2}, weights((1, 1, 3)))
+    layer = ctconv.Layer(
+        "torch.nn.ConvTranspose1d",
+        {"in_channels": 1, "out_channels": 1, "kernel_size": 3, "stride": 2},
+        weights((1, 1, 3)),
+    )
     x = integers((1, 1, 5))
     for size in (11, 12):
         for _ in range(2):
@@ -157,7 +214,11 @@ def test_output_size():
     assert layer(x, [12]).shape == (1, 1, 12)
     refused("VALUE_OUTPUT_SIZE_RANGE", layer, x, output_size=[13])
     refused("TYPE_OUTPUT_SIZE", layer, x, output_size=12)
-    other = ctconv.Layer("mindspore.nn.Conv3dTranspose", {"in_channels": 4, "out_channels": 6, "kernel_size": 3}, weights((4, 6, 3, 3, 3)))
+    other = ctconv.Layer(
+        "mindspore.nn.Conv3dTranspose",
+        {"in_channels": 4, "out_channels": 6, "kernel_size": 3},
+        weights((4, 6, 3, 3, 3)),
+    )
     refused("TYPE_ARGUMENT_NAME", other, X, output_size=(3, 5, 4))
 
 
@@ -177,7 +238,12 @@ def test_call_signatures():
 
 
 def test_many_shapes():
-    layer = ctconv.Layer("torch.nn.ConvTranspose1d", {"in_channels": 2, "out_channels": 2, "kernel_size": 3}, weights((2, 2, 3)), plan_limit=4)
+    layer = ctconv.Layer(
+        "torch.nn.ConvTranspose1d",
+        {"in_channels": 2, "out_channels": 2, "kernel_size": 3},
+        weights((2, 2, 3)),
+        plan_limit=4,
+    )
     for n in [*range(1, 150), *range(1, 150)]:
         x = integers((1, 2, n))
         np.testing.assert_array_equal(layer(x), scatter(x, weights((2, 2, 3))))
@@ -194,7 +260,13 @@ def test_many_threads():
 
 
 def test_interpreter_lock_is_released():
-    layer = ctconv.Layer("torch.nn.ConvTranspose2d", {"in_channels": 64, "out_channels": 64, "kernel_size": 5}, weights((64, 64, 5, 5)), engine="reference", threads=1)
+    layer = ctconv.Layer(
+        "torch.nn.ConvTranspose2d",
+        {"in_channels": 64, "out_channels": 64, "kernel_size": 5},
+        weights((64, 64, 5, 5)),
+        engine="reference",
+        threads=1,
+    )
     x, seen, done = integers((1, 64, 96, 96)), [], threading.Event()
 
     def tick():
@@ -220,7 +292,12 @@ class TestRunner:
     WANT = scatter(X, W, stride=2)
 
     def layer(self, runner):
-        return ctconv.Layer("torch.nn.ConvTranspose2d", {"in_channels": 16, "out_channels": 16, "kernel_size": 3, "stride": 2}, self.W, runner=runner)
+        return ctconv.Layer(
+            "torch.nn.ConvTranspose2d",
+            {"in_channels": 16, "out_channels": 16, "kernel_size": 3, "stride": 2},
+            self.W,
+            runner=runner,
+        )
 
     def test_sequential(self):
         counts = []
@@ -284,9 +361,15 @@ def clone(layer):
 
 
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, clone])
-@pytest.mark.parametrize("options", [
-    {}, {"borrow_weights": True}, {"engine": "reference", "threads": 1, "activation": "relu", "plan_limit": 2},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"borrow_weights": True},
+        {"engine": "reference", "threads": 1, "activation": "relu", "plan_limit": 2},
+    ],
+    ids=str,
+)
 def test_copies(how, options):
     w, b = W.copy(), B.copy()
     layer = layer_of(**options) if not options else ctconv.Layer(TORCH, ARGS, w, b, **options)
@@ -360,12 +443,14 @@ def test_a_half_made_object_dies_quietly(how, capfd):
 
 
 def test_shutdown_is_quiet():
-    code = ("import ctconv, numpy, sys\n"
-            "desc = ctconv._desc.Descriptor('torch.nn.ConvTranspose1d', {})\n"
-            "args = dict(in_channels=1, out_channels=1, kernel_size=1)\n"
-            "layer = ctconv.Layer('torch.nn.ConvTranspose1d', args, numpy.ones((1, 1, 1), 'f4'))\n"
-            "sys.kept = [desc, layer]\n"
-            "for name in ('_abi', '_desc', '_layer'): vars(sys.modules['ctconv.' + name]).clear()\n")
+    code = (
+        "import ctconv, numpy, sys\n"
+        "desc = ctconv._desc.Descriptor('torch.nn.ConvTranspose1d', {})\n"
+        "args = dict(in_channels=1, out_channels=1, kernel_size=1)\n"
+        "layer = ctconv.Layer('torch.nn.ConvTranspose1d', args, numpy.ones((1, 1, 1), 'f4'))\n"
+        "sys.kept = [desc, layer]\n"
+        "for name in ('_abi', '_desc', '_layer'): vars(sys.modules['ctconv.' + name]).clear()\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -393,7 +478,12 @@ def test_a_fitting_workspace_is_found_behind_a_smaller_one():
 
 def test_overhead():
     """A call of a known shape costs little beside the C call; generous, since machines are shared."""
-    layer = ctconv.Layer("torch.nn.ConvTranspose1d", {"in_channels": 1, "out_channels": 1, "kernel_size": 1}, weights((1, 1, 1)), threads=1)
+    layer = ctconv.Layer(
+        "torch.nn.ConvTranspose1d",
+        {"in_channels": 1, "out_channels": 1, "kernel_size": 1},
+        weights((1, 1, 1)),
+        threads=1,
+    )
     x = integers((1, 1, 4))
     layer(x)
     best = min(_timed(layer, x) for _ in range(200))

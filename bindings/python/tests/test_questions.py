@@ -1,4 +1,5 @@
 """Questions that need no op: check, weight_shape, initialisers, and what the library says of itself."""
+
 import os
 import shutil
 import subprocess
@@ -123,8 +124,13 @@ def in_a_copy(tmp_path, *files, by_name=False):
     inherited = {k: v for k, v in os.environ.items() if k not in ("CTCONV_CUDA_MODULE", "LD_LIBRARY_PATH")}
     by_name = {"CTCONV_LIBRARY": "libctconv.so", "LD_LIBRARY_PATH": str(tmp_path)} if by_name else {}
     code = "import ctconv; print(ctconv.engines()); print(ctconv.build_info())"
-    out = subprocess.run([sys.executable, "-c", code], check=True, text=True, stdout=subprocess.PIPE,
-                         env={**inherited, "CTCONV_LIBRARY": library, **by_name}).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        env={**inherited, "CTCONV_LIBRARY": library, **by_name},
+    ).stdout
     return out.splitlines()[0], next(line for line in out.splitlines() if line.startswith("cuda: "))
 
 

@@ -1,4 +1,5 @@
 """Python objects as arguments: the tag each becomes shows in the status and the message it causes."""
+
 import enum
 
 import numpy as np
@@ -19,7 +20,11 @@ class Odd:
 
 
 def status(dialect, **changed):
-    base = {"in_channels": 4, "out_channels": 6, "kernel_size": 3} if dialect == TORCH else {"in_channel": 4, "out_channel": 6, "kernel_size": 3}
+    base = (
+        {"in_channels": 4, "out_channels": 6, "kernel_size": 3}
+        if dialect == TORCH
+        else {"in_channel": 4, "out_channel": 6, "kernel_size": 3}
+    )
     try:
         ctconv.check(dialect, {**base, **changed})
     except ctconv.Error as error:
@@ -32,7 +37,9 @@ def test_ints(value):
     assert status(OPS, stride=value) is None
 
 
-@pytest.mark.parametrize("value", [True, np.bool_(True), 3.0, np.float32(3), "3", [3, 3, 3], None, Odd(), {3}, np.array([3, 3, 3]), b"3"])
+@pytest.mark.parametrize(
+    "value", [True, np.bool_(True), 3.0, np.float32(3), "3", [3, 3, 3], None, Odd(), {3}, np.array([3, 3, 3]), b"3"]
+)
 def test_what_is_no_int_and_no_tuple(value):
     assert status(OPS, stride=value) == "TYPE_STRIDE"
 
@@ -102,4 +109,9 @@ def test_error_survives_pickling():
     copy = pickle.loads(pickle.dumps(caught.value))
     assert type(copy) is type(caught.value) and str(copy) == str(caught.value)
     assert (copy.name, copy.argument, copy.value, copy.range, copy.element) == (
-        caught.value.name, "kernel_size", caught.value.value, caught.value.range, caught.value.element)
+        caught.value.name,
+        "kernel_size",
+        caught.value.value,
+        caught.value.range,
+        caught.value.element,
+    )

@@ -74,15 +74,15 @@ class ChannelsKernel final : public Kernel {
   RowStore<T> store_;
   bool in_place_ = false;
   bool merged_ = false;
-  bool inner_ = false;   // y's channels innermost: lanes are (f, c)
-  bool runs_ = false;    // lanes lie in y as runs; otherwise tiles are transposed and stored as rows
-  bool direct_ = false;  // blocks write y themselves
+  bool inner_ = false;          // y's channels innermost: lanes are (f, c)
+  bool runs_ = false;           // lanes lie in y as runs; otherwise tiles are transposed and stored as rows
+  bool direct_ = false;         // blocks write y themselves
   bool own_copy_ = false;       // every worker copies x for itself: cheaper than reading what another core wrote
   bool weights_outer_ = false;  // a task's neighbour has the same weights, not the same x
-  bool stream_ = false;  // y is too large for the cache and made of whole lines
-  int64_t f_ = 1;        // w phases per combo
-  int64_t rows_ = 1;     // co * f
-  int64_t run_ = 1;      // rows that follow each other in y
+  bool stream_ = false;         // y is too large for the cache and made of whole lines
+  int64_t f_ = 1;               // w phases per combo
+  int64_t rows_ = 1;            // co * f
+  int64_t run_ = 1;             // rows that follow each other in y
   int64_t padded_rows_ = 1;
   int64_t pitch_ = 1;                  // from one position of the copy to the next
   std::array<int64_t, 5> x_stride_{};  // n, g, d, h, w of what the kernels read

@@ -152,7 +152,9 @@ void ChannelsKernel<T>::make_blocks() {
     everywhere = everywhere && p.u_begin == axes_[2].u0 && p.u_end == axes_[2].u0 + axes_[2].un;
   }
   // With the phases in the lanes and nothing between them and the channels, all rows follow each other.
-  run_ = !inner_ ? (everywhere && p_.y.c == f_ ? rows_ : f_) : merged_ && everywhere && p_.y.axis[2] == p_.co ? rows_ : p_.co;
+  run_ = !inner_                                          ? (everywhere && p_.y.c == f_ ? rows_ : f_)
+         : merged_ && everywhere && p_.y.axis[2] == p_.co ? rows_
+                                                          : p_.co;
   const bool exp = p_.act.kind == Epilogue::kTanh || p_.act.kind == Epilogue::kSigmoid;
   direct_ = runs_ && size_of(p_.dtype) == sizeof(T) && !exp && (!merged_ || everywhere) &&
             p_.ci * max_taps_ * blocks_[0].vectors * simd_.lanes * static_cast<int64_t>(sizeof(T)) <= 2 * kSlabBytes;
@@ -174,7 +176,8 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   for (const auto& b : bundles_) in_bundle = std::max(in_bundle, static_cast<int64_t>(b[1] - b[0]));
 
   // Positions per tile: sums of all combos fit the second-level cache, and every thread gets several tasks.
-  int64_t most = std::clamp<int64_t>(kTileBytes / (in_bundle * widest * static_cast<int64_t>(sizeof(T))), kLeastTile, kMostTile);
+  int64_t most =
+      std::clamp<int64_t>(kTileBytes / (in_bundle * widest * static_cast<int64_t>(sizeof(T))), kLeastTile, kMostTile);
   const int64_t others = p_.groups * static_cast<int64_t>(bundles_.size() * blocks_.size()) * ceil_div(p_.n, images_);
   const double cycles =
       static_cast<double>(positions * widest / simd_.lanes) *
@@ -186,7 +189,8 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
     return threads_ == 1 || tasks >= kManyTasks * threads_ ||
            (tasks >= kSomeTasks * threads_ &&
             static_cast<double>(tasks) >= kEven * static_cast<double>(rounds * threads_)) ||
-           static_cast<double>(tasks) * 4 * kTaskCycles >= cycles * static_cast<double>(others);  // each makes its tables
+           static_cast<double>(tasks) * 4 * kTaskCycles >=
+               cycles * static_cast<double>(others);  // each makes its tables
   };
   while (most > kHalvedTile && !enough(others * ceil_div(positions, most))) most = (most + 1) / 2;
   weights_outer_ = p_.groups * group_weights_ > p_.n * image;
@@ -296,8 +300,9 @@ Result<bool> ChannelsKernel<T>::pack(const void* w, void* packed, const Runner& 
       const int64_t base = g * p_.w.g + axes_[0].phases[static_cast<size_t>(c.d)].t0 * tap[0] +
                            axes_[1].phases[static_cast<size_t>(c.h)].t0 * tap[1] +
                            (merged_ ? 0 : w_phase(c.w).t0 * tap[2]);
-      const RowPack rows{c0,    std::min(c0 + step, p_.ci),      base,  row, b.valid, b.vectors * simd_.lanes,
-                         w_taps_.data() + c.w_tap, c.taps};
+      const RowPack rows{
+          c0,    std::min(c0 + step, p_.ci), base, row, b.valid, b.vectors * simd_.lanes, w_taps_.data() + c.w_tap,
+          c.taps};
       if (!pack_rows<T>(p_, w, rows, out + g * group_weights_ + c.weight + p_.ci * c.taps * b.row0)) {
         finite.store(false, std::memory_order_relaxed);
       }

@@ -189,9 +189,8 @@ void DepthwiseKernel<T>::widen(const CallMemory& m, const Row& r, T* panel) cons
   for (int64_t i = r.d.j_begin; i < r.d.j_end; ++i) {
     for (int64_t j = r.h.j_begin; j < r.h.j_end; ++j, panel += panel_row_) {
       const int64_t id = r.ud - (pd.v0 + i * D.v_step), ih = r.uh - (ph.v0 + j * H.v_step);
-      const char* from = static_cast<const char*>(m.x) + (r.n * p_.x.n + id * p_.x.axis[0] + ih * p_.x.axis[1] +
-                                                          r.first * p_.x.axis[2] + r.c0) *
-                                                             bytes;
+      const char* from = static_cast<const char*>(m.x) +
+                         (r.n * p_.x.n + id * p_.x.axis[0] + ih * p_.x.axis[1] + r.first * p_.x.axis[2] + r.c0) * bytes;
       if (dense) {
         simd_.load(from, 1, p_.dtype, columns * channels, panel);
         continue;
@@ -219,9 +218,8 @@ void DepthwiseKernel<T>::phase(const CallMemory& m, const T* bias, const Row& r,
   for (int64_t i = r.d.j_begin; i < r.d.j_end; ++i) {
     for (int64_t j = r.h.j_begin; j < r.h.j_end; ++j) {
       // In place counted from position (ud, uh), in a panel from its first row.
-      const int64_t row =
-          in_place_ ? -(pd.v0 + i * D.v_step) * p_.x.axis[0] - (ph.v0 + j * H.v_step) * p_.x.axis[1]
-                    : ((i - r.d.j_begin) * (r.h.j_end - r.h.j_begin) + j - r.h.j_begin) * panel_row_;
+      const int64_t row = in_place_ ? -(pd.v0 + i * D.v_step) * p_.x.axis[0] - (ph.v0 + j * H.v_step) * p_.x.axis[1]
+                                    : ((i - r.d.j_begin) * (r.h.j_end - r.h.j_begin) + j - r.h.j_begin) * panel_row_;
       for (int64_t q = l.j_begin; q < l.j_end; ++q) {
         x_tap[a.taps] = row - (pw.v0 + q * W.v_step) * column;
         w_tap[a.taps++] = ((i * ph.taps + j) * pw.taps + q) * p_.groups;
@@ -230,9 +228,8 @@ void DepthwiseKernel<T>::phase(const CallMemory& m, const T* bias, const Row& r,
   }
   const int64_t hs = static_cast<int64_t>(H.phases.size()), ws = static_cast<int64_t>(W.phases.size());
   const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype)), first = W.out(begin, pw), count = end - begin;
-  char* y = static_cast<char*>(m.y) + (r.n * p_.y.n + r.od * p_.y.axis[0] + r.oh * p_.y.axis[1] +
-                                       first * p_.y.axis[2] + r.c0) *
-                                          bytes;
+  char* y = static_cast<char*>(m.y) +
+            (r.n * p_.y.n + r.od * p_.y.axis[0] + r.oh * p_.y.axis[1] + first * p_.y.axis[2] + r.c0) * bytes;
   a.x_tap = x_tap;
   a.w_tap = w_tap;
   a.x = x + (in_place_ ? begin : begin - r.first) * column;

@@ -36,8 +36,8 @@ class DepthwiseKernel final : public Kernel {
   void estimate();
   void task(const CallMemory& m, const T* bias, int64_t index, T* scratch) const;
   void widen(const CallMemory& m, const Row& row, T* panel) const;
-  void phase(const CallMemory& m, const T* bias, const Row& row, const T* x, int64_t f, const Stretch& l,
-             int64_t* taps, T* wide) const;
+  void phase(const CallMemory& m, const T* bias, const Row& row, const T* x, int64_t f, const Stretch& l, int64_t* taps,
+             T* wide) const;
 
   Problem p_;
   Simd<T> simd_;

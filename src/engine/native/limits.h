@@ -9,16 +9,16 @@
 namespace ctconv::native {
 
 // Of a problem, for every form.
-inline constexpr int64_t kMostStep = (int64_t{1} << 31) - 1;      // extent, stride, dilation, reach of a kernel
-inline constexpr int64_t kMostPhases = int64_t{1} << 16;          // all axes together; an axis keeps 56 bytes for each
-inline constexpr int64_t kMostTaps = int64_t{1} << 22;            // two int64 for each
-inline constexpr int64_t kMostChannels = int64_t{1} << 24;        // groups * channels: the bias is widened for each
-inline constexpr double kMostElements = 0x1p48;                   // of x, y, weight and padded x: all counts fit int64
-inline constexpr double kMostPadded = 0x1p42;                     // of one image of padded x
+inline constexpr int64_t kMostStep = (int64_t{1} << 31) - 1;  // extent, stride, dilation, reach of a kernel
+inline constexpr int64_t kMostPhases = int64_t{1} << 16;      // all axes together; an axis keeps 56 bytes for each
+inline constexpr int64_t kMostTaps = int64_t{1} << 22;        // two int64 for each
+inline constexpr int64_t kMostChannels = int64_t{1} << 24;    // groups * channels: the bias is widened for each
+inline constexpr double kMostElements = 0x1p48;               // of x, y, weight and padded x: all counts fit int64
+inline constexpr double kMostPadded = 0x1p42;                 // of one image of padded x
 
 // Of a form.
-inline constexpr int64_t kMostRows = int64_t{1} << 20;            // channels * phases, about 40 bytes for each
-inline constexpr int64_t kMostStretches = int64_t{1} << 18;       // of the phases of an axis, 32 bytes for each
-inline constexpr double kMostSteps = 0x1p24;                      // of a planning loop
+inline constexpr int64_t kMostRows = int64_t{1} << 20;       // channels * phases, about 40 bytes for each
+inline constexpr int64_t kMostStretches = int64_t{1} << 18;  // of the phases of an axis, 32 bytes for each
+inline constexpr double kMostSteps = 0x1p24;                 // of a planning loop
 
 }  // namespace ctconv::native

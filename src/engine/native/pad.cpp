@@ -47,7 +47,10 @@ struct RowAt {
 
   RowAt(const PlaneGrid& grid, int64_t row) : g(grid), d(row / grid.axis[1].count), h(row % grid.axis[1].count) {}
   void next() {
-    if (++h == g.axis[1].count) h = 0, ++d;
+    if (++h == g.axis[1].count) {
+      h = 0;
+      ++d;
+    }
   }
   int64_t begin() const {
     return (g.axis[0].before + d) * g.stride[0] + (g.axis[1].before + h) * g.stride[1] + g.axis[2].before;

@@ -44,8 +44,8 @@ void plane_part(const Simd<T>& simd, const Problem& p, const PlaneGrid& grid, co
 template <class T>
 int64_t plane_tasks(const Problem& p, int64_t images, int32_t threads);
 template <class T>
-void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& grid, const char* x, int64_t n0, int32_t threads,
-                int64_t task, T* out);
+void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& grid, const char* x, int64_t n0,
+                int32_t threads, int64_t task, T* out);
 
 template <class T>
 int64_t channel_tasks(const Problem& p, int64_t images);

@@ -14,8 +14,11 @@ namespace ctconv::native {
 
 template <class T>
 std::string PositionsKernel<T>::form() const {
-  return std::string("positions, ") + simd_.name + (in_place_ ? ", x in place" : own_panel_ ? ", padded panels" : ", padded planes") + ", " +
-         std::to_string(units_.size()) + " units of up to " + std::to_string(max_rows_) + " rows, " +
+  return std::string("positions, ") + simd_.name +
+         (in_place_    ? ", x in place"
+          : own_panel_ ? ", padded panels"
+                       : ", padded planes") +
+         ", " + std::to_string(units_.size()) + " units of up to " + std::to_string(max_rows_) + " rows, " +
          std::to_string(tiles_) + " tiles of " + std::to_string(groups_per_tile_ * group_strips_) + " strips" +
          (store_.stream() ? ", streaming stores" : "");
 }
@@ -63,7 +66,8 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
   const int64_t units = static_cast<int64_t>(units_.size());
   const int64_t unit0 = units * share / unit_groups_, unit1 = units * (share + 1) / unit_groups_;
   const int64_t lanes = simd_.lanes;
-  T* panel = scratch;  // [ci][group of strips] where x is read in place, [ci][places of the tile] where it is padded here
+  T* panel =
+      scratch;  // [ci][group of strips] where x is read in place, [ci][places of the tile] where it is padded here
   T* rows = scratch + panel_elements_;
   T* stage = rows + row_elements_;
   Piece* pieces = reinterpret_cast<Piece*>(stage + stage_elements_);

@@ -29,7 +29,10 @@ bool in_place(const Problem& p, const std::array<AxisPhases, 3>& axes) {
 // Every table and planning loop of the form: a row for each channel and phase, units that each look at all tap lists.
 bool beyond(const Problem& p, const std::array<AxisPhases, 3>& axes) {
   int64_t phases = 1, lists = 1;
-  for (const AxisPhases& a : axes) phases *= static_cast<int64_t>(a.phases.size()), lists *= a.lists;
+  for (const AxisPhases& a : axes) {
+    phases *= static_cast<int64_t>(a.phases.size());
+    lists *= a.lists;
+  }
   if (phases > kMostRows / p.co) return true;
   const int64_t rows = phases * p.co, units = rows / static_cast<int64_t>(axes[2].phases.size());
   return static_cast<double>(units) * static_cast<double>(lists) > kMostSteps ||
@@ -128,8 +131,10 @@ void PositionsKernel<T>::make_units(bool stream) {
         Unit u;
         u.c0 = static_cast<int32_t>(c0);
         u.channels = static_cast<int32_t>(std::min(channels, p_.co - c0));
-        u.d0 = static_cast<int32_t>(whole ? 0 : d), u.d1 = static_cast<int32_t>(whole ? ds : d + 1);
-        u.h0 = static_cast<int32_t>(whole ? 0 : h), u.h1 = static_cast<int32_t>(whole ? hs : h + 1);
+        u.d0 = static_cast<int32_t>(whole ? 0 : d);
+        u.d1 = static_cast<int32_t>(whole ? ds : d + 1);
+        u.h0 = static_cast<int32_t>(whole ? 0 : h);
+        u.h1 = static_cast<int32_t>(whole ? hs : h + 1);
         u.block0 = static_cast<int32_t>(blocks_.size());
         std::vector<std::vector<RowOf>> of_list(lists_.size());
         for (int32_t c = 0; c < u.channels; ++c) {
@@ -178,7 +183,8 @@ void PositionsKernel<T>::make_units(bool stream) {
       stream ? kMostStreamedStrips : kMostStrips);
   // What they read, all input channels, stays in the second-level cache for every unit.
   const int64_t h_reach = std::min(axes_[1].v_max * grid_.stride[1], axes_[1].v_max * group_strips_ * width);
-  const int64_t read = (group_strips_ * width + h_reach) * (axes_[0].v_max + 1) * p_.ci * static_cast<int64_t>(sizeof(T));
+  const int64_t read =
+      (group_strips_ * width + h_reach) * (axes_[0].v_max + 1) * p_.ci * static_cast<int64_t>(sizeof(T));
   group_strips_ = std::max<int64_t>(1, std::min(group_strips_, group_strips_ * kPanelBytes / read));
   group_strips_ = std::min(group_strips_, slab_strips_);
   slab_groups_ = ceil_div(slab_strips_, group_strips_);

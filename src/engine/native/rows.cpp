@@ -71,8 +71,8 @@ std::unique_ptr<RowsKernel<T>> RowsKernel<T>::plan(const Problem& p, const PlanC
 
 template <class T>
 std::string RowsKernel<T>::form() const {
-  return std::string("rows of y, ") + simd_.name + ", a padded plane per worker, " + std::to_string(combos_.size()) + " x " +
-         std::to_string(axes_[2].s) + " phases" + (streams() ? ", streaming stores" : "");
+  return std::string("rows of y, ") + simd_.name + ", a padded plane per worker, " + std::to_string(combos_.size()) +
+         " x " + std::to_string(axes_[2].s) + " phases" + (streams() ? ", streaming stores" : "");
 }
 
 template <class T>

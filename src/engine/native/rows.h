@@ -30,7 +30,7 @@ class RowsKernel final : public Kernel {
 
  private:
   bool streams() const { return room_ > p_.axis[2].o; }  // the stage then holds several rows
-  struct Combo {  // one (d, h) phase
+  struct Combo {                                         // one (d, h) phase
     std::vector<int32_t> begin;
     std::vector<int64_t> x_tap, w_tap;  // places in the plane and in the raw weight
     int64_t weight = 0;
@@ -42,9 +42,9 @@ class RowsKernel final : public Kernel {
   std::array<AxisPhases, 3> axes_;
   PlaneGrid grid_;
   std::vector<Combo> combos_;
-  int64_t weights_ = 0;        // packed elements per group
-  int64_t room_ = 0;           // values staged for streaming stores; 0: rows go straight to y
-  int64_t places_ = 1;  // planes at a time: no more than channels, so that many threads need no more than x does
+  int64_t weights_ = 0;  // packed elements per group
+  int64_t room_ = 0;     // values staged for streaming stores; 0: rows go straight to y
+  int64_t places_ = 1;   // planes at a time: no more than channels, so that many threads need no more than x does
   int64_t worker_elements_ = 0;
   int32_t threads_ = 1;
   double seconds_ = 0;

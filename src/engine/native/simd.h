@@ -14,9 +14,9 @@
 
 namespace ctconv::native {
 
-inline constexpr int kMaxRows = 12;    // M: rows of one block of accumulators
-inline constexpr int kMaxVectors = 6;  // V: vectors of one row
-inline constexpr int kMaxLanes = 16;   // N
+inline constexpr int kMaxRows = 12;      // M: rows of one block of accumulators
+inline constexpr int kMaxVectors = 6;    // V: vectors of one row
+inline constexpr int kMaxLanes = 16;     // N
 inline constexpr int kMaxRowPhases = 8;  // S of a row that is interleaved in registers
 
 // Lanes over positions.
@@ -29,7 +29,7 @@ struct PositionsArgs {
   int64_t taps;
   const T* x_ahead;  // what will be read soon, to be fetched ahead: V vectors per ci; null: nothing
   int64_t x_ahead_ci;
-  const T* w;       // [ci][taps][M], ci apart by w_ci
+  const T* w;  // [ci][taps][M], ci apart by w_ci
   int64_t w_ci;
   const T* bias;
   const int32_t* row;    // M offsets into out
@@ -55,9 +55,9 @@ struct ChannelsArgs {
   const int64_t* out_pos;  // M
   const T* w_next;         // weights of the next slab, fetched ahead: so many bytes per input channel; null: none
   int64_t w_next_step;
-  bool first, last;      // start from +0; add the bias
-  const Epilogue* act;   // after the bias: relu, leaky relu or clip; null: none, or the caller's business
-  bool stream;       // store past the cache: out is aligned to whole vectors and lines
+  bool first, last;     // start from +0; add the bias
+  const Epilogue* act;  // after the bias: relu, leaky relu or clip; null: none, or the caller's business
+  bool stream;          // store past the cache: out is aligned to whole vectors and lines
 };
 
 // Depthwise, lanes over channels: out[m*out_step + r] = bias[r] + sum over t of x[m*x_step + x_tap[t] + r] * w[w_tap[t]
@@ -76,7 +76,8 @@ struct DepthwiseArgs {
   int64_t count, channels;
 };
 
-// Depthwise, lanes over positions: y[q*S + r] = bias + sum over t of w[t] * x[x_tap[t] + q], t of phase r in begin[r] ..
+// Depthwise, lanes over positions: y[q*S + r] = bias + sum over t of w[t] * x[x_tap[t] + q], t of phase r in begin[r]
+// ..
 // begin[r+1], for q*S + r < values
 template <class T>
 struct RowsArgs {

@@ -26,9 +26,8 @@ HWY_INLINE bool WithBranch(const Epilogue& act, Use use) {
       use([](auto d, auto x) HWY_ATTR { return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x); });
       return true;
     case Epilogue::kLeakyRelu:
-      use([alpha](auto d, auto x) HWY_ATTR {
-        return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(hn::Set(d, alpha), x), x);
-      });
+      use([alpha](auto d, auto x)
+              HWY_ATTR { return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(hn::Set(d, alpha), x), x); });
       return true;
     case Epilogue::kClip:
       use([alpha, beta](auto d, auto x) HWY_ATTR {

@@ -129,12 +129,25 @@ void FillOne(Simd<T>& s) {
 }
 template <class T, int M>
 void FillRow(Simd<T>& s) {
-  FillOne<T, M, 1>(s), FillOne<T, M, 2>(s), FillOne<T, M, 3>(s), FillOne<T, M, 4>(s);
+  FillOne<T, M, 1>(s);
+  FillOne<T, M, 2>(s);
+  FillOne<T, M, 3>(s);
+  FillOne<T, M, 4>(s);
 }
 template <class T>
 void Fill(Simd<T>& s) {
-  FillRow<T, 1>(s), FillRow<T, 2>(s), FillRow<T, 3>(s), FillRow<T, 4>(s), FillRow<T, 5>(s), FillRow<T, 6>(s);
-  FillRow<T, 7>(s), FillRow<T, 8>(s), FillRow<T, 9>(s), FillRow<T, 10>(s), FillRow<T, 11>(s), FillRow<T, 12>(s);
+  FillRow<T, 1>(s);
+  FillRow<T, 2>(s);
+  FillRow<T, 3>(s);
+  FillRow<T, 4>(s);
+  FillRow<T, 5>(s);
+  FillRow<T, 6>(s);
+  FillRow<T, 7>(s);
+  FillRow<T, 8>(s);
+  FillRow<T, 9>(s);
+  FillRow<T, 10>(s);
+  FillRow<T, 11>(s);
+  FillRow<T, 12>(s);
 }
 #else
 template <class T>

@@ -36,9 +36,18 @@ HWY_INLINE void Copy(const T* src, int64_t count, T* dst) {
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   int64_t k = 0;
   for (; k + n <= count; k += n) hn::StoreU(hn::LoadU(d, src + k), d, dst + k);
-  if (count & 8 & (n - 1)) std::memcpy(dst + k, src + k, 8 * sizeof(T)), k += 8;
-  if (count & 4 & (n - 1)) std::memcpy(dst + k, src + k, 4 * sizeof(T)), k += 4;
-  if (count & 2 & (n - 1)) std::memcpy(dst + k, src + k, 2 * sizeof(T)), k += 2;
+  if (count & 8 & (n - 1)) {
+    std::memcpy(dst + k, src + k, 8 * sizeof(T));
+    k += 8;
+  }
+  if (count & 4 & (n - 1)) {
+    std::memcpy(dst + k, src + k, 4 * sizeof(T));
+    k += 4;
+  }
+  if (count & 2 & (n - 1)) {
+    std::memcpy(dst + k, src + k, 2 * sizeof(T));
+    k += 2;
+  }
   if (count & 1) std::memcpy(dst + k, src + k, sizeof(T));
 }
 

@@ -71,13 +71,23 @@ void FillOne(Simd<T>& s) {
 }
 template <class T, int M>
 void FillRow(Simd<T>& s) {
-  FillOne<T, M, 1>(s), FillOne<T, M, 2>(s), FillOne<T, M, 3>(s), FillOne<T, M, 4>(s), FillOne<T, M, 5>(s),
-      FillOne<T, M, 6>(s);
+  FillOne<T, M, 1>(s);
+  FillOne<T, M, 2>(s);
+  FillOne<T, M, 3>(s);
+  FillOne<T, M, 4>(s);
+  FillOne<T, M, 5>(s);
+  FillOne<T, M, 6>(s);
 }
 template <class T>
 void Fill(Simd<T>& s) {
-  FillRow<T, 1>(s), FillRow<T, 2>(s), FillRow<T, 3>(s), FillRow<T, 4>(s), FillRow<T, 5>(s), FillRow<T, 6>(s);
-  FillRow<T, 7>(s), FillRow<T, 8>(s);
+  FillRow<T, 1>(s);
+  FillRow<T, 2>(s);
+  FillRow<T, 3>(s);
+  FillRow<T, 4>(s);
+  FillRow<T, 5>(s);
+  FillRow<T, 6>(s);
+  FillRow<T, 7>(s);
+  FillRow<T, 8>(s);
 }
 #else
 template <class T>

@@ -1,6 +1,7 @@
 // Depthwise micro-kernel with lanes over positions: one output row, its S phases interleaved in registers.
 //
-//   in:  RowsArgs;   out: one row of y, every value written once;   refuses: S without an interleaving store (null entry)
+//   in:  RowsArgs;   out: one row of y, every value written once;   refuses: S without an interleaving store (null
+//        entry)
 //   Per tap: V loads of positions, one broadcast weight, V fused multiply-adds.
 #include "src/engine/native/targets.h"
 

@@ -19,10 +19,10 @@ void fill_activations(Simd<float>&);
 void fill_activations(Simd<double>&);
 
 // The end of such a file, once: the two functions above call FillF32 and FillF64 of this CPU's instruction set.
-#define CTCONV_SIMD_FILLS(function)                                        \
-  HWY_EXPORT(FillF32);                                                     \
-  HWY_EXPORT(FillF64);                                                     \
-  void function(Simd<float>& s) { HWY_DYNAMIC_DISPATCH(FillF32)(s); }      \
+#define CTCONV_SIMD_FILLS(function)                                   \
+  HWY_EXPORT(FillF32);                                                \
+  HWY_EXPORT(FillF64);                                                \
+  void function(Simd<float>& s) { HWY_DYNAMIC_DISPATCH(FillF32)(s); } \
   void function(Simd<double>& s) { HWY_DYNAMIC_DISPATCH(FillF64)(s); }
 
 }  // namespace ctconv::native

@@ -85,7 +85,10 @@ void RowStore<T>::loose(const T* src, int64_t src_stride, int64_t begin, int64_t
   for (int64_t o = from; o < to; ++o) {
     const T* value = src + r * channels_ * src_stride + (q - begin);
     for (int64_t c = 0; c < channels_; ++c) *out++ = value[c * src_stride];
-    if (++r == w_.s) r = 0, ++q;
+    if (++r == w_.s) {
+      r = 0;
+      ++q;
+    }
   }
 }
 

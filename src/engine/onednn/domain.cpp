@@ -10,20 +10,20 @@ namespace ctconv::onednn {
 namespace {
 
 constexpr int64_t kInt = 2147483647;
-constexpr int64_t kMostKernel = 128;  // in 2-D, 3-D and with groups code is unrolled over the taps
-constexpr int64_t kMostUnevenSum = 7168;    // input channels times taps, where spread_evenly says no
-constexpr int64_t kMostChannels = 2048;     // input channels of a group
+constexpr int64_t kMostKernel = 128;          // in 2-D, 3-D and with groups code is unrolled over the taps
+constexpr int64_t kMostUnevenSum = 7168;      // input channels times taps, where spread_evenly says no
+constexpr int64_t kMostChannels = 2048;       // input channels of a group
 constexpr int64_t kMostUnevenChannels = 512;  // the same where spread_evenly says no, or x is tiny
-constexpr int64_t kFewPositions = 24;       // input positions of a tiny x
-constexpr int64_t kShortRow = 48;           // input positions of a short x
-constexpr int64_t kMostTinyKernel = 256;    // on a short x: code for one of 510 takes more than a second
+constexpr int64_t kFewPositions = 24;         // input positions of a tiny x
+constexpr int64_t kShortRow = 48;             // input positions of a short x
+constexpr int64_t kMostTinyKernel = 256;      // on a short x: code for one of 510 takes more than a second
 constexpr int64_t kMostGroupTaps = 256;
-constexpr int64_t kMostRow = 2048;          // extents in 2-D and 3-D: plans walk along each row
+constexpr int64_t kMostRow = 2048;           // extents in 2-D and 3-D: plans walk along each row
 constexpr int64_t kMostGroupChannels = 256;  // with more than one group
-constexpr int64_t kMostCrop = 64;           // of a pad beyond the reach of the kernel
+constexpr int64_t kMostCrop = 64;            // of a pad beyond the reach of the kernel
 constexpr int64_t kMostExtent = int64_t{1} << 19;
-constexpr int64_t kMostSingleStride = 16;   // with one channel in and out
-constexpr int64_t kShortStride = 16;        // longer ones only up to the output extent: each phase costs a call
+constexpr int64_t kMostSingleStride = 16;  // with one channel in and out
+constexpr int64_t kShortStride = 16;       // longer ones only up to the output extent: each phase costs a call
 
 struct AxisLimit {
   const char* argument;
@@ -56,8 +56,8 @@ constexpr ProblemLimit kProblemLimits[] = {
     {"input channels", [](const Problem& p) { return Checked(p.groups) * p.ci; }, 8192},
     {"output channels", [](const Problem& p) { return Checked(p.groups) * p.co; }, 8192},
     // From 2^16 with one channel and 2^17 with more, stores of the strided kernel go astray.
-    {"output channels times stride of axis w",
-     [](const Problem& p) { return Checked(p.groups) * p.co * p.axis[2].s; }, 32768},
+    {"output channels times stride of axis w", [](const Problem& p) { return Checked(p.groups) * p.co * p.axis[2].s; },
+     32768},
     // Depthwise code of 613 groups and 128 taps took more than a second.
     {"groups times taps", [](const Problem& p) { return Checked(p.groups) * p.taps(); }, 32768},
     {"input elements", [](const Problem& p) { return Checked(p.in_elements()); }, kInt},
@@ -118,8 +118,7 @@ std::string domain_refusal(const Problem& p) {
   if (positions < kShortRow && p.axis[2].k > kMostTinyKernel) {
     return sentence("kernel of axis w", p.axis[2].k, 1, kMostTinyKernel);
   }
-  const int64_t most_channels =
-      spread_evenly(p) && positions >= kFewPositions ? kMostChannels : kMostUnevenChannels;
+  const int64_t most_channels = spread_evenly(p) && positions >= kFewPositions ? kMostChannels : kMostUnevenChannels;
   if (p.ci > most_channels) return sentence("input channels of a group", p.ci, 1, most_channels);
   if (!spread_evenly(p) && p.ci * p.taps() > kMostUnevenSum) {
     return sentence("input channels times taps", p.ci * p.taps(), 1, kMostUnevenSum);

@@ -30,7 +30,10 @@ struct Reorder {
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const dnnl::reorder::primitive_desc pd(engine, f, engine, t, attr);
-    from = f, to = t, scratchpad_ = pd.scratchpad_desc(), scratch = scratchpad_.get_size();
+    from = f;
+    to = t;
+    scratchpad_ = pd.scratchpad_desc();
+    scratch = scratchpad_.get_size();
     primitive = dnnl::reorder(pd);
   }
   void run(const dnnl::engine& engine, const dnnl::stream& stream, const void* src, void* dst, void* pad) const {
@@ -139,8 +142,7 @@ class OnednnKernel final : public Kernel {
   bool looks_at_input() const override { return onednn::looks_at_input(problem_); }
   Result<bool> honours_input(const CallMemory& m, const Runner& runner) const override {
     bool broken = false;
-    const bool honoured =
-        onednn::honours_input(problem_, m.x, static_cast<const float*>(m.bias), runner, &broken);
+    const bool honoured = onednn::honours_input(problem_, m.x, static_cast<const float*>(m.bias), runner, &broken);
     if (broken) return runner_broke();
     return honoured;
   }

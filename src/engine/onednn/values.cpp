@@ -67,7 +67,10 @@ struct Rows {
   std::array<std::pair<int64_t, int64_t>, 5> part;  // stride and extent, the innermost first
 
   Rows(const Problem& p, const ActivationLayout& l)
-      : part{{{l.n, p.n}, {l.c, p.groups * p.ci}, {l.axis[0], p.axis[0].i}, {l.axis[1], p.axis[1].i},
+      : part{{{l.n, p.n},
+              {l.c, p.groups * p.ci},
+              {l.axis[0], p.axis[0].i},
+              {l.axis[1], p.axis[1].i},
               {l.axis[2], p.axis[2].i}}} {
     for (auto& [stride, extent] : part) {
       if (extent == 1) stride = 0;

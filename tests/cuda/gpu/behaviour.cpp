@@ -35,9 +35,11 @@ Op op_of(const ctconv_cuda_problem& p, std::unique_ptr<CudaPlan> plan) {
   std::vector<float> w(static_cast<size_t>(weight_elements(p))), bias(static_cast<size_t>(channels_out(p)));
   for (float& v : w) v = static_cast<float>(draw(r, -4, 4));
   for (float& v : bias) v = static_cast<float>(draw(r, -4, 4));
-  op.w = Guarded(w.size() * 4), op.bias = Guarded(bias.size() * 4),
+  op.w = Guarded(w.size() * 4);
+  op.bias = Guarded(bias.size() * 4);
   op.packed = Guarded(std::max<size_t>(16, op.plan->packed_bytes()));
-  op.w.write(w.data()), op.bias.write(bias.data());
+  op.w.write(w.data());
+  op.bias.write(bias.data());
   if (op.plan->packed_bytes()) must(op.plan->pack(op.w.data(), op.packed.data(), nullptr), "pack");
   must(cudaDeviceSynchronize(), "pack");
   return op;
@@ -45,7 +47,10 @@ Op op_of(const ctconv_cuda_problem& p, std::unique_ptr<CudaPlan> plan) {
 
 Op make_op(Run& run, const ctconv_cuda_problem& p, const char* kernel, bool tune = false) {
   ctconv_cuda_options o{};
-  o.workspace_limit = SIZE_MAX, o.kernel = kernel, o.reproducible = CTCONV_CUDA_DETERMINISTIC, o.tuning = tune;
+  o.workspace_limit = SIZE_MAX;
+  o.kernel = kernel;
+  o.reproducible = CTCONV_CUDA_DETERMINISTIC;
+  o.tuning = tune;
   auto planned = run.module->plan(run.ordinal, p, o);
   must(planned.ok() ? Status() : planned.take_status(), "plan");
   return op_of(p, std::move(*planned));
@@ -74,7 +79,10 @@ struct Streams {
   }
   Streams(const Streams&) = delete;
   Streams& operator=(const Streams&) = delete;
-  ~Streams() { cudaStreamDestroy(one), cudaStreamDestroy(two); }
+  ~Streams() {
+    cudaStreamDestroy(one);
+    cudaStreamDestroy(two);
+  }
 };
 
 // Two sets of buffers and what one undisturbed run on the legacy stream wrote to each.
@@ -82,12 +90,15 @@ struct Pair {
   Buffers one, two;
   std::vector<uint32_t> want1, want2;
   Pair(const Op& op) : one(make_buffers(op, 1)), two(make_buffers(op, 2)) {
-    must(go(op, one, nullptr), "first run"), must(go(op, two, nullptr), "second run");
+    must(go(op, one, nullptr), "first run");
+    must(go(op, two, nullptr), "second run");
     must(cudaDeviceSynchronize(), "runs");
-    want1 = one.y.read<uint32_t>(), want2 = two.y.read<uint32_t>();
+    want1 = one.y.read<uint32_t>();
+    want2 = two.y.read<uint32_t>();
   }
   void poison() {
-    one.y.poison(), two.y.poison();
+    one.y.poison();
+    two.y.poison();
     must(cudaDeviceSynchronize(), "poison");
   }
   bool held() const { return one.y.read<uint32_t>() == want1 && two.y.read<uint32_t>() == want2; }
@@ -95,7 +106,10 @@ struct Pair {
 
 void two_streams(Run& run, const Op& op, Pair& pair, const Streams& s, const std::string& name) {
   pair.poison();
-  for (int i = 0; i < 50; ++i) must(go(op, pair.one, s.one), "stream 1"), must(go(op, pair.two, s.two), "stream 2");
+  for (int i = 0; i < 50; ++i) {
+    must(go(op, pair.one, s.one), "stream 1");
+    must(go(op, pair.two, s.two), "stream 2");
+  }
   must(cudaDeviceSynchronize(), "two streams");
   run.check(pair.held(), name + ": two streams");
 }
@@ -120,7 +134,8 @@ void two_threads(Run& run, const Op& op, Pair& pair, const Streams& s, const std
 
 // Captured after the runs above; replayed on other data. The strictest mode: any allocation in execute would fail.
 void capture(Run& run, const Op& op, Pair& pair, const Streams& s, const std::string& name) {
-  must(go(op, pair.one, s.one), "warm-up"), must(cudaDeviceSynchronize(), "warm-up");
+  must(go(op, pair.one, s.one), "warm-up");
+  must(cudaDeviceSynchronize(), "warm-up");
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t exec = nullptr;
   must(cudaStreamBeginCapture(s.one, cudaStreamCaptureModeGlobal), "begin capture");
@@ -139,7 +154,8 @@ void capture(Run& run, const Op& op, Pair& pair, const Streams& s, const std::st
   size_t nodes = 0;
   must(cudaGraphGetNodes(graph, nullptr, &nodes), "nodes");
   run.report["graph_nodes"][name] = nodes;
-  must(cudaGraphExecDestroy(exec), "graph"), must(cudaGraphDestroy(graph), "graph");
+  must(cudaGraphExecDestroy(exec), "graph");
+  must(cudaGraphDestroy(graph), "graph");
 }
 
 // Host time of one call: bursts of 100 enqueues, each after a wait, so that the queue is never full.
@@ -176,11 +192,15 @@ ctconv_cuda_problem tiny_problem(const KernelRow& row) {
   Layer layer;
   const int64_t s = row.shapes == KernelRow::kStride ? 2 : 1, k = row.shapes == KernelRow::kStride ? 2 : 3;
   const bool depthwise = row.shapes == KernelRow::kDepthwise;
-  layer.p.n = 1, layer.p.groups = depthwise ? 16 : 1, layer.p.ci = depthwise ? 1 : 4, layer.p.co = depthwise ? 1 : 4;
+  layer.p.n = 1;
+  layer.p.groups = depthwise ? 16 : 1;
+  layer.p.ci = depthwise ? 1 : 4;
+  layer.p.co = depthwise ? 1 : 4;
   layer.p.rank = 2;
   layer.p.axis[0] = {1, 1, 1, 1, 1, 0, 0};
   for (int a = 1; a < 3; ++a) layer.p.axis[a] = {8, 7 * s + k, k, s, 1, 0, 0};
-  layer.p.bias = CTCONV_CUDA_BIAS_ELEMENT, layer.p.bias_stride = 1;
+  layer.p.bias = CTCONV_CUDA_BIAS_ELEMENT;
+  layer.p.bias_stride = 1;
   return problem_of(layer, CTCONV_CUDA_F32, depthwise);
 }
 
@@ -190,7 +210,9 @@ void costs(Run& run) {
     if (!run.choice(row.name)) continue;
     run.survive(std::string("cost of a call, ") + row.name, [&] {
       ctconv_cuda_options o{};
-      o.workspace_limit = SIZE_MAX, o.kernel = row.name, o.allow_tf32 = !row.reference_bits;
+      o.workspace_limit = SIZE_MAX;
+      o.kernel = row.name;
+      o.allow_tf32 = !row.reference_bits;
       const ctconv_cuda_problem p = tiny_problem(row);
       auto planned = run.module->plan(run.ordinal, p, o);
       if (!planned.ok()) {
@@ -210,22 +232,31 @@ void saved_plans(Run& run, const ctconv_cuda_problem& p) {
   auto text = op.plan->save();
   run.check(text.ok(), "saving a cuDNN plan" + (text.ok() ? std::string() : ": " + text.status().detail().message));
   ctconv_cuda_options o{};
-  o.workspace_limit = SIZE_MAX, o.kernel = "cudnn", o.saved_plan = text.ok() ? text->c_str() : nullptr;
+  o.workspace_limit = SIZE_MAX;
+  o.kernel = "cudnn";
+  o.saved_plan = text.ok() ? text->c_str() : nullptr;
   auto again = run.module->plan(run.ordinal, p, o);
   run.check(again.ok() && (*again)->describe().find("saved plan") != std::string::npos, "loading a saved cuDNN plan");
   o.saved_plan = "not a plan";
   run.check(run.module->plan(run.ordinal, p, o).ok(), "an unusable saved plan is ignored");
 }
 
-// A later plan of the same kernel with smaller needs takes nothing from an earlier one: the first H200 runs failed here.
+// A later plan of the same kernel with smaller needs takes nothing from an earlier one: the first H200 runs failed
+// here.
 void later_plans(Run& run, const ctconv_cuda_problem& many_taps) {
   for (const char* kernel : {"gemm", "gemm-split", "fold"}) {
     const Op op = make_op(run, many_taps, kernel);
     const Buffers b = make_buffers(op, 7);
     ctconv_cuda_problem few = many_taps;
-    for (auto& a : few.axis) a.o = a.i, a.k = 1, a.s = 1, a.lo = 0;
+    for (auto& a : few.axis) {
+      a.o = a.i;
+      a.k = 1;
+      a.s = 1;
+      a.lo = 0;
+    }
     ctconv_cuda_options o{};
-    o.workspace_limit = SIZE_MAX, o.kernel = "gemm";
+    o.workspace_limit = SIZE_MAX;
+    o.kernel = "gemm";
     run.check(run.module->plan(run.ordinal, few, o).ok(), std::string(kernel) + ": a later plan");
     const Status status = go(op, b, nullptr);
     run.check(status.ok() && cudaDeviceSynchronize() == cudaSuccess,
@@ -238,7 +269,8 @@ void limits(Run& run, const ctconv_cuda_problem& p) {
   ctconv_cuda_options o{};
   for (const size_t limit : {size_t{1}, size_t{100000}, size_t{10000000}}) {
     for (const int per_call : {0, 1}) {
-      o.workspace_limit = limit, o.weights_per_call = per_call;
+      o.workspace_limit = limit;
+      o.weights_per_call = per_call;
       auto plan = run.module->plan(run.ordinal, p, o);
       run.check(plan.ok() && (*plan)->workspace_bytes() <= limit, "workspace limit " + std::to_string(limit));
     }
@@ -247,7 +279,8 @@ void limits(Run& run, const ctconv_cuda_problem& p) {
 
 void reference_bits(Run& run, const ctconv_cuda_problem& p) {  // the bits themselves are part random's business
   ctconv_cuda_options o{};
-  o.workspace_limit = SIZE_MAX, o.reproducible = CTCONV_CUDA_REFERENCE_BITS;
+  o.workspace_limit = SIZE_MAX;
+  o.reproducible = CTCONV_CUDA_REFERENCE_BITS;
   auto plan = run.module->plan(run.ordinal, p, o);
   run.check(plan.ok() && (*plan)->describe().find("kernel: cudnn") == std::string::npos,
             "reference bits without cuDNN");

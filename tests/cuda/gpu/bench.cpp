@@ -21,9 +21,14 @@ struct Timer {
   cudaEvent_t begin, end;
   Timer() {
     must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "stream");
-    must(cudaEventCreate(&begin), "event"), must(cudaEventCreate(&end), "event");
+    must(cudaEventCreate(&begin), "event");
+    must(cudaEventCreate(&end), "event");
   }
-  ~Timer() { cudaEventDestroy(begin), cudaEventDestroy(end), cudaStreamDestroy(stream); }
+  ~Timer() {
+    cudaEventDestroy(begin);
+    cudaEventDestroy(end);
+    cudaStreamDestroy(stream);
+  }
   template <class F>
   double seconds(F&& f) {
     must(cudaEventRecord(begin, stream), "record");
@@ -65,11 +70,13 @@ void fill_flat(void* to, int32_t dtype, int64_t elements, uint64_t seed) {
 
 void make_sets(Sets& sets, const ctconv_cuda_problem& p, size_t l2, uint64_t seed) {
   const size_t xb = bytes_of(input_elements(p), p.dtype), yb = bytes_of(core_elements(p), p.dtype);
-  sets.x_room = (xb + 255) / 256 * 256, sets.y_room = (yb + 255) / 256 * 256;
+  sets.x_room = (xb + 255) / 256 * 256;
+  sets.y_room = (yb + 255) / 256 * 256;
   sets.count = std::clamp<size_t>(4 * l2 / (xb + yb) + 1, 2, 64);
   sets.arena.resize(sets.count * (sets.x_room + sets.y_room));
   for (size_t s = 0; s < sets.count; ++s) fill_flat(sets.x(s), p.dtype, input_elements(p), seed + 10 + s);
-  sets.w.resize(bytes_of(weight_elements(p), p.dtype)), sets.bias.resize(bytes_of(channels_out(p), p.dtype));
+  sets.w.resize(bytes_of(weight_elements(p), p.dtype));
+  sets.bias.resize(bytes_of(channels_out(p), p.dtype));
   fill_flat(sets.w.data(), p.dtype, weight_elements(p), seed + 1);
   fill_flat(sets.bias.data(), p.dtype, channels_out(p), seed + 2);
   must(cudaDeviceSynchronize(), "made-up data");
@@ -135,7 +142,9 @@ void one(Run& run, Timer& timer, Sets& sets, const Row& row) {
   const bool named = row.choice != "auto" && row.choice != "measured";
   ctconv_cuda_options o{};
   o.reproducible = CTCONV_CUDA_DETERMINISTIC;  // what the C API asks for
-  o.allow_tf32 = row.tf32, o.workspace_limit = SIZE_MAX, o.kernel = named ? row.choice.c_str() : nullptr;
+  o.allow_tf32 = row.tf32;
+  o.workspace_limit = SIZE_MAX;
+  o.kernel = named ? row.choice.c_str() : nullptr;
   o.tuning = row.choice == "measured";
   const auto planning = std::chrono::steady_clock::now();
   auto planned = run.module->plan(run.ordinal, row.p, o);
@@ -229,7 +238,10 @@ bool one_layer(Run& run, Timer& timer, Sets& sets, const Layer& layer, size_t l2
       for (const std::string& choice : choices_of(run, type)) {
         if (run.late()) return false;
         run.survive(layer.id + " " + type.name + (last ? " last " : " first ") + choice, [&] {
-          if (laid != type.dtype) make_sets(sets, p, l2, run.seed), laid = type.dtype;
+          if (laid != type.dtype) {
+            make_sets(sets, p, l2, run.seed);
+            laid = type.dtype;
+          }
           one(run, timer, sets, {layer, p, last, type.tf32, type.name, choice});
         });
       }

@@ -12,7 +12,8 @@ namespace {
 
 std::string plan_text(Run& run, double* seconds) {
   ctconv_cuda_options o{};
-  o.workspace_limit = SIZE_MAX, o.kernel = "direct";
+  o.workspace_limit = SIZE_MAX;
+  o.kernel = "direct";
   const ctconv_cuda_problem p = problem_of(run.layers.front(), CTCONV_CUDA_F32, false);
   const auto begin = std::chrono::steady_clock::now();
   auto plan = run.module->plan(run.ordinal, p, o);

@@ -85,8 +85,10 @@ void fill_inputs(Memory& m, const ctconv_cuda_problem& p, const Seeds& s) {
   const Fill w{p.dtype, {1, 1, 1, 1, weights}, {0, 0, 0, 0, 1}, s.w, s.eight_bits};
   const Fill bias{p.dtype, {1, 1, 1, 1, channels}, {0, 0, 0, 0, 1}, s.bias, s.eight_bits};
   m.x.resize(static_cast<size_t>(input_elements(p)) * size);
-  m.w.resize(static_cast<size_t>(weights) * size), m.bias.resize(static_cast<size_t>(channels) * size);
-  fill_on_device(m.x.data(), x, nullptr), fill_on_device(m.w.data(), w, nullptr);
+  m.w.resize(static_cast<size_t>(weights) * size);
+  m.bias.resize(static_cast<size_t>(channels) * size);
+  fill_on_device(m.x.data(), x, nullptr);
+  fill_on_device(m.w.data(), w, nullptr);
   fill_on_device(m.bias.data(), bias, nullptr);
 }
 
@@ -94,7 +96,8 @@ void fill_inputs(Memory& m, const ctconv_cuda_problem& p, const Seeds& s) {
 std::vector<unsigned char> run_twice(Memory& m, const CudaPlan& plan, const ctconv_cuda_problem& p, size_t sampled,
                                      unsigned long long (&counts)[kCounters]) {
   const size_t size = element_bytes(p.dtype), bytes = static_cast<size_t>(core_elements(p)) * size;
-  m.y.resize(bytes), m.again.resize(bytes);
+  m.y.resize(bytes);
+  m.again.resize(bytes);
   m.packed.resize(std::max<size_t>(plan.packed_bytes(), 16));
   m.workspace.resize(std::max<size_t>(plan.workspace_bytes(), 16));
   m.found.resize(kCounters * 8 + sampled * 8);
@@ -106,7 +109,8 @@ std::vector<unsigned char> run_twice(Memory& m, const CudaPlan& plan, const ctco
                        y->data(), m.workspace.data(), nullptr}),
          "execute");
     count_not_finite(y->data(), p.dtype, core_elements(p), m.count(kNotFinite), nullptr);
-    y->count_guards(m.count(kGuards), nullptr), m.workspace.count_guards(m.count(kGuards), nullptr);
+    y->count_guards(m.count(kGuards), nullptr);
+    m.workspace.count_guards(m.count(kGuards), nullptr);
   }
   m.packed.count_guards(m.count(kGuards), nullptr);
   for (const Guarded* in : {&m.x, &m.w, &m.bias}) in->count_guards(m.count(kGuards), nullptr);
@@ -150,7 +154,9 @@ Judged judge(const ctconv_cuda_problem& p, const Type& type, const Truth& truth,
 void one(Run& run, Memory& m, const std::string& name, const ctconv_cuda_problem& p, const Type& type,
          const Truth& truth, const std::vector<int64_t>& sample, const char* kernel) {
   ctconv_cuda_options o{};
-  o.allow_tf32 = type.tf32, o.workspace_limit = SIZE_MAX, o.kernel = kernel;
+  o.allow_tf32 = type.tf32;
+  o.workspace_limit = SIZE_MAX;
+  o.kernel = kernel;
   o.reproducible = CTCONV_CUDA_DETERMINISTIC;
   auto planned = run.module->plan(run.ordinal, p, o);
   if (!planned.ok()) {
@@ -205,9 +211,13 @@ bool one_layer(Run& run, Memory& m, const Layer& layer, unsigned threads) {
     extents_of(laid, true, e);
     for (size_t s = 0; s < sample.size(); ++s) {
       int64_t rest = sample[s];
-      for (int a = 4; a >= 0; --a) offsets[s] += rest % e[a] * laid.y[a], rest /= e[a];
+      for (int a = 4; a >= 0; --a) {
+        offsets[s] += rest % e[a] * laid.y[a];
+        rest /= e[a];
+      }
     }
-    m.offsets.resize(offsets.size() * 8), m.offsets.write(offsets.data());
+    m.offsets.resize(offsets.size() * 8);
+    m.offsets.write(offsets.data());
     for (const Type& type : kTypes) {
       if (!run.type(type.name)) continue;
       const ctconv_cuda_problem p = problem_of(layer, type.dtype, last);

@@ -42,11 +42,13 @@ class Guarded {
     const size_t all = bytes + 2 * kGuard + shift;
     if (all > capacity_) {
       if (base_) must(cudaFree(base_), "cudaFree");
-      base_ = nullptr, capacity_ = 0;
+      base_ = nullptr;
+      capacity_ = 0;
       must(cudaMalloc(&base_, all + all / 4), "cudaMalloc");
       capacity_ = all + all / 4;
     }
-    bytes_ = bytes, shift_ = shift;
+    bytes_ = bytes;
+    shift_ = shift;
     poison();
   }
   void* data() const { return static_cast<char*>(base_) + kGuard + shift_; }
@@ -80,7 +82,9 @@ class Guarded {
 
  private:
   void swap(Guarded& o) {
-    std::swap(base_, o.base_), std::swap(bytes_, o.bytes_), std::swap(shift_, o.shift_);
+    std::swap(base_, o.base_);
+    std::swap(bytes_, o.bytes_);
+    std::swap(shift_, o.shift_);
     std::swap(capacity_, o.capacity_);
   }
   void* base_ = nullptr;

@@ -90,7 +90,10 @@ struct Answer {
 struct Handles {
   ctconv_desc* desc = nullptr;
   ctconv_op* op = nullptr;
-  ~Handles() { ctconv_destroy(op), ctconv_desc_destroy(desc); }
+  ~Handles() {
+    ctconv_destroy(op);
+    ctconv_desc_destroy(desc);
+  }
 };
 
 std::string kernel_of(const std::string& described) {
@@ -110,7 +113,8 @@ Answer answer_of(const Json& record, const Tensors& t, const Mode* mode, OnDevic
   ctconv_error error = CTCONV_ERROR_INIT;
   Handles h;
   const auto failed = [&](const char* step, ctconv_status s) {
-    a.status = s, a.message = std::string(step) + ": " + ctconv_status_name(s) + ": " + error.message;
+    a.status = s;
+    a.message = std::string(step) + ": " + ctconv_status_name(s) + ": " + error.message;
     return s != CTCONV_OK;
   };
   if (failed("desc", ctconv_desc_create(record["dialect"].get<std::string>().c_str(), &h.desc, &error))) return a;
@@ -122,13 +126,16 @@ Answer answer_of(const Json& record, const Tensors& t, const Mode* mode, OnDevic
   const auto move = [](Guarded& to, const Dense& from, ctconv_tensor& record_of) {
     to.resize(from.bytes.size());
     to.write(from.bytes.data());
-    record_of.data = to.data(), record_of.device_type = CTCONV_DEVICE_CUDA;
+    record_of.data = to.data();
+    record_of.device_type = CTCONV_DEVICE_CUDA;
   };
   ctconv_options options = CTCONV_OPTIONS_INIT;
   const bool in_call = mode && mode->weights == Weights::kCall;
   if (mode) {
-    options.device = "cuda", options.engine = mode->engine;
-    options.allow_tf32 = mode->tf32, options.reproducible = mode->reproducible;
+    options.device = "cuda";
+    options.engine = mode->engine;
+    options.allow_tf32 = mode->tf32;
+    options.reproducible = mode->reproducible;
     move(m.x, t.x, x);
     if (mode->weights != Weights::kHost) {
       move(m.w, t.w, w);
@@ -143,7 +150,10 @@ Answer answer_of(const Json& record, const Tensors& t, const Mode* mode, OnDevic
     return a;
   ctconv_call call = CTCONV_CALL_INIT;
   call.x = &x;
-  if (in_call) call.weight = &w, call.bias = bias;
+  if (in_call) {
+    call.weight = &w;
+    call.bias = bias;
+  }
   std::unique_ptr<JsonValue> size;
   if (record.contains("call") && record["call"].is_object() && record["call"].contains("output_size")) {
     size = std::make_unique<JsonValue>(record["call"]["output_size"]);
@@ -156,13 +166,15 @@ Answer answer_of(const Json& record, const Tensors& t, const Mode* mode, OnDevic
   ctconv_tensor y_record = y.record();
   if (mode) {
     m.y.resize(y.bytes.size());
-    y_record.data = m.y.data(), y_record.device_type = CTCONV_DEVICE_CUDA;
+    y_record.data = m.y.data();
+    y_record.device_type = CTCONV_DEVICE_CUDA;
   }
   call.y = &y_record;
   if (failed("execute", ctconv_execute(h.op, &call, &error))) return a;
   if (mode) {
     must(cudaDeviceSynchronize(), "execute");
-    a.y = m.y.read<float>(), a.guards = m.y.guards_whole();
+    a.y = m.y.read<float>();
+    a.guards = m.y.guards_whole();
     char text[4096] = "";
     if (ctconv_describe(h.op, &call, text, sizeof(text), nullptr, &error) == CTCONV_OK) a.kernel = kernel_of(text);
   } else {
@@ -273,7 +285,8 @@ int main_of(int argc, char** argv) {
   for (const Mode& mode : kModes) {
     std::printf("golden, %-32s %d equal, %d refused, %d failed\n", mode.name, tally.equal[mode.name],
                 tally.refused[mode.name], tally.failed[mode.name]);
-    failed += tally.failed[mode.name], equal += tally.equal[mode.name];
+    failed += tally.failed[mode.name];
+    equal += tally.equal[mode.name];
   }
   for (const auto& [kernel, count] : tally.kernels) std::printf("golden, kernel %-16s %d\n", kernel.c_str(), count);
   const bool whole = line == 167 && !late;

@@ -1,8 +1,10 @@
 // ctconv_gpu_run: everything that needs a device, in one program.
 //
 //   ctconv_gpu_run PART... --module libctconv_cuda.so --layers bench/layers.json [--out report.json] [--seed N]
-//                  [--device N] [--slice I/N] [--deadline SECONDS] [--quick]     PART: constants ceilings correct random
-//                  [--only SUBSTRING of layer ids] [--types f32,tf32,f16,bf16,f64] [--orders first,last]   behaviour bench
+//                  [--device N] [--slice I/N] [--deadline SECONDS] [--quick]     PART: constants ceilings correct
+//                  random
+//                  [--only SUBSTRING of layer ids] [--types f32,tf32,f16,bf16,f64] [--orders first,last]   behaviour
+//                  bench
 //                  [--choices auto,measured,cell,...,cudnn] [--own: every kernel but cudnn, and not auto]
 //                  [--rounds N of random] [--samples N] [--sample-ms M]
 //   --slice I/N: every N-th layer or round from the I-th, so that N processes share the work
@@ -81,7 +83,9 @@ bool parse(int argc, char** argv, Run& run, Arguments& out) {
       run.sample_ms = std::atof(argv[++i]);
     } else if (is("--slice") && std::sscanf(argv[i + 1], "%d/%d", &slice, &slices) == 2 && slice >= 0 &&
                slice < slices) {
-      run.slice = slice, run.slices = slices, ++i;
+      run.slice = slice;
+      run.slices = slices;
+      ++i;
     } else if (a == "--own") {
       for (const KernelRow& row : kernel_rows()) {
         if (std::strcmp(row.name, "cudnn") != 0) run.choices.emplace_back(row.name);
@@ -167,12 +171,9 @@ int main_of(int argc, char** argv) {
   run.report["failed"] = nlohmann::json::array();
   std::printf("%s, seed %llu, slice %lld/%lld\n", text->c_str(), static_cast<unsigned long long>(run.seed),
               static_cast<long long>(run.slice), static_cast<long long>(run.slices));
-  const std::pair<const char*, void (*)(Run&)> all[] = {{"constants", run_constants},
-                                                        {"ceilings", run_ceilings},
-                                                        {"correct", run_correct},
-                                                        {"random", run_random},
-                                                        {"behaviour", run_behaviour},
-                                                        {"bench", run_bench}};
+  const std::pair<const char*, void (*)(Run&)> all[] = {{"constants", run_constants}, {"ceilings", run_ceilings},
+                                                        {"correct", run_correct},     {"random", run_random},
+                                                        {"behaviour", run_behaviour}, {"bench", run_bench}};
   bool lost = false;
   for (const std::string& part : arguments.parts) {
     bool known = false;

@@ -34,12 +34,14 @@ template <class T>
 void execute(Memory& m, Random& r, const Case<T>& c, const CudaPlan& plan, bool weights_per_call) {
   const bool element = c.p.bias == CTCONV_CUDA_BIAS_ELEMENT;
   const size_t shift = r() % 3 == 0 ? sizeof(T) : 0;  // some pointers are only element-aligned
-  m.x.resize(c.x.size() * sizeof(T), shift), m.w.resize(c.w.size() * sizeof(T), shift);
+  m.x.resize(c.x.size() * sizeof(T), shift);
+  m.w.resize(c.w.size() * sizeof(T), shift);
   m.y.resize(c.y.size() * sizeof(T), shift);
   m.bias.resize(element ? c.bias_element.size() * sizeof(T) : c.bias.size() * sizeof(Accumulator<T>));
   m.packed.resize(std::max<size_t>(16, plan.packed_bytes()));
   m.workspace.resize(std::max<size_t>(16, plan.workspace_bytes()));
-  m.x.write(c.x.data()), m.w.write(c.w.data());
+  m.x.write(c.x.data());
+  m.w.write(c.w.data());
   m.bias.write(element ? static_cast<const void*>(c.bias_element.data()) : c.bias.data());
   ctconv_cuda_call call{m.x.data(), m.w.data(), nullptr, m.bias.data(), m.y.data(), m.workspace.data(), nullptr};
   if (!weights_per_call && plan.packed_bytes()) {
@@ -56,10 +58,16 @@ void one(Run& run, Memory& m, uint64_t seed, Limits limits, const KernelRow& row
   Case<T> c;
   const bool exact = row.reference_bits;
   c.p = random_problem(r, dtype_of<T>(), limits);
-  if (!exact) c.p.activation = c.p.activation >= 3 ? 1 : c.p.activation, c.p.alpha = 0.5;
+  if (!exact) {
+    c.p.activation = c.p.activation >= 3 ? 1 : c.p.activation;
+    c.p.alpha = 0.5;
+  }
   fill(r, &c, !exact, false);
   ctconv_cuda_options o{};
-  o.workspace_limit = SIZE_MAX, o.kernel = row.name, o.allow_tf32 = !exact, o.weights_per_call = r() % 2 == 0;
+  o.workspace_limit = SIZE_MAX;
+  o.kernel = row.name;
+  o.allow_tf32 = !exact;
+  o.weights_per_call = r() % 2 == 0;
   const std::string name = "random " + std::to_string(seed) + " " + dtype_name(c.p.dtype) + " " + row.name;
   run.survive(name, [&] {
     auto planned = run.module->plan(run.ordinal, c.p, o);

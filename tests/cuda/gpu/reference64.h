@@ -88,7 +88,8 @@ inline void truth_at(const ctconv_cuda_problem& p, const Seeds& s, int64_t e, do
         const int64_t wp = (g * p.ci * p.co + c) * taps + (td * h->k + th) * v->k + tw;
         for (int64_t ci = 0; ci < p.ci; ++ci) {
           const double product = value(s.x, xp + ci * in_plane) * value(s.w, wp + ci * p.co * taps);
-          sum += product, scale += std::fabs(product);
+          sum += product;
+          scale += std::fabs(product);
         }
       }
     }

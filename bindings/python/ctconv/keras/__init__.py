@@ -1,2 +1,3 @@
 """Keras's transposed convolutions: ctconv.keras.layers."""
+
 from . import layers  # noqa: F401

@@ -3,10 +3,19 @@
 The kernel (k..., filters, channels) is made at the first call, or by build(input_shape). Regularizers and constraints act in
 training only: they are accepted and ignored; so are the keywords name and trainable. dtype: the parameters' element type.
 """
+
 from .._errors import refusal
 from .._module import Module, constructor, dtype_name
 
-_TRAINING = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint", "trainable", "name")
+_TRAINING = (
+    "kernel_regularizer",
+    "bias_regularizer",
+    "activity_regularizer",
+    "kernel_constraint",
+    "bias_constraint",
+    "trainable",
+    "name",
+)
 
 
 class _ConvTranspose(Module):
@@ -47,7 +56,11 @@ class _ConvTranspose(Module):
 
     def set_weights(self, weights):
         if not 1 <= len(weights) <= 2:
-            raise refusal("VALUE_WEIGHT_SHAPE", f"set_weights takes [kernel] or [kernel, bias], not {len(weights)} arrays", "weights")
+            raise refusal(
+                "VALUE_WEIGHT_SHAPE",
+                f"set_weights takes [kernel] or [kernel, bias], not {len(weights)} arrays",
+                "weights",
+            )
         self.weight, self.bias = weights[0], weights[1] if len(weights) == 2 else None
 
 
@@ -57,10 +70,26 @@ class Conv2DTranspose(_ConvTranspose):
     _dialect = "keras.layers.Conv2DTranspose"
 
     @constructor
-    def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", output_padding=None, data_format=None,
-                 dilation_rate=(1, 1), activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
-                 kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
-                 bias_constraint=None, **kwargs):
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=(1, 1),
+        padding="valid",
+        output_padding=None,
+        data_format=None,
+        dilation_rate=(1, 1),
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
         pass
 
 
@@ -70,8 +99,24 @@ class Conv3DTranspose(_ConvTranspose):
     _dialect = "keras.layers.Conv3DTranspose"
 
     @constructor
-    def __init__(self, filters, kernel_size, strides=(1, 1, 1), padding="valid", data_format=None, output_padding=None,
-                 dilation_rate=(1, 1, 1), activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
-                 kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
-                 bias_constraint=None, **kwargs):
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=(1, 1, 1),
+        padding="valid",
+        data_format=None,
+        output_padding=None,
+        dilation_rate=(1, 1, 1),
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
         pass

@@ -2,6 +2,7 @@
 
 Grouped weights have the documented six axes: (groups, in_channels / groups, out_channels / groups, k...); bias is (1, out_channels, 1, ...).
 """
+
 from .._module import Module, constructor
 
 
@@ -20,7 +21,18 @@ class ConvTranspose2d(_ConvTranspose):
     _dialect = "megengine.module.ConvTranspose2d"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, bias=True):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+    ):
         pass
 
 
@@ -30,5 +42,16 @@ class ConvTranspose3d(_ConvTranspose):
     _dialect = "megengine.module.ConvTranspose3d"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, bias=True):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+    ):
         pass

@@ -1,2 +1,3 @@
 """MindSpore's transposed convolutions: ctconv.mindspore.nn and ctconv.mindspore.ops."""
+
 from . import nn, ops  # noqa: F401

@@ -1,4 +1,5 @@
 """mindspore.nn's transposed convolutions (2.10): same signatures, numpy in, numpy out. dtype: a name, numpy's or mindspore's."""
+
 from .._module import Module, constructor
 
 
@@ -17,8 +18,21 @@ class Conv1dTranspose(_ConvTranspose):
     _dialect = "mindspore.nn.Conv1dTranspose"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, pad_mode="same", padding=0, dilation=1, group=1,
-                 has_bias=False, weight_init=None, bias_init=None, dtype="float32"):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        pad_mode="same",
+        padding=0,
+        dilation=1,
+        group=1,
+        has_bias=False,
+        weight_init=None,
+        bias_init=None,
+        dtype="float32",
+    ):
         pass
 
 
@@ -28,8 +42,22 @@ class Conv2dTranspose(_ConvTranspose):
     _dialect = "mindspore.nn.Conv2dTranspose"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, pad_mode="same", padding=0, output_padding=0, dilation=1,
-                 group=1, has_bias=False, weight_init=None, bias_init=None, dtype="float32"):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        pad_mode="same",
+        padding=0,
+        output_padding=0,
+        dilation=1,
+        group=1,
+        has_bias=False,
+        weight_init=None,
+        bias_init=None,
+        dtype="float32",
+    ):
         pass
 
 
@@ -39,6 +67,21 @@ class Conv3dTranspose(_ConvTranspose):
     _dialect = "mindspore.nn.Conv3dTranspose"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, pad_mode="same", padding=0, dilation=1, group=1,
-                 output_padding=0, has_bias=False, weight_init=None, bias_init=None, data_format="NCDHW", dtype="float32"):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        pad_mode="same",
+        padding=0,
+        dilation=1,
+        group=1,
+        output_padding=0,
+        has_bias=False,
+        weight_init=None,
+        bias_init=None,
+        data_format="NCDHW",
+        dtype="float32",
+    ):
         pass

@@ -1,4 +1,5 @@
 """mindspore.ops.Conv3DTranspose (2.10): a primitive without parameters; weight comes with every call."""
+
 from .._desc import check
 from .._layer import Layer
 from .._module import constructor, given
@@ -10,8 +11,20 @@ class Conv3DTranspose:
     _dialect = "mindspore.ops.Conv3DTranspose"
 
     @constructor
-    def __init__(self, in_channel, out_channel, kernel_size, mode=1, pad_mode="valid", pad=0, stride=1, dilation=1, group=1,
-                 output_padding=0, data_format="NCDHW"):
+    def __init__(
+        self,
+        in_channel,
+        out_channel,
+        kernel_size,
+        mode=1,
+        pad_mode="valid",
+        pad=0,
+        stride=1,
+        dilation=1,
+        group=1,
+        output_padding=0,
+        data_format="NCDHW",
+    ):
         pass
 
     def _setup(self, arguments, signature):

@@ -1,2 +1,3 @@
 """Paddle's transposed convolutions: ctconv.paddle.nn and ctconv.paddle.nn.functional."""
+
 from . import nn  # noqa: F401

@@ -1,4 +1,5 @@
 """paddle.nn's transposed convolutions (3.3): same signatures, numpy (or a paddle CPU tensor) in, numpy out."""
+
 from ..._module import Module, constructor
 from . import functional  # noqa: F401
 
@@ -18,8 +19,20 @@ class Conv1DTranspose(_ConvTranspose):
     _dialect = "paddle.nn.Conv1DTranspose"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, dilation=1,
-                 weight_attr=None, bias_attr=None, data_format="NCL"):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        dilation=1,
+        weight_attr=None,
+        bias_attr=None,
+        data_format="NCL",
+    ):
         pass
 
 
@@ -29,8 +42,20 @@ class Conv2DTranspose(_ConvTranspose):
     _dialect = "paddle.nn.Conv2DTranspose"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
-                 weight_attr=None, bias_attr=None, data_format="NCHW"):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        dilation=1,
+        groups=1,
+        weight_attr=None,
+        bias_attr=None,
+        data_format="NCHW",
+    ):
         pass
 
 
@@ -40,6 +65,18 @@ class Conv3DTranspose(_ConvTranspose):
     _dialect = "paddle.nn.Conv3DTranspose"
 
     @constructor
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
-                 weight_attr=None, bias_attr=None, data_format="NCDHW"):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        dilation=1,
+        groups=1,
+        weight_attr=None,
+        bias_attr=None,
+        data_format="NCDHW",
+    ):
         pass

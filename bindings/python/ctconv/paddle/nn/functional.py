@@ -2,6 +2,7 @@
 
 The op of each combination of arguments is kept (the last 64 of them), since descriptors are judged anew otherwise.
 """
+
 import functools
 import inspect
 import threading
@@ -51,18 +52,51 @@ def _functional(function):
 
 
 @_functional
-def conv1d_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, output_size=None,
-                     data_format="NCL", name=None):
+def conv1d_transpose(
+    x,
+    weight,
+    bias=None,
+    stride=1,
+    padding=0,
+    output_padding=0,
+    groups=1,
+    dilation=1,
+    output_size=None,
+    data_format="NCL",
+    name=None,
+):
     """paddle.nn.functional.conv1d_transpose."""
 
 
 @_functional
-def conv2d_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, dilation=1, groups=1, output_size=None,
-                     data_format="NCHW", name=None):
+def conv2d_transpose(
+    x,
+    weight,
+    bias=None,
+    stride=1,
+    padding=0,
+    output_padding=0,
+    dilation=1,
+    groups=1,
+    output_size=None,
+    data_format="NCHW",
+    name=None,
+):
     """paddle.nn.functional.conv2d_transpose; note dilation before groups."""
 
 
 @_functional
-def conv3d_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, output_size=None,
-                     data_format="NCDHW", name=None):
+def conv3d_transpose(
+    x,
+    weight,
+    bias=None,
+    stride=1,
+    padding=0,
+    output_padding=0,
+    groups=1,
+    dilation=1,
+    output_size=None,
+    data_format="NCDHW",
+    name=None,
+):
     """paddle.nn.functional.conv3d_transpose."""
