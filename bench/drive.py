@@ -1,8 +1,10 @@
 """bench/run: the matrix of runs (layout x threads), each in a process of its own.
 
-In:  quick | full and options.   Out: bench/results/<date>-<machine>-<layout>-<threads>[-quick].json per run; exit status of the first that fails.
+In:  quick | full and options.
+Out: bench/results/<date>-<machine>-<layout>-<threads>[-quick].json per run; exit status of the first that fails.
 Environment: python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -r bench/requirements.txt
-The library is CTCONV_LIBRARY, else the newest build/*/libctconv.so; bench_onednn and bench_peaks lie beside it (or in --build).
+The library is CTCONV_LIBRARY, else the newest build/*/libctconv.so;
+bench_onednn and bench_peaks lie beside it (or in --build).
 """
 
 import argparse
@@ -73,7 +75,8 @@ def main():
     a = ap.parse_args()
     if importlib.util.find_spec("numpy") is None:
         sys.exit(
-            "bench: this Python has no numpy; make the environment that bench/run --help names, or set CTCONV_BENCH_PYTHON"
+            "bench: this Python has no numpy; make the environment that bench/run --help names, "
+            "or set CTCONV_BENCH_PYTHON"
         )
     try:
         counts = list(dict.fromkeys(machine.cores() if t == "all" else int(t) for t in a.threads.split(",")))

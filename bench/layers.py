@@ -3,9 +3,10 @@
 In:  bench/layers.json (n, cin, cout, g, in, k, s, p_begin, p_end, op, d, bias per layer).
 Out: Layer: output size, useful FLOPs, bytes; deterministic operands; floor of its time under a measured roof.
      out    = (in-1)*s - p_begin - p_end + d*(k-1) + 1 + op
-     useful = 2 * n * cin * (cout/g) * prod_axis #{(i,t): 0 <= i*s + t*d - p_begin < out}    (what the padding crops is not counted)
-     floor  = max(useful / peak, read bytes / read bandwidth + written bytes / write bandwidth), every operand moved once;
-              bandwidths are those of the working set's size, so that small layers are measured against the cache
+     useful = 2 * n * cin * (cout/g) * prod_axis #{(i,t): 0 <= i*s + t*d - p_begin < out}
+              (what the padding crops is not counted)
+     floor  = max(useful / peak, read bytes / read bandwidth + written bytes / write bandwidth), every operand moved
+              once; bandwidths are those of the working set's size, so that small layers are measured against the cache
 """
 
 import json
@@ -70,7 +71,8 @@ class Layer:
 
 
 def bandwidth(roof, what, size):
-    """GB/s for a working set of `size` bytes, between the measured sizes on a logarithmic scale. write: the better kind of store."""
+    """GB/s for a working set of `size` bytes, between the measured sizes on a logarithmic scale.
+    write: the better kind of store."""
     rows = roof["bandwidth"]
     values = [max(r["fill"], r["stream"]) if what == "write" else r[what] for r in rows]
     return float(np.interp(math.log(size), [math.log(r["bytes"]) for r in rows], values))

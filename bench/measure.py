@@ -1,10 +1,11 @@
 """One run: every contender of every layer in one layout with one number of threads; a table on stdout, one JSON file.
 
-In:  the command line of bench/drive.py, which starts this in a process of its own (thread counts are fixed at start-up).
+In:  the command line of bench/drive.py, which starts this in a process of its own (thread counts are fixed at
+     start-up).
 Out: the file, rewritten after every layer ("complete": false until the last), and a line per layer:
-     engine, ms, useful GF/s, share of the roofline, ratio to each peer (above 1: libctconv is faster), creation, workspace.
-     Ratios are of medians; a peer that makes its output anew in every call is set against `ctconv.alloc`, oneDNN's C++ program
-     against `ctconv.c`, the others against `ctconv`.
+     engine, ms, useful GF/s, share of the roofline, ratio to each peer (above 1: libctconv is faster), creation,
+     workspace. Ratios are of medians; a peer that makes its output anew in every call is set against `ctconv.alloc`,
+     oneDNN's C++ program against `ctconv.c`, the others against `ctconv`.
 Refuses a ratio where a result differs from ours by more than TOLERANCE of its largest value.
 """
 
@@ -203,7 +204,8 @@ def line(r, peers):
         )
 
     return (
-        f"{r['id']:20s} {ours['engine']:8s} {ours['ms']:9.3f} {alloc.get('ms', 0):9.3f} {r['gflops']:7.1f} {100 * r['roof_share']:4.0f}% |         "
+        f"{r['id']:20s} {ours['engine']:8s} {ours['ms']:9.3f} {alloc.get('ms', 0):9.3f} {r['gflops']:7.1f} "
+        f"{100 * r['roof_share']:4.0f}% |         "
         + "".join(f"{ratio(p):>10s}" for p in peers)
         + f" | {r['best_ratio'] or 0:6.2f} {ours['setup_ms']:9.2f} {ours['workspace_bytes'] / 1e6:7.2f} "
         + (f"{100 * r['strangers']:5.0f}%" if r["strangers"] is not None else "     ?")
@@ -273,8 +275,10 @@ def main():
     ]
     big = max(r["bytes"] for r in roof["bandwidth"])
     print(
-        f"\nlayout {a.layout}, {a.threads} thread{'s' if a.threads > 1 else ''}, {box['cpu']}; peak {roof['gflops']:.0f} GF/s, memory read "
-        f"{layers.bandwidth(roof, 'read', big):.1f} write {layers.bandwidth(roof, 'write', big):.1f} GB/s, core to core {roof.get('handoff_ns', 0):.0f} ns; "
+        f"\nlayout {a.layout}, {a.threads} thread{'s' if a.threads > 1 else ''}, {box['cpu']}; "
+        f"peak {roof['gflops']:.0f} GF/s, memory read "
+        f"{layers.bandwidth(roof, 'read', big):.1f} write {layers.bandwidth(roof, 'write', big):.1f} GB/s, "
+        f"core to core {roof.get('handoff_ns', 0):.0f} ns; "
         + ", ".join(f"{k} {v}" for k, v in setting.versions.items() if "." not in k)
     )
     if load[0] > 0.5 * box["cores"]:
@@ -304,7 +308,8 @@ def close(report, todo, start):
     if ratios:
         slow = sum(r < 1 for r in ratios)
         print(
-            f"against the best peer of each layer: geometric mean {np.exp(np.mean(np.log(ratios))):.2f}, worst {min(ratios):.2f}, "
+            f"against the best peer of each layer: geometric mean {np.exp(np.mean(np.log(ratios))):.2f}, "
+            f"worst {min(ratios):.2f}, "
             f"{slow} of {len(ratios)} below 1.0; {len(todo)} layers in {time.time() - start:.0f} s   (*: timed once)"
         )
     wrong = [(r["id"], n) for r in report["layers"] for n, c in r["contenders"].items() if c.get("wrong")]

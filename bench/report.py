@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """docs/performance.md and its pictures, from the runs in bench/results.
 
-In:  bench/results/*.json; of each layout and number of threads the newest complete full run, or a quick one where there is no full one
-     (and a run of the same machine as the newest).   Out: docs/performance.md, docs/img/ratio-*.png, docs/img/roofline-*.png.
+In:  bench/results/*.json; of each layout and number of threads the newest complete full run, or a quick one where there
+     is no full one (and a run of the same machine as the newest).
+Out: docs/performance.md, docs/img/ratio-*.png, docs/img/roofline-*.png.
 Usage: bench/report.py [--results DIR] [--docs DIR] [--no-plots]     (plots need matplotlib)
 """
 
@@ -15,6 +16,9 @@ import sys
 import layers
 from contenders import forced
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from wrap_markdown import wrapped  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = {
     "torch": "PyTorch",
@@ -23,7 +27,8 @@ PEERS = {
     "onednn": "oneDNN",
     "onednn.e2e": "oneDNN e2e",
 }
-# What is aimed at: (text, layout or None for each, peer or None for the best one, geometric mean at least, worst at least)
+# What is aimed at: (text, layout or None for each, peer or None for the best one, geometric mean at least,
+# worst at least)
 TARGETS = [
     ("the best peer of each layer, channels-first", "first", None, 3.0, 1.0),
     ("the best peer of each layer, channels-last", "last", None, 1.5, 1.0),
@@ -75,7 +80,8 @@ def chosen(folder):
 
 
 def name(run):
-    return f"{'channels-first' if run['layout'] == 'first' else 'channels-last'}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}"
+    layout = 'channels-first' if run['layout'] == 'first' else 'channels-last'
+    return f"{layout}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}"
 
 
 def machine_lines(runs):
@@ -92,15 +98,18 @@ def machine_lines(runs):
     for peer, why in run["skipped"].items():
         text += [f"**Not measured**: {peer} ({why}).", ""]
     text += [
-        "| run | date | layers | peak GF/s | memory read, write GB/s | core to core ns | load before | layers disturbed |",
+        "| run | date | layers | peak GF/s | memory read, write GB/s | core to core ns | load before | "
+        "layers disturbed |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for r in runs:
         last = r["roof"]["bandwidth"][-1]
         noisy = sum((row["strangers"] or 0) > DISTURBED for row in r["layers"])
         text.append(
-            f"| {name(r)} | {r['date']} | {len(r['layers'])} ({r['which']}) | {r['roof']['gflops']:.0f} | {last['read']:.1f}, "
-            f"{max(last['fill'], last['stream']):.1f} | {r['roof'].get('handoff_ns', 0):.0f} | {r['load_before']:.1f} | {noisy} |"
+            f"| {name(r)} | {r['date']} | {len(r['layers'])} ({r['which']}) | {r['roof']['gflops']:.0f} | "
+            f"{last['read']:.1f}, "
+            f"{max(last['fill'], last['stream']):.1f} | {r['roof'].get('handoff_ns', 0):.0f} | "
+            f"{r['load_before']:.1f} | {noisy} |"
         )
     return text + [
         "",
@@ -111,27 +120,34 @@ def machine_lines(runs):
 
 METHOD = """## Method
 
-`bench/run full` (or `quick`: the first 22 layers), then `bench/report.py`. Layers: `bench/layers.json`, float32, with the bias the model
-has, no activation. Every contender of a layer runs in the same run, in turns whose order is shuffled anew in every round. A turn waits until the
-spinning threads of the others have gone to sleep, wakes its own library with untimed calls (calls under 20 ms), then times a batch of about 3 ms. The figure
-is the median over the turns; a call that takes more than a quarter of the layer's time budget is timed once (`*`). The details are in
-`bench/timing.py`.
+`bench/run full` (or `quick`: the first 22 layers), then `bench/report.py`. Layers: `bench/layers.json`, float32, with
+the bias the model has, no activation. Every contender of a layer runs in the same run, in turns whose order is shuffled
+anew in every round. A turn waits until the spinning threads of the others have gone to sleep, wakes its own library
+with untimed calls (calls under 20 ms), then times a batch of about 3 ms. The figure is the median over the turns; a
+call that takes more than a quarter of the layer's time budget is timed once (`*`).
+The details are in `bench/timing.py`.
 
-- **Same layout in and out for everyone.** Channels-first: dense (n, c, axes). Channels-last: dense (n, axes, c). PyTorch gets channels_last
-  tensors and weights (1-D as 2-D with height 1); OpenVINO's tensors are declared channels-last; ONNX Runtime knows channels-first
-  only, so its two transposes count. oneDNN: the deconvolution primitive with exactly these layouts, and for channels-first
-  also *e2e*: reorder, channels-last primitive, reorder back.
-- **Output memory.** libctconv (`out=`), ONNX Runtime, OpenVINO and oneDNN write into memory given before. PyTorch has no such call and makes its output anew; it
-  is set against libctconv doing the same.
-- **Calls.** The Python packages are called from Python, as is libctconv where it is set against them. oneDNN's primitive runs in a C++ program; it is set against
-  `ctconv_execute` with records made before. (A call through the Python binding takes about 4 microseconds more.)
-- **Uneven padding** does not exist in PyTorch: it computes the larger output, and the slice (a view) counts as its answer.
-- Weights are constant and packed before, where the library can. All results are compared with ours; an error above 1e-4 of the largest value is `wrong`, without a ratio.
-- **useful GF/s** counts the multiply-adds that meet the output. **roof** is floor / time, floor = max(useful / peak, bytes read / read bandwidth + bytes
-  written / write bandwidth), each operand moved once; peak and bandwidths are measured by `bench_peaks` at the start of the run with the same number of
-  threads, the bandwidth for the layer's working set, so that layers that fit into a cache are held against that cache.
-- **setup** is creation, packing and the first call less a median call; the middle of three creations, after one that also paid for memory new to the process. **memory** is the peak of resident memory above the level before creation, without x, y and
-  the caller's weights, as the first call leaves it; **workspace** is what a call asks for.
+- **Same layout in and out for everyone.** Channels-first: dense (n, c, axes). Channels-last: dense (n, axes, c).
+  PyTorch gets channels_last tensors and weights (1-D as 2-D with height 1); OpenVINO's tensors are declared
+  channels-last; ONNX Runtime knows channels-first only, so its two transposes count. oneDNN: the deconvolution
+  primitive with exactly these layouts, and for channels-first also *e2e*:
+  reorder, channels-last primitive, reorder back.
+- **Output memory.** libctconv (`out=`), ONNX Runtime, OpenVINO and oneDNN write into memory given before. PyTorch has
+  no such call and makes its output anew; it is set against libctconv doing the same.
+- **Calls.** The Python packages are called from Python, as is libctconv where it is set against them. oneDNN's
+  primitive runs in a C++ program; it is set against `ctconv_execute` with records made before. (A call through the
+  Python binding takes about 4 microseconds more.)
+- **Uneven padding** does not exist in PyTorch: it computes the larger output,
+  and the slice (a view) counts as its answer.
+- Weights are constant and packed before, where the library can. All results are compared with ours; an error above 1e-4
+  of the largest value is `wrong`, without a ratio.
+- **useful GF/s** counts the multiply-adds that meet the output. **roof** is floor / time, floor = max(useful / peak,
+  bytes read / read bandwidth + bytes written / write bandwidth), each operand moved once; peak and bandwidths are
+  measured by `bench_peaks` at the start of the run with the same number of threads, the bandwidth for the layer's
+  working set, so that layers that fit into a cache are held against that cache.
+- **setup** is creation, packing and the first call less a median call; the middle of three creations, after one that
+  also paid for memory new to the process. **memory** is the peak of resident memory above the level before creation,
+  without x, y and the caller's weights, as the first call leaves it; **workspace** is what a call asks for.
 - A ratio is time of the peer / time of libctconv: above 1 libctconv is faster.
 """
 
@@ -150,7 +166,8 @@ def target_lines(runs):
     text = [
         "## Targets",
         "",
-        "*At the roofline*: the geometric mean that an implementation would have whose every layer takes exactly its floor; no aim above it can be reached.",
+        "*At the roofline*: the geometric mean that an implementation would have whose every layer takes exactly its "
+        "floor; no aim above it can be reached.",
         "",
         "| against | run | geometric mean (aim) | at the roofline | worst (aim) | layers below 1.0 | met |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -162,7 +179,8 @@ def target_lines(runs):
                 continue
             g, low = geometric([v for v, _ in found]), found[0]
             text.append(
-                f"| {what} | {name(run)} | {g:.2f} ({mean}) | {limit_of(run, peer):.2f} | {low[0]:.2f} {low[1]} ({worst}) | {sum(v < 1 for v, _ in found)} of {len(found)} | "
+                f"| {what} | {name(run)} | {g:.2f} ({mean}) | {limit_of(run, peer):.2f} | "
+                f"{low[0]:.2f} {low[1]} ({worst}) | {sum(v < 1 for v, _ in found)} of {len(found)} | "
                 f"{'yes' if g >= mean and low[0] >= worst else '**no**'} |"
             )
     return text + [""]
@@ -293,7 +311,8 @@ def peer_lines(run):
         if found:
             values = [v for v, _ in found]
             text.append(
-                f"| {label} | {len(values)} | {geometric(values):.2f} | {values[len(values) // 2]:.2f} | {values[0]:.2f} {found[0][1]} | {sum(v < 1 for v in values)} |"
+                f"| {label} | {len(values)} | {geometric(values):.2f} | {values[len(values) // 2]:.2f} | "
+                f"{values[0]:.2f} {found[0][1]} | {sum(v < 1 for v in values)} |"
             )
     by = {}
     for r in run["layers"]:
@@ -307,7 +326,8 @@ def peer_lines(run):
         values = [r["best_ratio"] for r in rows if r["best_ratio"]]
         if values:
             text.append(
-                f"| {kind} | {len(rows)} | {geometric(values):.2f} | {min(values):.2f} | {geometric([r['roof_share'] for r in rows]):.0%} |"
+                f"| {kind} | {len(rows)} | {geometric(values):.2f} | {min(values):.2f} | "
+                f"{geometric([r['roof_share'] for r in rows]):.0%} |"
             )
     return text + [""]
 
@@ -361,7 +381,8 @@ def table_lines(run):
         )
         extra = "-" if ours["extra_bytes"] is None else f"{ours['extra_bytes'] / 1e6:.1f}"
         text.append(
-            f"| {r['id']} | {ours['engine']} | {ours['ms']:.4g} | {r['gflops']:.1f} | {r['roof_share']:.0%} ({r['bound']}) | "
+            f"| {r['id']} | {ours['engine']} | {ours['ms']:.4g} | {r['gflops']:.1f} | "
+            f"{r['roof_share']:.0%} ({r['bound']}) | "
             + " | ".join(cells)
             + f" | {best} | {ours['setup_ms']:.3g} | {ours['workspace_bytes'] / 1e6:.2f} | {extra} |"
         )
@@ -385,7 +406,8 @@ def main():
     text = [
         "# Performance",
         "",
-        "Written by `bench/report.py` from `bench/results/`; do not edit. Which loops run, what was tried and what is left: "
+        "Written by `bench/report.py` from `bench/results/`; do not edit. Which loops run, "
+        "what was tried and what is left: "
         "[decisions/native-forms.md](decisions/native-forms.md).",
         "",
         *machine_lines(runs),
@@ -406,7 +428,7 @@ def main():
                 "",
             ]
         text += [*peer_lines(run), *choice_lines(run), *table_lines(run)]
-    (a.docs / "performance.md").write_text("\n".join(text).rstrip() + "\n")
+    (a.docs / "performance.md").write_text(wrapped("\n".join(text).rstrip() + "\n"))
     print(
         f"report: {a.docs / 'performance.md'} from {len(runs)} runs: "
         + "; ".join(f"{name(r)} {r['date']}" for r in runs)

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Checks of the harness itself, without peers and without the library. Exit 0, 77 where numpy is missing, else an AssertionError.
+"""Checks of the harness itself, without peers and without the library.
+Exit 0, 77 where numpy is missing, else an AssertionError.
 
-useful FLOPs and output sizes against counting by hand; the floor; a wrong result gets no ratio and is marked; a peer that
-makes its own y is set against ours doing so; the comparison sees one wrong element, another shape and a NaN; rounds end.
+useful FLOPs and output sizes against counting by hand; the floor; a wrong result gets no ratio and is marked; a peer
+that makes its own y is set against ours doing so; the comparison sees one wrong element,
+another shape and a NaN; rounds end.
 """
 
 import itertools

@@ -1,13 +1,14 @@
 """How the contenders of one layer are timed.
 
 Method. Rounds; in each round every contender has one turn, in an order shuffled anew.
-A turn: (1) wait, at least 8 ms, until this process uses no CPU time any more, because libraries let their threads spin after a
-call and those would disturb the next contender; (2) calls shorter than 20 ms: untimed calls for ten milliseconds, at least one,
-which wake the contender's own threads and bring back its data; (3) a batch of calls of about 3 ms (longer calls: one), timed
-together. A contender's time is the median over its turns. Rounds end when the layer's budget is spent, at ROUNDS_MOST at the
-latest; a contender whose single call takes more than a quarter of the budget is timed once and marked.
-Layers too large for all contenders to hold their memory at the same time (in_turn): a turn is creation, one untimed call, timed calls for at
-least VISIT seconds, release; turns go round until the budget is spent.
+A turn: (1) wait, at least 8 ms, until this process uses no CPU time any more, because libraries let their threads spin
+after a call and those would disturb the next contender; (2) calls shorter than 20 ms: untimed calls for ten
+milliseconds, at least one, which wake the contender's own threads and bring back its data; (3) a batch of calls of
+about 3 ms (longer calls: one), timed together. A contender's time is the median over its turns. Rounds end when the
+layer's budget is spent, at ROUNDS_MOST at the latest; a contender whose single call takes more than a quarter of the
+budget is timed once and marked. Layers too large for all contenders to hold their memory at the same time (in_turn): a
+turn is creation, one untimed call, timed calls for at least VISIT seconds, release;
+turns go round until the budget is spent.
 """
 
 import gc

@@ -56,7 +56,8 @@ def folder_of(path):
 
 
 def resolve(root, path, kind, name):
-    """The file of ours that an include names, as a path from the root; None: not ours. A list of complaints beside it."""
+    """The file of ours that an include names, as a path from the root; None: not ours.
+    A list of complaints beside it."""
     if name.startswith("ctconv/"):  # the public header, as its users spell it
         return "include/" + name, []
     if (root / name).is_file() and folder_of(name):

@@ -2,8 +2,8 @@
 """Every row of src/dialect/raises.tsv has a test.
 
 In:  raises.tsv, errors.tsv, tests/data/raises_cases.json
-Out: the list of (dialect, row, identifier) without a case, of cases whose row is not in the table, of statuses of kinds 1 to 3 without a case,
-     of statuses of kinds 4 to 9 that no test names (retired rows are free of both)
+Out: the list of (dialect, row, identifier) without a case, of cases whose row is not in the table, of statuses of kinds
+     1 to 3 without a case, of statuses of kinds 4 to 9 that no test names (retired rows are free of both)
 Refuses: nothing; exits 1 where one of the lists is not empty.
 """
 

@@ -132,7 +132,8 @@ def show(program, dialect, args, x, weight, wanted, extra=()):
 
 
 def user_layer(program, folder):
-    """A decoder layer of a real size (256 to 128 channels, 4x4, stride 2) from the user's own files, and y written back."""
+    """A decoder layer of a real size (256 to 128 channels, 4x4, stride 2) from the user's own files,
+    and y written back."""
     rng = random.Random(7)
     args = {"in_channels": 256, "out_channels": 128, "kernel_size": 4, "stride": 2, "padding": 1}
     for name, shape, scale in (("x", (1, 256, 32, 32), 1.0), ("weight", (256, 128, 4, 4), 0.02), ("bias", (128,), 0.1)):

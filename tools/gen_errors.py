@@ -11,6 +11,7 @@ import pathlib
 import sys
 
 from whole_file import whole
+from wrap_markdown import wrapped
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KINDS = {
@@ -63,7 +64,8 @@ def public_header(errors):
     ]
     for i, (number, name, text) in enumerate(errors):
         comma = "," if i + 1 < len(errors) else " "
-        out.append(f"  {constant(name)} = {number}{comma} /* {text} */")
+        row = f"  {constant(name)} = {number}{comma}"
+        out += [f"{row} /* {text} */"] if len(f"{row} /* {text} */") <= WIDTH else [row, f"  /* {text} */"]
     return "\n".join(out + ["};", "", "#endif /* CTCONV_STATUS_H_ */", ""])
 
 
@@ -105,8 +107,8 @@ def docs_page(errors, raises):
         "",
         f"{NOTE.replace('errors.tsv', 'errors.tsv and raises.tsv')}",
         "",
-        "Every failing call returns one of these numbers and fills the caller's `ctconv_error` with the argument, the offending value,",
-        "the legal range and a sentence. Numbers never move. Kind = number / 1000.",
+        "Every failing call returns one of these numbers and fills the caller's `ctconv_error` with the argument, the",
+        "offending value, the legal range and a sentence. Numbers never move. Kind = number / 1000.",
         "",
     ]
     for kind, title in KINDS.items():
@@ -120,9 +122,10 @@ def docs_page(errors, raises):
     out += [
         "## Documented rows",
         "",
-        "Which status stands for which documented Raises row (or stated rule), per dialect, and what the real package raises.",
-        "`documented`: a Raises row of the page (its number); `stated`: the parameter text states the rule; `package`: no page says so, but the package",
-        "checks it; `library`: neither page nor package, libctconv refuses anyway. Every row has a case in tests/data/raises_cases.json.",
+        "Which status stands for which documented Raises row (or stated rule), per dialect, and what the real package",
+        "raises. `documented`: a Raises row of the page (its number); `stated`: the parameter text states the rule;",
+        "`package`: no page says so, but the package checks it; `library`: neither page nor package, libctconv refuses",
+        "anyway. Every row has a case in tests/data/raises_cases.json.",
         "",
     ]
     last = None
@@ -139,12 +142,16 @@ def docs_page(errors, raises):
             last = dialect
         codes = ", ".join(f"`{n}`" for n in names.split())
         out.append(f"| {row} | {basis} | {codes} | {said} | {package} |")
-    return "\n".join(out + [""])
+    return wrapped("\n".join(out + [""]))
 
 
 def python_table(errors):
     out = [f'"""{NOTE}"""', "", "STATUS = {"]
-    out += [f"    {number}: ({constant(name)!r}, {text!r})," for number, name, text in errors]
+    for number, name, text in errors:
+        row = f"    {number}: ({constant(name)!r}, {text!r}),"
+        if len(row) > WIDTH:
+            row = f"    {number}: (\n        {constant(name)!r},\n        {text!r},\n    ),"
+        out.append(row)
     return "\n".join(out + ["}", ""])
 
 

@@ -22,7 +22,8 @@ def write_npy(path, shape, values, code="f"):
         raise ValueError(f"{len(data)} values for shape {shape}")
     if sys.byteorder == "big":
         data.byteswap()
-    text = f"{{'descr': '<{code.replace('f', 'f4').replace('d', 'f8')}', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
+    descr = '<' + code.replace('f', 'f4').replace('d', 'f8')
+    text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
     text += " " * (63 - (10 + len(text)) % 64) + "\n"  # the data begins at a multiple of 64
     with whole(path, "wb") as f:
         f.write(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin-1"))

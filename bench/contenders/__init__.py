@@ -24,7 +24,8 @@ def available(setting):
 
 
 def forced(row):
-    """[(engine, its record)] of our engines that were timed apart from `auto`. row: {contender's name: record} of one layer."""
+    """[(engine, its record)] of our engines that were timed apart from `auto`.
+    row: {contender's name: record} of one layer."""
     return [
         (name[len("ctconv.") :], record)
         for name, record in row.items()

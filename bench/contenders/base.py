@@ -2,8 +2,8 @@
 
 In:  a bench.layers.Layer, its Operands, and the Setting of the run.
 Out: a Contender whose time(calls) runs the layer `calls` times and returns the seconds of all of them.
-Layout "first": x and y are dense (n, c, axes..); "last": dense (n, axes.., c). Both ends have the same layout for everyone;
-a library that must convert inside converts inside the timed call.
+Layout "first": x and y are dense (n, c, axes..); "last": dense (n, axes.., c). Both ends have the same layout for
+everyone; a library that must convert inside converts inside the timed call.
 """
 
 import math
@@ -71,7 +71,8 @@ def as_first(a):
 
 
 def aligned(shape):
-    """A new float32 array that begins with a cache line, as the frameworks' own tensors do (numpy's large arrays begin 16 bytes behind one)."""
+    """A new float32 array that begins with a cache line, as the frameworks' own tensors do (numpy's large arrays begin
+    16 bytes behind one)."""
     size = 4 * math.prod(shape)
     memory = np.empty(size + 64, np.uint8)
     at = -memory.ctypes.data % 64
@@ -79,7 +80,8 @@ def aligned(shape):
 
 
 class Operands:
-    """One layer's memory, shared by the contenders of this process: w and b as the layer has them, x and y in the run's layout.
+    """One layer's memory, shared by the contenders of this process:
+    w and b as the layer has them, x and y in the run's layout.
 
     y is touched, so that no call pays for its pages; each contender that does not make its own writes into it.
     """

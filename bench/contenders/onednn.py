@@ -1,7 +1,8 @@
 """oneDNN's deconvolution primitive through bench_onednn, one process per kind of use.
 
 layout first: "onednn" its own nc* implementation, "onednn.e2e" reorders to and from an n*c primitive in every call.
-layout last:  "onednn" n*c in and out. Weights packed once, y and scratchpad reused. Times are taken inside that process.
+layout last:  "onednn" n*c in and out. Weights packed once, y and scratchpad reused.
+Times are taken inside that process.
 """
 
 import subprocess

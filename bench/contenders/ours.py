@@ -1,8 +1,9 @@
-"""libctconv through its Python binding, dialect "ctconv": `auto` with a reused and with a new y, and every engine forced.
+"""libctconv through its Python binding, dialect "ctconv": `auto` with a reused and with a new y,
+and every engine forced.
 
-`ctconv` writes into y given as out=; `ctconv.alloc` makes a new y in every call, as PyTorch does; `ctconv.c` calls the C function
-without Python's part, as oneDNN's program calls its primitive. A forced engine is timed only where `auto` took another; it takes
-no part in the ratios.
+`ctconv` writes into y given as out=; `ctconv.alloc` makes a new y in every call, as PyTorch does; `ctconv.c` calls the
+C function without Python's part, as oneDNN's program calls its primitive. A forced engine is timed only where `auto`
+took another; it takes no part in the ratios.
 """
 
 import ctconv

@@ -1,7 +1,7 @@
 """OpenVINO, CPU plugin, float32, latency hint: one (Group)ConvolutionBackpropData with constant weights and a bias.
 
-Input and output are fixed memory. layout last: the pre- and post-processor declares both tensors channels-last, so that the plugin
-may keep them so. Uneven padding is its own.
+Input and output are fixed memory. layout last: the pre- and post-processor declares both tensors channels-last, so that
+the plugin may keep them so. Uneven padding is its own.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
 """PyTorch: torch.nn.functional.conv_transposeNd under inference_mode.
 
-layout first: contiguous tensors. layout last: channels_last / channels_last_3d tensors, weights too; 1-D as 2-D with height 1,
-which is how channels-last is had there; where the answer comes back in another layout, the conversion is part of the call.
-Uneven padding does not exist there: the larger output is computed and sliced; the view counts as the answer.
-It makes a new output in every call (there is no out=), so it is compared with `ctconv.alloc`.
+layout first: contiguous tensors. layout last: channels_last / channels_last_3d tensors, weights too; 1-D as 2-D with
+height 1, which is how channels-last is had there; where the answer comes back in another layout, the conversion is part
+of the call. Uneven padding does not exist there: the larger output is computed and sliced; the view counts as the
+answer. It makes a new output in every call (there is no out=), so it is compared with `ctconv.alloc`.
 """
 
 import re

@@ -62,7 +62,8 @@ enum {
   CTCONV_ERR_VALUE_OUTPUT_SIZE_AND_OUTPUT_PADDING = 2033, /* output_size and output_padding are both given */
   CTCONV_ERR_VALUE_INPUT_RANK = 2034, /* the input has the wrong number of axes (dialects that report ValueError) */
   CTCONV_ERR_VALUE_WEIGHT_RANK = 2035, /* the weight has the wrong number of axes (dialects that report ValueError) */
-  CTCONV_ERR_VALUE_INPUT_CHANNELS = 2036, /* the input has the wrong number of channels (dialects that report ValueError) */
+  CTCONV_ERR_VALUE_INPUT_CHANNELS = 2036,
+  /* the input has the wrong number of channels (dialects that report ValueError) */
   CTCONV_ERR_VALUE_WEIGHT_SHAPE = 2037, /* the weight has the wrong shape (dialects that report ValueError) */
   CTCONV_ERR_VALUE_WEIGHT_INIT = 2038, /* weight_init is an unknown name or a tensor of the wrong shape */
   CTCONV_ERR_VALUE_BIAS_INIT = 2039, /* bias_init is an unknown name or a tensor of the wrong shape */

@@ -394,7 +394,8 @@ class Others(Case):
         out = ctconv("explain", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--threads", 1)[1]
         self.assertRegex(
             out,
-            r"short   \w+ runs this layer on 1 thread, in about [\d.]+ [mu]?s \([\d.]+ GF/s\) by its own estimate\nengine  ",
+            r"short   \w+ runs this layer on 1 thread, in about [\d.]+ [mu]?s "
+            r"\([\d.]+ GF/s\) by its own estimate\nengine  ",
         )
 
     def test_side_by_side(self):

@@ -2,7 +2,8 @@
 
 In:   CTCONV_CLI names the program; needs the jsonschema package
 Rule: each answer fits the definition named after its command and no other; each refusal fits `error`; no field is in
-      one of schema and docs/cli-json.md only; bench/layers.json and what `bench --layers` takes agree with their schema.
+      one of schema and docs/cli-json.md only; bench/layers.json and what `bench --layers` takes agree with their
+      schema.
 """
 
 import json

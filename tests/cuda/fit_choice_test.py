@@ -1,4 +1,5 @@
-"""tools/gpu/fit_choice.py on made-up runs: constants that made the times come back, and the choice they make is judged by times.
+"""tools/gpu/fit_choice.py on made-up runs: constants that made the times come back,
+and the choice they make is judged by times.
 
 in:  argv[1] the repository;   out: exit status of unittest
 """
@@ -20,7 +21,10 @@ import fit_choice  # noqa: E402
 
 def plan(kernel, estimated_us, engine=None, workspace=0):
     form = f"cuDNN 9.19.0, engine {engine}, workspace {workspace}" if engine is not None else "tile"
-    return f"kernel: {kernel}\nform: {form}\nestimated_us: {9 * estimated_us}\nkernels_own_estimate_us: {estimated_us}\nworkspace_bytes: {workspace}\n"
+    return (
+        f"kernel: {kernel}\nform: {form}\nestimated_us: {9 * estimated_us}\n"
+        f"kernels_own_estimate_us: {estimated_us}\nworkspace_bytes: {workspace}\n"
+    )
 
 
 class Device:

@@ -1,6 +1,8 @@
-"""The built module: one export, its SONAME, no CUDA or cuDNN among what it needs, code for every architecture; libctconv.so knows no CUDA.
+"""The built module: one export, its SONAME, no CUDA or cuDNN among what it needs,
+code for every architecture; libctconv.so knows no CUDA.
 
-in: --module libctconv_cuda.so [--library libctconv.so] --architectures 80,86 [--cuobjdump path];  out: exit status, one line a check
+in: --module libctconv_cuda.so [--library libctconv.so] --architectures 80,86 [--cuobjdump path];
+out: exit status, one line a check
 """
 
 import argparse

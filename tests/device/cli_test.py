@@ -1,4 +1,5 @@
-"""The command line with --device cuda over the host module. CTCONV_CLI names the program, CTCONV_CUDA_MODULE the module."""
+"""The command line with --device cuda over the host module. CTCONV_CLI names the program,
+CTCONV_CUDA_MODULE the module."""
 
 import json
 import os

@@ -105,7 +105,8 @@ PYTHON_SLIPS = (
 
 
 @rule(
-    "two faults: a wrong type breaks the package's own arithmetic on its way to the documented check of the other one (section 7's order)",
+    "two faults: a wrong type breaks the package's own arithmetic on its way to the documented check of the other one "
+    "(section 7's order)",
     "paddle.",
     what="kind",
 )
@@ -118,7 +119,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "two faults: an entry that is not an int passes the package's own look at the form; it tells of padding before it trips over the entry",
+    "two faults: an entry that is not an int passes the package's own look at the form; "
+    "it tells of padding before it trips over the entry",
     "paddle.",
     what="kind",
 )
@@ -130,7 +132,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "two faults: an argument or entry of a wrong type has its place in section 7's order; the package trips over it after its own checks",
+    "two faults: an argument or entry of a wrong type has its place in section 7's order; "
+    "the package trips over it after its own checks",
     "paddle.",
     what="kind",
 )
@@ -142,7 +145,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "two faults: sizes below 1 are told before channels and group in the package's 1-D layer, after them in section 5's order",
+    "two faults: sizes below 1 are told before channels and group in the package's 1-D layer, "
+    "after them in section 5's order",
     "mindspore.nn.Conv1d",
     what="kind",
 )
@@ -170,7 +174,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "core 0: torch answers an empty tensor through oneDNN and refuses through its own kernels; SHAPE_OUTPUT_EMPTY here (section 1)",
+    "core 0: torch answers an empty tensor through oneDNN and refuses through its own kernels; "
+    "SHAPE_OUTPUT_EMPTY here (section 1)",
     "torch.",
     what="we refuse",
 )
@@ -193,7 +198,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "two faults: channels of a wrong type skip the divisibility test (section 6), so the other channels' fault is told; the package trips over them",
+    "two faults: channels of a wrong type skip the divisibility test (section 6), "
+    "so the other channels' fault is told; the package trips over them",
     "torch.",
     what="kind",
 )
@@ -202,7 +208,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "two faults: a wrong type or entry is told with the arguments; the package's output_size arithmetic first runs past a short sequence",
+    "two faults: a wrong type or entry is told with the arguments; "
+    "the package's output_size arithmetic first runs past a short sequence",
     "torch.",
     what="kind",
 )
@@ -229,7 +236,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "a size argument of a wrong type is judged with the arguments; the package computes output_size's window from it first (section 6)",
+    "a size argument of a wrong type is judged with the arguments; "
+    "the package computes output_size's window from it first (section 6)",
     "torch.",
     what="kind",
 )
@@ -249,7 +257,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "an empty batch or input hides element types and output_padding's limit from the package; they are judged all the same (section 6)",
+    "an empty batch or input hides element types and output_padding's limit from the package; "
+    "they are judged all the same (section 6)",
     "torch.",
     "paddle.",
     what="we refuse",
@@ -292,7 +301,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "core 0 with output_padding: zeros by section 5; the package pads an empty tensor and returns memory it never wrote",
+    "core 0 with output_padding: zeros by section 5; the package pads an empty tensor and returns memory it never "
+    "wrote",
     "mindspore.nn.Conv2d",
     what="values",
 )
@@ -364,7 +374,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "two faults: the package's first step divides by group and trips over channels or a group of a wrong type; here they have their own place (section 4)",
+    "two faults: the package's first step divides by group and trips over channels or a group of a wrong type; "
+    "here they have their own place (section 4)",
     "mindspore.nn.Conv3d",
     what="kind",
 )
@@ -430,7 +441,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "element types that differ: InvalidArgument in the package, which is a ValueError; TYPE_DTYPE_MISMATCH in every dialect (section 2)",
+    "element types that differ: InvalidArgument in the package, which is a ValueError; "
+    "TYPE_DTYPE_MISMATCH in every dialect (section 2)",
     "paddle.",
     what="kind",
 )
@@ -461,7 +473,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "a string as kernel_size, stride, dilation or output_padding is a ValueError (section 7); the 1-D functions trip over it with a TypeError",
+    "a string as kernel_size, stride, dilation or output_padding is a ValueError (section 7); "
+    "the 1-D functions trip over it with a TypeError",
     "paddle.nn.Conv1D",
     "paddle.nn.functional.conv1d",
     what="kind",
@@ -491,7 +504,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "input channels not divisible by groups: row 1 of the document; the static function builds a weight for them all the same and may die of it",
+    "input channels not divisible by groups: row 1 of the document; "
+    "the static function builds a weight for them all the same and may die of it",
     "paddle.static",
     what="we refuse, kind",
 )
@@ -555,7 +569,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "output_size of a wrong type or length is a ValueError (section 7); where the kernel is derived from it the static function trips first",
+    "output_size of a wrong type or length is a ValueError (section 7); "
+    "where the kernel is derived from it the static function trips first",
     "paddle.static",
     what="kind",
 )
@@ -566,7 +581,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "two faults: output_size is refused when the weight's shape is asked, before any tensor's element type is judged (section 2)",
+    "two faults: output_size is refused when the weight's shape is asked, "
+    "before any tensor's element type is judged (section 2)",
     "paddle.static",
     what="kind",
 )
@@ -600,7 +616,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "output_padding and output_shape together extend by the stride or more: the runtime's kernel fails, computed here (section 10)",
+    "output_padding and output_shape together extend by the stride or more: the runtime's kernel fails, "
+    "computed here (section 10)",
     "onnx.",
     what="they refuse",
 )
@@ -620,7 +637,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "output_shape with batch and channels in front: only spatial entries are documented (section 10); an untyped graph takes the last ones, a typed one refuses",
+    "output_shape with batch and channels in front: only spatial entries are documented (section 10); "
+    "an untyped graph takes the last ones, a typed one refuses",
     "onnx.",
     what="we refuse",
 )
@@ -633,7 +651,8 @@ def _(case, mine, theirs):
 
 
 @rule(
-    "an attribute of no entries has a wrong length (section 10); an untyped graph takes it for not given, a typed one refuses",
+    "an attribute of no entries has a wrong length (section 10); an untyped graph takes it for not given, "
+    "a typed one refuses",
     "onnx.",
     what="we refuse",
 )

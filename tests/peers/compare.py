@@ -1,6 +1,7 @@
 """libctconv's answer to a case, and how it differs from a peer's.
 
-In:  a case (wire.py) and a peer's reply.   Out: None where they agree, else what differs: shape, values, we refuse, they refuse, kind.
+In:  a case (wire.py) and a peer's reply.
+Out: None where they agree, else what differs: shape, values, we refuse, they refuse, kind.
 """
 
 import numpy as np
@@ -8,7 +9,8 @@ import numpy as np
 import ctconv
 from wire import decode_all, make_bias, make_weight, make_x, values_of
 
-# What a Python class of a peer may stand for: our kinds 1 type, 2 value, 3 shape (also a ValueError). The first class listed here decides.
+# What a Python class of a peer may stand for: our kinds 1 type, 2 value, 3 shape (also a ValueError).
+# The first class listed here decides.
 KINDS = {
     "TypeError": {1},
     "NotImplementedError": {1},
@@ -86,7 +88,8 @@ def check_fault(case):
 
 
 def repaired(case, fault):
-    """The case with the argument or tensor our fault names as it was before the faults; None where that changes nothing."""
+    """The case with the argument or tensor our fault names as it was before the faults;
+    None where that changes nothing."""
     clean, name = case["clean"], fault["argument"]
     out = {**case, "args": dict(case["args"]), "call": dict(case["call"])}
     for part in ("args", "call"):

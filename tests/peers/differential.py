@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""libctconv against the real packages: random legal and illegal calls must give the same shape, values and kind of error.
+"""libctconv against the real packages: random legal and illegal calls must give the same shape,
+values and kind of error.
 
-In:  CTCONV_PEER_TORCH, CTCONV_PEER_PADDLE, CTCONV_PEER_MINDSPORE, CTCONV_PEER_ONNX: python executables that hold the packages (onnx: else the
-     torch one, where it holds onnxruntime); the ctconv package on the path.
-Usage: differential.py [--count 2000] [--seed N] [--only NUMBER] [dialect ...]     dialect: a name or the beginning of one
-Out: per dialect the number of agreements, the allowed differences by rule (allowed.py gives the reason of each), and every other difference with
-     the seed and number that make it again. Exit 1 where there is one, 77 where no peer is set.
+In:  CTCONV_PEER_TORCH, CTCONV_PEER_PADDLE, CTCONV_PEER_MINDSPORE, CTCONV_PEER_ONNX: python executables that hold the
+     packages (onnx: else the torch one, where it holds onnxruntime); the ctconv package on the path.
+Usage: differential.py [--count 2000] [--seed N] [--only NUMBER] [dialect ...]
+       dialect: a name or the beginning of one
+Out: per dialect the number of agreements, the allowed differences by rule (allowed.py gives the reason of each), and
+     every other difference with the seed and number that make it again.
+     Exit 1 where there is one, 77 where no peer is set.
 """
 
 import argparse
@@ -108,7 +111,8 @@ def run(dialect, peer, seed, numbers, shown):
         else:
             rules[rule] += 1
     print(
-        f"{dialect}: {len(numbers)} calls, {counts['same values']} same values, {counts['refused by both']} refused by both, "
+        f"{dialect}: {len(numbers)} calls, {counts['same values']} same values, "
+        f"{counts['refused by both']} refused by both, "
         f"{sum(rules.values())} allowed differences, {bad} others",
         flush=True,
     )

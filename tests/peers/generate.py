@@ -1,9 +1,12 @@
 """Random calls, legal and illegal, in each dialect's own words.
 
-In:  a dialect, a seed and a number.   Out: one case (wire.py), the same for the same three; "clean" holds it before the faults.
-Legal calls come from small problems of every form the dialect takes; about half of all cases then get one or two faults: a wrong type,
-a zero, a negative, a wrong tensor, a wrong length. Numbers stay small, so that a peer which accepts nonsense stays fast.
-Lengths: every argument with one entry per axis gets 0, 1, rank - 1, rank, rank + 1, rank + 2, 2 rank and 2 rank + 2 of them.
+In:  a dialect, a seed and a number.
+Out: one case (wire.py), the same for the same three; "clean" holds it before the faults.
+Legal calls come from small problems of every form the dialect takes; about half of all cases then get one or two
+faults: a wrong type, a zero, a negative, a wrong tensor, a wrong length.
+Numbers stay small, so that a peer which accepts nonsense stays fast.
+Lengths: every argument with one entry per axis gets 0, 1, rank - 1, rank, rank + 1, rank + 2,
+         2 rank and 2 rank + 2 of them.
 """
 
 import copy

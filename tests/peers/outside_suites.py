@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Other people's test suites on libctconv: onnx's ConvTranspose node tests and PyTorch's OpInfo samples, through thin adapters.
+"""Other people's test suites on libctconv: onnx's ConvTranspose node tests and PyTorch's OpInfo samples,
+through thin adapters.
 
-In:  CTCONV_PEER_TORCH, CTCONV_PEER_ONNX (else the torch one, where it holds onnx): python executables; CTCONV_LIBRARY and the ctconv package on the path.
+In:  CTCONV_PEER_TORCH, CTCONV_PEER_ONNX (else the torch one, where it holds onnx): python executables;
+     CTCONV_LIBRARY and the ctconv package on the path.
 Out: what suite_onnx.py and suite_torch.py print. Exit 1 where one fails, 77 where neither could run.
 """
 

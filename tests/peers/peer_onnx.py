@@ -1,6 +1,7 @@
 """onnxruntime answers the cases of differential.py for onnx.ConvTranspose.
 
-A typed graph declares its inputs' shapes, so that shape inference judges the attributes too; an untyped one declares nothing but the element type.
+A typed graph declares its inputs' shapes, so that shape inference judges the attributes too;
+an untyped one declares nothing but the element type.
 """
 
 import numpy as np

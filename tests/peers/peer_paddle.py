@@ -1,4 +1,5 @@
-"""paddle.nn, paddle.nn.functional and paddle.static.nn answer the cases of differential.py. Static graphs run in the same process."""
+"""paddle.nn, paddle.nn.functional and paddle.static.nn answer the cases of differential.py.
+Static graphs run in the same process."""
 
 import os
 

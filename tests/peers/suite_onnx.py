@@ -1,4 +1,5 @@
-"""The onnx package's own ConvTranspose node tests, answered by libctconv: each model's inputs in, its stored outputs compared.
+"""The onnx package's own ConvTranspose node tests, answered by libctconv:
+each model's inputs in, its stored outputs compared.
 
 In:  a python with onnx and numpy; ctconv on the path.   Out: one line per case, then "N of M".
 """

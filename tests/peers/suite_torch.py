@@ -1,6 +1,7 @@
 """PyTorch's own OpInfo samples of conv_transpose1d, 2d and 3d, answered by libctconv and compared with PyTorch.
 
-In:  a python with torch and numpy; ctconv on the path.   Out: per function and element type "N of M"; samples outside a module's arguments are said.
+In:  a python with torch and numpy; ctconv on the path.
+Out: per function and element type "N of M"; samples outside a module's arguments are said.
 The functional's arguments become those of torch.nn.ConvTransposeNd: channels and kernel from the weight.
 """
 

@@ -1,9 +1,10 @@
 """The line between differential.py and a peer: one JSON case in, one JSON answer out, each a line.
 
-In:  stdin lines {"dialect", "args", "x_shape", "x_dtype", "w_shape", "w_dtype", "bias", "call"}; tuples are {"t": [...]}, floats {"f": 1.5}.
+In:  stdin lines {"dialect", "args", "x_shape", "x_dtype", "w_shape", "w_dtype", "bias", "call"};
+     tuples are {"t": [...]}, floats {"f": 1.5}.
 Out: {"shape", "dtype", "data" (base64), "weight_shape"} or {"raised" (class names, nearest first), "message"}.
-The tensors travel as formulas: element i of x is (7i + 3) mod 13 - 6, of the weight (5i + 1) mod 11 - 5, of the bias (3i + 2) mod 7 - 3.
-Runs in the peers' own environments: standard library and numpy only.
+The tensors travel as formulas: element i of x is (7i + 3) mod 13 - 6, of the weight (5i + 1) mod 11 - 5, of the bias
+(3i + 2) mod 7 - 3. Runs in the peers' own environments: standard library and numpy only.
 """
 
 import base64

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""tools/gpu/compare_torch.py from end to end on a machine without a device (sitecustomize.py): its rows, its checks, its deaths.
+"""tools/gpu/compare_torch.py from end to end on a machine without a device (sitecustomize.py):
+its rows, its checks, its deaths.
 
 in:  CTCONV_LIBRARY, CTCONV_CUDA_MODULE = ctconv_host_module.so;   out: exit status; 77 without torch
 """

@@ -1,9 +1,10 @@
 """torch with a CUDA device that is the CPU: what tools/gpu does on a device, run where there is none.
 
 in:  this folder on PYTHONPATH, so that Python imports it first;   out: torch.cuda of stand-ins, "cuda" means the CPU
-With CTCONV_CUDA_MODULE = ctconv_host_module.so the library's device memory is the host's as well, so that results are right.
-Times and ceilings are meaningless here; a graph replays nothing.
-CTCONV_REHEARSAL_WRONG=1: torch's results are off by a tenth. CTCONV_REHEARSAL_DEATH=LAYER: the process ends in that layer.
+With CTCONV_CUDA_MODULE = ctconv_host_module.so the library's device memory is the host's as well, so that results are
+right. Times and ceilings are meaningless here; a graph replays nothing.
+CTCONV_REHEARSAL_WRONG=1: torch's results are off by a tenth. CTCONV_REHEARSAL_DEATH=LAYER:
+the process ends in that layer.
 """
 
 import os

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """What is shipped, seen as an attacker or a packager sees it.
 
-In:   the built files; --objects: a list of what they were linked from; --commands: how; --hide: folders whose names must not be inside
+In:   the built files; --objects: a list of what they were linked from; --commands: how; --hide:
+      folders whose names must not be inside
 Out:  exit 0, or one line per fault and exit 1
 Rule: full binding at load and read-only relocations, no executable stack, no relocations in code, no RPATH, a program
-      that is position independent, shadow stack noted on x86-64 but no indirect branch tracking for what holds generated
-      code, stack protector and (optimised) FORTIFY in our own objects, a SONAME, no path of the build.
+      that is position independent, shadow stack noted on x86-64 but no indirect branch tracking for what holds
+      generated code, stack protector and (optimised) FORTIFY in our own objects, a SONAME, no path of the build.
       docs/decisions/hardening.md gives the reasons.
 Usage: check_hardening.py [--hide DIR]... [--plain] [--objects LIST] [--commands JSON] FILE...
        --plain: built for a sanitizer or coverage, the compile options are off

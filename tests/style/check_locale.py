@@ -20,9 +20,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SYMBOL = re.compile(
     r"^(_*(v?[sfd]?n?printf|vas?printf|asprintf)(_chk)?|_*(iso(c99|c23)_)?v?[sf]?scanf"
     r"|(__isoc23_)?strto(d|f|ld|l|ll|ul|ull|imax|umax)(_l)?|ato(i|l|ll|f)|strfmon|strftime|strcoll|strxfrm"
-    r"|is(alpha|alnum|digit|xdigit|space|upper|lower|punct|print|graph|cntrl|blank)|to(lower|upper)|isw\w+|tow(lower|upper)"
+    r"|is(alpha|alnum|digit|xdigit|space|upper|lower|punct|print|graph|cntrl|blank)"
+    r"|to(lower|upper)|isw\w+|tow(lower|upper)"
     r"|__ctype_(b|tolower|toupper)_loc|setlocale|localeconv|nl_langinfo)$"
-    r"|std::locale::|std::basic_[io]*stream<|std::__cxx11::basic_[io]*stringstream<|std::basic_[io]*fstream<|std::ios_base"
+    r"|std::locale::|std::basic_[io]*stream<|std::__cxx11::basic_[io]*stringstream<|std::basic_[io]*fstream<"
+    r"|std::ios_base"
 )
 CALL = re.compile(
     r"\b(v?[sf]?n?printf|v?[sf]?scanf|strto(?:d|f|ld|l|ll|ul|ull)|ato(?:i|l|ll|f)|sto(?:i|l|ll|ul|ull|f|d|ld)"

@@ -2,8 +2,8 @@
 
 in:  contenders, functions that enqueue n calls on the clock's stream
 out: microseconds per call: `stream` (between two events), `host` (until the last launch returned), `graph` (replay)
-A sample is N calls that last about sample_ms. Contenders alternate: every round times each of them once; medians of the rounds count.
-A graph holds at least one call of every set of buffers, and is replayed as often as fills a sample.
+A sample is N calls that last about sample_ms. Contenders alternate: every round times each of them once; medians of the
+rounds count. A graph holds at least one call of every set of buffers, and is replayed as often as fills a sample.
 """
 
 import statistics
@@ -78,7 +78,8 @@ class Clock:
             found[name]["graph"] = 1e6 * statistics.median(seconds)
 
     def captured(self, function):
-        """A CUDA graph of function(). Not torch.cuda.graph: that collects garbage and empties torch's cache each time."""
+        """A CUDA graph of function(). Not torch.cuda.graph: that collects garbage and empties torch's cache each
+        time."""
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         graph.capture_begin(capture_error_mode="thread_local")

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""PyTorch eager and libctconv on the same layers, types and orders of axes, in turn in one process (contest.py, clock.py, ours.py).
+"""PyTorch eager and libctconv on the same layers, types and orders of axes,
+in turn in one process (contest.py, clock.py, ours.py).
 
-in:  --layers bench/layers.json --out torch.json [--only SUBSTRING] [--layer-ids FILE] [--types f32,f16] [--orders first,last]
-     [--deadline SECONDS] [--sample-ms 3] [--shuffle-by-seed N] [--no-graph] [--no-benchmark-mode] [--python-layers 8] [--repeat FILE.so]
-     CTCONV_LIBRARY names libctconv.so; its CUDA module lies beside it, or CTCONV_CUDA_MODULE names it.
-out: JSON: ceilings, one row per configuration, what was skipped, what the deadline did not reach. Rewritten whole every few seconds;
-     FILE.jsonl beside it holds each row as soon as it is measured.
+in:  --layers bench/layers.json --out torch.json [--only SUBSTRING] [--layer-ids FILE] [--types f32,f16] [--orders
+     first,last] [--deadline SECONDS] [--sample-ms 3] [--shuffle-by-seed N] [--no-graph] [--no-benchmark-mode]
+     [--python-layers 8] [--repeat FILE.so] CTCONV_LIBRARY names libctconv.so;
+     its CUDA module lies beside it, or CTCONV_CUDA_MODULE names it.
+out: JSON: ceilings, one row per configuration, what was skipped, what the deadline did not reach. Rewritten whole every
+     few seconds; FILE.jsonl beside it holds each row as soon as it is measured.
 exit status: 0, 1 a y differs from torch's beyond its bound or a worker died, 77 no device
 
 A worker process measures. One that dies or hangs on a configuration costs that row: the next worker goes on behind it.
-Order of work: all layers in f32 channels-first, then f16 channels-last, and so on (PASSES), so that a deadline cuts the least wanted.
+Order of work: all layers in f32 channels-first, then f16 channels-last, and so on (PASSES),
+so that a deadline cuts the least wanted.
 """
 
 import argparse
@@ -303,7 +306,8 @@ def main():
         " ".join(key(row)) for row in report["rows"] if "wrong" in row or "died" in row or "auto_error" in row
     ]
     print(
-        f"{len(report['rows'])} rows in {time.time() - start:.0f} s, {len(report['not_reached'])} configurations not reached, {deaths} deaths"
+        f"{len(report['rows'])} rows in {time.time() - start:.0f} s, "
+        f"{len(report['not_reached'])} configurations not reached, {deaths} deaths"
     )
     for name in report_wrong:
         print("not right:", name)

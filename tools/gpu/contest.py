@@ -1,9 +1,11 @@
 """One configuration (layer, type, order of axes): PyTorch and libctconv in turn, in one process, on one stream.
 
 in:  a layer of bench/layers.json, a type of TYPES, "first" or "last"
-out: a row: times of torch, auto and measured (us), what ours differs from torch (largest difference over largest value), kernels
-Random data. Buffers rotate over more than 4 x L2 (at most 64 sets, at least 2), for both: torch allocates its y in every call and
-the y of as many earlier calls are still held; ours writes y tensors that exist. The same order of axes in and out on both sides.
+out: a row: times of torch, auto and measured (us), what ours differs from torch (largest difference over largest
+     value), kernels
+Random data. Buffers rotate over more than 4 x L2 (at most 64 sets, at least 2), for both: torch allocates its y in
+every call and the y of as many earlier calls are still held; ours writes y tensors that exist.
+The same order of axes in and out on both sides.
 refuses: Skipped, with the reason: what torch cannot say, and channels_last of rank 3 tensors, which torch has not.
 """
 
@@ -13,7 +15,8 @@ import ours
 import torch
 
 TYPES = {"f32": torch.float32, "tf32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
-# Against torch, over the largest |y|: the operands are rounded alike, the order of sums differs, f16 and bf16 round y up to twice.
+# Against torch, over the largest |y|: the operands are rounded alike, the order of sums differs,
+# f16 and bf16 round y up to twice.
 BOUNDS = {"f32": 1e-4, "tf32": 5e-3, "f16": 5e-3, "bf16": 3e-2}
 MEMORY = {
     ("first", 1): torch.contiguous_format,

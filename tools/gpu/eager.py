@@ -1,7 +1,8 @@
 """What one call costs in Python: the drop-in module and torch's own module, host time per call with nothing waited for.
 
 in:  the configurations of a comparison;   out: a list of {layer, type, order, torch_us, ours_us} for a spread of layers
-The median of 5 runs of 20 calls, alternating; each run begins on an idle device. ours_us is `module(x)` of ctconv.torch on a CUDA tensor.
+The median of 5 runs of 20 calls, alternating; each run begins on an idle device.
+ours_us is `module(x)` of ctconv.torch on a CUDA tensor.
 """
 
 import statistics

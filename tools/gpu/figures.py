@@ -1,8 +1,9 @@
 """Numbers of a comparison with PyTorch: floors, ratios, means. No number is made here.
 
 in:  layers of bench/layers.json, reports of compare_torch.py;   out: Row per configuration, with times in us
-floor = max(bytes / copy bandwidth, useful flop / matrix-product peak), all three measured in the same run; bytes: x, w, bias, y moved once.
-ratio = torch's time / ours, above 1 we are faster; share = (floor + one launch in a graph) / our graph time.
+floor = max(bytes / copy bandwidth, useful flop / matrix-product peak), all three measured in the same run; bytes: x, w,
+bias, y moved once. ratio = torch's time / ours, above 1 we are faster;
+share = (floor + one launch in a graph) / our graph time.
 """
 
 import math

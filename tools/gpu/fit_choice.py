@@ -1,14 +1,19 @@
-"""Constants of the choice by estimate, fitted to a run's measured times: cuDNN's engines, and a scale for each kernel of ours.
+"""Constants of the choice by estimate, fitted to a run's measured times:
+cuDNN's engines, and a scale for each kernel of ours.
 
-   fit_choice.py bench.json [more.json ...] [--layers bench/layers.json] [--bytes-per-second B] [--f32 F] [--tf32 F] [--f16 F]
+   fit_choice.py bench.json [more.json ...] [--layers bench/layers.json] [--bytes-per-second B]
+                 [--f32 F] [--tf32 F] [--f16 F]
 
 in:  bench.json of tests/cuda/gpu (a later file's row replaces an earlier one's), what the device reached
-out: lines for cuda/cudnn_cost.cpp and cuda/own_cost.cpp, and how much slower than the best candidate `auto` is: as it ran, and by these
-     constants with each layer left out of the fit that judges it
-An engine's time, in seconds (cudnn_cost.h): after + fixed + converts * (workspace > 4 KiB) + memory * (bytes + 2 * workspace) / B + share * work / peak
-     + step * steps, work = 2 * y * ci * taps, channels padded to the engine's tile, over min(phases, product of strides); steps = ci * taps over the same.
-A kernel's: fixed + scale * its own estimate. Fits are least squares of relative errors over coefficients that are not negative.
-A run's rows of a kernel that was rewritten since say nothing about it: leave that run out, or let a later file replace them.
+out: lines for cuda/cudnn_cost.cpp and cuda/own_cost.cpp, and how much slower than the best candidate `auto` is: as it
+     ran, and by these constants with each layer left out of the fit that judges it
+An engine's time, in seconds (cudnn_cost.h):
+     after + fixed + converts * (workspace > 4 KiB) + memory * (bytes + 2 * workspace) / B + share * work / peak
+     + step * steps, work = 2 * y * ci * taps, channels padded to the engine's tile, over min(phases, product of
+     strides); steps = ci * taps over the same.
+A kernel's: fixed + scale * its own estimate. Fits are least squares of relative errors over coefficients that are not
+negative. A run's rows of a kernel that was rewritten since say nothing about it:
+leave that run out, or let a later file replace them.
 """
 
 import argparse
@@ -32,7 +37,8 @@ FAMILIES = {
     "tensor": (73, 76),
 }
 DEFAULTS = {False: "simt", True: "tensor"}  # of engines no run has met, by tensor cores
-# Measured where cuDNN's heuristics put the engine last and a run tried it all the same: seconds by the square of a sample's positions, by group.
+# Measured where cuDNN's heuristics put the engine last and a run tried it all the same:
+# seconds by the square of a sample's positions, by group.
 EXTRA = {2: (6e-11, 9e-6)}
 PHASES, PAD_CO, PAD_CI = (1, 2, 4, 8, 1 << 20), (1, 16, 32, 64, 128), (1, 16, 32)
 
@@ -103,7 +109,8 @@ class Row:
 
 
 def fit(rows):
-    """[(features, fixed part, seconds)] -> coefficients, none negative: relative errors, reweighted so that both signs count alike."""
+    """[(features, fixed part, seconds)] -> coefficients, none negative:
+    relative errors, reweighted so that both signs count alike."""
     n = len(rows[0][0])
     scale = [max(sum(f[j] for f, _, _ in rows) / len(rows), 1e-30) for j in range(n)]
     c = [0.0] * n
@@ -179,7 +186,8 @@ class Family:
         extra = "".join(f", {v:.3g}" for e in FAMILIES[self.name] for v in EXTRA.get(e, ()))
         engines = ", ".join(str(e) for e in (FAMILIES[self.name] + (-1,) * 6)[:6])
         return (
-            f'    {{{{{engines}}}, {1e6 * fixed:.3g}e-6, {1e6 * converts:.3g}e-6, {memory:.3g}, {share:.3g}, {1e9 * step:.3g}e-9, '
+            f'    {{{{{engines}}}, {1e6 * fixed:.3g}e-6, {1e6 * converts:.3g}e-6, {memory:.3g}, {share:.3g}, '
+            f'{1e9 * step:.3g}e-9, '
             f'{p}, {co}, {ci}{extra}}},'
         )
 
@@ -217,7 +225,8 @@ def family_of(r):
 
 
 def judge(rows, forms):
-    """Per type and order: auto / best as it ran, and as these constants would choose, each layer judged by the others' fit."""
+    """Per type and order: auto / best as it ran, and as these constants would choose,
+    each layer judged by the others' fit."""
     contests = {}
     for r in rows:
         contests.setdefault((r.layer, r.type, r.order), {})[r.choice] = r
@@ -239,7 +248,8 @@ def judge(rows, forms):
         )
     for key in before:
         print(
-            f"// {key[0]} {key[1]}: {len(before[key])} layers, auto / best {mean(before[key]):.3f} (worst {max(before[key]):.1f}) as it ran, "
+            f"// {key[0]} {key[1]}: {len(before[key])} layers, auto / best {mean(before[key]):.3f} (worst "
+            f"{max(before[key]):.1f}) as it ran, "
             f"{mean(after[key]):.3f} (worst {max(after[key]):.1f}) by these constants, layers left out"
         )
     for ratio, *what in sorted(worst, reverse=True)[:8]:
@@ -270,7 +280,8 @@ def main():
         problem = own_problem([r for r in named if r.kernel == kernel])
         c = fit(problem)
         print(
-            f'    {{"{kernel}", {1e6 * c[0]:.3g}e-6, {c[1]:.3g}}},  // {len(problem)} rows, off by x{spread([(told(c, p), p[2]) for p in problem]):.2f}'
+            f'    {{"{kernel}", {1e6 * c[0]:.3g}e-6, {c[1]:.3g}}},  // {len(problem)} rows, '
+            f'off by x{spread([(told(c, p), p[2]) for p in problem]):.2f}'
         )
     judge(rows, forms)
 

@@ -27,7 +27,8 @@ def _save(figure, folder, name):
 
 
 def ratios(rows, kind, title, folder):
-    """One line a layer, sorted by the mean of its ratios; a mark for each order of axes, ours measured; graph replay."""
+    """One line a layer, sorted by the mean of its ratios; a mark for each order of axes, ours measured;
+    graph replay."""
     points = {}
     for row in rows:
         if row.type == kind and row.ratio("measured", "graph"):

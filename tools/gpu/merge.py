@@ -2,8 +2,8 @@
 """One report from the slices of a part of tools/gpu/lease.sh.
 
 in:  --work folder with PART.I.json for I below --slices; a slice that was killed may have left an older report or none
-out: --out/PART.json, or PART.json.gz above 1 MB; a few lines on stdout; exit status 1 where a slice is missing, something
-     failed, a layer was not reached, or (part correct, no selection made) a kernel never ran
+out: --out/PART.json, or PART.json.gz above 1 MB; a few lines on stdout; exit status 1 where a slice is missing,
+     something failed, a layer was not reached, or (part correct, no selection made) a kernel never ran
 Lists are joined, numbers under "checks" added, counts by name added.
 """
 

@@ -1,7 +1,8 @@
 """libctconv on tensors that torch holds: an op, one prepared call for each set of buffers, n executions on a stream.
 
 in:  a layer in torch's words, weight and bias, the sets of x and y, a stream;   out: enqueue(n)
-The loop over executions is repeat.c; where that is not built, and cannot be, Python calls ctconv_execute (`loop` says which).
+The loop over executions is repeat.c; where that is not built, and cannot be,
+Python calls ctconv_execute (`loop` says which).
 """
 
 import ctypes

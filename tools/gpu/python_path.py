@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The Python binding on a CUDA device, against torch: what a user of torch relies on, one line a check.
 
-in:  CTCONV_LIBRARY (the CUDA module beside it, or CTCONV_CUDA_MODULE) [--out python_path.json] [--only SUBSTRING] [--no-inductor]
+in:  CTCONV_LIBRARY (the CUDA module beside it, or CTCONV_CUDA_MODULE) [--out python_path.json] [--only SUBSTRING]
+     [--no-inductor]
 out: "ok NAME" or "FAILED NAME: reason" for each check, the same as JSON; exit status 0, 1 a check failed, 77 no device
-Each check runs alone: one that fails, or is refused where it should not be, does not stop the others. A sticky fault of the device does:
-what follows is named NOT RUN.
+Each check runs alone: one that fails, or is refused where it should not be, does not stop the others. A sticky fault of
+the device does: what follows is named NOT RUN.
 """
 
 import argparse
@@ -394,7 +395,8 @@ def run(name, function):
         reason = None
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} ({pathlib.Path(where.filename).name}:{where.lineno})"
+        said = str(error).splitlines()[0] if str(error) else ''
+        reason = f"{type(error).__name__}: {said} ({pathlib.Path(where.filename).name}:{where.lineno})"
     print(f"ok {name}" if reason is None else f"FAILED {name}: {reason}", flush=True)
     return {"check": name, "ok": reason is None, "reason": reason, "seconds": round(time.perf_counter() - start, 3)}
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """docs/performance-gpu.md, its dated JSON and its pictures from what tools/gpu/run.sh measured. No number is made here.
 
-in:  --results folder with torch.json (and torch-*.json of further runs, later names win), and what there is of check.json,
-     python_path.json, bench.json;   --layers bench/layers.json --docs docs [--date YYYY-MM-DD]
-out: the page, performance-gpu-DATE.json (below 300 kB), performance-gpu-kernels-DATE.json (of bench.json), img/gpu-*.png;   refuses: writes nothing where no torch.json has rows
+in:  --results folder with torch.json (and torch-*.json of further runs, later names win), and what there is of
+     check.json, python_path.json, bench.json;   --layers bench/layers.json --docs docs [--date YYYY-MM-DD]
+out: the page, performance-gpu-DATE.json (below 300 kB), performance-gpu-kernels-DATE.json (of bench.json),
+     img/gpu-*.png;
+refuses: writes nothing where no torch.json has rows
 figures.py says what floor, ratio and share are.
 """
 
@@ -20,6 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import figures  # noqa: E402
 import gpu_plots  # noqa: E402
 from whole_file import whole  # noqa: E402
+from wrap_markdown import wrapped  # noqa: E402
 
 GEOMEAN, MEMORY, CALL_US = 1.3, 1.5, 5.0  # the targets
 WORST = 12
@@ -45,16 +48,21 @@ def head(report, date, checks):
     text = [
         "# Performance on a GPU",
         "",
-        f"Written by tools/gpu/table.py on {date}: {report.get('device')}, PyTorch {report.get('torch')}, cuDNN {report.get('cudnn')} (shared by both).",
+        f"Written by tools/gpu/table.py on {date}: {report.get('device')}, PyTorch {report.get('torch')}, "
+        f"cuDNN {report.get('cudnn')} (shared by both).",
         f"Measured ceilings: copy {1e-9 * report.get('copy_bytes_per_second', 0):.0f} GB/s (read + write)"
         + "".join(f", {kind} product {1e-12 * v:.0f} TFLOP/s" for kind, v in report.get("peaks", {}).items())
-        + f", one small kernel {number(report.get('launch_us'))} us in a stream, {number(report.get('graph_launch_us'))} us in a graph.",
+        + f", one small kernel {number(report.get('launch_us'))} us in a stream, "
+        + f"{number(report.get('graph_launch_us'))} us in a graph.",
         "",
         "PyTorch is eager `conv_transposeNd` with bias under no_grad, cudnn.benchmark "
         + ("on" if report.get("benchmark") else "off")
-        + ", the same TF32 setting. auto: our choice by estimate; measured: tuning = measure. Both take turns in one process, on one stream,",
-        "same order of axes in and out; buffers rotate over more than 4 x L2. stream: launched call by call, ours from a loop in "
-        + f"{report.get('loop')}, torch's from Python; graph: CUDA-graph replay. ratio = torch / ours, above 1 we are faster.",
+        + ", the same TF32 setting. auto: our choice by estimate; measured: tuning = measure. "
+        + "Both take turns in one process, on one stream,",
+        "same order of axes in and out; buffers rotate over more than 4 x L2. stream: launched call by call, "
+        "ours from a loop in "
+        + f"{report.get('loop')}, torch's from Python; graph: CUDA-graph replay. ratio = torch / ours, "
+        + "above 1 we are faster.",
         "",
     ]
     return text + checks
@@ -94,7 +102,8 @@ def means(rows):
         "",
         f"Targets: geometric mean at least {GEOMEAN} in every line, no layer below 1.0.",
         "",
-        "| type | order | layers | stream, auto | stream, measured | graph, auto | graph, measured | below 1.0: stream (measured) | graph (auto) | graph (measured) |",
+        "| type | order | layers | stream, auto | stream, measured | graph, auto | graph, measured | below 1.0: "
+        "stream (measured) | graph (auto) | graph (measured) |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for (kind, order), some in figures.groups(rows):
@@ -123,7 +132,8 @@ def worst(rows):
             + (f"; the {min(WORST * 2, len(slow))} worst:" if slow else ".")
         )
         lines += [
-            f"- {name_of(r)}: {number(r.ratio('measured', how))} ({number(r.time('measured', how))} us, torch {number(r.time('torch', how))} us; "
+            f"- {name_of(r)}: {number(r.ratio('measured', how))} ({number(r.time('measured', how))} us, "
+            f"torch {number(r.time('torch', how))} us; "
             f"{r.kernel('measured')})"
             for r in slow[: WORST * 2]
         ]
@@ -137,11 +147,13 @@ def floors(rows):
     lines = [
         "## Floors",
         "",
-        f"Target: memory-bound layers within {MEMORY} x (floor + one launch). Graph, measured: {len(bound) - len(far)} of {len(bound)} rows hold it.",
+        f"Target: memory-bound layers within {MEMORY} x (floor + one launch). Graph, measured: "
+        f"{len(bound) - len(far)} of {len(bound)} rows hold it.",
         *([f"Farthest of the {len(far)} others:"] if far else []),
     ]
     lines += [
-        f"- {name_of(r)}: {number(1 / r.share())} x ({number(r.time('measured', 'graph'))} us, floor {number(r.floor)} us; {r.kernel('measured')})"
+        f"- {name_of(r)}: {number(1 / r.share())} x ({number(r.time('measured', 'graph'))} us, "
+        f"floor {number(r.floor)} us; {r.kernel('measured')})"
         for r in far[: WORST * 2]
     ]
     return [*lines, ""]
@@ -153,8 +165,10 @@ def overhead(rows, report):
     lines = ["## What a call costs the host", ""]
     if ours and theirs:
         lines.append(
-            f"Median over all rows: ours {number(statistics.median(ours))} us, torch {number(statistics.median(theirs))} us until the launch returned. "
-            f"Target: at most {CALL_US:g} us. Above it: {sum(v > CALL_US for v in ours)} of {len(ours)} rows (a full queue of launches counts as well)."
+            f"Median over all rows: ours {number(statistics.median(ours))} us, "
+            f"torch {number(statistics.median(theirs))} us until the launch returned. "
+            f"Target: at most {CALL_US:g} us. Above it: {sum(v > CALL_US for v in ours)} of {len(ours)} rows (a full "
+            "queue of launches counts as well)."
         )
     from_python = [r for r in report.get("python", []) if r.get("ours_us")]
     if from_python:
@@ -248,7 +262,7 @@ def main():
     if missing:
         text += [f"Not reached within the time given: {len(missing)} configurations; their cells are empty.", ""]
     with whole(os.path.join(a.docs, "performance-gpu.md")) as f:
-        f.write("\n".join(text).rstrip("\n") + "\n")
+        f.write(wrapped("\n".join(text).rstrip("\n") + "\n"))
     kept = {k: v for k, v in report.items() if k not in ("rows", "not_reached")}
     kept.update(
         date=a.date,

@@ -1,13 +1,15 @@
 """ctconv: transposed convolution in 1, 2 and 3 dimensions, in the words of five frameworks.
 
-    layer = ctconv.Layer("torch.nn.ConvTranspose3d", {"in_channels": 16, "out_channels": 8, "kernel_size": 3, "stride": 2}, weight, bias)
+    args = {"in_channels": 16, "out_channels": 8, "kernel_size": 3, "stride": 2}
+    layer = ctconv.Layer("torch.nn.ConvTranspose3d", args, weight, bias)
     y = layer(x)                                   # numpy, DLPack or buffer object in, ndarray out
 
     layer = ctconv.torch.ConvTranspose3d(16, 8, 3, stride=2)     # or with the original's own constructor
     y = layer(x)
 
-Errors are ctconv.Error and also the TypeError or ValueError the original documents. The shared library is the one inside this
-package, or the one CTCONV_LIBRARY names. `from ctconv import *` leaves out the submodules named like other packages.
+Errors are ctconv.Error and also the TypeError or ValueError the original documents. The shared library is the one
+inside this package, or the one CTCONV_LIBRARY names. `from ctconv import *` leaves out the submodules named like other
+packages.
 """
 
 from . import _abi

@@ -1,8 +1,11 @@
-"""Under torch.compile: a call of a drop-in module as one custom operator, ctconv::transposed_convolution, so that the graph stays whole.
+"""Under torch.compile: a call of a drop-in module as one custom operator, ctconv::transposed_convolution,
+so that the graph stays whole.
 
-In:  a torch tensor on a CUDA device, the module's number, output_size.   Out: y; for tracing a fake y of its shape and strides.
-Imported only where torch is loaded. Modules are known by number, weakly: a graph does not keep its module alive, the module's user does.
-No gradient: a tensor that requires one does not come here, its call breaks the graph and is refused as outside of compile.
+In:  a torch tensor on a CUDA device, the module's number, output_size.
+Out: y; for tracing a fake y of its shape and strides.
+Imported only where torch is loaded. Modules are known by number, weakly: a graph does not keep its module alive, the
+module's user does. No gradient: a tensor that requires one does not come here,
+its call breaks the graph and is refused as outside of compile.
 """
 
 import itertools

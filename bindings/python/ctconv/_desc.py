@@ -91,7 +91,8 @@ def check(dialect, args):
 
 
 def weight_shape(dialect, args, x_shape=None, x_dtype="float32"):
-    """The weight's shape in the dialect's axis order; x_shape where the kernel or the channels are derived from the input."""
+    """The weight's shape in the dialect's axis order; x_shape where the kernel or the channels are derived from the
+    input."""
     return shape_of(Descriptor(dialect, args).specs(x_shape, element_of(np.dtype(x_dtype)))[0])
 
 

@@ -1,8 +1,9 @@
 """torch tensors on a CUDA device: their stream, a y like torch's, records that keep no tensor alive.
 
 In:  a torch tensor with is_cuda.
-Out: the stream torch works on (torch's default stream is 0, CUDA's legacy one); a new y in x's memory format; a workspace
-     from torch's own allocator, so that a call neither allocates device memory of its own nor waits, and can be captured.
+Out: the stream torch works on (torch's default stream is 0, CUDA's legacy one); a new y in x's memory format; a
+     workspace from torch's own allocator, so that a call neither allocates device memory of its own nor waits,
+     and can be captured.
 Refuses: nothing; the library judges device, type and shape.
 """
 
@@ -41,7 +42,8 @@ def key_of(x, out):
 
 
 def channels_last(shape, strides):
-    """Whether torch takes these strides for channels_last (channels_last_3d): c10's own rule, ambiguous ones included."""
+    """Whether torch takes these strides for channels_last (channels_last_3d):
+    c10's own rule, ambiguous ones included."""
     rank = len(shape)
     if rank not in (4, 5):
         return False

@@ -1,9 +1,9 @@
 """Layer: an op with its weight, called like a function.
 
 In:  a dialect, its arguments, weight and bias; then x per call.   Out: y, a new ndarray, or the caller's `out`.
-What depends only on the shapes (output shape, records, plan) is kept per shape in a slot, so that a further call of a known
-shape is two pointers and one C call. A slot and a workspace belong to one running call: threads take them off a list.
-Workspaces are shared by all layers, so that a network of fifty layers holds one and not fifty.
+What depends only on the shapes (output shape, records, plan) is kept per shape in a slot, so that a further call of a
+known shape is two pointers and one C call. A slot and a workspace belong to one running call: threads take them off a
+list. Workspaces are shared by all layers, so that a network of fifty layers holds one and not fifty.
 A layer pickles as (dialect, args, weights, options); its copies share the op, which never changes.
 """
 
@@ -88,7 +88,8 @@ def _take_workspace(needed):
 
 
 def _new(shape, dtype):
-    """An array as numpy makes it; a large one begins with a cache line, which numpy's own do not: whole lines can then be written past the cache."""
+    """An array as numpy makes it; a large one begins with a cache line, which numpy's own do not:
+    whole lines can then be written past the cache."""
     size = dtype.itemsize * prod(shape)
     if size < _LARGE:
         return _empty(shape, dtype)
@@ -124,11 +125,13 @@ class Layer:
 
     dialect      e.g. "torch.nn.ConvTranspose3d" (ctconv.dialects())
     args         its arguments by their own names, e.g. {"in_channels": 16, "out_channels": 8, "kernel_size": (3, 3, 3)}
-    weight       numpy, DLPack or buffer object, in the dialect's layout (ctconv.weight_shape); None: given with every call
+    weight       numpy, DLPack or buffer object, in the dialect's layout (ctconv.weight_shape);
+                 None: given with every call
     bias         the same; None: none is added, unless given with the call (also where the arguments say "bias": True)
     engine       None or "auto", or one of ctconv.engines(): that engine or an error
     threads      0: all cores the process may use       device   None or "cpu", "cuda", "cuda:0", ...
-    activation   None, "relu", "leaky_relu" (slope activation_alpha), "tanh", "sigmoid", "clip" (activation_alpha to activation_beta)
+    activation   None, "relu", "leaky_relu" (slope activation_alpha), "tanh", "sigmoid",
+                 "clip" (activation_alpha to activation_beta)
     reproducible only engines that give the reference's bits on every machine and thread count
     tuning       None, or "measure": time the engines when a shape is first seen
     workspace_limit, plan_limit   bytes a call may need (0: no limit); shapes planned at once (0: 32)
@@ -246,7 +249,8 @@ class Layer:
         A tensor that requires a gradient is refused until gradients exist (x.detach()), but not under torch.no_grad().
         out: the array to write (any strided, writable view of y's shape and type), returned instead of a new ndarray;
         needed for device tensors that are not torch's. stream: CUDA only, the stream's address as an int; None: the one
-        torch works on for a torch tensor, else CUDA's default stream. A torch tensor on a device gives one in its memory format."""
+        torch works on for a torch tensor, else CUDA's default stream.
+        A torch tensor on a device gives one in its memory format."""
         if type(x) is not _ndarray:
             if on_cuda(x):
                 return self._call_on_device(x, output_size, weight, bias, out, stream)

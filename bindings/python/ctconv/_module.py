@@ -1,7 +1,8 @@
 """What the drop-in classes share: arguments as the original takes them, initialised parameters, numpy out.
 
-In:  the original's constructor arguments (same names, order and defaults), then x per call as numpy, DLPack or buffer object.
-     A drop-in class is its `_dialect` and an empty __init__ of the original's signature, decorated by `constructor`.
+In:  the original's constructor arguments (same names, order and defaults), then x per call as numpy, DLPack or buffer
+     object. A drop-in class is its `_dialect` and an empty __init__ of the original's signature,
+     decorated by `constructor`.
 Out: a new ndarray per call. Calling an object runs its `forward` (`construct`, `call`), also an overridden one.
 Only arguments that differ from their default reach the dialect, under the dialect's own names.
 weight and bias are read-only arrays: a packed copy computes, so change them by assignment (`layer.weight = w`).
@@ -28,7 +29,8 @@ _seed_lock = threading.Lock()
 
 
 def seed(n):
-    """Restarts the initialisers of all drop-in classes made from now on: the same n gives the same weights on every machine."""
+    """Restarts the initialisers of all drop-in classes made from now on:
+    the same n gives the same weights on every machine."""
     global _seeds
     with _seed_lock:
         # 2^20 initialisations before the numbers of seed n meet those of seed n + 1
@@ -83,7 +85,8 @@ def constructor(init):
 
 
 def _copied(value, name):
-    """A copy of a weight or bias: an ndarray; a torch tensor where it lies on a device or has a type that numpy has not."""
+    """A copy of a weight or bias: an ndarray; a torch tensor where it lies on a device or has a type that numpy has
+    not."""
     if is_torch(value) and (on_cuda(value) or str(getattr(value, "dtype", "")) == "torch.bfloat16"):
         return plain(value, name).detach().clone()
     return np.array(to_numpy(value, name))
@@ -138,8 +141,8 @@ class Module:
 
     @property
     def weight(self):
-        """A read-only ndarray in the dialect's axis order (ctconv.weight_shape); a torch tensor where one on a device or of
-        bfloat16 was assigned.
+        """A read-only ndarray in the dialect's axis order (ctconv.weight_shape); a torch tensor where one on a device
+        or of bfloat16 was assigned.
         Assign numpy, DLPack or lists: the values are copied, the next call judges shape and type. A tensor that
         requires a gradient is refused: assign `w.detach()`."""
         return self._weight

@@ -1,6 +1,7 @@
 """Keyword options of a Layer become a ctconv_options record.
 
-In:  engine, device, threads, activation, ... as Python objects.   Out: the record; what it points at is appended to `keep`.
+In:  engine, device, threads, activation, ... as Python objects.
+Out: the record; what it points at is appended to `keep`.
 Names of activations and tuning modes are read here; every other range is judged by the library (CTCONV_ERR_MISUSE_...).
 """
 
@@ -15,9 +16,10 @@ TUNINGS = {None: 0, False: 0, "none": 0, True: 1, "measure": 1}
 
 
 class Runner:
-    """The caller's threads: `parallel_for(count, task)` MUST call task(index, worker) once for each 0 <= index < count with
-    0 <= worker < workers, no two at once with the same worker, and return when all have returned. Any thread may call it,
-    also at the same time. A runner that raises fails the call with CTCONV_ERR_MISUSE_RUNNER, chained from what it raised.
+    """The caller's threads: `parallel_for(count, task)` MUST call task(index, worker) once for each 0 <= index < count
+    with 0 <= worker < workers, no two at once with the same worker, and return when all have returned. Any thread may
+    call it, also at the same time. A runner that raises fails the call with CTCONV_ERR_MISUSE_RUNNER,
+    chained from what it raised.
     """
 
     def __init__(self, parallel_for, workers=1):

@@ -1,6 +1,7 @@
 """Arrays in and out without copying: numpy, DLPack and buffer objects become borrowed ctconv_tensor records.
 
-In:  an ndarray; anything with __dlpack__ (torch, paddle, cupy, ...); a buffer object (array.array, memoryview); else __array__.
+In:  an ndarray; anything with __dlpack__ (torch, paddle, cupy, ...); a buffer object (array.array, memoryview);
+     else __array__.
 Out: a View: the record, and what must stay alive while the library reads it (the array, or the DLPack capsule).
 A copy is made only of an input whose bytes no element stride can describe (packed records, misaligned data).
 Refuses: a DLPack major other than 1, a read-only output, a masked array, what _foreign.py refuses, what is no array.

@@ -1,8 +1,9 @@
 """Python objects become ctconv_value records, unjudged.
 
 In:  any object.   Out: a Value; everything it points at is appended to `keep`.
-tuple -> TUPLE, list -> LIST, bool -> BOOL, None -> NONE, int -> INT (beyond int64: saturated), float -> FLOAT, str -> STRING,
-numpy scalars like their Python kin, arrays and DLPack objects -> TENSOR, anything else -> OTHER with the type's name.
+tuple -> TUPLE, list -> LIST, bool -> BOOL, None -> NONE, int -> INT (beyond int64: saturated), float -> FLOAT, str ->
+STRING, numpy scalars like their Python kin, arrays and DLPack objects -> TENSOR,
+anything else -> OTHER with the type's name.
 """
 
 import ctypes

@@ -1,7 +1,9 @@
-"""torch.nn's transposed convolutions: same signatures, numpy (or a torch CPU tensor) in, numpy out; a torch CUDA tensor in, one out.
+"""torch.nn's transposed convolutions: same signatures, numpy (or a torch CPU tensor) in, numpy out;
+a torch CUDA tensor in, one out.
 
-dtype chooses the element type of the parameters; device "cuda" or "cuda:N" where the module computes, as to() and cuda() do later.
-Under torch.compile a call on a CUDA tensor is one operator of the graph (_compiled.py); other calls break the graph and run as ever.
+dtype chooses the element type of the parameters; device "cuda" or "cuda:N" where the module computes, as to() and
+cuda() do later. Under torch.compile a call on a CUDA tensor is one operator of the graph (_compiled.py);
+other calls break the graph and run as ever.
 """
 
 import sys
@@ -10,7 +12,8 @@ from ._module import Module, constructor, dtype_name
 
 
 def _device_of(device):
-    """None for the CPU, else "cuda" or "cuda:N", of a string, a number or a torch.device. The rest is for the library to refuse."""
+    """None for the CPU, else "cuda" or "cuda:N", of a string, a number or a torch.device.
+    The rest is for the library to refuse."""
     if device is None or device is False:
         return None
     name = f"cuda:{device}" if isinstance(device, int) else str(device)
@@ -42,7 +45,8 @@ class _ConvTranspose(Module):
         self._known()
 
     def to(self, *args, **kwargs):
-        """torch.nn.Module.to: a device, a torch.dtype, a tensor (whose both are taken), device=, dtype=. Returns self."""
+        """torch.nn.Module.to: a device, a torch.dtype, a tensor (whose both are taken), device=, dtype=.
+        Returns self."""
         for value in (*args, kwargs.get("device"), kwargs.get("dtype")):
             if hasattr(value, "device") and hasattr(value, "dtype"):
                 self._move(value.device)._cast(value.dtype)

@@ -1,4 +1,5 @@
-"""Arrays in and out: views, DLPack, buffers, read-only, out=; nothing copied that need not be, nothing written that must not be."""
+"""Arrays in and out: views, DLPack, buffers, read-only, out=;
+nothing copied that need not be, nothing written that must not be."""
 
 import array
 import ctypes

@@ -1,4 +1,5 @@
-"""torch tensors on a CUDA device, tried without one: CPU tensors that pose as CUDA's, and a CUDA module that computes on the host.
+"""torch tensors on a CUDA device, tried without one: CPU tensors that pose as CUDA's,
+and a CUDA module that computes on the host.
 
 Needs torch and CTCONV_CUDA_MODULE = ctconv_host_module.so; tools/gpu/python_path.py checks the same on a real device.
 What a stand-in cannot show: streams, waiting, capture, and torch's own memory format of y.

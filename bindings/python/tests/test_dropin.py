@@ -31,23 +31,43 @@ CLASSES = [
 FUNCTIONS = [getattr(ctconv.paddle.nn.functional, f"conv{n}d_transpose") for n in (1, 2, 3)]
 # Written down from the packages' own inspect.signature.
 SIGNATURES = {
-    "torch.nn.ConvTranspose3d": "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1, "
-    "padding_mode='zeros', device=None, dtype=None)",
-    "mindspore.nn.Conv1dTranspose": "(in_channels, out_channels, kernel_size, stride=1, pad_mode='same', padding=0, dilation=1, group=1, has_bias=False, "
-    "weight_init=None, bias_init=None, dtype='float32')",
-    "mindspore.nn.Conv2dTranspose": "(in_channels, out_channels, kernel_size, stride=1, pad_mode='same', padding=0, output_padding=0, dilation=1, group=1, "
-    "has_bias=False, weight_init=None, bias_init=None, dtype='float32')",
-    "mindspore.nn.Conv3dTranspose": "(in_channels, out_channels, kernel_size, stride=1, pad_mode='same', padding=0, dilation=1, group=1, output_padding=0, "
-    "has_bias=False, weight_init=None, bias_init=None, data_format='NCDHW', dtype='float32')",
-    "mindspore.ops.Conv3DTranspose": "(in_channel, out_channel, kernel_size, mode=1, pad_mode='valid', pad=0, stride=1, dilation=1, group=1, output_padding=0, "
-    "data_format='NCDHW')",
-    "paddle.nn.Conv1DTranspose": "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, dilation=1, weight_attr=None, "
-    "bias_attr=None, data_format='NCL')",
-    "paddle.nn.Conv2DTranspose": "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, weight_attr=None, "
-    "bias_attr=None, data_format='NCHW')",
-    "paddle.nn.Conv3DTranspose": "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, weight_attr=None, "
-    "bias_attr=None, data_format='NCDHW')",
-    "megengine.module.ConvTranspose3d": "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, bias=True)",
+    "torch.nn.ConvTranspose3d": (
+        "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, "
+        "dilation=1, padding_mode='zeros', device=None, dtype=None)"
+    ),
+    "mindspore.nn.Conv1dTranspose": (
+        "(in_channels, out_channels, kernel_size, stride=1, pad_mode='same', padding=0, dilation=1, group=1, "
+        "has_bias=False, weight_init=None, bias_init=None, dtype='float32')"
+    ),
+    "mindspore.nn.Conv2dTranspose": (
+        "(in_channels, out_channels, kernel_size, stride=1, pad_mode='same', padding=0, output_padding=0, "
+        "dilation=1, group=1, has_bias=False, weight_init=None, bias_init=None, dtype='float32')"
+    ),
+    "mindspore.nn.Conv3dTranspose": (
+        "(in_channels, out_channels, kernel_size, stride=1, pad_mode='same', padding=0, dilation=1, group=1, "
+        "output_padding=0, has_bias=False, weight_init=None, bias_init=None, data_format='NCDHW', "
+        "dtype='float32')"
+    ),
+    "mindspore.ops.Conv3DTranspose": (
+        "(in_channel, out_channel, kernel_size, mode=1, pad_mode='valid', pad=0, stride=1, dilation=1, "
+        "group=1, output_padding=0, data_format='NCDHW')"
+    ),
+    "paddle.nn.Conv1DTranspose": (
+        "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, dilation=1, "
+        "weight_attr=None, bias_attr=None, data_format='NCL')"
+    ),
+    "paddle.nn.Conv2DTranspose": (
+        "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, "
+        "weight_attr=None, bias_attr=None, data_format='NCHW')"
+    ),
+    "paddle.nn.Conv3DTranspose": (
+        "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, "
+        "weight_attr=None, bias_attr=None, data_format='NCDHW')"
+    ),
+    "megengine.module.ConvTranspose3d": (
+        "(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1, "
+        "bias=True)"
+    ),
 }
 
 

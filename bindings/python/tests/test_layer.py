@@ -286,7 +286,8 @@ def test_interpreter_lock_is_released():
 
 
 class TestRunner:
-    """The caller's threads. The layer is large enough to be worth splitting: a small one may run on the calling thread alone."""
+    """The caller's threads. The layer is large enough to be worth splitting:
+    a small one may run on the calling thread alone."""
 
     X, W = integers((2, 16, 40, 40)), weights((16, 16, 3, 3))
     WANT = scatter(X, W, stride=2)

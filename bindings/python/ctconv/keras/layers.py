@@ -1,7 +1,9 @@
-"""keras.layers' transposed convolutions (3.15): same signatures, numpy in, numpy out; channels_last unless said otherwise.
+"""keras.layers' transposed convolutions (3.15): same signatures, numpy in, numpy out;
+channels_last unless said otherwise.
 
-The kernel (k..., filters, channels) is made at the first call, or by build(input_shape). Regularizers and constraints act in
-training only: they are accepted and ignored; so are the keywords name and trainable. dtype: the parameters' element type.
+The kernel (k..., filters, channels) is made at the first call, or by build(input_shape). Regularizers and constraints
+act in training only: they are accepted and ignored; so are the keywords name and trainable. dtype:
+the parameters' element type.
 """
 
 from .._errors import refusal

@@ -1,6 +1,7 @@
 """megengine.module's transposed convolutions (1.13): same signatures, numpy in, numpy out.
 
-Grouped weights have the documented six axes: (groups, in_channels / groups, out_channels / groups, k...); bias is (1, out_channels, 1, ...).
+Grouped weights have the documented six axes: (groups, in_channels / groups, out_channels / groups, k...);
+bias is (1, out_channels, 1, ...).
 """
 
 from .._module import Module, constructor

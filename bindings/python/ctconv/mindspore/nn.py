@@ -1,4 +1,5 @@
-"""mindspore.nn's transposed convolutions (2.10): same signatures, numpy in, numpy out. dtype: a name, numpy's or mindspore's."""
+"""mindspore.nn's transposed convolutions (2.10): same signatures, numpy in, numpy out.
+dtype: a name, numpy's or mindspore's."""
 
 from .._module import Module, constructor
 
