@@ -1,7 +1,8 @@
 # Decides whether the CUDA module is built; sets CTCONV_CUDA_AVAILABLE. libctconv.so itself never links CUDA.
 # AUTO needs nvcc, the toolkit and the cuDNN headers: find_package(CUDAToolkit) alone succeeds without a compiler.
 set(CTCONV_CUDA_AVAILABLE OFF)
-set(CTCONV_CUDA_ARCHITECTURES "80;86;89;90;100" CACHE STRING "Compute capabilities of the CUDA module; the last one also as PTX for newer devices")
+set(CTCONV_CUDA_ARCHITECTURES "80;86;89;90;100"
+  CACHE STRING "Compute capabilities of the CUDA module; the last one also as PTX for newer devices")
 if(NOT CTCONV_CUDA STREQUAL "OFF" AND EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/cuda/CMakeLists.txt")
   include(CheckLanguage)
   # The list for the compiler: machine code for each, PTX for the last.
@@ -21,10 +22,13 @@ if(NOT CTCONV_CUDA STREQUAL "OFF" AND EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/cuda/C
     endif()
     set(CMAKE_CUDA_STANDARD 20)
     set(CTCONV_CUDA_AVAILABLE ON)
-    message(STATUS "ctconv: CUDA module with toolkit ${CUDAToolkit_VERSION}, cuDNN headers ${cuDNN_VERSION}, sm ${CTCONV_CUDA_ARCHITECTURES} and PTX ${ctconv_newest}")
+    message(STATUS "ctconv: CUDA module with toolkit ${CUDAToolkit_VERSION}, cuDNN headers ${cuDNN_VERSION}, "
+      "sm ${CTCONV_CUDA_ARCHITECTURES} and PTX ${ctconv_newest}")
   elseif(CTCONV_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "CTCONV_CUDA=ON, but missing: nvcc '${CMAKE_CUDA_COMPILER}', toolkit found ${CUDAToolkit_FOUND}, cuDNN headers (9.8 or later) found ${cuDNN_FOUND}")
+    message(FATAL_ERROR "CTCONV_CUDA=ON, but missing: nvcc '${CMAKE_CUDA_COMPILER}', "
+      "toolkit found ${CUDAToolkit_FOUND}, cuDNN headers (9.8 or later) found ${cuDNN_FOUND}")
   else()
-    message(STATUS "ctconv: no CUDA module (nvcc '${CMAKE_CUDA_COMPILER}', toolkit found ${CUDAToolkit_FOUND}, cuDNN headers found ${cuDNN_FOUND})")
+    message(STATUS "ctconv: no CUDA module (nvcc '${CMAKE_CUDA_COMPILER}', toolkit found ${CUDAToolkit_FOUND}, "
+      "cuDNN headers found ${cuDNN_FOUND})")
   endif()
 endif()

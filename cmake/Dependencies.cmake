@@ -1,4 +1,5 @@
-# Everything from outside, found by find_package first; tools/deps fills the cache folder that is searched before the system.
+# Everything from outside, found by find_package first; tools/deps fills the cache folder that is searched before the
+# system.
 #   shipped library: Highway, oneDNN (optional), threads      tools: CLI11, nlohmann-json, fmt      tests: Catch2 3
 if(DEFINED ENV{CTCONV_DEPS})
   set(ctconv_deps "$ENV{CTCONV_DEPS}")
@@ -33,7 +34,8 @@ endforeach()
 target_link_libraries(ctconv_dependencies INTERFACE hwy::hwy Threads::Threads ${CMAKE_DL_LIBS})
 
 # oneDNN: our sources compile against the headers of 3.0, 3.3, 3.5 and 3.7; the engine has run with 3.7.2 alone. Any CPU
-# runtime will do (src/engine/onednn/threads.h); only THREADPOOL, which tools/deps builds, computes on the library's own threads.
+# runtime will do (src/engine/onednn/threads.h); only THREADPOOL, which tools/deps builds, computes on the library's own
+# threads.
 if(NOT CTCONV_ONEDNN STREQUAL "OFF")
   if(CTCONV_ONEDNN STREQUAL "FETCH")
     include(FetchOneDNN)

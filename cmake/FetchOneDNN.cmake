@@ -1,4 +1,5 @@
-# CTCONV_ONEDNN=FETCH: a oneDNN release built inside our build, for machines that reach the web (about 25 minutes on 2 cores).
+# CTCONV_ONEDNN=FETCH: a oneDNN release built inside our build, for machines that reach the web (about 25 minutes on 2
+# cores).
 include(FetchContent)
 set(ONEDNN_LIBRARY_TYPE STATIC CACHE STRING "")
 set(ONEDNN_CPU_RUNTIME THREADPOOL CACHE STRING "")

@@ -1,5 +1,6 @@
 # cuDNN's headers (and, where it lies beside them, the library: only tests use it, the module opens cuDNN at run time).
-#   in:  CUDNN_ROOT or cuDNN_ROOT, the CUDA toolkit, the system, the nvidia-cudnn wheel of the Python on PATH, in this order
+#   in:  CUDNN_ROOT or cuDNN_ROOT, the CUDA toolkit, the system, the nvidia-cudnn wheel of the Python on PATH,
+#        in this order
 #   out: cuDNN_FOUND, cuDNN_VERSION, cuDNN_INCLUDE_DIR, cuDNN_LIBRARY (may be unset), target cuDNN::headers
 set(cuDNN_HINTS ${CUDNN_ROOT} $ENV{CUDNN_ROOT} ${CUDAToolkit_INCLUDE_DIRS})
 find_path(cuDNN_INCLUDE_DIR cudnn_graph.h HINTS ${cuDNN_HINTS} PATH_SUFFIXES include)

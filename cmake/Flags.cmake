@@ -2,9 +2,11 @@
 # and nowhere else, so that the reference means the same bits under every compiler.
 add_library(ctconv_flags INTERFACE)
 target_link_libraries(ctconv_flags INTERFACE ctconv_hardening)
-target_compile_options(ctconv_flags INTERFACE -Wall -Wextra -ffp-contract=off $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
+target_compile_options(ctconv_flags
+  INTERFACE -Wall -Wextra -ffp-contract=off $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(ctconv_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>) # false alarms on std::string (GCC bug 105651)
+  # false alarms on std::string (GCC bug 105651)
+  target_compile_options(ctconv_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
 if(CTCONV_WERROR)
   target_compile_options(ctconv_flags INTERFACE -Werror)

@@ -4,9 +4,11 @@ include(CMakePackageConfigHelpers)
 install(TARGETS ctconv EXPORT ctconv-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/ctconv DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT ctconv-targets NAMESPACE ctconv:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)
-configure_package_config_file(cmake/ctconv-config.cmake.in ctconv-config.cmake INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)
+configure_package_config_file(cmake/ctconv-config.cmake.in ctconv-config.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)
 write_basic_package_version_file(ctconv-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config.cmake" "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config-version.cmake"
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config.cmake"
+  "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config-version.cmake"
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)
 # The prefix is found from the .pc file's own place, so that `cmake --install --prefix` and moved trees work.
 file(RELATIVE_PATH CTCONV_PC_TO_PREFIX "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")

@@ -6,9 +6,11 @@ ctconv_version_script("${CMAKE_CURRENT_SOURCE_DIR}/capi/symbols.txt" ${CTCONV_AB
 
 add_library(ctconv SHARED $<TARGET_OBJECTS:ctconv_objects>)
 add_library(ctconv::ctconv ALIAS ctconv)
-target_include_directories(ctconv PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+target_include_directories(ctconv
+  PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 target_link_libraries(ctconv PRIVATE $<BUILD_INTERFACE:ctconv_flags> $<BUILD_INTERFACE:ctconv_dependencies>)
-set_target_properties(ctconv PROPERTIES VERSION ${CTCONV_ABI}.${PROJECT_VERSION} SOVERSION ${CTCONV_ABI} LINK_DEPENDS "${version_script}")
+set_target_properties(ctconv PROPERTIES VERSION ${CTCONV_ABI}.${PROJECT_VERSION} SOVERSION ${CTCONV_ABI}
+  LINK_DEPENDS "${version_script}")
 target_link_options(ctconv PRIVATE "-Wl,--version-script=${version_script}" -Wl,--exclude-libs,ALL -Wl,--gc-sections)
 if(NOT CTCONV_SANITIZE)
   target_link_options(ctconv PRIVATE -Wl,-z,defs)

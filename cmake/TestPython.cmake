@@ -1,5 +1,6 @@
-# CTCONV_PYTHON: an interpreter with numpy and pytest for the tests of the Python binding and of bench/. The first that has both of: the one
-# CMake finds, the system's own (tools/deps installs both for it). Empty, with a warning, where none has: those tests are then left out.
+# CTCONV_PYTHON: an interpreter with numpy and pytest for the tests of the Python binding and of bench/. The first that
+# has both of: the one CMake finds, the system's own (tools/deps installs both for it).
+# Empty, with a warning, where none has: those tests are then left out.
 find_package(Python3 3.9 COMPONENTS Interpreter QUIET)
 if(NOT CTCONV_PYTHON)
   foreach(candidate "${Python3_EXECUTABLE}" /usr/bin/python3)
@@ -12,5 +13,6 @@ if(NOT CTCONV_PYTHON)
   endforeach()
 endif()
 if(NOT CTCONV_PYTHON)
-  message(WARNING "ctconv: no Python tests: neither '${Python3_EXECUTABLE}' nor /usr/bin/python3 has numpy and pytest (set CTCONV_PYTHON)")
+  message(WARNING "ctconv: no Python tests: neither '${Python3_EXECUTABLE}' nor /usr/bin/python3 has numpy and pytest "
+    "(set CTCONV_PYTHON)")
 endif()
