@@ -12,7 +12,7 @@ list(PREPEND CMAKE_PREFIX_PATH "${ctconv_deps}")
 
 add_library(ctconv_dependencies INTERFACE)
 find_package(Threads REQUIRED)
-# 1.2.0 is the first with all that src/engine/native names: StoreN and AVX3_SPR came with 1.0.6, InterleaveWholeLower
+# 1.2.0 is the first with all that src/kit names: StoreN and AVX3_SPR came with 1.0.6, InterleaveWholeLower
 # with 1.1.0, NEON_BF16 with 1.2.0.
 set(CTCONV_HWY_LEAST 1.2.0)
 find_package(hwy ${CTCONV_HWY_LEAST} CONFIG QUIET)

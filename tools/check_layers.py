@@ -5,7 +5,8 @@ In:   the hand-written sources (.h .hpp .cpp .c .cu .cuh) under the root
 Out:  nothing and exit 0, or one line per fault and exit 1
 Rule: the table below; a folder may always include itself; includes of ours are spelt from the repository root
       (installed headers as "ctconv/..."); no file above 500 lines or 20 kB; each opens with a comment; cuda's
-      and the engines' folders never meet; a folder that is not in the table is a fault.
+      and the engines' folders never meet, what they share lies in src/kit; a folder that is not in the table is a
+      fault.
 Usage: check_layers.py [--root DIR] [--self-test] [--table]
 """
 
@@ -19,7 +20,8 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PUBLIC = "include/ctconv"
 ALL = "*"
-# folder: what it may include besides itself. The longest matching folder decides.
+# folder: what it may include besides itself, folders with all below them or single files. The longest matching
+# folder decides.
 TABLE = {
     "include/ctconv": [],
     "src/base": [],
@@ -28,9 +30,11 @@ TABLE = {
     "src/dialect": ["src/base", "src/args", "src/desc"],
     "src/problem": ["src/base", "src/desc"],
     "src/plan": ["src/base", "src/problem"],
-    "src/engine/reference": ["src/base", "src/problem", "src/plan"],
-    "src/engine/native": ["src/base", "src/problem", "src/plan"],
-    "src/engine/onednn": ["src/base", "src/problem", "src/plan"],
+    "src/kit": ["src/base", "src/problem"],
+    "src/engine/reference": ["src/base", "src/problem", "src/plan", "src/kit"],
+    "src/engine/native": ["src/base", "src/problem", "src/plan", "src/kit"],
+    "src/engine/onednn": ["src/base", "src/problem", "src/plan", "src/kit"],
+    "src/backend": ["src/base", "src/problem", "src/plan", "src/engine", "cuda/module.h"],
     "cuda": ["src/base", "src/problem", "src/plan"],
     "capi": [ALL],
     "tests": [ALL],
@@ -51,8 +55,13 @@ TARGET = re.compile(r'^\s*#\s*define\s+HWY_TARGET_INCLUDE\s+"([^"]+)"')
 
 def folder_of(path):
     """The row of TABLE that `path` (from the root) belongs to, or None."""
-    best = [f for f in TABLE if path == f or path.startswith(f + "/")]
+    best = [f for f in TABLE if below(path, f)]
     return max(best, key=len) if best else None
+
+
+def below(path, folder):
+    """Whether `path` is that file, or lies in that folder."""
+    return path == folder or path.startswith(folder + "/")
 
 
 def resolve(root, path, kind, name):
@@ -100,7 +109,7 @@ def faults_of(root, path):
         if target is None:
             continue
         allowed, to = TABLE[row], folder_of(target)
-        if ALL in allowed or to == row or to in allowed:
+        if ALL in allowed or to == row or any(below(target, a) for a in allowed):
             continue
         may = ", ".join(allowed) if allowed else "nothing of ours"
         out.append((number, f'includes "{name}" of {to or target}; {row} may include itself and {may}'))
@@ -138,6 +147,19 @@ def self_test():
             opening + '#include "src/engine/reference/planted_target.h"\n',
             "of src/engine/reference",
         ),
+        (
+            "src/kit/planted.h",
+            opening + '#include "src/plan/engine.h"\n',
+            "src/kit may include itself and src/base, src/problem",
+        ),
+        ("src/kit/planted.cpp", opening + '#include "src/engine/native/native.h"\n', "of src/engine/native"),
+        ("src/problem/planted_kit.h", opening + '#include "src/kit/moves.h"\n', "of src/kit"),
+        (
+            "src/backend/planted.cpp",
+            opening + '#include "cuda/planted_target.h"\n',
+            "src/backend may include itself and src/base, src/problem, src/plan, src/engine, cuda/module.h",
+        ),
+        ("src/engine/native/planted_backend.cpp", opening + '#include "src/backend/planted_target.h"\n', "of src/backend"),
         ("src/problem/planted.cpp", opening + '#include "problem.h"\n', "spell it from the repository root"),
         (
             "tools/planted.cpp",
@@ -154,6 +176,10 @@ def self_test():
     harmless = [
         ("src/engine/reference/planted_target.h", opening),
         ("capi/planted_target.h", opening),
+        ("cuda/planted_target.h", opening),
+        ("src/backend/planted_target.h", opening),
+        ("src/backend/planted_legal.cpp", opening + '#include "cuda/module.h"\n#include "src/engine/native/native.h"\n'),
+        ("src/engine/reference/planted_legal.cpp", opening + '#include "src/kit/moves.h"\n'),
         ("tools/planted_public.cpp", opening + '#include "ctconv/ctconv.h"\n'),
         ("tests/planted.cpp", opening + '#include "src/base/status.h"\n#include "capi/planted_target.h"\n'),
     ]

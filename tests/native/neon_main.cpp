@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "hwy/targets.h"
-#include "src/engine/native/simd.h"
+#include "src/kit/moves.h"
 #include "tests/native/forms.h"
 #include "tests/native/random_problem.h"
 
@@ -47,7 +47,7 @@ bool same(float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0 || (std:
 
 // Every 16-bit value widened, 2^20 bit patterns of a float narrowed and activated, against the scalar steps.
 bool conversions() {
-  const native::Simd<float> s = native::simd<float>();
+  const kit::Moves<float> s = kit::moves<float>();
   std::vector<uint16_t> h(65536), narrowed(1 << 20);
   for (size_t k = 0; k < h.size(); ++k) h[k] = static_cast<uint16_t>(k);
   std::vector<float> f(narrowed.size()), out(f.size());
@@ -96,12 +96,12 @@ int check(int count) {
     if ((hwy::SupportedTargets() & target) == 0) continue;
     hwy::SetSupportedTargetsForTest(target);
     hwy::GetChosenTarget().Update(target);
-    const native::Simd<float> s = native::simd<float>();
+    const kit::Moves<float> s = kit::moves<float>();
     if (s.lanes == 0 || std::strncmp(s.name, "NEON", 4) != 0) {
       std::printf("asked for %s, the engine took %s\n", hwy::TargetName(target), s.lanes == 0 ? "none" : s.name);
       return 1;
     }
-    std::printf("%s: %d lanes of f32, %d of f64, %d accumulators\n", s.name, s.lanes, native::simd<double>().lanes,
+    std::printf("%s: %d lanes of f32, %d of f64, %d accumulators\n", s.name, s.lanes, kit::moves<double>().lanes,
                 s.accumulators);
     if (!conversions()) return 1;
     uint64_t seed = 10;

@@ -9,7 +9,6 @@
 
 #include "src/base/checked.h"
 #include "src/engine/native/costs.h"
-#include "src/engine/native/pad.h"
 
 namespace ctconv::native {
 namespace {
@@ -48,7 +47,7 @@ struct ChannelsKernel<T>::Work {
 
 template <class T>
 std::string ChannelsKernel<T>::form() const {
-  return std::string("channels, ") + simd_.name + (in_place_ ? ", x in place" : ", x channels innermost") +
+  return std::string("channels, ") + moves_.name + (in_place_ ? ", x in place" : ", x channels innermost") +
          (merged_ ? ", phases in lanes" : "") +
          (direct_ ? ", direct"
           : runs_ ? ", runs"
@@ -88,8 +87,8 @@ Status ChannelsKernel<T>::run(const CallMemory& m, const Runner& given) const {
     if (own_copy_) {
       for (int32_t w = 0; w < threads_; ++w) workers[w * worker_elements_ + copy_at_ - kMaxLanes] = 0;
     } else if (!in_place_) {
-      ok = runner(channel_tasks<T>(p_, images),
-                  [&](int64_t i, int32_t) { channel_task(simd_, p_, x, n0, i, pitch_, copy); });
+      ok = runner(kit::channel_tasks<T>(p_, images),
+                  [&](int64_t i, int32_t) { kit::channel_task(moves_, p_, x, n0, i, pitch_, copy); });
     }
     const T* from = in_place_ ? static_cast<const T*>(m.x) + n0 * p_.x.n : copy;
     const int64_t tasks =
@@ -108,8 +107,9 @@ template <class T>
 const T* ChannelsKernel<T>::own_copy(const CallMemory& m, T* worker) const {
   T *copy = worker + copy_at_, *there = copy - kMaxLanes;
   if (*there == 0) {
-    const int64_t tasks = channel_tasks<T>(p_, p_.n);
-    for (int64_t i = 0; i < tasks; ++i) channel_task(simd_, p_, static_cast<const char*>(m.x), 0, i, pitch_, copy);
+    const int64_t tasks = kit::channel_tasks<T>(p_, p_.n);
+    for (int64_t i = 0; i < tasks; ++i)
+      kit::channel_task(moves_, p_, static_cast<const char*>(m.x), 0, i, pitch_, copy);
     *there = 1;
   }
   return copy;
@@ -150,7 +150,7 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
   const int64_t g = index / static_cast<int64_t>(bundles_.size() * blocks_.size());
   const Box tile = box_of(tile_index, images);
   const Block& block = blocks_[pair / bundles_.size()];
-  const int64_t width = block.vectors * simd_.lanes;
+  const int64_t width = block.vectors * moves_.lanes;
   Work work;
   work.x_tap = reinterpret_cast<int64_t*>(scratch);
   work.w_tap = work.x_tap + max_taps_;
@@ -248,7 +248,7 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
             a.first = s == 0;
             a.last = s + 1 == slabs;
             a.act = direct && p_.act.kind != Epilogue::kNone ? &p_.act : nullptr;
-            const int most = channel_rows(simd_, block.vectors);
+            const int most = routines_.rows(block.vectors);
             const int64_t pieces = ceil_div(at, most);
             // While this slab is multiplied the next one comes in, evenly spread over the blocks of positions.
             a.w_next = s + 1 < slabs ? w + c1 * a.w_ci : after;
@@ -264,14 +264,14 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
               const int64_t q0 = at * i / pieces, q1 = at * (i + 1) / pieces;
               a.x_pos = work.x_pos + q0;
               a.out_pos = work.out_pos + q0;
-              simd_.channels[q1 - q0 - 1][block.vectors - 1](a);
+              routines_.block[q1 - q0 - 1][block.vectors - 1](a);
             }
           }
         }
       }
     }
   }
-  if (stream) simd_.fence();
+  if (stream) moves_.fence();
   if (!direct) finish(m, n0, g, bundle, block, tile, sums, spare);
 }
 
@@ -279,19 +279,19 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
 template <class T>
 void ChannelsKernel<T>::finish(const CallMemory& m, int64_t n0, int64_t g, size_t bundle, const Block& block,
                                const Box& tile, T* sums, T* spare) const {
-  const int64_t width = block.vectors * simd_.lanes, bytes = static_cast<int64_t>(size_of(p_.dtype));
+  const int64_t width = block.vectors * moves_.lanes, bytes = static_cast<int64_t>(size_of(p_.dtype));
   const size_t first = bundles_[bundle][0], last = bundles_[bundle][1];
   const int64_t positions = tile[0].size() * tile[1].size() * tile[2].size() * tile[3].size();
   for (size_t c = first; c < last; ++c) {
     T* own = sums + static_cast<int64_t>(c - first) * tile_positions_ * width;
-    if (p_.act.kind != Epilogue::kNone) simd_.activate(p_.act, own, positions * width);
+    if (p_.act.kind != Epilogue::kNone) moves_.activate(p_.act, own, positions * width);
     if (runs_) {
       finish_runs(m, n0, g, combos_[c], block, tile, own);
     } else {
-      simd_.transpose(own, width, positions, block.valid,
-                      spare + kMaxLanes + static_cast<int64_t>(c - first) * (tile_positions_ * width + kMaxLanes) -
-                          (combos_[c].w >= axes_[2].wrap ? 1 : 0),
-                      tile_positions_);
+      moves_.transpose(own, width, positions, block.valid,
+                       spare + kMaxLanes + static_cast<int64_t>(c - first) * (tile_positions_ * width + kMaxLanes) -
+                           (combos_[c].w >= axes_[2].wrap ? 1 : 0),
+                       tile_positions_);
     }
   }
   if (runs_) return;
@@ -322,7 +322,7 @@ void ChannelsKernel<T>::finish(const CallMemory& m, int64_t n0, int64_t g, size_
 template <class T>
 void ChannelsKernel<T>::finish_runs(const CallMemory& m, int64_t n0, int64_t g, const Combo& combo, const Block& block,
                                     const Box& tile, const T* sums) const {
-  const int64_t width = block.vectors * simd_.lanes, bytes = static_cast<int64_t>(size_of(p_.dtype));
+  const int64_t width = block.vectors * moves_.lanes, bytes = static_cast<int64_t>(size_of(p_.dtype));
   const int64_t length = run_;
   const Phase &pd = axes_[0].phases[static_cast<size_t>(combo.d)], &ph = axes_[1].phases[static_cast<size_t>(combo.h)];
   for (int64_t r = block.row0; r < block.row0 + block.valid;) {
@@ -353,13 +353,13 @@ void ChannelsKernel<T>::finish_runs(const CallMemory& m, int64_t n0, int64_t g, 
               if (size_of(p_.dtype) == sizeof(T)) {
                 copy_run(s, count, reinterpret_cast<T*>(to));
               } else {
-                simd_.store(s, count, p_.dtype, to, 1, false);
+                moves_.store(s, count, p_.dtype, to, 1, false);
               }
             } else if (!inner_) {
               for (int64_t k = 0; k < count; ++k) {
                 const Phase& pw = w_phase(f + k);
                 if (u >= pw.u_begin && u < pw.u_end)
-                  simd_.store(s + k, 1, p_.dtype, to + k * p_.y.axis[2] * bytes, 1, false);
+                  moves_.store(s + k, 1, p_.dtype, to + k * p_.y.axis[2] * bytes, 1, false);
               }
             }
           }

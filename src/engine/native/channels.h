@@ -14,8 +14,8 @@
 #include <memory>
 #include <vector>
 
-#include "src/engine/native/geometry.h"
-#include "src/engine/native/store.h"
+#include "src/engine/native/channels_routines.h"
+#include "src/engine/native/kit.h"
 #include "src/plan/engine.h"
 
 namespace ctconv::native {
@@ -24,7 +24,7 @@ template <class T>
 class ChannelsKernel final : public Kernel {
  public:
   // merge: all w phases in the lanes. Null where the phases cannot be merged or the form cannot serve the problem.
-  static std::unique_ptr<ChannelsKernel> plan(const Problem& p, const PlanContext& context, const Simd<T>& simd,
+  static std::unique_ptr<ChannelsKernel> plan(const Problem& p, const PlanContext& context, const Moves<T>& moves,
                                               bool merge);
 
   std::string form() const override;
@@ -69,7 +69,8 @@ class ChannelsKernel final : public Kernel {
                    const T* sums) const;
 
   Problem p_;
-  Simd<T> simd_;
+  Moves<T> moves_;
+  ChannelsRoutines<T> routines_;
   std::array<AxisPhases, 3> axes_;
   RowStore<T> store_;
   bool in_place_ = false;

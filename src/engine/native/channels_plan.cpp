@@ -9,7 +9,6 @@
 #include "src/engine/native/channels.h"
 #include "src/engine/native/costs.h"
 #include "src/engine/native/limits.h"
-#include "src/engine/native/pack.h"
 
 namespace ctconv::native {
 
@@ -32,7 +31,7 @@ bool beyond(const Problem& p, const std::array<AxisPhases, 3>& axes, bool merge,
   if (f > kMostRows / p.co) return true;
   double combos = 1, stretches = 0;
   for (size_t a = 0; a < 3; ++a) {
-    const int64_t most = most_stretches(axes[a]);
+    const int64_t most = kit::most_stretches(axes[a]);
     if (most > kMostStretches) return true;
     combos *= a == 2 && merge ? 1.0 : static_cast<double>(axes[a].phases.size());
     stretches += static_cast<double>(most) / static_cast<double>(axes[a].phases.size());
@@ -51,15 +50,16 @@ bool mostly_padding(const Problem& p, int64_t packed, size_t element) {
 
 template <class T>
 std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, const PlanContext& context,
-                                                           const Simd<T>& simd, bool merge) {
+                                                           const Moves<T>& moves, bool merge) {
   auto k = std::make_unique<ChannelsKernel>();
   k->p_ = p;
-  k->simd_ = simd;
+  k->moves_ = moves;
+  k->routines_ = channels_routines<T>();
   k->threads_ = std::max(1, context.threads);
-  for (size_t a = 0; a < 3; ++a) k->axes_[a] = phases_of(p.axis[a]);
+  for (size_t a = 0; a < 3; ++a) k->axes_[a] = kit::phases_of(p.axis[a]);
   const AxisPhases& w = k->axes_[2];
   if (merge && (w.lists != 1 || !w.complete() || w.s == 1)) return nullptr;
-  if (beyond(p, k->axes_, merge, simd.lanes)) return nullptr;
+  if (beyond(p, k->axes_, merge, moves.lanes)) return nullptr;
   k->merged_ = merge;
   k->f_ = merge ? w.s : 1;
   k->rows_ = p.co * k->f_;
@@ -89,7 +89,7 @@ std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, con
   k->stream_ = k->direct_ && k->inner_ && whole_lines<T>(p.y) && (p.groups == 1 || p.co % 16 == 0) &&
                static_cast<double>(p.out_elements()) * sizeof(T) > kStreamBytes;
   k->make_tasks(context);
-  k->store_.prepare(k->simd_, w, p.dtype, p.y.axis[2], 1, false, k->room_);
+  k->store_.prepare(k->moves_, w, p.dtype, p.y.axis[2], 1, false, k->room_);
   k->estimate();
   return k;
 }
@@ -103,10 +103,10 @@ void ChannelsKernel<T>::make_combos() {
       const Phase& p = axes_[a].phases[i];
       const bool hull = a == 2 && merged_;
       stretches_[a].push_back(
-          stretches_of(axes_[a], p, hull ? axes_[a].u0 : p.u_begin, hull ? axes_[a].u0 + axes_[a].un : p.u_end));
+          kit::stretches_of(axes_[a], p, hull ? axes_[a].u0 : p.u_begin, hull ? axes_[a].u0 + axes_[a].un : p.u_end));
     }
   }
-  padded_rows_ = static_cast<int64_t>(round_up(static_cast<size_t>(rows_), static_cast<size_t>(simd_.lanes)));
+  padded_rows_ = static_cast<int64_t>(round_up(static_cast<size_t>(rows_), static_cast<size_t>(moves_.lanes)));
   for (int32_t d = 0; d < static_cast<int32_t>(axes_[0].phases.size()); ++d) {
     for (int32_t h = 0; h < static_cast<int32_t>(axes_[1].phases.size()); ++h) {
       const size_t first = combos_.size();
@@ -135,15 +135,15 @@ void ChannelsKernel<T>::make_combos() {
 
 template <class T>
 void ChannelsKernel<T>::make_blocks() {
-  const int64_t vectors = padded_rows_ / simd_.lanes;
-  const int64_t widest = simd_.accumulators >= 24 ? 4 : 2;
+  const int64_t vectors = padded_rows_ / moves_.lanes;
+  const int64_t widest = moves_.accumulators >= 24 ? 4 : 2;
   const int64_t pieces = ceil_div(vectors, widest);
   for (int64_t i = 0; i < pieces; ++i) {
     const int64_t v0 = vectors * i / pieces, v1 = vectors * (i + 1) / pieces;
     Block b;
-    b.row0 = static_cast<int32_t>(v0 * simd_.lanes);
+    b.row0 = static_cast<int32_t>(v0 * moves_.lanes);
     b.vectors = static_cast<int32_t>(v1 - v0);
-    b.valid = static_cast<int32_t>(std::min(v1 * simd_.lanes, rows_) - b.row0);
+    b.valid = static_cast<int32_t>(std::min(v1 * moves_.lanes, rows_) - b.row0);
     blocks_.push_back(b);
   }
   // A block goes straight to y where it is one run there, every position counts and one slab holds all input channels.
@@ -157,7 +157,7 @@ void ChannelsKernel<T>::make_blocks() {
                                                           : p_.co;
   const bool exp = p_.act.kind == Epilogue::kTanh || p_.act.kind == Epilogue::kSigmoid;
   direct_ = runs_ && size_of(p_.dtype) == sizeof(T) && !exp && (!merged_ || everywhere) &&
-            p_.ci * max_taps_ * blocks_[0].vectors * simd_.lanes * static_cast<int64_t>(sizeof(T)) <= 2 * kSlabBytes;
+            p_.ci * max_taps_ * blocks_[0].vectors * moves_.lanes * static_cast<int64_t>(sizeof(T)) <= 2 * kSlabBytes;
   for (const Block& b : blocks_) direct_ = direct_ && b.row0 / run_ == (b.row0 + b.valid - 1) / run_;
 }
 
@@ -171,7 +171,7 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   const std::array<int64_t, 4> extent{images_, axes_[0].un, axes_[1].un, axes_[2].un};
   const int64_t positions = extent[0] * extent[1] * extent[2] * extent[3];
   int64_t widest = 0;
-  for (const Block& b : blocks_) widest = std::max<int64_t>(widest, b.vectors * simd_.lanes);
+  for (const Block& b : blocks_) widest = std::max<int64_t>(widest, b.vectors * moves_.lanes);
   int64_t in_bundle = 1;
   for (const auto& b : bundles_) in_bundle = std::max(in_bundle, static_cast<int64_t>(b[1] - b[0]));
 
@@ -180,7 +180,7 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
       std::clamp<int64_t>(kTileBytes / (in_bundle * widest * static_cast<int64_t>(sizeof(T))), kLeastTile, kMostTile);
   const int64_t others = p_.groups * static_cast<int64_t>(bundles_.size() * blocks_.size()) * ceil_div(p_.n, images_);
   const double cycles =
-      static_cast<double>(positions * widest / simd_.lanes) *
+      static_cast<double>(positions * widest / moves_.lanes) *
       static_cast<double>(p_.ci * (group_weights_ / (p_.ci * padded_rows_)) / static_cast<int64_t>(bundles_.size()) +
                           16);
   // A few tasks for every thread, each some microseconds at least; fewer where they come out even.
@@ -206,7 +206,7 @@ void ChannelsKernel<T>::make_tasks(const PlanContext& context) {
   tile_positions_ = step_[0] * step_[1] * step_[2] * step_[3];
   const int64_t tables = 2 * (max_taps_ + tile_positions_) * static_cast<int64_t>(8 / sizeof(T)) + 64;
   const int64_t sums = in_bundle * tile_positions_ * widest;
-  room_ = axes_[2].complete() && !runs_ ? (step_[3] + simd_.lanes) * axes_[2].s : 0;
+  room_ = axes_[2].complete() && !runs_ ? (step_[3] + moves_.lanes) * axes_[2].s : 0;
   const int64_t stage = RowStore<T>::stage_elements(room_);
   spare_at_ = std::max(sums, stage);
   worker_elements_ = tables + spare_at_ + (runs_ ? 0 : sums + (in_bundle + 2) * kMaxLanes) + 64;
@@ -239,7 +239,7 @@ void ChannelsKernel<T>::estimate() {
       positions *= static_cast<double>(r.size());
     }
     for (const Block& b : blocks_) {
-      const double m = channel_rows(simd_, b.vectors);
+      const double m = routines_.rows(b.vectors);
       const double step = std::max(m * b.vectors * kFmaCycles, 1.25 * m + b.vectors);
       cycles += images * (steps * static_cast<double>(p_.ci) * step + positions * (kCallCycles + 10)) / m;
       cycles += images * positions * b.vectors * (direct_ ? 2 : 4);
@@ -250,7 +250,7 @@ void ChannelsKernel<T>::estimate() {
     }
     if (runs_ && !inner_)
       cycles +=
-          images * positions * static_cast<double>(p_.co) * (kRunCycles + static_cast<double>(f_) / simd_.lanes * 2);
+          images * positions * static_cast<double>(p_.co) * (kRunCycles + static_cast<double>(f_) / moves_.lanes * 2);
   }
   cycles *= static_cast<double>(p_.groups);
   if (!in_place_) cycles += static_cast<double>(p_.in_elements()) * kTransposeCycles * 1.5;
@@ -267,7 +267,7 @@ size_t ChannelsKernel<T>::packed_bytes() const {
 
 template <class T>
 std::string ChannelsKernel<T>::packing() const {
-  std::string key = "native.channels/" + std::to_string(simd_.lanes) + "/" + name_of(p_.dtype) +
+  std::string key = "native.channels/" + std::to_string(moves_.lanes) + "/" + name_of(p_.dtype) +
                     (merged_ ? "/merged" : "") + (inner_ ? "/inner" : "");
   for (const AxisPhases& a : axes_) {
     key += "/s" + std::to_string(a.s) + "f";
@@ -284,13 +284,13 @@ Result<bool> ChannelsKernel<T>::pack(const void* w, void* packed, const Runner& 
   const int64_t blocks = static_cast<int64_t>(blocks_.size());
   const auto& tap = p_.w.tap;
   // A few input channels for all phases: raw weights of one row's taps share cache lines.
-  const int64_t step = std::clamp<int64_t>(32768 / (blocks_[0].vectors * simd_.lanes * p_.taps()), 1, 8);
+  const int64_t step = std::clamp<int64_t>(32768 / (blocks_[0].vectors * moves_.lanes * p_.taps()), 1, 8);
   const int64_t pieces = ceil_div(p_.ci, step);
   const bool ok = runner(p_.groups * blocks * pieces, [&](int64_t index, int32_t) {
     const int64_t c0 = index % pieces * step;
     const Block& b = blocks_[static_cast<size_t>(index / pieces % blocks)];
     const int64_t g = index / pieces / blocks;
-    int64_t row[kMaxVectors * kMaxLanes];
+    int64_t row[kMostChannelVectors * kMaxLanes];
     for (int64_t r = 0; r < b.valid; ++r) {
       const int64_t at = b.row0 + r;
       const int64_t co = inner_ ? at % p_.co : at / f_, f = inner_ ? at / p_.co : at % f_;
@@ -300,10 +300,10 @@ Result<bool> ChannelsKernel<T>::pack(const void* w, void* packed, const Runner& 
       const int64_t base = g * p_.w.g + axes_[0].phases[static_cast<size_t>(c.d)].t0 * tap[0] +
                            axes_[1].phases[static_cast<size_t>(c.h)].t0 * tap[1] +
                            (merged_ ? 0 : w_phase(c.w).t0 * tap[2]);
-      const RowPack rows{
-          c0,    std::min(c0 + step, p_.ci), base, row, b.valid, b.vectors * simd_.lanes, w_taps_.data() + c.w_tap,
+      const kit::RowPack rows{
+          c0,    std::min(c0 + step, p_.ci), base, row, b.valid, b.vectors * moves_.lanes, w_taps_.data() + c.w_tap,
           c.taps};
-      if (!pack_rows<T>(p_, w, rows, out + g * group_weights_ + c.weight + p_.ci * c.taps * b.row0)) {
+      if (!kit::pack_rows<T>(p_, w, rows, out + g * group_weights_ + c.weight + p_.ci * c.taps * b.row0)) {
         finite.store(false, std::memory_order_relaxed);
       }
     }

@@ -42,17 +42,18 @@ struct DepthwiseKernel<T>::Row {
 
 template <class T>
 std::unique_ptr<DepthwiseKernel<T>> DepthwiseKernel<T>::plan(const Problem& p, const PlanContext& context,
-                                                             const Simd<T>& simd) {
-  if (p.ci != 1 || p.co != 1 || p.groups < simd.lanes || p.x.c != 1 || p.y.c != 1) return nullptr;
+                                                             const Moves<T>& moves) {
+  if (p.ci != 1 || p.co != 1 || p.groups < moves.lanes || p.x.c != 1 || p.y.c != 1) return nullptr;
   auto k = std::make_unique<DepthwiseKernel>();
   k->p_ = p;
-  k->simd_ = simd;
+  k->moves_ = moves;
+  k->routines_ = depthwise_routines<T>();
   k->threads_ = std::max(1, context.threads);
   for (size_t a = 0; a < 3; ++a) {
-    k->axes_[a] = phases_of(p.axis[a]);
-    if (most_stretches(k->axes_[a]) > kMostStretches) return nullptr;
+    k->axes_[a] = kit::phases_of(p.axis[a]);
+    if (kit::most_stretches(k->axes_[a]) > kMostStretches) return nullptr;
     for (const Phase& f : k->axes_[a].phases)
-      k->stretches_[a].push_back(stretches_of(k->axes_[a], f, f.u_begin, f.u_end));
+      k->stretches_[a].push_back(kit::stretches_of(k->axes_[a], f, f.u_begin, f.u_end));
   }
   for (const Phase& d : k->axes_[0].phases) {
     for (const Phase& h : k->axes_[1].phases) {
@@ -95,7 +96,7 @@ void DepthwiseKernel<T>::make_chunks() {
 
 template <class T>
 void DepthwiseKernel<T>::estimate() {
-  const double lanes = simd_.lanes;
+  const double lanes = moves_.lanes;
   double cycles = static_cast<double>(p_.out_elements()) / lanes * 4 + useful_flop(p_) / 2 / lanes * 1.6;
   if (!in_place_) {  // an input row is widened for every output row that meets it
     const double met = static_cast<double>(p_.axis[0].k * p_.axis[1].k) *
@@ -108,7 +109,7 @@ void DepthwiseKernel<T>::estimate() {
 
 template <class T>
 std::string DepthwiseKernel<T>::form() const {
-  return std::string("depthwise, ") + simd_.name + (in_place_ ? ", x in place" : ", x widened in panels") +
+  return std::string("depthwise, ") + moves_.name + (in_place_ ? ", x in place" : ", x widened in panels") +
          ", lanes over channels, " + std::to_string(weight_.size()) + " phases";
 }
 
@@ -192,11 +193,11 @@ void DepthwiseKernel<T>::widen(const CallMemory& m, const Row& r, T* panel) cons
       const char* from = static_cast<const char*>(m.x) +
                          (r.n * p_.x.n + id * p_.x.axis[0] + ih * p_.x.axis[1] + r.first * p_.x.axis[2] + r.c0) * bytes;
       if (dense) {
-        simd_.load(from, 1, p_.dtype, columns * channels, panel);
+        moves_.load(from, 1, p_.dtype, columns * channels, panel);
         continue;
       }
       for (int64_t q = 0; q < columns; ++q) {
-        simd_.load(from + q * p_.x.axis[2] * bytes, 1, p_.dtype, channels, panel + q * channels);
+        moves_.load(from + q * p_.x.axis[2] * bytes, 1, p_.dtype, channels, panel + q * channels);
       }
     }
   }
@@ -240,16 +241,16 @@ void DepthwiseKernel<T>::phase(const CallMemory& m, const T* bias, const Row& r,
   a.out_step = in_place_ ? W.s * p_.y.axis[2] : channels;
   a.count = count;
   a.channels = channels;
-  simd_.depthwise(a);
+  routines_.positions(a);
   if (in_place_) {
     for (int64_t q = 0; p_.act.kind != Epilogue::kNone && q < count; ++q) {
-      simd_.activate(p_.act, a.out + q * a.out_step, channels);
+      moves_.activate(p_.act, a.out + q * a.out_step, channels);
     }
     return;
   }
-  if (p_.act.kind != Epilogue::kNone) simd_.activate(p_.act, wide, count * channels);
+  if (p_.act.kind != Epilogue::kNone) moves_.activate(p_.act, wide, count * channels);
   for (int64_t q = 0; q < count; ++q) {
-    simd_.store(wide + q * channels, channels, p_.dtype, y + q * W.s * p_.y.axis[2] * bytes, 1, false);
+    moves_.store(wide + q * channels, channels, p_.dtype, y + q * W.s * p_.y.axis[2] * bytes, 1, false);
   }
 }
 
@@ -283,8 +284,8 @@ Result<bool> DepthwiseKernel<T>::pack(const void* w, void* packed, const Runner&
         for (int64_t q = 0; q < l.taps; ++q, to += p_.groups) {
           const int64_t at = (d.t0 + i * axes_[0].t_step) * p_.w.tap[0] + (h.t0 + j * axes_[1].t_step) * p_.w.tap[1] +
                              (l.t0 + q * axes_[2].t_step) * p_.w.tap[2];
-          simd_.load(static_cast<const char*>(w) + at * static_cast<int64_t>(size_of(p_.dtype)), p_.w.g, p_.dtype,
-                     p_.groups, to);
+          moves_.load(static_cast<const char*>(w) + at * static_cast<int64_t>(size_of(p_.dtype)), p_.w.g, p_.dtype,
+                      p_.groups, to);
           T sum = 0;
           for (int64_t g = 0; g < p_.groups; ++g) sum += to[g] * T(0);  // NaN where one is not finite
           fine = fine && sum == 0;

@@ -11,8 +11,8 @@
 #include <memory>
 #include <vector>
 
-#include "src/engine/native/geometry.h"
-#include "src/engine/native/simd.h"
+#include "src/engine/native/depthwise_routines.h"
+#include "src/engine/native/kit.h"
 #include "src/plan/engine.h"
 
 namespace ctconv::native {
@@ -20,7 +20,7 @@ namespace ctconv::native {
 template <class T>
 class DepthwiseKernel final : public Kernel {
  public:
-  static std::unique_ptr<DepthwiseKernel> plan(const Problem& p, const PlanContext& context, const Simd<T>& simd);
+  static std::unique_ptr<DepthwiseKernel> plan(const Problem& p, const PlanContext& context, const Moves<T>& moves);
 
   std::string form() const override;
   double estimated_seconds() const override { return seconds_; }
@@ -40,7 +40,8 @@ class DepthwiseKernel final : public Kernel {
              T* wide) const;
 
   Problem p_;
-  Simd<T> simd_;
+  Moves<T> moves_;
+  DepthwiseRoutines<T> routines_;
   std::array<AxisPhases, 3> axes_;
   std::array<std::vector<std::vector<Stretch>>, 3> stretches_;  // per axis and phase
   std::vector<int64_t> weight_;                                 // per phase triple: offset of its taps

@@ -54,7 +54,7 @@ Problem folded(const Problem& p) {
 
 template <class T>
 Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context, const char* form) {
-  const Simd<T> s = simd<T>();
+  const Moves<T> s = kit::moves<T>();
   if (s.lanes == 0) return refuse("native: this CPU has no fused multiply-add on vectors");
   const double budget = scratch_budget(p, context.threads);
   std::unique_ptr<Kernel> best;

@@ -14,7 +14,7 @@ namespace ctconv::native {
 
 template <class T>
 std::string PositionsKernel<T>::form() const {
-  return std::string("positions, ") + simd_.name +
+  return std::string("positions, ") + moves_.name +
          (in_place_    ? ", x in place"
           : own_panel_ ? ", padded panels"
                        : ", padded planes") +
@@ -47,8 +47,8 @@ Status PositionsKernel<T>::run(const CallMemory& m, const Runner& given) const {
     const int64_t images = std::min(images_, p_.n - n0);
     bool ok = true;
     if (!in_place_ && !own_panel_) {
-      ok = runner(plane_tasks<T>(p_, images, threads_),
-                  [&](int64_t i, int32_t) { plane_task(simd_, p_, grid_, x, n0, threads_, i, planes); });
+      ok = runner(kit::plane_tasks<T>(p_, images, threads_),
+                  [&](int64_t i, int32_t) { kit::plane_task(moves_, p_, grid_, x, n0, threads_, i, planes); });
     }
     ok = ok && runner(images * p_.groups * tiles_ * unit_groups_,
                       [&](int64_t i, int32_t w) { task(m, planes, bias, n0, i, workers + w * worker_elements_); });
@@ -65,7 +65,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
   const int64_t g = index / unit_groups_ / tiles_ % p_.groups, n = index / unit_groups_ / tiles_ / p_.groups;
   const int64_t units = static_cast<int64_t>(units_.size());
   const int64_t unit0 = units * share / unit_groups_, unit1 = units * (share + 1) / unit_groups_;
-  const int64_t lanes = simd_.lanes;
+  const int64_t lanes = moves_.lanes;
   T* panel =
       scratch;  // [ci][group of strips] where x is read in place, [ci][places of the tile] where it is padded here
   T* rows = scratch + panel_elements_;
@@ -79,7 +79,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
     const auto [first, last] = places_of(tile * groups_per_tile_, group_end);
     place = first;
     const char* image = static_cast<const char*>(m.x) + (n0 + n) * p_.x.n * static_cast<int64_t>(size_of(p_.dtype));
-    plane_part(simd_, p_, grid_, image, g * p_.ci, (g + 1) * p_.ci, first, last, panel_pitch_, panel);
+    kit::plane_part(moves_, p_, grid_, image, g * p_.ci, (g + 1) * p_.ci, first, last, panel_pitch_, panel);
   }
   for (int64_t k = tile * groups_per_tile_; k < group_end; ++k) {
     const int64_t slab = k / slab_groups_, own = k % slab_groups_;
@@ -96,10 +96,10 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
       x_ci = p_.x.c;
       if (count < width || pack_panel_) {
         if (p_.x.c == 1 && p_.x.axis[2] != 1 && bytes == static_cast<int64_t>(sizeof(T))) {
-          simd_.transpose(from, p_.x.axis[2], count, p_.ci, panel, panel_pitch_);
+          moves_.transpose(from, p_.x.axis[2], count, p_.ci, panel, panel_pitch_);
         } else {
           for (int64_t c = 0; c < p_.ci; ++c) {
-            simd_.load(source + c * p_.x.c * bytes, p_.x.axis[2], p_.dtype, count, panel + c * panel_pitch_);
+            moves_.load(source + c * p_.x.c * bytes, p_.x.axis[2], p_.dtype, count, panel + c * panel_pitch_);
           }
         }
         if (k + 1 < group_end && p_.x.axis[2] == 1 && bytes == static_cast<int64_t>(sizeof(T))) {
@@ -130,12 +130,12 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
       finish(m, n0 + n, g, unit, pieces, found, width, rows + kMaxLanes, stage, parts);
     }
   }
-  if (store_.stream()) simd_.fence();
+  if (store_.stream()) moves_.fence();
 }
 
 template <class T>
 int64_t PositionsKernel<T>::start_of(int64_t k) const {
-  return slab_vectors_ * (slab_strips_ * k / slab_groups_) / slab_strips_ * simd_.lanes;
+  return slab_vectors_ * (slab_strips_ * k / slab_groups_) / slab_strips_ * moves_.lanes;
 }
 
 template <class T>
@@ -170,7 +170,7 @@ template <class T>
 void PositionsKernel<T>::multiply(const CallMemory& m, const T* x, int64_t x_ci, const T* ahead, int64_t ahead_ci,
                                   const T* bias, int64_t g, int64_t slab, const Unit& u, int vectors, T* rows) const {
   const T* packed = static_cast<const T*>(m.packed) + g * group_weights_;
-  const int64_t lanes = simd_.lanes;
+  const int64_t lanes = moves_.lanes;
   PositionsArgs<T> a;
   a.x_ci = x_ci;
   a.ci = p_.ci;
@@ -192,14 +192,14 @@ void PositionsKernel<T>::multiply(const CallMemory& m, const T* x, int64_t x_ci,
     a.row_c = row_c_.data() + block.row;
     const bool fetch = ahead != nullptr && b == u.block0;
     a.x_ahead_ci = ahead_ci;
-    const int most = std::min(kMaxVectors, simd_.accumulators / block.rows);
+    const int most = std::min(kMostPositionVectors, moves_.accumulators / block.rows);
     const int pieces = (vectors + most - 1) / most;
     for (int i = 0; i < pieces; ++i) {
       const int v0 = vectors * i / pieces, v1 = vectors * (i + 1) / pieces;
       a.x = x + v0 * lanes;
       a.x_ahead = fetch ? ahead + v0 * lanes : nullptr;
       a.out = rows + v0 * lanes;
-      simd_.positions[block.rows - 1][v1 - v0 - 1](a);
+      routines_.block[block.rows - 1][v1 - v0 - 1](a);
     }
   }
 }
@@ -207,7 +207,7 @@ void PositionsKernel<T>::multiply(const CallMemory& m, const T* x, int64_t x_ci,
 template <class T>
 void PositionsKernel<T>::activate(const Unit& u, int64_t count, T* rows) const {
   const int64_t unit_rows = u.channels * (u.d1 - u.d0) * (u.h1 - u.h0) * static_cast<int64_t>(axes_[2].phases.size());
-  for (int64_t r = 0; r < unit_rows; ++r) simd_.activate(p_.act, rows + r * width_, count + kMaxLanes);
+  for (int64_t r = 0; r < unit_rows; ++r) moves_.activate(p_.act, rows + r * width_, count + kMaxLanes);
 }
 
 // Channel by channel in the order of y, so that rows which follow each other there are stored as one run; short rows

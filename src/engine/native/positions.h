@@ -11,8 +11,8 @@
 #include <memory>
 #include <vector>
 
-#include "src/engine/native/pad.h"
-#include "src/engine/native/store.h"
+#include "src/engine/native/kit.h"
+#include "src/engine/native/positions_routines.h"
 #include "src/plan/engine.h"
 
 namespace ctconv::native {
@@ -21,7 +21,7 @@ template <class T>
 class PositionsKernel final : public Kernel {
  public:
   // Null where the form cannot serve the problem within the limit.
-  static std::unique_ptr<PositionsKernel> plan(const Problem& p, const PlanContext& context, const Simd<T>& simd);
+  static std::unique_ptr<PositionsKernel> plan(const Problem& p, const PlanContext& context, const Moves<T>& moves);
 
   std::string form() const override;
   double estimated_seconds() const override { return seconds_; }
@@ -75,7 +75,8 @@ class PositionsKernel final : public Kernel {
                     RowPart* parts) const;
 
   Problem p_;
-  Simd<T> simd_;
+  Moves<T> moves_;
+  PositionsRoutines<T> routines_;
   std::array<AxisPhases, 3> axes_;
   PlaneGrid grid_;
   RowStore<T> store_;

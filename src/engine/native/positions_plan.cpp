@@ -8,7 +8,6 @@
 #include "src/base/checked.h"
 #include "src/engine/native/costs.h"
 #include "src/engine/native/limits.h"
-#include "src/engine/native/pack.h"
 #include "src/engine/native/positions.h"
 
 namespace ctconv::native {
@@ -36,22 +35,23 @@ bool beyond(const Problem& p, const std::array<AxisPhases, 3>& axes) {
   if (phases > kMostRows / p.co) return true;
   const int64_t rows = phases * p.co, units = rows / static_cast<int64_t>(axes[2].phases.size());
   return static_cast<double>(units) * static_cast<double>(lists) > kMostSteps ||
-         most_stretches(axes[0]) > kMostStretches;
+         kit::most_stretches(axes[0]) > kMostStretches;
 }
 
 }  // namespace
 
 template <class T>
 std::unique_ptr<PositionsKernel<T>> PositionsKernel<T>::plan(const Problem& p, const PlanContext& context,
-                                                             const Simd<T>& simd) {
+                                                             const Moves<T>& moves) {
   auto k = std::make_unique<PositionsKernel>();
   k->p_ = p;
-  k->simd_ = simd;
+  k->moves_ = moves;
+  k->routines_ = positions_routines<T>();
   k->threads_ = std::max(1, context.threads);
-  for (size_t a = 0; a < 3; ++a) k->axes_[a] = phases_of(p.axis[a]);
+  for (size_t a = 0; a < 3; ++a) k->axes_[a] = kit::phases_of(p.axis[a]);
   if (beyond(p, k->axes_)) return nullptr;
-  const int64_t lanes = simd.lanes;
-  k->grid_ = plane_grid(k->axes_, kMaxVectors * lanes, lanes);
+  const int64_t lanes = moves.lanes;
+  k->grid_ = kit::plane_grid(k->axes_, kMostPositionVectors * lanes, lanes);
   k->in_place_ = in_place(p, k->axes_);
   k->channels_inner_ = p.groups == 1 && p.co > 1 && p.co <= kMostInner && p.y.c == 1 && p.y.axis[2] == p.co;
   const bool stream = static_cast<double>(p.out_elements()) * size_of(p.dtype) > kStreamBytes;
@@ -60,7 +60,7 @@ std::unique_ptr<PositionsKernel<T>> PositionsKernel<T>::plan(const Problem& p, c
   k->make_units(stream);
   const int64_t row = k->width_ * k->axes_[2].s * (k->channels_inner_ ? p.co : 1);
   const int64_t room = !k->axes_[2].complete() ? 0 : stream ? std::max(row, kStreamedRun) : row;
-  k->store_.prepare(k->simd_, k->axes_[2], p.dtype, p.y.axis[2], k->channels_inner_ ? p.co : 1, stream, room);
+  k->store_.prepare(k->moves_, k->axes_[2], p.dtype, p.y.axis[2], k->channels_inner_ ? p.co : 1, stream, room);
   const int64_t cut = static_cast<int64_t>(kAlignment / sizeof(T));
   k->row_elements_ = k->max_rows_ * k->width_ + cut;
   k->stage_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(RowStore<T>::stage_elements(room)), 16));
@@ -108,8 +108,8 @@ template <class T>
 void PositionsKernel<T>::make_units(bool stream) {
   const int64_t ds = static_cast<int64_t>(axes_[0].phases.size()), hs = static_cast<int64_t>(axes_[1].phases.size());
   const int64_t ws = static_cast<int64_t>(axes_[2].phases.size());
-  const int64_t width = kMaxVectors * simd_.lanes;
-  const int64_t best_rows = simd_.accumulators >= 24 ? 8 : 6;  // the tallest block that still gets three (two) vectors
+  const int64_t width = kMostPositionVectors * moves_.lanes;
+  const int64_t best_rows = moves_.accumulators >= 24 ? 8 : 6;  // the tallest block that still gets three (two) vectors
 
   // All phases in one unit while its rows stay in the first-level cache; else one (d, h) phase at a time.
   const bool whole =
@@ -189,8 +189,8 @@ void PositionsKernel<T>::make_units(bool stream) {
   group_strips_ = std::min(group_strips_, slab_strips_);
   slab_groups_ = ceil_div(slab_strips_, group_strips_);
   groups_ = slabs_ * slab_groups_;
-  width_ = std::min(group_strips_ * width, slab_vectors_ * simd_.lanes) + kMaxLanes;
-  for (size_t r = 0; r < rows_.size(); ++r) {  // later phases one place earlier, see store.h
+  width_ = std::min(group_strips_ * width, slab_vectors_ * moves_.lanes) + kMaxLanes;
+  for (size_t r = 0; r < rows_.size(); ++r) {  // later phases one place earlier, see row_store.h
     rows_[r] = static_cast<int32_t>(rows_[r] * width_ - (row_of_[r].w >= axes_[2].wrap ? 1 : 0));
   }
 }
@@ -198,14 +198,14 @@ void PositionsKernel<T>::make_units(bool stream) {
 // One slab per row of d saves the taps and positions that only touch padding, where the rows are long enough.
 template <class T>
 void PositionsKernel<T>::make_slabs() {
-  const int64_t lanes = simd_.lanes;
+  const int64_t lanes = moves_.lanes;
   slab_positions_ = grid_.positions;
   if (!in_place_ && axes_[0].un > 1) {
     const int64_t rows = (axes_[1].un - 1) * grid_.stride[1] + axes_[2].un;
     double real = 0, all = 0;
     for (const Phase& p : axes_[0].phases) {
       all += static_cast<double>(p.taps * axes_[0].un);
-      for (const Stretch& s : stretches_of(axes_[0], p, axes_[0].u0, axes_[0].u0 + axes_[0].un)) {
+      for (const Stretch& s : kit::stretches_of(axes_[0], p, axes_[0].u0, axes_[0].u0 + axes_[0].un)) {
         real += static_cast<double>((s.u_end - s.u_begin) * (s.j_end - s.j_begin));
       }
     }
@@ -219,7 +219,7 @@ void PositionsKernel<T>::make_slabs() {
     }
   }
   slab_vectors_ = ceil_div(slab_positions_, lanes);
-  slab_strips_ = ceil_div(slab_vectors_, kMaxVectors);
+  slab_strips_ = ceil_div(slab_vectors_, kMostPositionVectors);
 }
 
 template <class T>
@@ -230,7 +230,7 @@ size_t PositionsKernel<T>::packed_bytes() const {
 template <class T>
 std::string PositionsKernel<T>::packing() const {
   std::string key =
-      "native.positions/" + std::to_string(simd_.lanes) + "/" + name_of(p_.dtype) + (channels_inner_ ? "/inner" : "");
+      "native.positions/" + std::to_string(moves_.lanes) + "/" + name_of(p_.dtype) + (channels_inner_ ? "/inner" : "");
   key += "/" + std::to_string(units_.size()) + "x" + std::to_string(units_[0].channels) + "/" +
          std::to_string(blocks_.size());
   for (const AxisPhases& a : axes_) {
@@ -249,7 +249,7 @@ Result<bool> PositionsKernel<T>::pack(const void* w, void* packed, const Runner&
   const bool ok = runner(p_.groups * blocks, [&](int64_t index, int32_t) {
     const int64_t g = index / blocks;
     const Block& b = blocks_[static_cast<size_t>(index % blocks)];
-    int64_t row[kMaxRows];
+    int64_t row[kMostPositionRows];
     for (int32_t m = 0; m < b.rows; ++m) {
       const RowOf& r = row_of_[static_cast<size_t>(b.row + m)];
       row[m] = g * p_.w.g + r.c * p_.w.co + axes_[0].phases[static_cast<size_t>(r.d)].t0 * p_.w.tap[0] +
@@ -257,8 +257,9 @@ Result<bool> PositionsKernel<T>::pack(const void* w, void* packed, const Runner&
                axes_[2].phases[static_cast<size_t>(r.w)].t0 * p_.w.tap[2];
     }
     const TapList& list = lists_[static_cast<size_t>(b.list)];
-    const RowPack rows{0, p_.ci, 0, row, b.rows, b.rows, list.w_tap.data(), static_cast<int64_t>(list.w_tap.size())};
-    if (!pack_rows<T>(p_, w, rows, out + g * group_weights_ + b.weight)) {
+    const kit::RowPack rows{
+        0, p_.ci, 0, row, b.rows, b.rows, list.w_tap.data(), static_cast<int64_t>(list.w_tap.size())};
+    if (!kit::pack_rows<T>(p_, w, rows, out + g * group_weights_ + b.weight)) {
       finite.store(false, std::memory_order_relaxed);
     }
   });

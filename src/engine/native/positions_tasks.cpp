@@ -47,11 +47,11 @@ void PositionsKernel<T>::make_tasks(const PlanContext& context) {
 template <class T>
 void PositionsKernel<T>::make_panels(double cycles, size_t limit) {
   if (in_place_) {
-    panel_pitch_ = ((width_ - kMaxLanes) / simd_.lanes | 1) * simd_.lanes;  // odd: see plane_grid
+    panel_pitch_ = ((width_ - kMaxLanes) / moves_.lanes | 1) * moves_.lanes;  // odd: see plane_grid
     panel_elements_ = p_.ci * panel_pitch_;
     return;
   }
-  const double once = static_cast<double>(p_.ci * grid_.plane) / simd_.lanes * kPlaneCycles;
+  const double once = static_cast<double>(p_.ci * grid_.plane) / moves_.lanes * kPlaneCycles;
   const double bearable = std::max(kBearableCopies, 1 + kBearableShare * cycles / once);
   const double negligible = std::max(kNegligibleCopies, 1 + kNegligibleShare * cycles / once);
   const double outer = static_cast<double>(p_.n * p_.groups), plane = static_cast<double>(grid_.plane);
@@ -77,7 +77,7 @@ void PositionsKernel<T>::make_panels(double cycles, size_t limit) {
     const auto even = [&] { return tasks() >= kEvenTasks * threads_ || busy(tasks(), per, shares) >= kEvenTiles; };
     while (shares < std::min<int64_t>(units, threads_) && !even()) ++shares;
     const double copies = static_cast<double>(all * shares) / plane;
-    const int64_t pitch = (ceil_div(most, static_cast<int64_t>(simd_.lanes)) | 1) * simd_.lanes;
+    const int64_t pitch = (ceil_div(most, static_cast<int64_t>(moves_.lanes)) | 1) * moves_.lanes;
     const int64_t bytes = p_.ci * pitch * static_cast<int64_t>(sizeof(T));
     const auto all_panels = static_cast<size_t>(bytes) * static_cast<size_t>(threads_);
     const bool fits = bytes <= kOwnPanelBytes && all_panels <= limit / 2;
@@ -98,12 +98,13 @@ void PositionsKernel<T>::make_panels(double cycles, size_t limit) {
 
 template <class T>
 void PositionsKernel<T>::estimate(const PlanContext&) {
-  const double lanes = simd_.lanes;
+  const double lanes = moves_.lanes;
   double cycles = 0;  // of one vector of positions, all rows
   for (const Block& b : blocks_) {
-    const int most = std::min(kMaxVectors, simd_.accumulators / b.rows);
-    const double v = static_cast<double>(ceil_div(std::min<int64_t>(kMaxVectors, slab_vectors_),
-                                                  ceil_div(std::min<int64_t>(kMaxVectors, slab_vectors_), most)));
+    const int most = std::min(kMostPositionVectors, moves_.accumulators / b.rows);
+    const double v =
+        static_cast<double>(ceil_div(std::min<int64_t>(kMostPositionVectors, slab_vectors_),
+                                     ceil_div(std::min<int64_t>(kMostPositionVectors, slab_vectors_), most)));
     const double k =
         static_cast<double>(p_.ci * static_cast<int64_t>(lists_[static_cast<size_t>(b.list)].x_tap.size()));
     const double step = std::max(b.rows * v, 2 * v + b.rows);

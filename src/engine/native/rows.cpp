@@ -9,25 +9,26 @@
 
 #include "src/base/checked.h"
 #include "src/engine/native/costs.h"
-#include "src/engine/native/pack.h"
 
 namespace ctconv::native {
 
 template <class T>
-std::unique_ptr<RowsKernel<T>> RowsKernel<T>::plan(const Problem& p, const PlanContext& context, const Simd<T>& simd) {
+std::unique_ptr<RowsKernel<T>> RowsKernel<T>::plan(const Problem& p, const PlanContext& context,
+                                                   const Moves<T>& moves) {
   if (p.ci != 1 || p.co != 1 || p.y.axis[2] != 1 || size_of(p.dtype) != sizeof(T)) return nullptr;
   const int32_t threads = std::max(1, context.threads);
   auto k = std::make_unique<RowsKernel>();
   k->p_ = p;
   k->one_ = p;
   k->one_.n = k->one_.groups = 1;
-  k->simd_ = simd;
+  k->moves_ = moves;
+  k->routines_ = rows_routines<T>();
   k->threads_ = threads;
   k->places_ = std::min<int64_t>(threads, p.n * p.groups);
-  for (size_t a = 0; a < 3; ++a) k->axes_[a] = phases_of(p.axis[a]);
+  for (size_t a = 0; a < 3; ++a) k->axes_[a] = kit::phases_of(p.axis[a]);
   const AxisPhases& w = k->axes_[2];
-  if (!w.complete() || w.s > kMaxRowPhases || simd.rows[w.s] == nullptr) return nullptr;
-  k->grid_ = plane_grid(k->axes_, 4 * simd.lanes + 16, simd.lanes);
+  if (!w.complete() || w.s > kMostRowPhases || k->routines_.row[w.s] == nullptr) return nullptr;
+  k->grid_ = kit::plane_grid(k->axes_, 4 * moves.lanes + 16, moves.lanes);
 
   double taps = 0;
   for (const Phase& d : k->axes_[0].phases) {
@@ -60,9 +61,9 @@ std::unique_ptr<RowsKernel<T>> RowsKernel<T>::plan(const Problem& p, const PlanC
   k->worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(k->grid_.plane + k->room_ + 32), 16));
 
   const double outputs = static_cast<double>(p.out_elements()), phases = static_cast<double>(k->combos_.size()) * w.s;
-  double cycles = outputs / simd.lanes * (taps / phases * kRowTapCycles + kRowStoreCycles);
+  double cycles = outputs / moves.lanes * (taps / phases * kRowTapCycles + kRowStoreCycles);
   cycles += outputs / static_cast<double>(p.axis[2].o) * kRowCycles;
-  cycles += static_cast<double>(p.n * p.groups * k->grid_.plane) / simd.lanes * kPlaneCycles;
+  cycles += static_cast<double>(p.n * p.groups * k->grid_.plane) / moves.lanes * kPlaneCycles;
   // Whole channels are handed out: the slowest thread has so many of them.
   const double share = static_cast<double>(ceil_div(p.n * p.groups, threads)) / static_cast<double>(p.n * p.groups);
   k->seconds_ = overlapped(cycles * share / kHertz, moved_bytes(p) / kBytesPerSecond) + kCallSeconds;
@@ -71,7 +72,7 @@ std::unique_ptr<RowsKernel<T>> RowsKernel<T>::plan(const Problem& p, const PlanC
 
 template <class T>
 std::string RowsKernel<T>::form() const {
-  return std::string("rows of y, ") + simd_.name + ", a padded plane per worker, " + std::to_string(combos_.size()) +
+  return std::string("rows of y, ") + moves_.name + ", a padded plane per worker, " + std::to_string(combos_.size()) +
          " x " + std::to_string(axes_[2].s) + " phases" + (streams() ? ", streaming stores" : "");
 }
 
@@ -97,7 +98,7 @@ template <class T>
 void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const {
   const int64_t n = index / p_.groups, g = index % p_.groups, bytes = static_cast<int64_t>(sizeof(T));
   const char* x = static_cast<const char*>(m.x) + (n * p_.x.n + g * p_.x.c) * bytes;
-  plane_part(simd_, one_, grid_, x, 0, 1, 0, grid_.plane, grid_.plane, plane);
+  kit::plane_part(moves_, one_, grid_, x, 0, 1, 0, grid_.plane, grid_.plane, plane);
 
   const AxisPhases &D = axes_[0], &H = axes_[1], &W = axes_[2];
   T* y = static_cast<T*>(m.y) + n * p_.y.n + g * p_.y.c;
@@ -105,7 +106,7 @@ void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const 
   T* staged_at = nullptr;  // where the stage's values belong
   int64_t filled = 0;
   const auto flush = [&] {
-    if (filled != 0) simd_.store(stage, filled, p_.dtype, staged_at, 1, streams());
+    if (filled != 0) moves_.store(stage, filled, p_.dtype, staged_at, 1, streams());
     filled = 0;
   };
   RowsArgs<T> a;
@@ -131,12 +132,12 @@ void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const 
         a.y = stage + filled;
         filled += a.values;
       }
-      simd_.rows[W.s](a);
-      if (p_.act.kind != Epilogue::kNone) simd_.activate(p_.act, a.y, a.values);
+      routines_.row[W.s](a);
+      if (p_.act.kind != Epilogue::kNone) moves_.activate(p_.act, a.y, a.values);
     }
   }
   flush();
-  if (streams()) simd_.fence();
+  if (streams()) moves_.fence();
 }
 
 template <class T>
@@ -160,8 +161,8 @@ Result<bool> RowsKernel<T>::pack(const void* w, void* packed, const Runner& runn
     const int64_t row = g * p_.w.g;
     bool fine = true;
     for (const Combo& c : combos_) {
-      const RowPack rows{0, 1, 0, &row, 1, 1, c.w_tap.data(), static_cast<int64_t>(c.w_tap.size())};
-      fine &= pack_rows<T>(p_, w, rows, static_cast<T*>(packed) + g * weights_ + c.weight);
+      const kit::RowPack rows{0, 1, 0, &row, 1, 1, c.w_tap.data(), static_cast<int64_t>(c.w_tap.size())};
+      fine &= kit::pack_rows<T>(p_, w, rows, static_cast<T*>(packed) + g * weights_ + c.weight);
     }
     if (!fine) finite.store(false, std::memory_order_relaxed);
   });

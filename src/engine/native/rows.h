@@ -10,7 +10,8 @@
 #include <memory>
 #include <vector>
 
-#include "src/engine/native/pad.h"
+#include "src/engine/native/kit.h"
+#include "src/engine/native/rows_routines.h"
 #include "src/plan/engine.h"
 
 namespace ctconv::native {
@@ -18,7 +19,7 @@ namespace ctconv::native {
 template <class T>
 class RowsKernel final : public Kernel {
  public:
-  static std::unique_ptr<RowsKernel> plan(const Problem& p, const PlanContext& context, const Simd<T>& simd);
+  static std::unique_ptr<RowsKernel> plan(const Problem& p, const PlanContext& context, const Moves<T>& moves);
 
   std::string form() const override;
   double estimated_seconds() const override { return seconds_; }
@@ -38,7 +39,8 @@ class RowsKernel final : public Kernel {
   void channel(const CallMemory& m, int64_t index, T* plane) const;
 
   Problem p_, one_;  // one_: a single channel of it
-  Simd<T> simd_;
+  Moves<T> moves_;
+  RowsRoutines<T> routines_;
   std::array<AxisPhases, 3> axes_;
   PlaneGrid grid_;
   std::vector<Combo> combos_;

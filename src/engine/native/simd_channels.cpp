@@ -3,15 +3,16 @@
 //   in:  ChannelsArgs;   out: M*V vectors of sums, kept between slabs of input channels as they are (first, last)
 //   Per (channel, tap): V loads of packed weights, M broadcast inputs, M*V fused multiply-adds. Positions are any M
 //   addresses.
-#include "src/engine/native/targets.h"
+#include "src/kit/targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/engine/native/simd_channels.cpp"
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "src/engine/native/simd_branches.h"
-#include "src/engine/native/simd_tables.h"
+#include "src/engine/native/channels_routines.h"
+#include "src/kit/simd_branches.h"
+#include "src/kit/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ctconv::native {
@@ -85,7 +86,7 @@ void Channels(const ChannelsArgs<T>& a) {
       for (int m = 0; m < M; ++m) acc[m][v] = hn::Add(acc[m][v], b);
     }
     if (a.act != nullptr) {
-      WithBranch<T>(*a.act, [&](auto f) HWY_ATTR {
+      kit::HWY_NAMESPACE::WithBranch<T>(*a.act, [&](auto f) HWY_ATTR {
 #pragma GCC unroll 12
         for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
@@ -123,19 +124,19 @@ void Channels(const ChannelsArgs<T>& a) {
 }
 
 template <class T, int M, int V>
-void FillOne(Simd<T>& s) {
+void FillOne(ChannelsRoutines<T>& s) {
   constexpr bool kFits = CTCONV_ACCUMULATORS == 24 ? M * V <= 24 : M * V + V + 1 <= 16;
-  if constexpr (kFits) s.channels[M - 1][V - 1] = &Channels<T, M, V>;
+  if constexpr (kFits) s.block[M - 1][V - 1] = &Channels<T, M, V>;
 }
 template <class T, int M>
-void FillRow(Simd<T>& s) {
+void FillRow(ChannelsRoutines<T>& s) {
   FillOne<T, M, 1>(s);
   FillOne<T, M, 2>(s);
   FillOne<T, M, 3>(s);
   FillOne<T, M, 4>(s);
 }
 template <class T>
-void Fill(Simd<T>& s) {
+void Fill(ChannelsRoutines<T>& s) {
   FillRow<T, 1>(s);
   FillRow<T, 2>(s);
   FillRow<T, 3>(s);
@@ -151,11 +152,11 @@ void Fill(Simd<T>& s) {
 }
 #else
 template <class T>
-void Fill(Simd<T>&) {}
+void Fill(ChannelsRoutines<T>&) {}
 #endif
 
-void FillF32(Simd<float>& s) { Fill(s); }
-void FillF64(Simd<double>& s) { Fill(s); }
+void FillF32(ChannelsRoutines<float>& s) { Fill(s); }
+void FillF64(ChannelsRoutines<double>& s) { Fill(s); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -164,6 +165,16 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ctconv::native {
-CTCONV_SIMD_FILLS(fill_channels)
+CTCONV_SIMD_FILLS(fill, ChannelsRoutines)
+
+template <class T>
+ChannelsRoutines<T> channels_routines() {
+  ChannelsRoutines<T> routines{};
+  fill(routines);
+  return routines;
+}
+template ChannelsRoutines<float> channels_routines<float>();
+template ChannelsRoutines<double> channels_routines<double>();
+
 }  // namespace ctconv::native
 #endif

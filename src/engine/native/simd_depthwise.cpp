@@ -2,13 +2,14 @@
 //
 //   in:  DepthwiseArgs;   out: count positions of N channels, finished sums with bias
 //   Eight positions share each load of a tap's weights.
-#include "src/engine/native/targets.h"
+#include "src/kit/targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/engine/native/simd_depthwise.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "src/engine/native/simd_tables.h"
+#include "src/engine/native/depthwise_routines.h"
+#include "src/kit/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ctconv::native {
@@ -74,11 +75,11 @@ void Depthwise(const DepthwiseArgs<T>& a) {
   if (a.count >= 2) return Blocks<T, 2>(a);
   Blocks<T, 1>(a);
 }
-void FillF32(Simd<float>& s) { s.depthwise = &Depthwise<float>; }
-void FillF64(Simd<double>& s) { s.depthwise = &Depthwise<double>; }
+void FillF32(DepthwiseRoutines<float>& s) { s.positions = &Depthwise<float>; }
+void FillF64(DepthwiseRoutines<double>& s) { s.positions = &Depthwise<double>; }
 #else
-void FillF32(Simd<float>&) {}
-void FillF64(Simd<double>&) {}
+void FillF32(DepthwiseRoutines<float>&) {}
+void FillF64(DepthwiseRoutines<double>&) {}
 #endif
 
 }  // namespace
@@ -88,6 +89,16 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ctconv::native {
-CTCONV_SIMD_FILLS(fill_depthwise)
+CTCONV_SIMD_FILLS(fill, DepthwiseRoutines)
+
+template <class T>
+DepthwiseRoutines<T> depthwise_routines() {
+  DepthwiseRoutines<T> routines{};
+  fill(routines);
+  return routines;
+}
+template DepthwiseRoutines<float> depthwise_routines<float>();
+template DepthwiseRoutines<double> depthwise_routines<double>();
+
 }  // namespace ctconv::native
 #endif

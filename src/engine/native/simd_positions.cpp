@@ -2,14 +2,15 @@
 //
 //   in:  PositionsArgs;   out: M*V vectors of finished sums with bias;   refuses: M*V above the registers (null entry)
 //   Per (channel, tap): V loads of positions, M broadcast weights, M*V fused multiply-adds.
-#include "src/engine/native/targets.h"
+#include "src/kit/targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/engine/native/simd_positions.cpp"
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "src/engine/native/simd_tables.h"
+#include "src/engine/native/positions_routines.h"
+#include "src/kit/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ctconv::native {
@@ -66,11 +67,11 @@ void Positions(const PositionsArgs<T>& a) {
 }
 
 template <class T, int M, int V>
-void FillOne(Simd<T>& s) {
-  if constexpr (M * V <= CTCONV_ACCUMULATORS && M <= kMaxRows) s.positions[M - 1][V - 1] = &Positions<T, M, V>;
+void FillOne(PositionsRoutines<T>& s) {
+  if constexpr (M * V <= CTCONV_ACCUMULATORS) s.block[M - 1][V - 1] = &Positions<T, M, V>;
 }
 template <class T, int M>
-void FillRow(Simd<T>& s) {
+void FillRow(PositionsRoutines<T>& s) {
   FillOne<T, M, 1>(s);
   FillOne<T, M, 2>(s);
   FillOne<T, M, 3>(s);
@@ -79,7 +80,7 @@ void FillRow(Simd<T>& s) {
   FillOne<T, M, 6>(s);
 }
 template <class T>
-void Fill(Simd<T>& s) {
+void Fill(PositionsRoutines<T>& s) {
   FillRow<T, 1>(s);
   FillRow<T, 2>(s);
   FillRow<T, 3>(s);
@@ -91,11 +92,11 @@ void Fill(Simd<T>& s) {
 }
 #else
 template <class T>
-void Fill(Simd<T>&) {}
+void Fill(PositionsRoutines<T>&) {}
 #endif
 
-void FillF32(Simd<float>& s) { Fill(s); }
-void FillF64(Simd<double>& s) { Fill(s); }
+void FillF32(PositionsRoutines<float>& s) { Fill(s); }
+void FillF64(PositionsRoutines<double>& s) { Fill(s); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -104,6 +105,16 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ctconv::native {
-CTCONV_SIMD_FILLS(fill_positions)
+CTCONV_SIMD_FILLS(fill, PositionsRoutines)
+
+template <class T>
+PositionsRoutines<T> positions_routines() {
+  PositionsRoutines<T> routines{};
+  fill(routines);
+  return routines;
+}
+template PositionsRoutines<float> positions_routines<float>();
+template PositionsRoutines<double> positions_routines<double>();
+
 }  // namespace ctconv::native
 #endif

@@ -3,7 +3,7 @@
 //   in:  RowsArgs;   out: one row of y, every value written once;   refuses: S without an interleaving store (null
 //        entry)
 //   Per tap: V loads of positions, one broadcast weight, V fused multiply-adds.
-#include "src/engine/native/targets.h"
+#include "src/kit/targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/engine/native/simd_rows.cpp"
@@ -11,7 +11,8 @@
 
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "src/engine/native/simd_tables.h"
+#include "src/engine/native/rows_routines.h"
+#include "src/kit/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ctconv::native {
@@ -82,20 +83,20 @@ void Rows(const RowsArgs<T>& a) {
 }
 
 template <class T>
-void Fill(Simd<T>& s) {
-  s.rows[1] = &Rows<T, 1>;
-  s.rows[2] = &Rows<T, 2>;
-  s.rows[3] = &Rows<T, 3>;
-  s.rows[4] = &Rows<T, 4>;
-  s.rows[8] = &Rows<T, 8>;
+void Fill(RowsRoutines<T>& s) {
+  s.row[1] = &Rows<T, 1>;
+  s.row[2] = &Rows<T, 2>;
+  s.row[3] = &Rows<T, 3>;
+  s.row[4] = &Rows<T, 4>;
+  s.row[8] = &Rows<T, 8>;
 }
 #else
 template <class T>
-void Fill(Simd<T>&) {}
+void Fill(RowsRoutines<T>&) {}
 #endif
 
-void FillF32(Simd<float>& s) { Fill(s); }
-void FillF64(Simd<double>& s) { Fill(s); }
+void FillF32(RowsRoutines<float>& s) { Fill(s); }
+void FillF64(RowsRoutines<double>& s) { Fill(s); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -104,6 +105,16 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ctconv::native {
-CTCONV_SIMD_FILLS(fill_rows)
+CTCONV_SIMD_FILLS(fill, RowsRoutines)
+
+template <class T>
+RowsRoutines<T> rows_routines() {
+  RowsRoutines<T> routines{};
+  fill(routines);
+  return routines;
+}
+template RowsRoutines<float> rows_routines<float>();
+template RowsRoutines<double> rows_routines<double>();
+
 }  // namespace ctconv::native
 #endif

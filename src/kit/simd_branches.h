@@ -13,7 +13,7 @@
 #include "src/problem/problem.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ctconv::native {
+namespace ctconv::kit {
 namespace HWY_NAMESPACE {
 
 // Calls use(f), f(d, x) the activation; false, nothing called, for the kinds that need more.
@@ -41,7 +41,7 @@ HWY_INLINE bool WithBranch(const Epilogue& act, Use use) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ctconv::native
+}  // namespace ctconv::kit
 HWY_AFTER_NAMESPACE();
 
 #endif

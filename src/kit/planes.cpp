@@ -1,15 +1,15 @@
-// The copy of the input; see pad.h.
+// The copy of the input; see planes.h.
 //
 //   in:  x with any strides
 //   out: padded planes, or channel-innermost rows
-#include "src/engine/native/pad.h"
+#include "src/kit/planes.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "src/base/checked.h"
 
-namespace ctconv::native {
+namespace ctconv::kit {
 
 PlaneGrid plane_grid(const std::array<AxisPhases, 3>& axes, int64_t slack, int64_t lanes) {
   PlaneGrid g;
@@ -106,7 +106,7 @@ int64_t plane_tasks(const Problem& p, int64_t images, int32_t threads) {
 }
 
 template <class T>
-void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const char* x, int64_t n0, int32_t threads,
+void plane_task(const Moves<T>& moves, const Problem& p, const PlaneGrid& g, const char* x, int64_t n0, int32_t threads,
                 int64_t task, T* out) {
   const bool inner = channels_innermost(p);
   const Cut cut = cut_of(p, threads);
@@ -116,12 +116,12 @@ void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const
   const int64_t first = inner ? 0 : outer % p.groups * p.ci, block = task % cut.blocks * cut.channels;
   const int64_t c0 = first + block, c1 = inner ? channels : first + std::min(block + cut.channels, p.ci);
   const int64_t from = g.plane * chunk / cut.chunks, to = g.plane * (chunk + 1) / cut.chunks;
-  plane_part(simd, p, g, x + (n0 + n) * p.x.n * static_cast<int64_t>(size_of(p.dtype)), c0, c1, from, to, g.plane,
+  plane_part(moves, p, g, x + (n0 + n) * p.x.n * static_cast<int64_t>(size_of(p.dtype)), c0, c1, from, to, g.plane,
              out + (n * channels + c0) * g.plane + from);
 }
 
 template <class T>
-void plane_part(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const char* x, int64_t c0, int64_t c1,
+void plane_part(const Moves<T>& moves, const Problem& p, const PlaneGrid& g, const char* x, int64_t c0, int64_t c1,
                 int64_t from, int64_t to, int64_t pitch, T* out) {
   const int64_t width = g.axis[2].count, bytes = static_cast<int64_t>(size_of(p.dtype));
   const bool same = bytes == static_cast<int64_t>(sizeof(T));
@@ -144,19 +144,20 @@ void plane_part(const Simd<T>& simd, const Problem& p, const PlaneGrid& g, const
         cursor = end;
       }
       for (int64_t k = 0; transposed && k < found; ++k) {
-        simd.transpose(reinterpret_cast<const T*>(x) + c0 + parts[k].from, p.x.axis[2], parts[k].count, c1 - c0,
-                       out + parts[k].to, pitch);
+        moves.transpose(reinterpret_cast<const T*>(x) + c0 + parts[k].from, p.x.axis[2], parts[k].count, c1 - c0,
+                        out + parts[k].to, pitch);
       }
       for (int64_t c = c0; c < c1; ++c) {
         T* plane = out + (c - c0) * pitch;
         if (same && p.x.axis[2] == 1) {
-          simd.copy(reinterpret_cast<const T*>(x) + c * p.x.c, parts, found, plane);
+          moves.copy(reinterpret_cast<const T*>(x) + c * p.x.c, parts, found, plane);
           continue;
         }
         for (int64_t k = 0; k < found; ++k) {
           zero(plane + parts[k].to - parts[k].gap, plane + parts[k].to);
           if (transposed) continue;
-          simd.load(x + (c * p.x.c + parts[k].from) * bytes, p.x.axis[2], p.dtype, parts[k].count, plane + parts[k].to);
+          moves.load(x + (c * p.x.c + parts[k].from) * bytes, p.x.axis[2], p.dtype, parts[k].count,
+                     plane + parts[k].to);
         }
       }
     }
@@ -186,7 +187,7 @@ int64_t channel_tasks(const Problem& p, int64_t images) {
 }
 
 template <class T>
-void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t n0, int64_t task, int64_t pitch,
+void channel_task(const Moves<T>& moves, const Problem& p, const char* x, int64_t n0, int64_t task, int64_t pitch,
                   T* out) {
   const int64_t width = run_width(p), positions = p.axis[0].i * p.axis[1].i * p.axis[2].i;
   const int64_t blocks = ceil_div(width, kColumns), runs = positions / width;
@@ -201,17 +202,17 @@ void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t 
     T* dst = out + ((n * p.groups + g) * positions + first + from) * pitch;
     const char* s = src + g * p.ci * p.x.c * bytes;
     if (p.x.c == 1 && p.ci > 1) {
-      for (int64_t q = 0; q < count; ++q) simd.load(s + q * p.x.axis[2] * bytes, 1, p.dtype, p.ci, dst + q * pitch);
+      for (int64_t q = 0; q < count; ++q) moves.load(s + q * p.x.axis[2] * bytes, 1, p.dtype, p.ci, dst + q * pitch);
     } else if (p.x.axis[2] == 1 && bytes == static_cast<int64_t>(sizeof(T))) {
-      simd.transpose(reinterpret_cast<const T*>(s), p.x.c, p.ci, count, dst, pitch);
+      moves.transpose(reinterpret_cast<const T*>(s), p.x.c, p.ci, count, dst, pitch);
     } else {
       alignas(64) T wide[kChannels * kColumns];
       for (int64_t c = 0; c < p.ci; c += kChannels) {
         const int64_t some = std::min(kChannels, p.ci - c);
         for (int64_t k = 0; k < some; ++k) {
-          simd.load(s + (c + k) * p.x.c * bytes, p.x.axis[2], p.dtype, count, wide + k * kColumns);
+          moves.load(s + (c + k) * p.x.c * bytes, p.x.axis[2], p.dtype, count, wide + k * kColumns);
         }
-        simd.transpose(wide, kColumns, some, count, dst + c, pitch);
+        moves.transpose(wide, kColumns, some, count, dst + c, pitch);
       }
     }
   }
@@ -219,18 +220,18 @@ void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t 
 
 template int64_t plane_tasks<float>(const Problem&, int64_t, int32_t);
 template int64_t plane_tasks<double>(const Problem&, int64_t, int32_t);
-template void plane_task<float>(const Simd<float>&, const Problem&, const PlaneGrid&, const char*, int64_t, int32_t,
+template void plane_task<float>(const Moves<float>&, const Problem&, const PlaneGrid&, const char*, int64_t, int32_t,
                                 int64_t, float*);
-template void plane_task<double>(const Simd<double>&, const Problem&, const PlaneGrid&, const char*, int64_t, int32_t,
+template void plane_task<double>(const Moves<double>&, const Problem&, const PlaneGrid&, const char*, int64_t, int32_t,
                                  int64_t, double*);
-template void plane_part<float>(const Simd<float>&, const Problem&, const PlaneGrid&, const char*, int64_t, int64_t,
+template void plane_part<float>(const Moves<float>&, const Problem&, const PlaneGrid&, const char*, int64_t, int64_t,
                                 int64_t, int64_t, int64_t, float*);
-template void plane_part<double>(const Simd<double>&, const Problem&, const PlaneGrid&, const char*, int64_t, int64_t,
+template void plane_part<double>(const Moves<double>&, const Problem&, const PlaneGrid&, const char*, int64_t, int64_t,
                                  int64_t, int64_t, int64_t, double*);
 template int64_t channel_tasks<float>(const Problem&, int64_t);
 template int64_t channel_tasks<double>(const Problem&, int64_t);
-template void channel_task<float>(const Simd<float>&, const Problem&, const char*, int64_t, int64_t, int64_t, float*);
-template void channel_task<double>(const Simd<double>&, const Problem&, const char*, int64_t, int64_t, int64_t,
+template void channel_task<float>(const Moves<float>&, const Problem&, const char*, int64_t, int64_t, int64_t, float*);
+template void channel_task<double>(const Moves<double>&, const Problem&, const char*, int64_t, int64_t, int64_t,
                                    double*);
 
-}  // namespace ctconv::native
+}  // namespace ctconv::kit

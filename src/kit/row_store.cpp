@@ -1,19 +1,19 @@
-// The last step of a tile; see store.h.
+// The last step of a tile; see row_store.h.
 //
 //   in:  rows of sums
 //   out: rows of y
-#include "src/engine/native/store.h"
+#include "src/kit/row_store.h"
 
 #include <algorithm>
 
 #include "src/base/checked.h"
 
-namespace ctconv::native {
+namespace ctconv::kit {
 
 template <class T>
-void RowStore<T>::prepare(const Simd<T>& simd, const AxisPhases& w, Dtype dtype, int64_t y_stride, int64_t channels,
+void RowStore<T>::prepare(const Moves<T>& moves, const AxisPhases& w, Dtype dtype, int64_t y_stride, int64_t channels,
                           bool stream, int64_t room) {
-  simd_ = simd;
+  moves_ = moves;
   w_ = w;
   dtype_ = dtype;
   y_w_ = y_stride;
@@ -58,8 +58,8 @@ void RowStore<T>::operator()(const T* src, int64_t src_stride, const Span& span,
   const int64_t last = span.first + span.values;
   if (span.front != 0) loose(src, src_stride, span.begin, span.first, span.first + span.front, to);
   if (span.q0 < span.q1) {
-    simd_.interleave(src + (span.q0 - span.begin), src_stride, w_.s * channels_, span.q1 - span.q0,
-                     to + (span.q0 * w_.s - span.first) * channels_, spare);
+    moves_.interleave(src + (span.q0 - span.begin), src_stride, w_.s * channels_, span.q1 - span.q0,
+                      to + (span.q0 * w_.s - span.first) * channels_, spare);
   }
   const int64_t rest = std::max(span.q1 * w_.s, span.first + span.front);
   if (rest < last) loose(src, src_stride, span.begin, rest, last, to + (rest - span.first) * channels_);
@@ -68,13 +68,13 @@ void RowStore<T>::operator()(const T* src, int64_t src_stride, const Span& span,
 template <class T>
 void RowStore<T>::many(const T* src, int64_t src_stride, int64_t count, const RowPart* parts, int64_t parts_count,
                        char* y, T* stage) const {
-  simd_.interleave(src - lead(), src_stride, w_.s * channels_, count + lead(), stage, stage + room_);
-  simd_.copy(stage, parts, parts_count, reinterpret_cast<T*>(y));
+  moves_.interleave(src - lead(), src_stride, w_.s * channels_, count + lead(), stage, stage + room_);
+  moves_.copy(stage, parts, parts_count, reinterpret_cast<T*>(y));
 }
 
 template <class T>
 void RowStore<T>::flush(Run& run) const {
-  if (run.filled != 0) simd_.store(run.stage, run.filled, dtype_, run.y, 1, stream_);
+  if (run.filled != 0) moves_.store(run.stage, run.filled, dtype_, run.y, 1, stream_);
   run.filled = 0;
 }
 
@@ -101,8 +101,8 @@ void RowStore<T>::scattered(const T* src, int64_t src_stride, const Span& span, 
     const int64_t to = std::min(late ? span.end - 1 : span.end, ceil_div(w_.o - r, w_.s));
     if (from < to) {
       for (int64_t c = 0; c < channels_; ++c) {
-        simd_.store(src + (r * channels_ + c) * src_stride + (from - span.begin), to - from, dtype_,
-                    y + ((from * w_.s + r) * y_w_ + c) * bytes, w_.s * y_w_, false);
+        moves_.store(src + (r * channels_ + c) * src_stride + (from - span.begin), to - from, dtype_,
+                     y + ((from * w_.s + r) * y_w_ + c) * bytes, w_.s * y_w_, false);
       }
     }
   }
@@ -111,4 +111,4 @@ void RowStore<T>::scattered(const T* src, int64_t src_stride, const Span& span, 
 template class RowStore<float>;
 template class RowStore<double>;
 
-}  // namespace ctconv::native
+}  // namespace ctconv::kit

@@ -1,8 +1,8 @@
-// Phases of one axis; see geometry.h for the formula.
+// Phases of one axis; see phases.h for the formula.
 //
 //   in:  Axis
 //   out: AxisPhases and Stretches
-#include "src/engine/native/geometry.h"
+#include "src/kit/phases.h"
 
 #include <algorithm>
 #include <map>
@@ -10,7 +10,7 @@
 
 #include "src/base/checked.h"
 
-namespace ctconv::native {
+namespace ctconv::kit {
 
 AxisPhases phases_of(const Axis& axis) {
   AxisPhases a;
@@ -82,4 +82,4 @@ std::vector<Stretch> stretches_of(const AxisPhases& axis, const Phase& phase, in
   return out;
 }
 
-}  // namespace ctconv::native
+}  // namespace ctconv::kit

@@ -1,18 +1,19 @@
 // Activations on vectors: the steps of src/base/activation.h in the same order, so the same bits.
 //
 //   in:  finished sums in place;   out: act(value)
-#include "src/engine/native/targets.h"
+#include "src/kit/targets.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "src/engine/native/simd_activations.cpp"
+#define HWY_TARGET_INCLUDE "src/kit/simd_activations.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "src/base/activation.h"
-#include "src/engine/native/simd_branches.h"
-#include "src/engine/native/simd_tables.h"
+#include "src/kit/moves.h"
+#include "src/kit/simd_branches.h"
+#include "src/kit/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ctconv::native {
+namespace ctconv::kit {
 namespace HWY_NAMESPACE {
 namespace {  // several files define these names
 namespace hn = hwy::HWY_NAMESPACE;
@@ -90,20 +91,20 @@ void Activate(const Epilogue& act, T* values, int64_t count) {
       return;
   }
 }
-void FillF32(Simd<float>& s) { s.activate = &Activate<float>; }
-void FillF64(Simd<double>& s) { s.activate = &Activate<double>; }
+void FillF32(Moves<float>& s) { s.activate = &Activate<float>; }
+void FillF64(Moves<double>& s) { s.activate = &Activate<double>; }
 #else
-void FillF32(Simd<float>&) {}
-void FillF64(Simd<double>&) {}
+void FillF32(Moves<float>&) {}
+void FillF64(Moves<double>&) {}
 #endif
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace ctconv::native
+}  // namespace ctconv::kit
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ctconv::native {
-CTCONV_SIMD_FILLS(fill_activations)
-}  // namespace ctconv::native
+namespace ctconv::kit {
+CTCONV_SIMD_FILLS(fill_activations, Moves)
+}  // namespace ctconv::kit
 #endif

@@ -1,7 +1,7 @@
 // The vector routines one by one, at every odd size, on every instruction set: what is right is a loop of three lines.
 //
 //   Every destination lies between guard values; what a routine must not write stays as it was.
-#include "src/engine/native/simd.h"
+#include "src/kit/moves.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
@@ -14,11 +14,8 @@
 #include "hwy/targets.h"
 #include "src/base/half.h"
 
-namespace ctconv::native_test {
+namespace ctconv::kit {
 namespace {
-
-using native::RowPart;
-using native::Simd;
 
 constexpr int64_t kGuard = 80;
 constexpr int kUntouched = -7777;
@@ -31,14 +28,14 @@ void on_every_target(const std::function<void()>& body) {
     hwy::SetSupportedTargetsForTest(target);
     hwy::GetChosenTarget().Update(target);
     INFO(hwy::TargetName(target));
-    if (native::simd<float>().lanes != 0) {
+    if (moves<float>().lanes != 0) {
       body();
       ++ran;
     }
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().DeInit();
-  CHECK((ran > 0 || native::simd<float>().lanes == 0));
+  CHECK((ran > 0 || moves<float>().lanes == 0));
 }
 
 template <class T>
@@ -60,7 +57,7 @@ struct Pair {
 
 template <class T>
 void interleaves() {
-  const Simd<T> s = native::simd<T>();
+  const Moves<T> s = moves<T>();
   const int64_t stride = 101;
   for (int64_t rows = 1; rows <= 18; ++rows) {
     const std::vector<T> src = numbers<T>(rows * stride + kGuard);  // whole vectors of each row are read
@@ -78,7 +75,7 @@ void interleaves() {
 
 template <class T>
 void transposes() {
-  const Simd<T> s = native::simd<T>();
+  const Moves<T> s = moves<T>();
   for (int64_t rows = 0; rows <= 37; ++rows) {
     for (int64_t columns = 0; columns <= 37; ++columns) {
       const int64_t from = columns + rows % 3, to = rows + columns % 4;
@@ -95,7 +92,7 @@ void transposes() {
 
 template <class T>
 void copies() {
-  const Simd<T> s = native::simd<T>();
+  const Moves<T> s = moves<T>();
   const std::vector<T> src = numbers<T>(400);
   for (int64_t count = 0; count <= 70; ++count) {
     for (int64_t gap = 0; gap <= 35; ++gap) {
@@ -114,7 +111,7 @@ void copies() {
 
 template <class T>
 void loads_and_stores(Dtype same) {
-  const Simd<T> s = native::simd<T>();
+  const Moves<T> s = moves<T>();
   const std::vector<T> src = numbers<T>(1000);
   for (int64_t count = 0; count <= 70; ++count) {
     for (int64_t stride : {1, 2, 5, -1, -3}) {
@@ -202,7 +199,7 @@ std::vector<float> to_narrow(Dtype type) {
 }
 
 void conversions(Dtype type) {
-  const Simd<float> s = native::simd<float>();
+  const Moves<float> s = moves<float>();
   std::vector<uint16_t> halves(65536);
   for (size_t k = 0; k < halves.size(); ++k) halves[k] = static_cast<uint16_t>(k);
   for (int64_t from : {0, 1, 7}) {  // other values then meet the scalar tail
@@ -227,31 +224,31 @@ void conversions(Dtype type) {
 
 }  // namespace
 
-TEST_CASE("simd: rows are interleaved, also 5, 7 and 9 of them") {
+TEST_CASE("moves: rows are interleaved, also 5, 7 and 9 of them") {
   on_every_target([] {
     interleaves<float>();
     interleaves<double>();
   });
 }
-TEST_CASE("simd: matrices of odd sizes are transposed") {
+TEST_CASE("moves: matrices of odd sizes are transposed") {
   on_every_target([] {
     transposes<float>();
     transposes<double>();
   });
 }
-TEST_CASE("simd: parts of rows are copied to their last element and no further") {
+TEST_CASE("moves: parts of rows are copied to their last element and no further") {
   on_every_target([] {
     copies<float>();
     copies<double>();
   });
 }
-TEST_CASE("simd: loads and stores of every length and stride") {
+TEST_CASE("moves: loads and stores of every length and stride") {
   on_every_target([] {
     loads_and_stores<float>(Dtype::kF32);
     loads_and_stores<double>(Dtype::kF64);
   });
 }
-TEST_CASE("simd: f16 and bf16 convert by their definition") {
+TEST_CASE("moves: f16 and bf16 convert by their definition") {
   for (Dtype type : {Dtype::kF16, Dtype::kBf16}) {
     for (uint32_t h = 0; h < 0x10000; ++h) {
       const auto half = static_cast<uint16_t>(h);
@@ -262,4 +259,4 @@ TEST_CASE("simd: f16 and bf16 convert by their definition") {
   }
 }
 
-}  // namespace ctconv::native_test
+}  // namespace ctconv::kit

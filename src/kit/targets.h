@@ -1,8 +1,8 @@
-// Which instruction sets the native engine is built for: those with a fused multiply-add on vectors.
+// Which instruction sets our vector code is built for: those with a fused multiply-add on vectors.
 //
-//   AVX-512 (F, BW, CD, DQ, VL), AVX2 with FMA3, NEON. The variants that add nothing these kernels use are left out to
+//   AVX-512 (F, BW, CD, DQ, VL), AVX2 with FMA3, NEON. The variants that add nothing our kernels use are left out to
 //   halve the build; so are the ones whose vectors have no size known to the compiler. The oldest x86 target stays as
-//   an empty fallback because Highway needs a baseline: its tables are null and the engine refuses.
+//   an empty fallback because Highway needs a baseline: its tables are null and engines refuse.
 #pragma once
 
 #define HWY_DISABLED_TARGETS                                                                              \

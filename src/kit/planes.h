@@ -11,10 +11,10 @@
 
 #include <array>
 
-#include "src/engine/native/geometry.h"
-#include "src/engine/native/simd.h"
+#include "src/kit/moves.h"
+#include "src/kit/phases.h"
 
-namespace ctconv::native {
+namespace ctconv::kit {
 
 struct PlaneAxis {
   int64_t first = 0, count = 0;  // real input rows kept: first, first+1, ...
@@ -37,20 +37,20 @@ PlaneGrid plane_grid(const std::array<AxisPhases, 3>& axes, int64_t slack, int64
 // Places from .. to of one image's planes, channels c0 .. c1 of all groups; out: place `from` of c0, channels `pitch`
 // apart. x: the image.
 template <class T>
-void plane_part(const Simd<T>& simd, const Problem& p, const PlaneGrid& grid, const char* x, int64_t c0, int64_t c1,
+void plane_part(const Moves<T>& moves, const Problem& p, const PlaneGrid& grid, const char* x, int64_t c0, int64_t c1,
                 int64_t from, int64_t to, int64_t pitch, T* out);
 
 // All planes of some images: number of tasks, and one task.
 template <class T>
 int64_t plane_tasks(const Problem& p, int64_t images, int32_t threads);
 template <class T>
-void plane_task(const Simd<T>& simd, const Problem& p, const PlaneGrid& grid, const char* x, int64_t n0,
+void plane_task(const Moves<T>& moves, const Problem& p, const PlaneGrid& grid, const char* x, int64_t n0,
                 int32_t threads, int64_t task, T* out);
 
 template <class T>
 int64_t channel_tasks(const Problem& p, int64_t images);
 template <class T>
-void channel_task(const Simd<T>& simd, const Problem& p, const char* x, int64_t n0, int64_t task, int64_t pitch,
+void channel_task(const Moves<T>& moves, const Problem& p, const char* x, int64_t n0, int64_t task, int64_t pitch,
                   T* out);
 
-}  // namespace ctconv::native
+}  // namespace ctconv::kit

@@ -2,7 +2,7 @@
 //
 //   in:  raw weights
 //   out: blocks as the micro-kernels read them
-#include "src/engine/native/pack.h"
+#include "src/kit/pack.h"
 
 #include <cstdint>
 #include <cstring>
@@ -10,7 +10,7 @@
 
 #include "src/base/half.h"
 
-namespace ctconv::native {
+namespace ctconv::kit {
 namespace {
 
 // All bits of the exponent set. Integer work, because a sum of floats would wait for itself.
@@ -57,4 +57,4 @@ bool pack_rows(const Problem& p, const void* w, const RowPack& rows, T* out) {
 template bool pack_rows<float>(const Problem&, const void*, const RowPack&, float*);
 template bool pack_rows<double>(const Problem&, const void*, const RowPack&, double*);
 
-}  // namespace ctconv::native
+}  // namespace ctconv::kit

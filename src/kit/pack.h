@@ -9,7 +9,7 @@
 
 #include "src/problem/problem.h"
 
-namespace ctconv::native {
+namespace ctconv::kit {
 
 struct RowPack {
   int64_t c0, c1;
@@ -23,4 +23,4 @@ struct RowPack {
 template <class T>
 bool pack_rows(const Problem& p, const void* w, const RowPack& rows, T* out);
 
-}  // namespace ctconv::native
+}  // namespace ctconv::kit

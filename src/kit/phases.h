@@ -13,7 +13,7 @@
 
 #include "src/problem/problem.h"
 
-namespace ctconv::native {
+namespace ctconv::kit {
 
 struct Phase {
   int64_t f = 0;
@@ -50,4 +50,4 @@ struct Stretch {
 int64_t most_stretches(const AxisPhases& axis);
 std::vector<Stretch> stretches_of(const AxisPhases& axis, const Phase& phase, int64_t u_begin, int64_t u_end);
 
-}  // namespace ctconv::native
+}  // namespace ctconv::kit

@@ -9,10 +9,10 @@
 //   past the cache: into a stage that grows while rows follow each other in y. Otherwise: element by element.
 #pragma once
 
-#include "src/engine/native/geometry.h"
-#include "src/engine/native/simd.h"
+#include "src/kit/moves.h"
+#include "src/kit/phases.h"
 
-namespace ctconv::native {
+namespace ctconv::kit {
 
 template <class T>
 class RowStore {
@@ -25,7 +25,7 @@ class RowStore {
   };
 
   // channels > 1: these lie innermost in y with stride 1. room: values a run may hold, at least one call's.
-  void prepare(const Simd<T>& simd, const AxisPhases& w, Dtype dtype, int64_t y_stride, int64_t channels, bool stream,
+  void prepare(const Moves<T>& moves, const AxisPhases& w, Dtype dtype, int64_t y_stride, int64_t channels, bool stream,
                int64_t room);
   // What positions begin .. end (counted from the hull's first) give: whole groups q0 .. q1 of s values, and loose
   // values in front and behind where a row was cut or ends inside a group.
@@ -57,11 +57,11 @@ class RowStore {
   void loose(const T* src, int64_t src_stride, int64_t begin, int64_t from, int64_t to, T* out) const;
   void scattered(const T* src, int64_t src_stride, const Span& span, char* y) const;
 
-  Simd<T> simd_{};
+  Moves<T> moves_{};
   AxisPhases w_;
   Dtype dtype_ = Dtype::kF32;
   int64_t y_w_ = 1, channels_ = 1, room_ = 0;
   bool stream_ = false, contiguous_ = false;
 };
 
-}  // namespace ctconv::native
+}  // namespace ctconv::kit

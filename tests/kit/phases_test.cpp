@@ -1,11 +1,11 @@
 // Property: the phases partition the output rows, and their taps are exactly those that reach each row.
-#include "src/engine/native/geometry.h"
+#include "src/kit/phases.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <random>
 #include <set>
 
-namespace ctconv::native {
+namespace ctconv::kit {
 namespace {
 
 using Hits = std::set<std::pair<int64_t, int64_t>>;  // (input row, tap)
@@ -22,7 +22,7 @@ Hits wanted(const Axis& a, int64_t o) {
 
 }  // namespace
 
-TEST_CASE("geometry: phases and stretches cover every output row with its own taps") {
+TEST_CASE("phases: they and their stretches cover every output row with its own taps") {
   std::mt19937_64 rng(1);
   auto pick = [&](int64_t a, int64_t b) { return std::uniform_int_distribution<int64_t>(a, b)(rng); };
   for (int round = 0; round < 2000; ++round) {
@@ -57,4 +57,4 @@ TEST_CASE("geometry: phases and stretches cover every output row with its own ta
   }
 }
 
-}  // namespace ctconv::native
+}  // namespace ctconv::kit

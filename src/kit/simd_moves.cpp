@@ -1,7 +1,7 @@
 // Moving values: widening loads, narrowing and streaming stores, interleaving of phases, transposition.
 //
-//   in, out: see Simd (simd.h);   bf16 and f16 convert to the same bits as src/base/half.h
-#include "src/engine/native/targets.h"
+//   in, out: see Moves (moves.h);   bf16 and f16 convert to the same bits as src/base/half.h
+#include "src/kit/targets.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize( \
@@ -9,7 +9,7 @@
 #endif
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "src/engine/native/simd_moves.cpp"
+#define HWY_TARGET_INCLUDE "src/kit/simd_moves.cpp"
 #include <cstring>
 #include <type_traits>
 
@@ -17,10 +17,11 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "src/base/half.h"
-#include "src/engine/native/simd_tables.h"
+#include "src/kit/moves.h"
+#include "src/kit/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ctconv::native {
+namespace ctconv::kit {
 namespace HWY_NAMESPACE {
 namespace {  // several files define these names
 namespace hn = hwy::HWY_NAMESPACE;
@@ -259,7 +260,7 @@ void Interleave(const T* src, int64_t stride, int64_t rows, int64_t count, T* ds
 void Fence() { hwy::FlushStream(); }
 
 template <class T>
-void Fill(Simd<T>& s) {
+void Fill(Moves<T>& s) {
   s.name = hwy::TargetName(HWY_TARGET);
   s.lanes = static_cast<int>(hn::Lanes(hn::ScalableTag<T>()));
   s.accumulators = CTCONV_ACCUMULATORS;
@@ -272,21 +273,21 @@ void Fill(Simd<T>& s) {
 }
 #else
 template <class T>
-void Fill(Simd<T>& s) {
+void Fill(Moves<T>& s) {
   s.lanes = 0;
 }
 #endif
 
-void FillF32(Simd<float>& s) { Fill(s); }
-void FillF64(Simd<double>& s) { Fill(s); }
+void FillF32(Moves<float>& s) { Fill(s); }
+void FillF64(Moves<double>& s) { Fill(s); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace ctconv::native
+}  // namespace ctconv::kit
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ctconv::native {
-CTCONV_SIMD_FILLS(fill_moves)
-}  // namespace ctconv::native
+namespace ctconv::kit {
+CTCONV_SIMD_FILLS(fill_moves, Moves)
+}  // namespace ctconv::kit
 #endif

@@ -1,0 +1,36 @@
+// The vector routine of the form "depthwise": lanes over channels, each with weights of its own. See
+// simd_depthwise.cpp.
+//
+//   in:  this CPU (Highway's run-time dispatch)
+//   out: depthwise_routines<float>() and <double>()
+#pragma once
+
+#include <cstdint>
+
+namespace ctconv::native {
+
+// out[m*out_step + r] = bias[r] + sum over t of x[m*x_step + x_tap[t] + r] * w[w_tap[t] + r]
+// for r < channels (N at least) and m < count
+template <class T>
+struct DepthwiseArgs {
+  const T* x;
+  int64_t x_step;
+  const int64_t* x_tap;
+  const int64_t* w_tap;
+  int64_t taps;
+  const T* w;
+  const T* bias;
+  T* out;
+  int64_t out_step;
+  int64_t count, channels;
+};
+
+template <class T>
+struct DepthwiseRoutines {
+  void (*positions)(const DepthwiseArgs<T>&);
+};
+
+template <class T>
+DepthwiseRoutines<T> depthwise_routines();
+
+}  // namespace ctconv::native
