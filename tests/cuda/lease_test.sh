@@ -17,7 +17,9 @@ fail() {
 }
 folder=$work/folder
 mkdir -p "$folder/spare"
-cp "$run" "$folder/ctconv_gpu_run" && cp "$golden" "$folder/ctconv_gpu_golden" && cp "$module" "$folder/libctconv_cuda.so" || exit 1
+cp "$run" "$folder/ctconv_gpu_run" || exit 1
+cp "$golden" "$folder/ctconv_gpu_golden" || exit 1
+cp "$module" "$folder/libctconv_cuda.so" || exit 1
 cp -L "$library" "$folder/libctconv.so.0" || exit 1
 cp "$source/bench/layers.json" "$source/tests/data/golden_values.jsonl" "$folder/" || exit 1
 chmod -R a-x,u+X "$folder" # a carried file may lose its mode
@@ -35,7 +37,8 @@ OUT=$work/out0 "$lease" "$work/broken" golden >"$work/text" 2>&1
 status=$?
 [ $status -eq 1 ] || fail "a program that does not start: exit status $status, not 1"
 
-ARGS_golden=--no-cudnn ARGS_correct="--choices auto,cell --only dcgan.last" ARGS_bench="--only dcgan.last --choices auto --sample-ms 1 --samples 1" \
+ARGS_golden=--no-cudnn ARGS_correct="--choices auto,cell --only dcgan.last" \
+  ARGS_bench="--only dcgan.last --choices auto --sample-ms 1 --samples 1" \
   SLICES=2 SEED=5 OUT=$work/out1 "$lease" "$folder" golden=60 correct=60 bench=60 >"$work/text" 2>&1
 status=$?
 [ $status -eq 0 ] || { fail "rehearsal: exit status $status"; cat "$work/text" "$work/out1/lease.log"; }

@@ -14,7 +14,8 @@ configure() { # prints CMake's answer; fails where CMake succeeds
   rm -rf "$work/build"
   # Tools by name, since the system's own folders are not searched: a newer Highway there would be taken.
   if cmake -S "$source" -B "$work/build" -G Ninja "-DCMAKE_MAKE_PROGRAM=$(command -v ninja)" \
-    "-DCMAKE_C_COMPILER=$(command -v "${CC:-cc}")" "-DCMAKE_CXX_COMPILER=$(command -v "${CXX:-c++}")" -DCTCONV_CUDA=OFF -DCTCONV_ONEDNN=OFF -DCTCONV_BUILD_TESTS=OFF -DCTCONV_BUILD_TOOLS=OFF \
+    "-DCMAKE_C_COMPILER=$(command -v "${CC:-cc}")" "-DCMAKE_CXX_COMPILER=$(command -v "${CXX:-c++}")" \
+    -DCTCONV_CUDA=OFF -DCTCONV_ONEDNN=OFF -DCTCONV_BUILD_TESTS=OFF -DCTCONV_BUILD_TOOLS=OFF \
     -DCTCONV_BUILD_BENCH=OFF -DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF -DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF \
     -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF > "$work/log" 2>&1; then
     echo "dependencies: configured without a Highway that it needs"; exit 1
@@ -51,7 +52,9 @@ unset CTCONV_DEPS
 [ -z "$own_deps" ] || export CTCONV_DEPS="$own_deps"
 cmake -S "$work/outer" -B "$work/outer/build" > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 for line in CTCONV_CUDA:STRING=OFF CTCONV_BUILD_TESTS:BOOL=OFF CTCONV_BUILD_TOOLS:BOOL=OFF; do
-  grep -q "^$line\$" "$work/outer/build/CMakeCache.txt" || { echo "dependencies: inside another project not $line"; exit 1; }
+  if ! grep -q "^$line\$" "$work/outer/build/CMakeCache.txt"; then
+    echo "dependencies: inside another project not $line"; exit 1
+  fi
 done
 
 # tools/deps --no-apt on a machine that has no package: it names them, and runs nothing that changes the system.

@@ -1,6 +1,8 @@
 #!/bin/sh
-# Installs the build into a temporary prefix and uses it as a stranger would: pkg-config, find_package, dlopen, the headers alone.
-#   usage: test_install.sh BUILD_DIR SOURCE_DIR [sanitizers]     exit 0 where every example builds, runs and prints the right numbers
+# Installs the build into a temporary prefix and uses it as a stranger would: pkg-config, find_package, dlopen, the
+# headers alone.
+#   usage: test_install.sh BUILD_DIR SOURCE_DIR [sanitizers]
+#   exit 0 where every example builds, runs and prints the right numbers
 set -eu
 build=$1 source=$2 sanitize=${3:-}
 work=$(mktemp -d)
@@ -40,27 +42,32 @@ done
 step "hello.c by pkg-config"
 export PKG_CONFIG_PATH="$library_dir/pkgconfig"
 # shellcheck disable=SC2046
-${CC:-cc} -std=c99 -Wall -Wextra -Werror -pedantic $flags "$source/examples/hello.c" -o "$work/hello" $(pkg-config --cflags --libs ctconv)
+${CC:-cc} -std=c99 -Wall -Wextra -Werror -pedantic $flags "$source/examples/hello.c" -o "$work/hello" \
+  $(pkg-config --cflags --libs ctconv)
 same "$("$work/hello")" "hello (pkg-config)"
 
 step "the headers compile alone, in C99, C11, C++17 and C++20"
+strict="-Wall -Wextra -Werror -pedantic -fsyntax-only $(pkg-config --cflags ctconv)"
 for header in ctconv.h ctconv_types.h ctconv_status.h; do
   for std in c99 c11; do
-    echo "#include <ctconv/$header>" | ${CC:-cc} -std=$std -Wall -Wextra -Werror -pedantic -fsyntax-only -x c $(pkg-config --cflags ctconv) -
+    echo "#include <ctconv/$header>" | ${CC:-cc} -std=$std $strict -x c -
   done
 done
 for header in ctconv.h ctconv_types.h ctconv_status.h ctconv.hpp; do
   for std in c++17 c++20; do
-    echo "#include <ctconv/$header>" | ${CXX:-c++} -std=$std -Wall -Wextra -Werror -pedantic -fsyntax-only -x c++ $(pkg-config --cflags ctconv) -
+    echo "#include <ctconv/$header>" | ${CXX:-c++} -std=$std $strict -x c++ -
   done
 done
 
 step "examples by find_package(ctconv)"
 cmake -S "$source/examples" -B "$work/examples" "-DCMAKE_PREFIX_PATH=$prefix" -DCMAKE_BUILD_TYPE=Release \
-  "-DCMAKE_C_FLAGS=$flags" "-DCMAKE_CXX_FLAGS=$flags" > "$work/log" 2>&1 && cmake --build "$work/examples" >> "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+  "-DCMAKE_C_FLAGS=$flags" "-DCMAKE_CXX_FLAGS=$flags" > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+cmake --build "$work/examples" >> "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 same "$("$work/examples/hello")" "hello (find_package)"
 "$work/examples/upsample" > "$work/upsample"
-grep -q '^y: 1 32 12 27 48$' "$work/upsample" && grep -q '^refused: CTCONV_ERR_VALUE_STRIDE' "$work/upsample" || { cat "$work/upsample"; exit 1; }
+for wanted in '^y: 1 32 12 27 48$' '^refused: CTCONV_ERR_VALUE_STRIDE'; do
+  grep -q "$wanted" "$work/upsample" || { cat "$work/upsample"; exit 1; }
+done
 "$work/examples/plugin" "$library_dir/libctconv.so" | grep -q 'torch.nn.ConvTranspose3d'
 
 step "what is installed names no path of the build or the source"

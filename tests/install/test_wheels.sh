@@ -2,7 +2,8 @@
 # Builds the wheels of ctconv and ctconv-cuda, installs both into a fresh environment, and asks for the device.
 #   usage: test_wheels.sh SOURCE_DIR [CMake definition, e.g. CTCONV_CUDA_ARCHITECTURES=90]...
 #   PYTHON: has pip, venv, numpy, scikit-build-core; WHEELS=folder: two wheels that are built already
-#   exit 0 where the module is found beside the library and says what this machine lacks; 77 where the wheels cannot be built here
+#   exit 0 where the module is found beside the library and says what this machine lacks;
+#   77 where the wheels cannot be built here
 set -eu
 source=$1
 shift
@@ -18,7 +19,8 @@ if [ -z "${WHEELS:-}" ]; then
   defined=
   for one in "$@"; do defined="$defined -C cmake.define.$one"; done
   # shellcheck disable=SC2086
-  "$python" -m pip wheel -q --no-deps --no-build-isolation -w "$wheels" $defined "$source/bindings/python" "$source/bindings/python-cuda"
+  "$python" -m pip wheel -q --no-deps --no-build-isolation -w "$wheels" $defined \
+    "$source/bindings/python" "$source/bindings/python-cuda"
 fi
 set -- "$wheels"/ctconv-*.whl "$wheels"/ctconv_cuda-*.whl
 { [ $# -eq 2 ] && [ -f "$1" ] && [ -f "$2" ]; } || fail "two wheels are wanted: $*"
@@ -38,13 +40,15 @@ assert version in metadata(cuda)
 wanted = [line[15:].replace(" ", "") for line in metadata(cuda).splitlines() if line.startswith("Requires-Dist: ")]
 assert f"ctconv=={version[9:]}" in wanted and any(w.startswith("nvidia-cudnn-cu13") for w in wanted), wanted
 extra = [line for line in metadata(cpu).splitlines() if "cuda13" in line]
-assert any("Provides-Extra" in line for line in extra) and any(f"ctconv-cuda=={version[9:]}" in line for line in extra), extra
+assert any("Provides-Extra" in line for line in extra), extra
+assert any(f"ctconv-cuda=={version[9:]}" in line for line in extra), extra
 END
 
 echo "wheels: in a fresh environment"
 "$python" -m venv "$work/venv"
 # numpy is borrowed; what the environment holds itself comes first
-"$python" -c 'import numpy, pathlib; print(pathlib.Path(numpy.__file__).parents[1])' > "$(find "$work/venv/lib" -name site-packages)/numpy.pth"
+"$python" -c 'import numpy, pathlib; print(pathlib.Path(numpy.__file__).parents[1])' \
+  > "$(find "$work/venv/lib" -name site-packages)/numpy.pth"
 "$work/venv/bin/python" -m pip install -q --no-deps --no-index --ignore-installed "$1" "$2"
 cd "$work"
 unset CTCONV_CUDA_MODULE CTCONV_LIBRARY PYTHONPATH LD_LIBRARY_PATH || true

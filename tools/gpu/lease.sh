@@ -49,7 +49,8 @@ elif [ $status -ne 0 ]; then
   exit 1
 fi
 if command -v nvidia-smi >/dev/null; then
-  nvidia-smi --query-gpu=name,driver_version,compute_cap,clocks.max.sm,clocks.max.mem,memory.used,compute_mode --format=csv,noheader | tee -a "$log"
+  columns=name,driver_version,compute_cap,clocks.max.sm,clocks.max.mem,memory.used,compute_mode
+  nvidia-smi --query-gpu=$columns --format=csv,noheader | tee -a "$log"
   if nvidia-smi --query-gpu=compute_mode --format=csv,noheader | grep -qi exclusive; then
     say "the device takes one process at a time: no slices"
     slices=1
@@ -73,7 +74,8 @@ run_part() { # name, seconds, number of processes, command...: SLICE/N and repor
   extra=ARGS_$name
   for ((i = 0; i < n; i++)); do
     # shellcheck disable=SC2086
-    limited "$seconds" "$work/$name.$i.log" "$@" --deadline "$seconds" --slice "$i/$n" --out "$work/$name.$i.json" ${!extra:-} &
+    limited "$seconds" "$work/$name.$i.log" "$@" --deadline "$seconds" --slice "$i/$n" \
+      --out "$work/$name.$i.json" ${!extra:-} &
     pids+=($!)
   done
   for i in "${!pids[@]}"; do
@@ -94,7 +96,8 @@ run_part() { # name, seconds, number of processes, command...: SLICE/N and repor
 gpu_run() { # name, seconds, processes, arguments...
   local name=$1 seconds=$2 n=$3
   shift 3
-  run_part "$name" "$seconds" "$n" "$bin/ctconv_gpu_run" "$@" --module "$CTCONV_CUDA_MODULE" --layers "$bin/layers.json" --seed "$seed"
+  run_part "$name" "$seconds" "$n" "$bin/ctconv_gpu_run" "$@" --module "$CTCONV_CUDA_MODULE" \
+    --layers "$bin/layers.json" --seed "$seed"
 }
 sanitize() { # seconds
   local tool status=0 pids=() tools=(memcheck racecheck) i one
@@ -105,7 +108,8 @@ sanitize() { # seconds
     [ "$tool" != memcheck ] || extra="--report-api-errors no" # a refused allocation is no fault of a kernel
     # shellcheck disable=SC2086
     limited "$1" "$work/$tool.log" "$sanitizer" --tool "$tool" --error-exitcode 9 $extra "$bin/ctconv_gpu_run" random \
-      --quick --own --seed 7 --module "$CTCONV_CUDA_MODULE" --layers "$bin/layers.json" --deadline "$1" ${ARGS_sanitize:-} &
+      --quick --own --seed 7 --module "$CTCONV_CUDA_MODULE" --layers "$bin/layers.json" \
+      --deadline "$1" ${ARGS_sanitize:-} &
     pids+=($!)
   done
   for i in "${!pids[@]}"; do
@@ -138,14 +142,16 @@ for item in "$@"; do
     sanitize) sanitize "$seconds" ;;
     python)
       # shellcheck disable=SC2086
-      CTCONV_LIBRARY=$bin/libctconv.so.0 limited "$seconds" "$work/python.log" "$python" "$root/tools/gpu/python_path.py" --out "$out/python_path.json" \
+      CTCONV_LIBRARY=$bin/libctconv.so.0 limited "$seconds" "$work/python.log" \
+        "$python" "$root/tools/gpu/python_path.py" --out "$out/python_path.json" \
         ${ARGS_python:-} || python_status=$?
       head -c 1500000 "$work/python.log" >>"$log"
       grep -E "^(FAILED|NOT RUN|[0-9]+ checks)" "$work/python.log"
       (exit "${python_status:-0}") ;;
     torch)
       # shellcheck disable=SC2086
-      CTCONV_LIBRARY=$bin/libctconv.so.0 limited "$seconds" "$work/torch.log" "$python" "$root/tools/gpu/compare_torch.py" --layers "$bin/layers.json" \
+      CTCONV_LIBRARY=$bin/libctconv.so.0 limited "$seconds" "$work/torch.log" \
+        "$python" "$root/tools/gpu/compare_torch.py" --layers "$bin/layers.json" \
         --out "$work/torch.json" --deadline "$seconds" ${ARGS_torch:-}
       torch_status=$?
       [ ! -s "$work/torch.json" ] || gzip -c "$work/torch.json" >"$out/torch.json.gz"

@@ -18,7 +18,8 @@ if [ -e "$folder" ] && [ ! -f "$folder/packed" ] && [ -n "$(ls -A "$folder")" ];
 fi
 if [ ! -f "$build/CMakeCache.txt" ]; then
   # shellcheck disable=SC2086
-  cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCTCONV_CUDA=ON "-DCTCONV_CUDA_ARCHITECTURES=${ARCH:-90}" ${CMAKE_ARGS:-}
+  cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCTCONV_CUDA=ON \
+    "-DCTCONV_CUDA_ARCHITECTURES=${ARCH:-90}" ${CMAKE_ARGS:-}
 fi
 cmake --build "$build" -j "${JOBS:-$(nproc)}" --target ctconv ctconv_cuda ctconv_gpu_run ctconv_gpu_golden
 rm -rf "$folder"
@@ -38,5 +39,6 @@ echo "needed from the machine:"
 for file in "$folder"/ctconv_gpu_* "$folder"/lib*; do
   objdump -p "$file" | awk '/NEEDED/ {print "  " $2}'
 done | sort -u
-echo "newest C library symbol: $(objdump -T "$folder"/ctconv_gpu_* "$folder"/lib* | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -n 1)"
+newest=$(objdump -T "$folder"/ctconv_gpu_* "$folder"/lib* | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -n 1)
+echo "newest C library symbol: $newest"
 du -sh "$folder"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Sourced: where cuDNN lies on this machine, for tools/gpu/run.sh and lease.sh.
 #   in:  PYTHON (default python3), CTCONV_CUDNN_PATH if already set
-#   out: CTCONV_CUDNN_PATH, the folder of libcudnn.so.9 of the Python's wheel, exported; not set where there is none: the
-#        loader then looks. cudnn_paths: the lib folders of all nvidia wheels joined by ':', for LD_LIBRARY_PATH.
+#   out: CTCONV_CUDNN_PATH, the folder of libcudnn.so.9 of the Python's wheel, exported; not set where there is none:
+#        the loader then looks. cudnn_paths: the lib folders of all nvidia wheels joined by ':', for LD_LIBRARY_PATH.
 cudnn_found=$("${PYTHON:-python3}" - <<'EOF' 2>/dev/null
 import glob, os
 import nvidia  # a namespace package: __path__ may hold several folders
