@@ -10,7 +10,8 @@ namespace ctconv::native {
 
 inline constexpr int kMostRowPhases = 8;  // S
 
-// y[q*S + r] = bias + sum over t of w[t] * x[x_tap[t] + q], t of phase r in begin[r] .. begin[r+1], for q*S + r < values
+// y[q*S + r] = bias + sum over t of w[t] * x[x_tap[t] + q], t of phase r in begin[r] .. begin[r+1], for
+// q*S + r < values
 template <class T>
 struct RowsArgs {
   const T* x;
