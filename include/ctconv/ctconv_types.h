@@ -190,19 +190,13 @@ typedef struct ctconv_call {
 
 /* ---- first values: every field by name, so that -Wextra stays quiet in C99 and C++ ------------------------------ */
 
-#define CTCONV_ERROR_INIT                                   \
-  {                                                         \
-    sizeof(ctconv_error), 0, 0, -1, 0, {0}, {0}, {0}, { 0 } \
-  }
-#define CTCONV_RUNNER_INIT \
-  { sizeof(ctconv_runner), NULL, 1, 0, NULL }
-#define CTCONV_ALLOCATOR_INIT \
-  { sizeof(ctconv_allocator), NULL, NULL, NULL }
-#define CTCONV_OPTIONS_INIT \
-  { sizeof(ctconv_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0 }
-#define CTCONV_CALL_INIT \
-  { sizeof(ctconv_call), NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL }
-#define CTCONV_ARGUMENT_INIT \
-  { sizeof(ctconv_argument), NULL, NULL, -1, 0 }
+/* clang-format off */
+#define CTCONV_ERROR_INIT {sizeof(ctconv_error), 0, 0, -1, 0, {0}, {0}, {0}, {0}}
+#define CTCONV_RUNNER_INIT {sizeof(ctconv_runner), NULL, 1, 0, NULL}
+#define CTCONV_ALLOCATOR_INIT {sizeof(ctconv_allocator), NULL, NULL, NULL}
+#define CTCONV_OPTIONS_INIT {sizeof(ctconv_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0}
+#define CTCONV_CALL_INIT {sizeof(ctconv_call), NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL}
+#define CTCONV_ARGUMENT_INIT {sizeof(ctconv_argument), NULL, NULL, -1, 0}
+/* clang-format on */
 
 #endif /* CTCONV_TYPES_H_ */
