@@ -15,16 +15,23 @@ static void *symbol(void *library, const char *name, void *function) {
 }
 
 int main(int argc, char **argv) {
-  const char *(*version_string)(void), *(*dialect_name)(int32_t);
+  const char *(*version_string)(void);
+  const char *(*dialect_name)(int32_t);
   int32_t (*version)(void);
-  (*dialect_count)(void);
+  int32_t (*dialect_count)(void);
   void *library = dlopen(argc > 1 ? argv[1] : "libctconv.so.0", RTLD_NOW | RTLD_LOCAL);
-  if (!library) return fprintf(stderr, "%s\n", dlerror()), 1;
+  if (!library) {
+    fprintf(stderr, "%s\n", dlerror());
+    return 1;
+  }
   if (!symbol(library, "ctconv_version", &version) || !symbol(library, "ctconv_version_string", &version_string) ||
       !symbol(library, "ctconv_dialect_count", &dialect_count) ||
       !symbol(library, "ctconv_dialect_name", &dialect_name))
     return 1;
-  if (version() / 10000 != CTCONV_VERSION_MAJOR) return fprintf(stderr, "built for another major version\n"), 1;
+  if (version() / 10000 != CTCONV_VERSION_MAJOR) {
+    fprintf(stderr, "built for another major version\n");
+    return 1;
+  }
   printf("libctconv %s\n", version_string());
   for (int32_t i = 0; i < dialect_count(); ++i) printf("  %s\n", dialect_name(i));
   return dlclose(library);
