@@ -245,7 +245,10 @@ std::string fold_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
   out.columns = static_cast<int32_t>(columns);
   out.weight_taps = 1;
   out.most_taps = 1;
-  out.channels_fastest = 0, out.vector = 0, out.vector_weights = columns % 4 == 0, out.act = {};
+  out.channels_fastest = 0;
+  out.vector = 0;
+  out.vector_weights = columns % 4 == 0;
+  out.act = {};
   form->packing = math == GemmMath::kTensor ? Packing::kRowsOfCi : Packing::kTapsMiddle;
   tabulate(&out);
   form->folds = true;

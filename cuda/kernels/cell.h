@@ -282,11 +282,15 @@ CTCONV_HD void cell_item(const CellParams& p, uint32_t index) {
 // f.operator()<S, Q, CB>() of the one instance the form names; false where nobody instantiates it.
 template <class F>
 bool with_cell(CellForm form, F&& f) {
+  const auto run = [&]<int S, int CB>() {
+    f.template operator()<S, cell_q(S, CB), CB>();
+    return true;
+  };
   const auto block = [&]<int S>() {
-    if (form.cb == 1) return f.template operator()<S, cell_q(S, 1), 1>(), true;
+    if (form.cb == 1) return run.template operator()<S, 1>();
     if constexpr (S != 8) {  // 8 outputs of 1 channel fill a thread's registers sensibly, of 8 channels they do not
-      if (form.cb == 4) return f.template operator()<S, cell_q(S, 4), 4>(), true;
-      if (form.cb == 8) return f.template operator()<S, cell_q(S, 8), 8>(), true;
+      if (form.cb == 4) return run.template operator()<S, 4>();
+      if (form.cb == 8) return run.template operator()<S, 8>();
     }
     return false;
   };

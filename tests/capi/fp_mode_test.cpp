@@ -101,7 +101,11 @@ struct Fixture {
   Tensor x, w, b, y;
   static Conv sized(bool last) {
     Conv c;
-    c.n = 2, c.ci = 8, c.co = 12, c.in = {9, 16}, c.last = last;
+    c.n = 2;
+    c.ci = 8;
+    c.co = 12;
+    c.in = {9, 16};
+    c.last = last;
     return c;
   }
   Fixture(Dtype type, bool tiny, bool last)

@@ -285,7 +285,8 @@ TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reas
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // see tests/base/pool_test.cpp
 TEST_CASE("numbers: an op made and used before fork works in the child", "[capi][numbers]") {
   Conv conv;
-  conv.n = 4, conv.in = {16, 16};
+  conv.n = 4;
+  conv.in = {16, 16};
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
   x.integers(1);

@@ -27,7 +27,10 @@ struct Fixture {
   std::vector<double> want;
   static Conv sized() {
     Conv c;
-    c.n = 2, c.ci = 8, c.co = 12, c.in = {12, 16};
+    c.n = 2;
+    c.ci = 8;
+    c.co = 12;
+    c.in = {12, 16};
     return c;
   }
   Fixture() : conv(sized()), x(conv.x_shape()), w(conv.w_shape()), b({conv.co}) {

@@ -294,7 +294,8 @@ TEST_CASE("a gemm block of many steps: long K, ragged channels, all phases", "[c
   c.p.co = 70;
   c.p.rank = 2;
   c.p.axis[0] = {1, 1, 1, 1, 1, 0, 0};
-  c.p.axis[1] = {9, 18, 4, 2, 1, 1, 0}, c.p.axis[2] = {11, 22, 4, 2, 1, 1, 0};
+  c.p.axis[1] = {9, 18, 4, 2, 1, 1, 0};
+  c.p.axis[2] = {11, 22, 4, 2, 1, 1, 0};
   int64_t ex[5], ey[5];
   extents_of(c.p, false, ex);
   extents_of(c.p, true, ey);
@@ -381,9 +382,12 @@ TEST_CASE("gemm refuses what its numbers cannot hold", "[cuda][gemm]") {
   auto q = p;
   q.axis[2] = {16, 2000 + 15, 2000, 1, 1, 0, 0};
   CHECK(gemm_form(q, GemmMath::kFma, &form).find("taps") != std::string::npos);
-  q = p, q.x[0] = int64_t{1} << 40, q.n = 2;
+  q = p;
+  q.x[0] = int64_t{1} << 40;
+  q.n = 2;
   CHECK(gemm_form(q, GemmMath::kFma, &form).find("31 bits") != std::string::npos);
-  q = p, q.axis[2] = {2, 70000, 1, 70000, 1, 0, 0};
+  q = p;
+  q.axis[2] = {2, 70000, 1, 70000, 1, 0, 0};
   CHECK(gemm_form(q, GemmMath::kFma, &form).find("phases") != std::string::npos);
   q = p;
   q.dtype = CTCONV_CUDA_F64;

@@ -177,7 +177,11 @@ TEST_CASE("device: plans of one packing share one packed weight", "[device]") {
 TEST_CASE("device: the weight given at create may lie where y lies later", "[device]") {
   fresh();
   Conv conv;
-  conv.n = 1, conv.ci = conv.co = 2, conv.in = {4, 4}, conv.k = conv.s = {1, 1}, conv.lo = conv.hi = {0, 0};
+  conv.n = 1;
+  conv.ci = conv.co = 2;
+  conv.in = {4, 4};
+  conv.k = conv.s = {1, 1};
+  conv.lo = conv.hi = {0, 0};
   Layer layer(conv);
   Tensor y(conv.y_shape());
   there(y);

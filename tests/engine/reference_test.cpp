@@ -141,7 +141,8 @@ TEST_CASE("reference: adjoint of a plain convolution", "[reference]") {
   Rng rng(5);
   for (int round = 0; round < 60; ++round) {
     Problem p = random_problem(rng, Dtype::kF64, Layouts::kDense);
-    p.act = {}, p.bias = false;
+    p.act = {};
+    p.bias = false;
     for (Axis& x : p.axis) x.tail = 0;
     lay_out(&p, false, false);
     const Case c = make_case(p, rng, Values::kSmallInteger);
@@ -180,7 +181,8 @@ TEST_CASE("reference: linear in x and in w", "[reference]") {
   Rng rng(6);
   for (int round = 0; round < 40; ++round) {
     Problem p = random_problem(rng, Dtype::kF64, Layouts::kAny);
-    p.act = {}, p.bias = false;
+    p.act = {};
+    p.bias = false;
     Case one = make_case(p, rng, Values::kSmallInteger), two = one, sum = one;
     Memory Case::*part = round % 2 == 0 ? &Case::x : &Case::w;
     auto* a = reinterpret_cast<double*>((one.*part).bytes.data());

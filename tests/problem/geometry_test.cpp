@@ -23,7 +23,11 @@ int64_t scatter_extent(int64_t in, int64_t k, int64_t s, int64_t d) {
 Descriptor one_axis(int64_t s, int64_t d, int64_t lo, int64_t hi, int64_t extra) {
   Descriptor desc;
   desc.rank = 1;
-  desc.stride = {s}, desc.dilation = {d}, desc.pad_begin = {lo}, desc.pad_end = {hi}, desc.output_padding = {extra};
+  desc.stride = {s};
+  desc.dilation = {d};
+  desc.pad_begin = {lo};
+  desc.pad_end = {hi};
+  desc.output_padding = {extra};
   return desc;
 }
 
