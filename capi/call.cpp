@@ -156,7 +156,7 @@ Result<std::shared_ptr<const Plan>> plan_of(const ctconv_op& op, const Call& cal
   request.engine = op.options.engine;
   request.context.threads = op.runner.workers();
   request.context.caller_runner = op.options.runner.has_value();
-  request.context.reproducible = op.options.reproducible;
+  request.context.reproducible = op.options.reproducible != 0;
   request.context.weights_per_call = per_call;
   request.context.workspace_limit = op.options.workspace_limit;
   request.measure = op.options.measure;

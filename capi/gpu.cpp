@@ -168,7 +168,7 @@ class ModuleGpuOp final : public GpuOp {
     const int32_t bias = key.problem.bias ? CTCONV_CUDA_BIAS_ELEMENT : CTCONV_CUDA_BIAS_NONE;
     ctconv_cuda_options options = {};
     options.allow_tf32 = options_.allow_tf32;
-    options.reproducible = options_.reproducible ? CTCONV_CUDA_REFERENCE_BITS : CTCONV_CUDA_DETERMINISTIC;
+    options.reproducible = options_.reproducible != 0 ? CTCONV_CUDA_REFERENCE_BITS : CTCONV_CUDA_DETERMINISTIC;
     options.tuning = options_.measure;
     options.workspace_limit = options_.workspace_limit;
     options.weights_per_call = key.weight_per_call;

@@ -76,9 +76,27 @@ Status read_activation(const ctconv_options& in, Options* out) {
   return {};
 }
 
+// A number from 0 to `last`; `range` says so in words.
+Status choice(const char* name, int32_t value, int32_t last, const char* range, int32_t* out) {
+  if (value < 0 || value > last) return option(Code::MISUSE_OPTION, name, std::to_string(value), range);
+  *out = value;
+  return {};
+}
+
 Status flag(const char* name, int32_t value, bool* out) {
-  if (value != 0 && value != 1) return option(Code::MISUSE_OPTION, name, std::to_string(value), "0 or 1");
-  *out = value == 1;
+  int32_t number = 0;
+  CTCONV_RETURN_IF_ERROR(choice(name, value, 1, "0 or 1", &number));
+  *out = number == 1;
+  return {};
+}
+
+// Which bits and which precision: read in the order of the record's fields.
+Status read_promise(const ctconv_options& in, Options* out) {
+  CTCONV_RETURN_IF_ERROR(choice("reproducible", in.reproducible, 2, "0, 1 or 2", &out->reproducible));
+  CTCONV_RETURN_IF_ERROR(flag("allow_tf32", in.allow_tf32, &out->allow_tf32));
+  CTCONV_RETURN_IF_ERROR(flag("borrow_weights", in.borrow_weights, &out->borrow_weights));
+  CTCONV_RETURN_IF_ERROR(choice("math", in.math, 1, "0 or 1", &out->math));
+  if (out->math == 1) out->allow_tf32 = true;  // TF32 is one of the reduced precisions
   return {};
 }
 
@@ -88,7 +106,7 @@ Status read_options(const ctconv_options* given, Options* out) {
   if (given == nullptr) return {};
   ctconv_options in;
   CTCONV_RETURN_IF_ERROR(read_record(given, "ctconv_options", kFirstOptions, &in));
-  if (in.reserved != 0) return unknown_field("ctconv_options");
+  if (in.reserved != 0 || in.reserved2 != 0) return unknown_field("ctconv_options");
   if (in.runner != nullptr) {
     ctconv_runner runner;
     CTCONV_RETURN_IF_ERROR(read_record(in.runner, "ctconv_runner", kFirstRunner, &runner));
@@ -117,9 +135,7 @@ Status read_options(const ctconv_options* given, Options* out) {
     return option(Code::MISUSE_OPTION, "tuning", std::to_string(in.tuning), "0 or 1");
   }
   CTCONV_RETURN_IF_ERROR(read_activation(in, out));
-  CTCONV_RETURN_IF_ERROR(flag("reproducible", in.reproducible, &out->reproducible));
-  CTCONV_RETURN_IF_ERROR(flag("allow_tf32", in.allow_tf32, &out->allow_tf32));
-  CTCONV_RETURN_IF_ERROR(flag("borrow_weights", in.borrow_weights, &out->borrow_weights));
+  CTCONV_RETURN_IF_ERROR(read_promise(in, out));
   out->threads = in.threads;
   if (in.plan_limit != 0) out->plan_limit = in.plan_limit;
   if (in.workspace_limit != 0) out->workspace_limit = in.workspace_limit;

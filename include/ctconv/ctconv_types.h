@@ -167,10 +167,17 @@ typedef struct ctconv_options {
                                         see Tuning in ctconv.h */
   double activation_alpha;           /* LEAKY_RELU: slope. CLIP: lower bound */
   double activation_beta;            /* CLIP: upper bound */
-  int32_t reproducible;              /* 1: only engines with the reference's bits on every machine and thread count */
+  int32_t reproducible;              /* 0: any bits but reduced ones.
+                                        1: the reference's bits, on every machine and for any thread count.
+                                        2: the reference's, or another order of sums that is written down,
+                                        with the same bits on every machine */
   int32_t allow_tf32;                /* 1: CUDA may round f32 operands to TF32 */
   int32_t borrow_weights;            /* 1: weight and bias are not copied; they live unchanged until destroy */
-  int32_t reserved;
+  int32_t reserved;                  /* 0 */
+  int32_t math;                      /* 0: full precision of the element type.
+                                        1: operands may be rounded below their own type, e.g. f32 to TF32 or bf16.
+                                        `reproducible` 1 and 2 keep their promise either way */
+  int32_t reserved2;                 /* 0 */
 } ctconv_options;
 
 /* One execution. x always; y for execute; weight and bias here or at create, never both. */
@@ -194,7 +201,7 @@ typedef struct ctconv_call {
 #define CTCONV_ERROR_INIT {sizeof(ctconv_error), 0, 0, -1, 0, {0}, {0}, {0}, {0}}
 #define CTCONV_RUNNER_INIT {sizeof(ctconv_runner), NULL, 1, 0, NULL}
 #define CTCONV_ALLOCATOR_INIT {sizeof(ctconv_allocator), NULL, NULL, NULL}
-#define CTCONV_OPTIONS_INIT {sizeof(ctconv_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0}
+#define CTCONV_OPTIONS_INIT {sizeof(ctconv_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, 0}
 #define CTCONV_CALL_INIT {sizeof(ctconv_call), NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL}
 #define CTCONV_ARGUMENT_INIT {sizeof(ctconv_argument), NULL, NULL, -1, 0}
 /* clang-format on */

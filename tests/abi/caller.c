@@ -164,6 +164,27 @@ static int right(void) {
   return 1;
 }
 
+#ifdef CALLER_IS_NEWER
+/* Each field that came after 0.1 is judged. */
+static void refuses(const ctconv_desc *d, const ctconv_options *o, ctconv_error *e, ctconv_status want) {
+  ctconv_op *op = NULL;
+  EXPECT(ctconv_create(d, NULL, NULL, o, &op, e) == want && op == NULL);
+}
+static void out_of_range(const ctconv_desc *d, const ctconv_options *good, ctconv_error *e) {
+  ctconv_options o = *good;
+  o.math = 2;
+  refuses(d, &o, e, CTCONV_ERR_MISUSE_OPTION);
+  EXPECT(strcmp(e->argument, "math") == 0 && strcmp(e->range, "0 or 1") == 0);
+  o = *good;
+  o.reproducible = 3;
+  refuses(d, &o, e, CTCONV_ERR_MISUSE_OPTION);
+  EXPECT(strcmp(e->argument, "reproducible") == 0 && strcmp(e->range, "0, 1 or 2") == 0);
+  o = *good;
+  o.reserved2 = 1;
+  refuses(d, &o, e, CTCONV_ERR_MISUSE_UNKNOWN_FIELD);
+}
+#endif
+
 static void life(void) {
   const int64_t xs[4] = {1, CHANNELS, SIDE, SIDE}, ws[4] = {CHANNELS, CHANNELS, 2, 2}, bs[1] = {CHANNELS};
   const int64_t ys[4] = {1, CHANNELS, 2 * SIDE, 2 * SIDE};
@@ -218,6 +239,10 @@ static void life(void) {
   o.record.runner = &r.record;
   o.record.allocator = &a.record;
   o.record.engine = "auto";
+#ifdef CALLER_IS_NEWER
+  o.record.reproducible = 2;
+  o.record.math = 1;
+#endif
   s = ctconv_create(d, &w, &b, &o.record, &op, &e.record);
 #if CALLER_TAIL != 0 && defined(LIBRARY_IS_OLDER)
   EXPECT(s == CTCONV_ERR_MISUSE_UNKNOWN_FIELD && op == NULL);
@@ -229,6 +254,9 @@ static void life(void) {
   s = ctconv_create(d, &w, &b, &o.record, &op, &e.record);
 #endif
   EXPECT(s == CTCONV_OK && op != NULL);
+#ifdef CALLER_IS_NEWER
+  out_of_range(d, &o.record, &e.record);
+#endif
   ctconv_desc_destroy(d);
   if (op == NULL) return;
 

@@ -128,12 +128,23 @@ TEST_CASE("misuse: options", "[capi][misuse]") {
     refuses(CTCONV_ERR_MISUSE_OPTION, "tuning");
   }
   for (int32_t flag : {-1, 2}) {
-    o.reproducible = flag;
-    refuses(CTCONV_ERR_MISUSE_OPTION, "reproducible");
+    o.math = flag;
+    refuses(CTCONV_ERR_MISUSE_OPTION, "math");
     o.allow_tf32 = flag;
     refuses(CTCONV_ERR_MISUSE_OPTION, "allow_tf32");
     o.borrow_weights = flag;
     refuses(CTCONV_ERR_MISUSE_OPTION, "borrow_weights");
+  }
+  for (int32_t bits : {-1, 3, INT_MIN}) {
+    o.reproducible = bits;
+    refuses(CTCONV_ERR_MISUSE_OPTION, "reproducible");
+    CHECK(std::string(f.error.range) == "0, 1 or 2");
+  }
+  for (int32_t bits : {0, 1, 2}) {
+    o.reproducible = bits;
+    o.math = bits % 2;
+    CHECK(f.create_with(o) == CTCONV_OK);
+    o = good;
   }
   for (int32_t activation : {-1, 6}) {
     o.activation = activation;

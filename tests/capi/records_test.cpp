@@ -1,6 +1,7 @@
 // struct_size rules: what is read of a record, what is written to a ctconv_error, and what neither ever touches.
 #include <cstring>
 
+#include "capi/growth.h"
 #include "tests/capi/support.h"
 
 using namespace capi;
@@ -33,8 +34,19 @@ TEST_CASE("records: options of every size", "[capi][records]") {
   Grown<ctconv_options> grown{CTCONV_OPTIONS_INIT};
   CHECK(create_with(&grown, &error) == CTCONV_OK);
 
+  SECTION("the first release's, and all between it and this one's") {
+    for (size_t size = ctconv::kFirstOptions; size <= sizeof(ctconv_options); ++size) {
+      grown.record.struct_size = size;
+      CHECK(create_with(&grown, &error) == CTCONV_OK);
+    }
+    grown.record.math = 77;  // behind the record of an older caller: not read
+    grown.record.struct_size = ctconv::kFirstOptions;
+    CHECK(create_with(&grown, &error) == CTCONV_OK);
+    grown.record.struct_size = sizeof(ctconv_options);
+    refused(create_with(&grown, &error), error, CTCONV_ERR_MISUSE_OPTION, "math");
+  }
   SECTION("smaller than the first release") {
-    for (size_t size : {size_t{0}, size_t{1}, size_t{8}, sizeof(ctconv_options) - 1}) {
+    for (size_t size : {size_t{0}, size_t{1}, size_t{8}, ctconv::kFirstOptions - 1}) {
       grown.record.struct_size = size;
       const ctconv_status got = create_with(&grown, &error);
       refused(got, error, CTCONV_ERR_MISUSE_STRUCT_SIZE, "ctconv_options");
@@ -68,6 +80,9 @@ TEST_CASE("records: options of every size", "[capi][records]") {
   }
   SECTION("reserved") {
     grown.record.reserved = 1;
+    refused(create_with(&grown, &error), error, CTCONV_ERR_MISUSE_UNKNOWN_FIELD);
+    grown.record.reserved = 0;
+    grown.record.reserved2 = 1;
     refused(create_with(&grown, &error), error, CTCONV_ERR_MISUSE_UNKNOWN_FIELD);
   }
 }

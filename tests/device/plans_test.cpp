@@ -91,6 +91,11 @@ TEST_CASE("device: options reach the module", "[device]") {
   std::vector<double> want = layer.want();
   for (double& v : want) v = std::min(std::max(v, -2.0), 5.0);
   CHECK((layer.y.values() == want));
+  ctconv_options reduced = cuda_options();  // what may be reduced may be TF32; stable bits are the reference's so far
+  reduced.math = 1;
+  reduced.reproducible = 2;
+  run(create(layer.desc, nullptr, nullptr, &reduced), layer.per_call());
+  CHECK((s.options.allow_tf32 == 1 && s.options.reproducible == CTCONV_CUDA_REFERENCE_BITS));
 }
 
 TEST_CASE("device: a bias of another stride is another plan", "[device]") {

@@ -72,7 +72,7 @@ AT(ctconv_allocator, user, 8);
 AT(ctconv_allocator, alloc, 16);
 AT(ctconv_allocator, release, 24);
 
-SIZE(ctconv_options, 96);
+SIZE(ctconv_options, 104);
 AT(ctconv_options, struct_size, 0);
 AT(ctconv_options, device, 8);
 AT(ctconv_options, engine, 16);
@@ -89,6 +89,8 @@ AT(ctconv_options, reproducible, 80);
 AT(ctconv_options, allow_tf32, 84);
 AT(ctconv_options, borrow_weights, 88);
 AT(ctconv_options, reserved, 92);
+AT(ctconv_options, math, 96);
+AT(ctconv_options, reserved2, 100);
 
 SIZE(ctconv_call, 72);
 AT(ctconv_call, struct_size, 0);

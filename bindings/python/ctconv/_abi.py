@@ -127,6 +127,8 @@ class OptionsRecord(_Record):
         ("allow_tf32", c_int32),
         ("borrow_weights", c_int32),
         ("reserved", c_int32),
+        ("math", c_int32),
+        ("reserved2", c_int32),
     ]
 
 

@@ -132,7 +132,11 @@ class Layer:
     threads      0: all cores the process may use       device   None or "cpu", "cuda", "cuda:0", ...
     activation   None, "relu", "leaky_relu" (slope activation_alpha), "tanh", "sigmoid",
                  "clip" (activation_alpha to activation_beta)
-    reproducible only engines that give the reference's bits on every machine and thread count
+    reproducible 0 or False: any bits but reduced ones
+                 1 or True: the reference's bits on every machine and thread count
+                 2: the reference's, or another order of sums with the same bits on every machine
+    math         0: full precision of the element type
+                 1: operands may be rounded below their own type (TF32, bf16)
     tuning       None, or "measure": time the engines when a shape is first seen
     workspace_limit, plan_limit   bytes a call may need (0: no limit); shapes planned at once (0: 32)
     allow_tf32   CUDA may round float32 operands to TF32
@@ -154,7 +158,8 @@ class Layer:
         activation=None,
         activation_alpha=0.0,
         activation_beta=0.0,
-        reproducible=False,
+        reproducible=0,
+        math=0,
         tuning=None,
         workspace_limit=0,
         plan_limit=0,
@@ -170,6 +175,7 @@ class Layer:
             "activation_alpha": activation_alpha,
             "activation_beta": activation_beta,
             "reproducible": reproducible,
+            "math": math,
             "tuning": tuning,
             "workspace_limit": workspace_limit,
             "plan_limit": plan_limit,

@@ -52,6 +52,15 @@ def _int32(name, value):
     return number
 
 
+def _level(name, value):
+    """A number, or a bool: whatever is no whole number counts as true or false."""
+    try:
+        value.__index__()
+    except (AttributeError, TypeError):
+        value = bool(value)
+    return _int32(name, value)
+
+
 def _size(name, value):
     counts = hasattr(value, "__index__")
     number = value.__index__() if counts else -1
@@ -103,6 +112,7 @@ def record_of(
     allow_tf32,
     borrow_weights,
     runner,
+    math=0,
 ):
     """The OptionsRecord; the runner, if any, must outlive the op."""
     record = _abi.OptionsRecord()
@@ -113,8 +123,8 @@ def record_of(
     record.activation_alpha = _number("activation_alpha", activation_alpha)
     record.activation_beta = _number("activation_beta", activation_beta)
     record.tuning = _choice("tuning", tuning, TUNINGS, "MISUSE_OPTION")
-    record.reproducible, record.allow_tf32 = bool(reproducible), bool(allow_tf32)
-    record.borrow_weights = bool(borrow_weights)
+    record.reproducible, record.math = _level("reproducible", reproducible), _int32("math", math)
+    record.allow_tf32, record.borrow_weights = bool(allow_tf32), bool(borrow_weights)
     if runner is not None:
         if not isinstance(runner, Runner):
             text = f"runner is {type(runner).__name__}; a ctconv.Runner is needed"
