@@ -9,13 +9,19 @@
 
 namespace ctconv {
 
+Strides dense_strides(std::span<const int64_t> shape) {
+  Strides strides{};
+  int64_t step = 1;
+  for (size_t a = shape.size(); a-- > 0;) {
+    strides[a] = step;
+    step *= std::max<int64_t>(shape[a], 1);
+  }
+  return strides;
+}
+
 void lie_dense(TensorView* t, void* data) {
   t->data = data;
-  int64_t step = 1;
-  for (int a = t->ndim; a-- > 0;) {
-    t->strides[static_cast<size_t>(a)] = step;
-    step *= std::max<int64_t>(t->shape[static_cast<size_t>(a)], 1);
-  }
+  t->strides = dense_strides(t->dims());
 }
 
 int64_t vector_stride(const TensorView& t) {

@@ -15,6 +15,7 @@
 namespace ctconv {
 
 inline constexpr int kMaxNdim = 8;
+using Strides = std::array<int64_t, kMaxNdim>;
 
 struct TensorView {
   void* data = nullptr;  // byte_offset already added; may be null where only the shape is read
@@ -22,7 +23,7 @@ struct TensorView {
   int32_t device_type = 1, device_id = 0;  // DLPack's numbers; 1 CPU, 2 CUDA
   int ndim = 0;
   std::array<int64_t, kMaxNdim> shape{};
-  std::array<int64_t, kMaxNdim> strides{};  // in elements, any sign
+  Strides strides{};  // in elements, any sign
 
   std::span<const int64_t> dims() const { return {shape.data(), static_cast<size_t>(ndim)}; }
 };
@@ -32,7 +33,12 @@ struct TensorSpec {
   ElementType type;
   int ndim = 0;
   std::array<int64_t, kMaxNdim> shape{};
+
+  std::span<const int64_t> dims() const { return {shape.data(), static_cast<size_t>(ndim)}; }
 };
+
+// Strides of a dense row-major tensor, in elements. An extent of 0 counts as 1: an empty tensor has harmless strides.
+Strides dense_strides(std::span<const int64_t> shape);
 
 // The view of a dense row-major copy: strides replaced, `data` its memory.
 void lie_dense(TensorView* t, void* data);

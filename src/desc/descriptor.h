@@ -12,10 +12,11 @@
 
 #include "src/base/dtype.h"
 #include "src/base/status.h"
+#include "src/desc/weight_axes.h"
 
 namespace ctconv {
 
-// One judgement that needs a tensor. Each is a function of src/problem/judge.cpp.
+// One judgement that needs a tensor. Each is a function of src/problem/judge/ and a row of src/problem/judge.cpp.
 enum class Check {
   kInputRank,          // x has rank + 2 axes (or rank + 1 where unbatched is taken)
   kWeightRank,         // weight has as many axes as its layout asks
@@ -47,13 +48,6 @@ enum class OutputSizeRule {
 };
 
 enum class KernelSource { kArgument, kWeight, kOutputSize };
-
-enum class WeightOrder {
-  kInOutTaps,       // (Cin, Cout/groups, k...)
-  kGroupInOutTaps,  // (groups, Cin/groups, Cout/groups, k...) where groups > 1, else (Cin, Cout, k...)
-  kTapsOutIn,       // (k..., Cout, Cin)
-  kInOutOneTaps,    // (Cin, Cout/groups, 1, k)
-};
 
 enum class BiasOrder { kVector, kOneChannelOnes };  // (Cout)   or   (1, Cout, 1, ...)
 
@@ -138,6 +132,7 @@ struct Descriptor {
 
   Activation activation;
   Initialiser weight_init, bias_init;
+  bool bias_fans_are_its_own = false;  // fans of bias_init: the bias's own extents, not the weight's (keras)
 
   std::vector<Check> order;  // judgements at the call, in the dialect's order
   TensorCodes codes;

@@ -27,7 +27,8 @@ double product(std::span<const int64_t> dims) {
   return p;
 }
 
-// fan_in = shape[1] * taps, fan_out = shape[0] * taps, for transposed weights too (so fan_in counts Cout / groups).
+// fan_in counts what the weight calls output channels, fan_out the input channels: the packages name the axes of a
+// transposed weight as if it were that of a forward convolution.
 Fans fans_of(const Descriptor& d, std::span<const int64_t> w) {
   Fans f;
   if (w.empty()) return f;
@@ -35,19 +36,13 @@ Fans fans_of(const Descriptor& d, std::span<const int64_t> w) {
     f.in = f.out = static_cast<double>(w[0]);
     return f;
   }
-  if (d.weight_order == WeightOrder::kTapsOutIn) {  // (k..., Cout, Cin): Keras counts the last two axes
-    const double taps = product(w.first(w.size() - 2));
-    f.in = static_cast<double>(w[w.size() - 2]) * taps;
-    f.out = static_cast<double>(w[w.size() - 1]) * taps;
-  } else {
-    const double taps = product(w.subspan(2));
-    f.in = static_cast<double>(w[1]) * taps;
-    f.out = static_cast<double>(w[0]) * taps;
-  }
-  double taps = 1;
-  for (int64_t k : d.kernel) taps *= static_cast<double>(k);
-  f.in_channels = static_cast<double>(d.in_channels) * taps;
-  f.out_channels = static_cast<double>(d.out_channels) * taps;
+  const WeightAxes axes = weight_axes(d.weight_order, d.groups, d.rank);
+  const double taps = product(w.subspan(static_cast<size_t>(axes.tap), static_cast<size_t>(d.rank)));
+  f.in = static_cast<double>(at(w, axes.out)) * taps;
+  f.out = static_cast<double>(at(w, axes.in)) * taps;
+  const double kernel = product(d.kernel);
+  f.in_channels = static_cast<double>(d.in_channels) * kernel;
+  f.out_channels = static_cast<double>(d.out_channels) * kernel;
   return f;
 }
 
@@ -171,8 +166,8 @@ Status fill_orthogonal(const TensorView& out, const PhiloxStream& stream) {
 
 Status fill_by(const Descriptor& desc, const Initialiser& init, const PhiloxStream& stream,
                std::span<const int64_t> weight_shape, const TensorView& out, const char* what, Code bad) {
-  const double width = std::sqrt(init.scale / fan(fans_of(desc, weight_shape), init.fan));
   const bool scaled = init.fan != Initialiser::kNoFan;
+  const double width = scaled ? std::sqrt(init.scale / fan(fans_of(desc, weight_shape), init.fan)) : 0;
   switch (init.kind) {
     case Initialiser::kNoParameter:
       return Status(Code::UNSUPPORTED_INIT, desc.dialect + " has no " + what + " of its own to initialise");
@@ -221,7 +216,7 @@ Status initialise_bias(const Descriptor& desc, uint64_t seed, std::span<const in
   if (init.kind == Initialiser::kDirac || init.kind == Initialiser::kOrthogonal || init.needs_axes) {
     return Status(Code::UNSUPPORTED_INIT, desc.dialect + ": the bias is a vector, but its initialiser needs two axes");
   }
-  if (desc.weight_order == WeightOrder::kTapsOutIn) weight_shape = out.dims();
+  if (desc.bias_fans_are_its_own) weight_shape = out.dims();
   return fill_by(desc, init, PhiloxStream(seed, kBiasStream), weight_shape, out, "bias", Code::VALUE_BIAS_INIT);
 }
 

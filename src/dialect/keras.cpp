@@ -165,6 +165,7 @@ Result<Descriptor> interpret_keras(const Dialect& self, const Arguments& args, s
   }
   d.channels_last = channels_first == 0;
   d.weight_order = WeightOrder::kTapsOutIn;
+  d.bias_fans_are_its_own = true;
   d.bias_allowed = d.bias_expected = truthy(argument_or(args, "use_bias", bool_value(true)));
   d.types = {element_type(Dtype::kF16), element_type(Dtype::kBf16), element_type(Dtype::kF32),
              element_type(Dtype::kF64)};

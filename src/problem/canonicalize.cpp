@@ -6,92 +6,37 @@
 namespace ctconv {
 namespace {
 
-using Strides = std::array<int64_t, kMaxNdim>;
-
-// Dense row-major strides; extents of 0 count as 1 so that an empty tensor has harmless strides.
-Strides dense_strides(const int64_t* shape, int ndim) {
-  Strides s{};
-  int64_t step = 1;
-  for (int a = ndim; a-- > 0;) {
-    s[static_cast<size_t>(a)] = step;
-    step *= shape[a] > 0 ? shape[a] : 1;
-  }
-  return s;
-}
-
 // Axis `a` of the geometry sits at position 3 - rank + a of the three canonical axes.
 ActivationLayout activation_layout(const Descriptor& desc, const Geometry& g, const Strides& s) {
   ActivationLayout out;
   const int first = g.batched ? 1 : 0;
   out.n = g.batched ? s[0] : 0;
-  out.c = s[static_cast<size_t>(desc.channels_last ? first + g.rank : first)];
+  out.c = at(s, desc.channels_last ? first + g.rank : first);
   for (int a = 0; a < g.rank; ++a) {
-    out.axis[static_cast<size_t>(3 - g.rank + a)] = s[static_cast<size_t>(first + (desc.channels_last ? 0 : 1) + a)];
+    at(out.axis, 3 - g.rank + a) = at(s, first + (desc.channels_last ? 0 : 1) + a);
   }
   return out;
 }
 
-WeightLayout weight_layout(const Descriptor& desc, const Geometry& g, const Strides& s, int64_t ci) {
+WeightLayout weight_layout(const WeightAxes& axes, int rank, const Strides& s, int64_t ci) {
   WeightLayout out;
-  size_t tap = 0;
-  switch (desc.weight_order) {
-    case WeightOrder::kInOutTaps:
-    case WeightOrder::kInOutOneTaps:
-      out.g = ci * s[0];
-      out.ci = s[0];
-      out.co = s[1];
-      tap = desc.weight_order == WeightOrder::kInOutOneTaps ? 3 : 2;
-      break;
-    case WeightOrder::kGroupInOutTaps: {
-      const size_t grouped = desc.groups > 1 ? 1 : 0;
-      out.g = grouped ? s[0] : 0;
-      out.ci = s[grouped];
-      out.co = s[grouped + 1];
-      tap = grouped + 2;
-      break;
-    }
-    case WeightOrder::kTapsOutIn:
-      out.co = s[static_cast<size_t>(g.rank)];
-      out.ci = s[static_cast<size_t>(g.rank + 1)];
-      break;
+  out.ci = at(s, axes.in);
+  out.co = at(s, axes.out);
+  if (axes.own_group()) {
+    out.g = at(s, axes.group);
+  } else if (axes.group >= 0) {
+    out.g = ci * out.ci;  // groups lie side by side along the input channels
   }
-  for (int a = 0; a < g.rank; ++a) out.tap[static_cast<size_t>(3 - g.rank + a)] = s[tap + static_cast<size_t>(a)];
+  for (int a = 0; a < rank; ++a) at(out.tap, 3 - rank + a) = at(s, axes.tap + a);
   return out;
 }
 
-Strides dense_weight(const Descriptor& desc, const Geometry& g) {
-  std::array<int64_t, kMaxNdim> shape{};
-  int n = 0;
-  const auto push = [&](int64_t extent) { shape[static_cast<size_t>(n++)] = extent; };
-  const auto push_taps = [&] {
-    for (int a = 0; a < g.rank; ++a) push(g.axis[static_cast<size_t>(a)].k);
-  };
-  const int64_t out = g.out_channels / desc.groups;
-  switch (desc.weight_order) {
-    case WeightOrder::kInOutTaps:
-      push(g.in_channels);
-      push(out);
-      push_taps();
-      break;
-    case WeightOrder::kInOutOneTaps:
-      push(g.in_channels);
-      push(out);
-      push(1);
-      push_taps();
-      break;
-    case WeightOrder::kGroupInOutTaps:
-      if (desc.groups > 1) push(desc.groups);
-      push(g.in_channels / desc.groups);
-      push(out);
-      push_taps();
-      break;
-    case WeightOrder::kTapsOutIn:
-      push_taps();
-      push(out);
-      push(g.in_channels);
-      break;
-  }
-  return dense_strides(shape.data(), n);
+Strides dense_weight(const WeightAxes& axes, const Geometry& g, int64_t groups) {
+  std::array<int64_t, 3> taps{};
+  for (int a = 0; a < g.rank; ++a) at(taps, a) = at(g.axis, a).k;
+  const auto extents = weight_extents(axes, groups, g.in_channels, g.out_channels / groups,
+                                      std::span(taps).first(static_cast<size_t>(g.rank)));
+  return dense_strides(std::span(extents).first(static_cast<size_t>(axes.ndim)));
 }
 
 }  // namespace
@@ -106,14 +51,14 @@ Problem canonicalize(const Descriptor& desc, const Geometry& g, const Layouts& l
   p.ci = g.in_channels / desc.groups;
   p.co = g.out_channels / desc.groups;
   for (int a = 0; a < g.rank; ++a) {
-    const AxisSizes& s = g.axis[static_cast<size_t>(a)];
-    p.axis[static_cast<size_t>(3 - g.rank + a)] = {
-        .i = s.in, .o = s.core, .k = s.k, .s = s.s, .d = s.d, .lo = s.lo, .tail = s.tail};
+    const AxisSizes& s = at(g.axis, a);
+    at(p.axis, 3 - g.rank + a) = {.i = s.in, .o = s.core, .k = s.k, .s = s.s, .d = s.d, .lo = s.lo, .tail = s.tail};
   }
   const TensorSpec y = output_spec(desc, g);
   p.x = activation_layout(desc, g, layouts.x->strides);
-  p.y = activation_layout(desc, g, layouts.y ? layouts.y->strides : dense_strides(y.shape.data(), y.ndim));
-  p.w = weight_layout(desc, g, layouts.w ? layouts.w->strides : dense_weight(desc, g), p.ci);
+  p.y = activation_layout(desc, g, layouts.y ? layouts.y->strides : dense_strides(y.dims()));
+  const WeightAxes axes = weight_axes(desc.weight_order, desc.groups, g.rank);
+  p.w = weight_layout(axes, g.rank, layouts.w ? layouts.w->strides : dense_weight(axes, g, desc.groups), p.ci);
   p.bias = layouts.bias;
   p.act = layouts.act;
   return p;
