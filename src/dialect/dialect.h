@@ -29,6 +29,7 @@ struct DialectVersion {
 struct Dialect {
   const char* name;    // exact string, without a version
   const char* source;  // page and package version it mirrors
+  int rank;            // spatial axes; 0: arguments or tensors tell
   std::span<const ArgumentRow> arguments;
   // Judges arguments (names and required ones are already judged), in the documented order. `version` is "" or what
   // followed '@'.

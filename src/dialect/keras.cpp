@@ -9,9 +9,10 @@
 #include <algorithm>
 
 #include "src/base/checked.h"
+#include "src/dialect/activation_names.h"
 #include "src/dialect/families.h"
 #include "src/dialect/keras_init.h"
-#include "src/dialect/rules.h"
+#include "src/dialect/layer.h"
 
 namespace ctconv {
 namespace {
@@ -55,32 +56,10 @@ constexpr ArgumentRow kArguments3d[] = {
     {"bias_constraint", "None", false},
 };
 
-Status judge(const Axes& a, int64_t least, Code range) {
-  CTCONV_RETURN_IF_ERROR(a.container());
-  CTCONV_RETURN_IF_ERROR(a.length());
-  CTCONV_RETURN_IF_ERROR(a.entries());
-  return a.at_least(least, range);
-}
-
-Status read_activation(const Arguments& args, Activation* out) {
-  static constexpr struct {
-    const char* name;
-    Activation act;
-  } kActs[] = {
-      {"linear", {0, 0, 0}}, {"relu", {1, 0, 0}},    {"leaky_relu", {2, 0.2, 0}},
-      {"tanh", {3, 0, 0}},   {"sigmoid", {4, 0, 0}}, {"relu6", {5, 0, 6}},
-  };
-  const Value v = argument_or(args, "activation", none_value());
-  if (v.is_none()) return {};
-  for (const auto& row : kActs) {
-    if (v.tag == Value::kString && v.text == row.name) {
-      *out = row.act;
-      return {};
-    }
-  }
-  return argument_error(Code::VALUE_ACT, "activation", v.show(), "None, linear, relu, leaky_relu, tanh, sigmoid, relu6",
-                        "is no known activation");
-}
+constexpr NamedActivation kActivationNames[] = {
+    {"linear", {0, 0, 0}}, {"relu", {1, 0, 0}},    {"leaky_relu", {2, 0.2, 0}},
+    {"tanh", {3, 0, 0}},   {"sigmoid", {4, 0, 0}}, {"relu6", {5, 0, 6}},
+};
 
 // One axis of the table of section 11.
 //   valid: begin 0, tail max(s - keff, 0), or output_padding where given
@@ -103,72 +82,94 @@ void lower(bool same, const int64_t* given, int64_t s, int64_t keff, int64_t* be
   }
 }
 
-template <int kRank>
-Result<Descriptor> interpret_keras(const Dialect& self, const Arguments& args, std::string_view) {
-  const auto axes = [](Code value, Code length) {
-    return AxesPolicy{.count = kRank, .list = true, .wrong_type = value, .wrong_entry = value, .wrong_length = length};
-  };
-  const Whole filters(args, "filters");
-  const Axes kernel(args, "kernel_size", 1, axes(Code::VALUE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE_LENGTH));
-  const Axes strides(args, "strides", 1, axes(Code::VALUE_STRIDE, Code::VALUE_STRIDE_LENGTH));
-  const Axes dilation(args, "dilation_rate", 1, axes(Code::VALUE_DILATION, Code::VALUE_DILATION_LENGTH));
-  const Axes extra(args, "output_padding", 0, axes(Code::VALUE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING_LENGTH));
-  const bool has_extra = !argument_or(args, "output_padding", none_value()).is_none();
-  const Value format = argument_or(args, "data_format", none_value());
-
-  CTCONV_RETURN_IF_ERROR(judge(kernel, 1, Code::VALUE_KERNEL_SIZE));
-  CTCONV_RETURN_IF_ERROR(judge(strides, 1, Code::VALUE_STRIDE));
-  CTCONV_RETURN_IF_ERROR(judge(dilation, 1, Code::VALUE_DILATION));
+// What the arguments say beside those of every layer.
+struct Words {
   int same = 0, channels_first = 0;
-  CTCONV_RETURN_IF_ERROR(one_of("padding", argument_or(args, "padding", string_value("valid")), {"valid", "same"}, true,
-                                Code::VALUE_PADDING_STRING, Code::VALUE_PADDING_STRING, &same));
-  if (has_extra) CTCONV_RETURN_IF_ERROR(judge(extra, 0, Code::VALUE_OUTPUT_PADDING_NEGATIVE));
-  if (!format.is_none()) {
-    CTCONV_RETURN_IF_ERROR(one_of("data_format", format, {"channels_last", "channels_first"}, true,
-                                  Code::VALUE_DATA_FORMAT, Code::VALUE_DATA_FORMAT, &channels_first));
-  }
+  bool has_output_padding = false;  // output_padding=0 differs from None
+};
 
-  Descriptor d;
-  d.dialect = self.name;
-  d.rank = kRank;
-  CTCONV_RETURN_IF_ERROR(read_activation(args, &d.activation));
+LayerArguments read(const Arguments& args, int rank) {
+  const auto axes = [&](const char* name, int64_t fallback, Code value, Code length) {
+    return Axes(args, name, fallback,
+                {.count = rank, .list = true, .wrong_type = value, .wrong_entry = value, .wrong_length = length});
+  };
+  return {.out = {args, "filters"},
+          .kernel = axes("kernel_size", 1, Code::VALUE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE_LENGTH),
+          .stride = axes("strides", 1, Code::VALUE_STRIDE, Code::VALUE_STRIDE_LENGTH),
+          .dilation = axes("dilation_rate", 1, Code::VALUE_DILATION, Code::VALUE_DILATION_LENGTH),
+          .output_padding = axes("output_padding", 0, Code::VALUE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING_LENGTH)};
+}
+
+Status judge_sizes(const LayerArguments& a, const Arguments& args, Words* words) {
+  CTCONV_RETURN_IF_ERROR(a.kernel.judge(1, Code::VALUE_KERNEL_SIZE));
+  CTCONV_RETURN_IF_ERROR(a.stride.judge(1, Code::VALUE_STRIDE));
+  CTCONV_RETURN_IF_ERROR(a.dilation.judge(1, Code::VALUE_DILATION));
+  CTCONV_RETURN_IF_ERROR(one_of("padding", argument_or(args, "padding", string_value("valid")), {"valid", "same"}, true,
+                                Code::VALUE_PADDING_STRING, Code::VALUE_PADDING_STRING, &words->same));
+  words->has_output_padding = !argument_or(args, "output_padding", none_value()).is_none();
+  if (words->has_output_padding) {
+    CTCONV_RETURN_IF_ERROR(a.output_padding.judge(0, Code::VALUE_OUTPUT_PADDING_NEGATIVE));
+  }
+  const Value format = argument_or(args, "data_format", none_value());
+  if (format.is_none()) return {};
+  return one_of("data_format", format, {"channels_last", "channels_first"}, true, Code::VALUE_DATA_FORMAT,
+                Code::VALUE_DATA_FORMAT, &words->channels_first);
+}
+
+Status read_parameters(const Arguments& args, Descriptor* d) {
+  CTCONV_RETURN_IF_ERROR(
+      read_activation("activation", argument_or(args, "activation", none_value()), kActivationNames, &d->activation));
   CTCONV_RETURN_IF_ERROR(keras::read_init("kernel_initializer",
                                           argument_or(args, "kernel_initializer", string_value("glorot_uniform")),
-                                          Code::VALUE_WEIGHT_INIT, "glorot_uniform", &d.weight_init));
-  CTCONV_RETURN_IF_ERROR(keras::read_init("bias_initializer",
-                                          argument_or(args, "bias_initializer", string_value("zeros")),
-                                          Code::VALUE_BIAS_INIT, "zeros", &d.bias_init));
-  CTCONV_RETURN_IF_ERROR(filters.type(Code::VALUE_OUT_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(filters.at_least(1, Code::VALUE_OUT_CHANNELS));
-  d.kernel = kernel.get();
-  d.stride = strides.get();
-  d.dilation = dilation.get();
-  if (has_extra)
-    CTCONV_RETURN_IF_ERROR(output_padding_below(extra, d.stride, "strides", Code::VALUE_OUTPUT_PADDING_RANGE));
-  if (*std::max_element(d.stride.begin(), d.stride.end()) > 1 &&
-      *std::max_element(d.dilation.begin(), d.dilation.end()) > 1) {
-    return argument_error(Code::VALUE_STRIDE, "strides", strides.value().show(),
-                          "1 where dilation_rate = " + dilation.value().show() + " exceeds 1",
-                          "and dilation_rate exclude each other above 1");
-  }
+                                          Code::VALUE_WEIGHT_INIT, "glorot_uniform", &d->weight_init));
+  return keras::read_init("bias_initializer", argument_or(args, "bias_initializer", string_value("zeros")),
+                          Code::VALUE_BIAS_INIT, "zeros", &d->bias_init);
+}
 
-  d.out_channels = filters.get();
-  d.pad_begin.assign(kRank, 0);
-  d.pad_end.assign(kRank, 0);
-  d.output_padding.assign(kRank, 0);
-  const std::vector<int64_t> given = has_extra ? extra.get() : std::vector<int64_t>();
-  for (size_t n = 0; n < kRank; ++n) {
-    const Checked keff = Checked(d.dilation[n]) * (d.kernel[n] - 1) + 1;
-    if (!keff.ok()) continue;  // the call answers SHAPE_OUTPUT_OVERFLOW
-    lower(same == 1, has_extra ? &given[n] : nullptr, d.stride[n], keff.value(), &d.pad_begin[n], &d.pad_end[n],
-          &d.output_padding[n]);
+// What the constructor asks last: filters, and the limits between arguments.
+Status judge_limits(const LayerArguments& a, const Words& words) {
+  CTCONV_RETURN_IF_ERROR(a.out.positive(Code::VALUE_OUT_CHANNELS, Code::VALUE_OUT_CHANNELS));
+  const std::vector<int64_t> stride = a.stride.get(), dilation = a.dilation.get();
+  if (words.has_output_padding) {
+    CTCONV_RETURN_IF_ERROR(output_padding_below(a.output_padding, stride, "strides", Code::VALUE_OUTPUT_PADDING_RANGE));
   }
-  d.channels_last = channels_first == 0;
+  if (*std::max_element(stride.begin(), stride.end()) == 1 ||
+      *std::max_element(dilation.begin(), dilation.end()) == 1) {
+    return {};
+  }
+  return argument_error(Code::VALUE_STRIDE, "strides", a.stride.value().show(),
+                        "1 where dilation_rate = " + a.dilation.value().show() + " exceeds 1",
+                        "and dilation_rate exclude each other above 1");
+}
+
+void lower_pads(const LayerArguments& a, const Words& words, Descriptor* d) {
+  const size_t rank = d->kernel.size();
+  d->pad_begin.assign(rank, 0);
+  d->pad_end.assign(rank, 0);
+  d->output_padding.assign(rank, 0);
+  const std::vector<int64_t> given = words.has_output_padding ? a.output_padding.get() : std::vector<int64_t>();
+  for (size_t n = 0; n < rank; ++n) {
+    const Checked keff = Checked(d->dilation[n]) * (d->kernel[n] - 1) + 1;
+    if (!keff.ok()) continue;  // the call answers SHAPE_OUTPUT_OVERFLOW
+    lower(words.same == 1, words.has_output_padding ? &given[n] : nullptr, d->stride[n], keff.value(), &d->pad_begin[n],
+          &d->pad_end[n], &d->output_padding[n]);
+  }
+}
+
+Result<Descriptor> interpret_keras(const Dialect& self, const Arguments& args, std::string_view) {
+  const LayerArguments given = read(args, self.rank);
+  Words words;
+  CTCONV_RETURN_IF_ERROR(judge_sizes(given, args, &words));
+  Descriptor d = begin_descriptor(self, self.rank, given);
+  CTCONV_RETURN_IF_ERROR(read_parameters(args, &d));
+  CTCONV_RETURN_IF_ERROR(judge_limits(given, words));
+
+  lower_pads(given, words, &d);
+  d.channels_last = words.channels_first == 0;
   d.weight_order = WeightOrder::kTapsOutIn;
   d.bias_fans_are_its_own = true;
   d.bias_allowed = d.bias_expected = truthy(argument_or(args, "use_bias", bool_value(true)));
-  d.types = {element_type(Dtype::kF16), element_type(Dtype::kBf16), element_type(Dtype::kF32),
-             element_type(Dtype::kF64)};
+  d.types = element_types({Dtype::kF16, Dtype::kBf16, Dtype::kF32, Dtype::kF64});
   d.codes = {.input_rank = Code::VALUE_INPUT_RANK,
              .weight_rank = Code::VALUE_WEIGHT_SHAPE,
              .input_channels = Code::VALUE_INPUT_CHANNELS,
@@ -185,9 +186,9 @@ Result<Descriptor> interpret_keras(const Dialect& self, const Arguments& args, s
 
 }  // namespace
 
-const Dialect kKeras2d = {"keras.layers.Conv2DTranspose", "Keras keras.layers.Conv2DTranspose, keras 3.15.1",
-                          kArguments2d, interpret_keras<2>};
-const Dialect kKeras3d = {"keras.layers.Conv3DTranspose", "Keras keras.layers.Conv3DTranspose, keras 3.15.1",
-                          kArguments3d, interpret_keras<3>};
+const Dialect kKeras2d = {"keras.layers.Conv2DTranspose", "Keras keras.layers.Conv2DTranspose, keras 3.15.1", 2,
+                          kArguments2d, interpret_keras};
+const Dialect kKeras3d = {"keras.layers.Conv3DTranspose", "Keras keras.layers.Conv3DTranspose, keras 3.15.1", 3,
+                          kArguments3d, interpret_keras};
 
 }  // namespace ctconv

@@ -8,7 +8,7 @@
 //   Library rules: a float is not cast to int; groups > 1 works; a negative output_padding is refused; 3-D also takes
 //   (C, D, H, W), as the page says.
 #include "src/dialect/families.h"
-#include "src/dialect/rules.h"
+#include "src/dialect/layer.h"
 
 namespace ctconv {
 namespace {
@@ -19,64 +19,53 @@ constexpr ArgumentRow kArguments[] = {
     {"dilation", "1", false},  {"groups", "1", false},     {"bias", "True", false},
 };
 
-Status judge(const Axes& a, int64_t least, Code range) {
-  CTCONV_RETURN_IF_ERROR(a.container());
-  CTCONV_RETURN_IF_ERROR(a.length());
-  CTCONV_RETURN_IF_ERROR(a.entries());
-  return a.at_least(least, range);
+LayerArguments read(const Arguments& args, int rank) {
+  const auto axes = [&](const char* name, int64_t fallback, Code type, Code length) {
+    return Axes(args, name, fallback,
+                {.count = rank, .list = true, .wrong_type = type, .wrong_entry = type, .wrong_length = length});
+  };
+  return {.in = {args, "in_channels"},
+          .out = {args, "out_channels"},
+          .groups = {args, "groups", 1},
+          .kernel = axes("kernel_size", 1, Code::TYPE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE_LENGTH),
+          .stride = axes("stride", 1, Code::TYPE_STRIDE, Code::VALUE_STRIDE_LENGTH),
+          .dilation = axes("dilation", 1, Code::TYPE_DILATION, Code::VALUE_DILATION_LENGTH),
+          .padding = axes("padding", 0, Code::TYPE_PADDING, Code::VALUE_PADDING_LENGTH),
+          .output_padding = axes("output_padding", 0, Code::TYPE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING_LENGTH)};
 }
 
-template <int kRank>
+Status judge(const LayerArguments& a, const Value& bias, bool* has_bias) {
+  CTCONV_RETURN_IF_ERROR(a.kernel.judge(1, Code::VALUE_KERNEL_SIZE));
+  CTCONV_RETURN_IF_ERROR(a.stride.judge(1, Code::VALUE_STRIDE));
+  CTCONV_RETURN_IF_ERROR(a.padding.judge(0, Code::VALUE_PADDING_NEGATIVE));
+  CTCONV_RETURN_IF_ERROR(a.dilation.judge(1, Code::VALUE_DILATION));
+  CTCONV_RETURN_IF_ERROR(a.in.positive(Code::TYPE_IN_CHANNELS, Code::VALUE_IN_CHANNELS));
+  CTCONV_RETURN_IF_ERROR(a.out.positive(Code::TYPE_OUT_CHANNELS, Code::VALUE_OUT_CHANNELS));
+  CTCONV_RETURN_IF_ERROR(a.groups.positive(Code::TYPE_GROUPS, Code::VALUE_GROUPS));
+  CTCONV_RETURN_IF_ERROR(divisible(a.in, a.groups, Code::VALUE_IN_CHANNELS_GROUPS));
+  CTCONV_RETURN_IF_ERROR(divisible(a.out, a.groups, Code::VALUE_OUT_CHANNELS_GROUPS));
+  CTCONV_RETURN_IF_ERROR(read_flag("bias", bias, Code::TYPE_BIAS, has_bias));
+  CTCONV_RETURN_IF_ERROR(a.output_padding.judge(0, Code::VALUE_OUTPUT_PADDING_NEGATIVE));
+  if (!a.output_padding.any_nonzero()) return {};
+  return output_padding_below(a.output_padding, a.stride.get(), "stride", Code::VALUE_OUTPUT_PADDING_RANGE);
+}
+
 Result<Descriptor> interpret_module(const Dialect& self, const Arguments& args, std::string_view) {
-  const auto axes = [](Code type, Code length) {
-    return AxesPolicy{.count = kRank, .list = true, .wrong_type = type, .wrong_entry = type, .wrong_length = length};
-  };
-  const Whole in(args, "in_channels"), out(args, "out_channels"), groups(args, "groups", 1);
-  const Axes kernel(args, "kernel_size", 1, axes(Code::TYPE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE_LENGTH));
-  const Axes stride(args, "stride", 1, axes(Code::TYPE_STRIDE, Code::VALUE_STRIDE_LENGTH));
-  const Axes padding(args, "padding", 0, axes(Code::TYPE_PADDING, Code::VALUE_PADDING_LENGTH));
-  const Axes dilation(args, "dilation", 1, axes(Code::TYPE_DILATION, Code::VALUE_DILATION_LENGTH));
-  const Axes extra(args, "output_padding", 0, axes(Code::TYPE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING_LENGTH));
+  const LayerArguments given = read(args, self.rank);
+  bool bias = false;
+  CTCONV_RETURN_IF_ERROR(judge(given, argument_or(args, "bias", bool_value(true)), &bias));
 
-  CTCONV_RETURN_IF_ERROR(judge(kernel, 1, Code::VALUE_KERNEL_SIZE));
-  CTCONV_RETURN_IF_ERROR(judge(stride, 1, Code::VALUE_STRIDE));
-  CTCONV_RETURN_IF_ERROR(judge(padding, 0, Code::VALUE_PADDING_NEGATIVE));
-  CTCONV_RETURN_IF_ERROR(judge(dilation, 1, Code::VALUE_DILATION));
-  CTCONV_RETURN_IF_ERROR(in.type(Code::TYPE_IN_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(in.at_least(1, Code::VALUE_IN_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(out.type(Code::TYPE_OUT_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(out.at_least(1, Code::VALUE_OUT_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(groups.type(Code::TYPE_GROUPS));
-  CTCONV_RETURN_IF_ERROR(groups.at_least(1, Code::VALUE_GROUPS));
-  CTCONV_RETURN_IF_ERROR(divisible(in, groups, Code::VALUE_IN_CHANNELS_GROUPS));
-  CTCONV_RETURN_IF_ERROR(divisible(out, groups, Code::VALUE_OUT_CHANNELS_GROUPS));
-  const Value bias = argument_or(args, "bias", bool_value(true));
-  if (bias.tag != Value::kBool)
-    return argument_error(Code::TYPE_BIAS, "bias", bias.show(), "a bool", "is " + bias.type_name());
-  CTCONV_RETURN_IF_ERROR(judge(extra, 0, Code::VALUE_OUTPUT_PADDING_NEGATIVE));
-  if (extra.any_nonzero()) {
-    CTCONV_RETURN_IF_ERROR(output_padding_below(extra, stride.get(), "stride", Code::VALUE_OUTPUT_PADDING_RANGE));
-  }
-
-  Descriptor d;
-  d.dialect = self.name;
-  d.rank = kRank;
-  d.in_channels = in.get();
-  d.out_channels = out.get();
-  d.groups = groups.get();
-  d.kernel = kernel.get();
-  d.stride = stride.get();
-  d.dilation = dilation.get();
-  d.pad_begin = d.pad_end = padding.get();
-  d.output_padding = extra.get();
-  d.unbatched = kRank == 3;
+  Descriptor d = begin_descriptor(self, self.rank, given);
+  d.pad_begin = d.pad_end = given.padding.get();
+  d.output_padding = given.output_padding.get();
+  d.unbatched = self.rank == 3;
   d.weight_order = WeightOrder::kGroupInOutTaps;
   d.bias_order = BiasOrder::kOneChannelOnes;
-  d.bias_allowed = d.bias_expected = bias.i != 0;
-  d.types = {element_type(Dtype::kF16), element_type(Dtype::kF32)};
+  d.bias_allowed = d.bias_expected = bias;
+  d.types = element_types({Dtype::kF16, Dtype::kF32});
   d.spelling.x = "inp";
   d.weight_init = {.kind = Initialiser::kNormal,
-                   .fan = kRank == 3 ? Initialiser::kInChannels : Initialiser::kOutChannels,
+                   .fan = self.rank == 3 ? Initialiser::kInChannels : Initialiser::kOutChannels,
                    .scale = 1};
   d.bias_init = {.kind = Initialiser::kConstant, .a = 0};
   d.order = {Check::kWeightRank,    Check::kInputRank,   Check::kInputType, Check::kTypesAgree,
@@ -87,10 +76,10 @@ Result<Descriptor> interpret_module(const Dialect& self, const Arguments& args, 
 }  // namespace
 
 const Dialect kMegengine2d = {"megengine.module.ConvTranspose2d",
-                              "MegEngine megengine.module.ConvTranspose2d (source code)", kArguments,
-                              interpret_module<2>};
+                              "MegEngine megengine.module.ConvTranspose2d (source code)", 2, kArguments,
+                              interpret_module};
 const Dialect kMegengine3d = {"megengine.module.ConvTranspose3d",
-                              "MegEngine megengine.module.ConvTranspose3d (page and source code)", kArguments,
-                              interpret_module<3>};
+                              "MegEngine megengine.module.ConvTranspose3d (page and source code)", 3, kArguments,
+                              interpret_module};
 
 }  // namespace ctconv

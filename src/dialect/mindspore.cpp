@@ -93,15 +93,11 @@ constexpr const char* kKnownNames =
     "zeros, ones, normal, uniform, truncatednormal, he_uniform, he_normal, xavier_uniform, xavier_normal, dirac, "
     "orthogonal";
 
-}  // namespace
-
-Initialiser default_init() { return {.kind = Initialiser::kUniform, .fan = Initialiser::kFanIn, .scale = 1}; }
-
 Status read_init(const std::string& name, const Value& value, const std::vector<int64_t>& shape, Code type, Code bad,
-                 Initialiser by_default, Initialiser* out) {
+                 Initialiser* out) {
   switch (value.tag) {
     case Value::kNone:
-      *out = std::move(by_default);
+      *out = {.kind = Initialiser::kUniform, .fan = Initialiser::kFanIn, .scale = 1};
       return {};
     case Value::kBool:
     case Value::kInt:
@@ -124,7 +120,7 @@ Status read_init(const std::string& name, const Value& value, const std::vector<
   }
 }
 
-Status read_dtype(const Value& value, ElementType* out) {
+Status read_type(const Value& value, ElementType* out) {
   std::string text = value.tag == Value::kString || value.tag == Value::kOther ? lower_case(value.text) : std::string();
   for (const char* prefix : {"mindspore.", "mstype."}) {
     if (text.rfind(prefix, 0) == 0) text = text.substr(std::string_view(prefix).size());
@@ -140,16 +136,39 @@ Status read_dtype(const Value& value, ElementType* out) {
   return {};
 }
 
-Status read_has_bias(const Value& value, bool* out) {
-  if (value.tag != Value::kBool)
-    return argument_error(Code::TYPE_HAS_BIAS, "has_bias", value.show(), "a bool", "is " + value.type_name());
-  *out = value.i != 0;
+}  // namespace
+
+Status read_pad_mode(const Value& value, bool ignore_case, Code type, PadMode* mode) {
+  int index = 0;
+  CTCONV_RETURN_IF_ERROR(
+      one_of("pad_mode", value, {"same", "valid", "pad"}, ignore_case, Code::VALUE_PAD_MODE, type, &index));
+  *mode = static_cast<PadMode>(index);
   return {};
+}
+
+Status read_inits(const Arguments& args, std::string_view version, Descriptor* d) {
+  const bool old = version == "2.0";
+  const Value weight = argument_or(args, "weight_init", old ? string_value("normal") : none_value());
+  CTCONV_RETURN_IF_ERROR(read_init("weight_init", weight, weight_shape_of(*d), Code::TYPE_WEIGHT_INIT,
+                                   Code::VALUE_WEIGHT_INIT, &d->weight_init));
+  bool bias = false;
+  const Value has_bias = argument_or(args, "has_bias", bool_value(false));
+  CTCONV_RETURN_IF_ERROR(read_flag("has_bias", has_bias, Code::TYPE_HAS_BIAS, &bias));
+  d->bias_allowed = d->bias_expected = bias;
+  if (!bias) return {};
+  return read_init("bias_init", argument_or(args, "bias_init", old ? string_value("zeros") : none_value()),
+                   {d->out_channels}, Code::TYPE_BIAS_INIT, Code::VALUE_BIAS_INIT, &d->bias_init);
+}
+
+Status read_dtype(const Arguments& args, std::string_view version, Descriptor* d) {
+  if (version == "2.0") return {};
+  d->fixed_type = true;
+  return read_type(argument_or(args, "dtype", string_value("float32")), &d->type);
 }
 
 void common_fields(Descriptor* d) {
   d->least_core = 0;
-  d->types = {element_type(Dtype::kF16), element_type(Dtype::kF32)};
+  d->types = element_types({Dtype::kF16, Dtype::kF32});
   d->codes = {.input_rank = Code::VALUE_INPUT_RANK,
               .weight_rank = Code::VALUE_WEIGHT_RANK,
               .input_channels = Code::VALUE_INPUT_CHANNELS,

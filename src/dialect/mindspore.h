@@ -7,8 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "src/desc/descriptor.h"
-#include "src/dialect/rules.h"
+#include "src/dialect/layer.h"
 
 namespace ctconv::mindspore {
 
@@ -25,17 +24,18 @@ Status pad_conflict(const Axes& pad);
 // output_padding is non-zero while pad_mode is not "pad".
 Status output_padding_conflict(const Axes& output_padding);
 
-// weight_init / bias_init: None, a name, a number, or a tensor of shape `shape`. `by_default` is what None means.
-Status read_init(const std::string& name, const Value& value, const std::vector<int64_t>& shape, Code type, Code bad,
-                 Initialiser by_default, Initialiser* out);
-// None in 2.x: the weight is U(+-1/sqrt(fan_in)), the bias too (fan_in of the weight).
-Initialiser default_init();
+// pad_mode by name; sets *mode.
+Status read_pad_mode(const Value& value, bool ignore_case, Code type, PadMode* mode);
+
+// weight_init, has_bias and bias_init, in this order, from a descriptor that knows the weight's shape.
+//   None, a name, a number, or a tensor of the parameter's shape
+//   None in 2.x: the weight is U(+-1/sqrt(fan_in)), the bias too (fan_in of the weight); "2.0" has other defaults
+//   Without a bias the package never looks at bias_init.
+Status read_inits(const Arguments& args, std::string_view version, Descriptor* d);
 
 // dtype: "float32" or "float16" (or "mindspore.float32", …); another element type has no kernel: TYPE_INPUT_DTYPE.
-Status read_dtype(const Value& value, ElementType* out);
-
-// has_bias must be a bool.
-Status read_has_bias(const Value& value, bool* out);
+// "2.0" has no such argument: any of the two types then, whichever the weight has.
+Status read_dtype(const Arguments& args, std::string_view version, Descriptor* d);
 
 // Types, codes, least extent and names that all mindspore operators have in common.
 void common_fields(Descriptor* d);

@@ -52,13 +52,6 @@ constexpr ArgumentRow kArguments1d20[] = {
 constexpr DialectVersion kVersions2d[] = {{"2.0", kArguments2d20}};
 constexpr DialectVersion kVersions1d[] = {{"2.0", kArguments1d20}};
 
-// A size argument of which everything wrong is a TypeError.
-Status judge_type(const Axes& a) {
-  CTCONV_RETURN_IF_ERROR(a.container());
-  CTCONV_RETURN_IF_ERROR(a.length());
-  return a.entries();
-}
-
 // 0 <= output_padding < max(stride, dilation): both bounds are one rule here.
 Status judge_range(const Axes& extra, const std::vector<int64_t>& limit) {
   const std::vector<int64_t> values = extra.get();
@@ -71,87 +64,62 @@ Status judge_range(const Axes& extra, const std::vector<int64_t>& limit) {
   return {};
 }
 
-template <int kRank>
-Result<Descriptor> interpret_nn(const Dialect& self, const Arguments& args, std::string_view version) {
-  const bool old = version == "2.0";
-  const auto axes = [](int count, Code type, Code length) {
-    return AxesPolicy{
-        .count = count, .tuple = kRank > 1, .wrong_type = type, .wrong_entry = type, .wrong_length = length};
+LayerArguments read(const Arguments& args, int rank) {
+  const auto axes = [&](const char* name, int64_t fallback, int count, Code type, Code length) {
+    return Axes(args, name, fallback,
+                {.count = count, .tuple = rank > 1, .wrong_type = type, .wrong_entry = type, .wrong_length = length});
   };
-  const Whole in(args, "in_channels"), out(args, "out_channels"), group(args, "group", 1);
-  const Axes kernel(args, "kernel_size", 1, axes(kRank, Code::TYPE_KERNEL_SIZE, Code::TYPE_KERNEL_SIZE));
-  const Axes stride(args, "stride", 1, axes(kRank, Code::TYPE_STRIDE, Code::TYPE_STRIDE));
-  const Axes dilation(args, "dilation", 1, axes(kRank, Code::TYPE_DILATION, Code::TYPE_DILATION));
-  const Axes padding(args, "padding", 0, axes(2 * kRank, Code::TYPE_PADDING, Code::VALUE_PADDING_LENGTH));
-  const Axes extra(args, "output_padding", 0,
-                   axes(kRank, Code::TYPE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING_LENGTH));
+  return {
+      .in = {args, "in_channels"},
+      .out = {args, "out_channels"},
+      .groups = {args, "group", 1},
+      .kernel = axes("kernel_size", 1, rank, Code::TYPE_KERNEL_SIZE, Code::TYPE_KERNEL_SIZE),
+      .stride = axes("stride", 1, rank, Code::TYPE_STRIDE, Code::TYPE_STRIDE),
+      .dilation = axes("dilation", 1, rank, Code::TYPE_DILATION, Code::TYPE_DILATION),
+      .padding = axes("padding", 0, 2 * rank, Code::TYPE_PADDING, Code::VALUE_PADDING_LENGTH),
+      .output_padding = axes("output_padding", 0, rank, Code::TYPE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING_LENGTH)};
+}
 
-  CTCONV_RETURN_IF_ERROR(judge_type(kernel));
-  CTCONV_RETURN_IF_ERROR(judge_type(stride));
-  CTCONV_RETURN_IF_ERROR(judge_type(dilation));
-  CTCONV_RETURN_IF_ERROR(padding.container());
-  CTCONV_RETURN_IF_ERROR(padding.length());
-  CTCONV_RETURN_IF_ERROR(extra.type());
-  CTCONV_RETURN_IF_ERROR(extra.length());
-  CTCONV_RETURN_IF_ERROR(in.type(Code::TYPE_IN_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(in.at_least(1, Code::VALUE_IN_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(out.type(Code::TYPE_OUT_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(out.at_least(1, Code::VALUE_OUT_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(padding.entries());
-  CTCONV_RETURN_IF_ERROR(padding.at_least(0, Code::VALUE_PADDING_NEGATIVE));
-  CTCONV_RETURN_IF_ERROR(group.type(Code::TYPE_GROUPS));
-  CTCONV_RETURN_IF_ERROR(group.at_least(1, Code::VALUE_GROUPS));
-  CTCONV_RETURN_IF_ERROR(kernel.at_least(1, Code::VALUE_KERNEL_SIZE));
-  CTCONV_RETURN_IF_ERROR(stride.at_least(1, Code::VALUE_STRIDE));
-  CTCONV_RETURN_IF_ERROR(dilation.at_least(1, Code::VALUE_DILATION));
-  CTCONV_RETURN_IF_ERROR(divisible(in, group, Code::VALUE_IN_CHANNELS_GROUPS));
-  CTCONV_RETURN_IF_ERROR(divisible(out, group, Code::VALUE_OUT_CHANNELS_GROUPS));
+Status judge(const LayerArguments& a) {
+  for (const Axes* axes : {&a.kernel, &a.stride, &a.dilation}) CTCONV_RETURN_IF_ERROR(axes->form());
+  CTCONV_RETURN_IF_ERROR(a.padding.container());
+  CTCONV_RETURN_IF_ERROR(a.padding.length());
+  CTCONV_RETURN_IF_ERROR(a.output_padding.type());
+  CTCONV_RETURN_IF_ERROR(a.output_padding.length());
+  CTCONV_RETURN_IF_ERROR(a.in.positive(Code::TYPE_IN_CHANNELS, Code::VALUE_IN_CHANNELS));
+  CTCONV_RETURN_IF_ERROR(a.out.positive(Code::TYPE_OUT_CHANNELS, Code::VALUE_OUT_CHANNELS));
+  CTCONV_RETURN_IF_ERROR(a.padding.entries());
+  CTCONV_RETURN_IF_ERROR(a.padding.at_least(0, Code::VALUE_PADDING_NEGATIVE));
+  CTCONV_RETURN_IF_ERROR(a.groups.positive(Code::TYPE_GROUPS, Code::VALUE_GROUPS));
+  CTCONV_RETURN_IF_ERROR(a.kernel.at_least(1, Code::VALUE_KERNEL_SIZE));
+  CTCONV_RETURN_IF_ERROR(a.stride.at_least(1, Code::VALUE_STRIDE));
+  CTCONV_RETURN_IF_ERROR(a.dilation.at_least(1, Code::VALUE_DILATION));
+  CTCONV_RETURN_IF_ERROR(divisible(a.in, a.groups, Code::VALUE_IN_CHANNELS_GROUPS));
+  return divisible(a.out, a.groups, Code::VALUE_OUT_CHANNELS_GROUPS);
+}
 
-  Descriptor d;
-  d.dialect = self.name;
-  d.rank = kRank;
-  d.in_channels = in.get();
-  d.out_channels = out.get();
-  d.groups = group.get();
-  d.kernel = kernel.get();
-  d.stride = stride.get();
-  d.dilation = dilation.get();
-  std::vector<int64_t> weight_shape = {d.in_channels, d.out_channels / d.groups};
-  if (kRank == 1) weight_shape.push_back(1);
-  weight_shape.insert(weight_shape.end(), d.kernel.begin(), d.kernel.end());
-  CTCONV_RETURN_IF_ERROR(mindspore::read_init(
-      "weight_init", argument_or(args, "weight_init", old ? string_value("normal") : none_value()), weight_shape,
-      Code::TYPE_WEIGHT_INIT, Code::VALUE_WEIGHT_INIT, mindspore::default_init(), &d.weight_init));
-  bool bias = false;
-  CTCONV_RETURN_IF_ERROR(mindspore::read_has_bias(argument_or(args, "has_bias", bool_value(false)), &bias));
-  if (bias) {  // without a bias the package never looks at bias_init
-    CTCONV_RETURN_IF_ERROR(mindspore::read_init(
-        "bias_init", argument_or(args, "bias_init", old ? string_value("zeros") : none_value()), {d.out_channels},
-        Code::TYPE_BIAS_INIT, Code::VALUE_BIAS_INIT, mindspore::default_init(), &d.bias_init));
-  }
-  int index = 0;
-  CTCONV_RETURN_IF_ERROR(one_of("pad_mode", argument_or(args, "pad_mode", string_value("same")),
-                                {"same", "valid", "pad"}, false, Code::VALUE_PAD_MODE, Code::VALUE_PAD_MODE, &index));
-  const auto how = static_cast<mindspore::PadMode>(index);
-  if (how != mindspore::PadMode::kPad) CTCONV_RETURN_IF_ERROR(mindspore::pad_conflict(padding));
+Result<Descriptor> interpret_nn(const Dialect& self, const Arguments& args, std::string_view version) {
+  const LayerArguments given = read(args, self.rank);
+  CTCONV_RETURN_IF_ERROR(judge(given));
+
+  Descriptor d = begin_descriptor(self, self.rank, given);
   mindspore::common_fields(&d);
-  if (!old) {
-    CTCONV_RETURN_IF_ERROR(mindspore::read_dtype(argument_or(args, "dtype", string_value("float32")), &d.type));
-    d.fixed_type = true;
+  if (self.rank == 1) d.weight_order = WeightOrder::kInOutOneTaps;
+  CTCONV_RETURN_IF_ERROR(mindspore::read_inits(args, version, &d));
+  mindspore::PadMode mode = mindspore::PadMode::kPad;
+  CTCONV_RETURN_IF_ERROR(mindspore::read_pad_mode(argument_or(args, "pad_mode", string_value("same")), false,
+                                                  Code::VALUE_PAD_MODE, &mode));
+  if (mode != mindspore::PadMode::kPad) CTCONV_RETURN_IF_ERROR(mindspore::pad_conflict(given.padding));
+  CTCONV_RETURN_IF_ERROR(mindspore::read_dtype(args, version, &d));
+  CTCONV_RETURN_IF_ERROR(judge_range(given.output_padding, max_of(d.stride, d.dilation)));
+  if (mode != mindspore::PadMode::kPad) {
+    CTCONV_RETURN_IF_ERROR(mindspore::output_padding_conflict(given.output_padding));
   }
-  CTCONV_RETURN_IF_ERROR(judge_range(extra, max_of(d.stride, d.dilation)));
-  if (how != mindspore::PadMode::kPad) CTCONV_RETURN_IF_ERROR(mindspore::output_padding_conflict(extra));
 
-  const std::vector<int64_t> sides = padding.get();
-  for (int n = 0; n < kRank; ++n) {
-    d.pad_begin.push_back(sides[2 * n]);
-    d.pad_end.push_back(sides[2 * n + 1]);
-  }
-  d.output_padding.assign(kRank, 0);
-  mindspore::lower_pad_mode(how, &d);
-  d.zero_tail = extra.get();
-  if (kRank == 1) d.weight_order = WeightOrder::kInOutOneTaps;
-  d.bias_allowed = d.bias_expected = bias;
+  set_pads(given.padding.get(), &d);
+  d.output_padding.assign(d.kernel.size(), 0);
+  mindspore::lower_pad_mode(mode, &d);
+  d.zero_tail = given.output_padding.get();
   d.order = {Check::kInputRank,     Check::kInputType,   Check::kTypesAgree, Check::kWeightRank,
              Check::kInputChannels, Check::kWeightShape, Check::kBiasShape,  Check::kExtent};
   return d;
@@ -161,9 +129,15 @@ Result<Descriptor> interpret_nn(const Dialect& self, const Arguments& args, std:
 
 const Dialect kMindsporeNn1d = {"mindspore.nn.Conv1dTranspose",
                                 "MindSpore mindspore.nn.Conv1dTranspose, mindspore 2.10.0 (@2.0: 2.0 alpha)",
-                                kArguments1d, interpret_nn<1>, kVersions1d};
+                                1,
+                                kArguments1d,
+                                interpret_nn,
+                                kVersions1d};
 const Dialect kMindsporeNn2d = {"mindspore.nn.Conv2dTranspose",
                                 "MindSpore mindspore.nn.Conv2dTranspose, mindspore 2.10.0 (@2.0: 2.0 alpha)",
-                                kArguments2d, interpret_nn<2>, kVersions2d};
+                                2,
+                                kArguments2d,
+                                interpret_nn,
+                                kVersions2d};
 
 }  // namespace ctconv

@@ -32,94 +32,66 @@ constexpr ArgumentRow kArguments20[] = {
 };
 constexpr DialectVersion kVersions[] = {{"2.0", kArguments20}};
 
-AxesPolicy axes(int count, Code type, Code entry, Code length) {
-  return {.count = count, .wrong_type = type, .wrong_entry = entry, .wrong_length = length};
+LayerArguments read(const Arguments& args) {
+  const auto axes = [&](const char* name, int64_t fallback, int count, Code type, Code entry, Code length) {
+    return Axes(args, name, fallback,
+                {.count = count, .wrong_type = type, .wrong_entry = entry, .wrong_length = length});
+  };
+  return {.in = {args, "in_channels"},
+          .out = {args, "out_channels"},
+          .groups = {args, "group", 1},
+          .kernel = axes("kernel_size", 1, 3, Code::TYPE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE, Code::TYPE_KERNEL_SIZE),
+          .stride = axes("stride", 1, 3, Code::TYPE_STRIDE, Code::VALUE_STRIDE, Code::TYPE_STRIDE),
+          .dilation = axes("dilation", 1, 3, Code::TYPE_DILATION, Code::VALUE_DILATION, Code::TYPE_DILATION),
+          .padding = axes("padding", 0, 6, Code::TYPE_PADDING, Code::TYPE_PADDING, Code::VALUE_PADDING_LENGTH),
+          .output_padding = axes("output_padding", 0, 3, Code::TYPE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING,
+                                 Code::TYPE_OUTPUT_PADDING)};
 }
 
-Status judge(const Axes& a, int64_t least, Code range) {
-  CTCONV_RETURN_IF_ERROR(a.container());
-  CTCONV_RETURN_IF_ERROR(a.length());
-  CTCONV_RETURN_IF_ERROR(a.entries());
-  return a.at_least(least, range);
+Status judge(const LayerArguments& a, const Value& data_format) {
+  if (a.in.is_int() && a.out.is_int() && a.groups.is_int()) {
+    if (a.groups.get() == 0) CTCONV_RETURN_IF_ERROR(a.groups.at_least(1, Code::VALUE_GROUPS));
+    CTCONV_RETURN_IF_ERROR(divisible(a.in, a.groups, Code::VALUE_IN_CHANNELS_GROUPS));
+    CTCONV_RETURN_IF_ERROR(divisible(a.out, a.groups, Code::VALUE_OUT_CHANNELS_GROUPS));
+  }
+  CTCONV_RETURN_IF_ERROR(a.kernel.judge(1, Code::VALUE_KERNEL_SIZE));
+  CTCONV_RETURN_IF_ERROR(a.stride.judge(1, Code::VALUE_STRIDE));
+  CTCONV_RETURN_IF_ERROR(a.dilation.judge(1, Code::VALUE_DILATION));
+  CTCONV_RETURN_IF_ERROR(a.padding.container());
+  CTCONV_RETURN_IF_ERROR(a.padding.length());
+  CTCONV_RETURN_IF_ERROR(a.output_padding.judge(0, Code::VALUE_OUTPUT_PADDING_NEGATIVE));
+  CTCONV_RETURN_IF_ERROR(a.in.positive(Code::TYPE_IN_CHANNELS, Code::VALUE_IN_CHANNELS));
+  CTCONV_RETURN_IF_ERROR(a.out.positive(Code::TYPE_OUT_CHANNELS, Code::VALUE_OUT_CHANNELS));
+  int index = 0;
+  CTCONV_RETURN_IF_ERROR(
+      one_of("data_format", data_format, {"NCDHW"}, false, Code::VALUE_DATA_FORMAT, Code::VALUE_DATA_FORMAT, &index));
+  CTCONV_RETURN_IF_ERROR(a.padding.entries());
+  CTCONV_RETURN_IF_ERROR(a.padding.at_least(0, Code::VALUE_PADDING_NEGATIVE));
+  return a.groups.positive(Code::TYPE_GROUPS, Code::VALUE_GROUPS);
 }
 
 Result<Descriptor> interpret_nn(const Dialect& self, const Arguments& args, std::string_view version) {
-  const bool old = version == "2.0";
-  const Whole in(args, "in_channels"), out(args, "out_channels"), group(args, "group", 1);
-  const Axes kernel(args, "kernel_size", 1,
-                    axes(3, Code::TYPE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE, Code::TYPE_KERNEL_SIZE));
-  const Axes stride(args, "stride", 1, axes(3, Code::TYPE_STRIDE, Code::VALUE_STRIDE, Code::TYPE_STRIDE));
-  const Axes dilation(args, "dilation", 1, axes(3, Code::TYPE_DILATION, Code::VALUE_DILATION, Code::TYPE_DILATION));
-  const Axes padding(args, "padding", 0, axes(6, Code::TYPE_PADDING, Code::TYPE_PADDING, Code::VALUE_PADDING_LENGTH));
-  const Axes extra(args, "output_padding", 0,
-                   axes(3, Code::TYPE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING, Code::TYPE_OUTPUT_PADDING));
+  const LayerArguments given = read(args);
+  CTCONV_RETURN_IF_ERROR(judge(given, argument_or(args, "data_format", string_value("NCDHW"))));
 
-  const bool counts = in.is_int() && out.is_int() && group.is_int();
-  if (counts) {
-    if (group.get() == 0) CTCONV_RETURN_IF_ERROR(group.at_least(1, Code::VALUE_GROUPS));
-    CTCONV_RETURN_IF_ERROR(divisible(in, group, Code::VALUE_IN_CHANNELS_GROUPS));
-    CTCONV_RETURN_IF_ERROR(divisible(out, group, Code::VALUE_OUT_CHANNELS_GROUPS));
-  }
-  CTCONV_RETURN_IF_ERROR(judge(kernel, 1, Code::VALUE_KERNEL_SIZE));
-  CTCONV_RETURN_IF_ERROR(judge(stride, 1, Code::VALUE_STRIDE));
-  CTCONV_RETURN_IF_ERROR(judge(dilation, 1, Code::VALUE_DILATION));
-  CTCONV_RETURN_IF_ERROR(padding.container());
-  CTCONV_RETURN_IF_ERROR(padding.length());
-  CTCONV_RETURN_IF_ERROR(judge(extra, 0, Code::VALUE_OUTPUT_PADDING_NEGATIVE));
-  CTCONV_RETURN_IF_ERROR(in.type(Code::TYPE_IN_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(in.at_least(1, Code::VALUE_IN_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(out.type(Code::TYPE_OUT_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(out.at_least(1, Code::VALUE_OUT_CHANNELS));
-  int index = 0;
-  CTCONV_RETURN_IF_ERROR(one_of("data_format", argument_or(args, "data_format", string_value("NCDHW")), {"NCDHW"},
-                                false, Code::VALUE_DATA_FORMAT, Code::VALUE_DATA_FORMAT, &index));
-  CTCONV_RETURN_IF_ERROR(padding.entries());
-  CTCONV_RETURN_IF_ERROR(padding.at_least(0, Code::VALUE_PADDING_NEGATIVE));
-  CTCONV_RETURN_IF_ERROR(group.type(Code::TYPE_GROUPS));
-  CTCONV_RETURN_IF_ERROR(group.at_least(1, Code::VALUE_GROUPS));
-
-  Descriptor d;
-  d.dialect = self.name;
-  d.rank = 3;
-  d.in_channels = in.get();
-  d.out_channels = out.get();
-  d.groups = group.get();
-  d.kernel = kernel.get();
-  d.stride = stride.get();
-  d.dilation = dilation.get();
-  std::vector<int64_t> weight_shape = {d.in_channels, d.out_channels / d.groups};
-  weight_shape.insert(weight_shape.end(), d.kernel.begin(), d.kernel.end());
-  CTCONV_RETURN_IF_ERROR(mindspore::read_init(
-      "weight_init", argument_or(args, "weight_init", old ? string_value("normal") : none_value()), weight_shape,
-      Code::TYPE_WEIGHT_INIT, Code::VALUE_WEIGHT_INIT, mindspore::default_init(), &d.weight_init));
-  bool bias = false;
-  CTCONV_RETURN_IF_ERROR(mindspore::read_has_bias(argument_or(args, "has_bias", bool_value(false)), &bias));
-  if (bias) {  // without a bias the package never looks at bias_init
-    CTCONV_RETURN_IF_ERROR(mindspore::read_init(
-        "bias_init", argument_or(args, "bias_init", old ? string_value("zeros") : none_value()), {d.out_channels},
-        Code::TYPE_BIAS_INIT, Code::VALUE_BIAS_INIT, mindspore::default_init(), &d.bias_init));
-  }
-  CTCONV_RETURN_IF_ERROR(one_of("pad_mode", argument_or(args, "pad_mode", string_value("same")),
-                                {"same", "valid", "pad"}, true, Code::VALUE_PAD_MODE, Code::TYPE_PAD_MODE, &index));
-  const auto how = static_cast<mindspore::PadMode>(index);
-  if (how != mindspore::PadMode::kPad) {
-    CTCONV_RETURN_IF_ERROR(mindspore::pad_conflict(padding));
-    CTCONV_RETURN_IF_ERROR(mindspore::output_padding_conflict(extra));
-  } else {
-    CTCONV_RETURN_IF_ERROR(output_padding_below(extra, max_of(d.stride, d.dilation), "max(stride, dilation)",
-                                                Code::VALUE_OUTPUT_PADDING_RANGE));
-  }
-  const std::vector<int64_t> sides = padding.get();
-  d.pad_begin = {sides[0], sides[2], sides[4]};
-  d.pad_end = {sides[1], sides[3], sides[5]};
-  d.output_padding = extra.get();
-  mindspore::lower_pad_mode(how, &d);
+  Descriptor d = begin_descriptor(self, 3, given);
   mindspore::common_fields(&d);
-  if (!old) {
-    CTCONV_RETURN_IF_ERROR(mindspore::read_dtype(argument_or(args, "dtype", string_value("float32")), &d.type));
-    d.fixed_type = true;
+  CTCONV_RETURN_IF_ERROR(mindspore::read_inits(args, version, &d));
+  mindspore::PadMode mode = mindspore::PadMode::kPad;
+  CTCONV_RETURN_IF_ERROR(
+      mindspore::read_pad_mode(argument_or(args, "pad_mode", string_value("same")), true, Code::TYPE_PAD_MODE, &mode));
+  if (mode != mindspore::PadMode::kPad) {
+    CTCONV_RETURN_IF_ERROR(mindspore::pad_conflict(given.padding));
+    CTCONV_RETURN_IF_ERROR(mindspore::output_padding_conflict(given.output_padding));
+  } else {
+    CTCONV_RETURN_IF_ERROR(output_padding_below(given.output_padding, max_of(d.stride, d.dilation),
+                                                "max(stride, dilation)", Code::VALUE_OUTPUT_PADDING_RANGE));
   }
-  d.bias_allowed = d.bias_expected = bias;
+  CTCONV_RETURN_IF_ERROR(mindspore::read_dtype(args, version, &d));
+
+  set_pads(given.padding.get(), &d);
+  d.output_padding = given.output_padding.get();
+  mindspore::lower_pad_mode(mode, &d);
   d.order = {Check::kInputType,     Check::kTypesAgree,  Check::kInputRank, Check::kWeightRank,
              Check::kInputChannels, Check::kWeightShape, Check::kBiasShape, Check::kExtent};
   return d;
@@ -129,6 +101,9 @@ Result<Descriptor> interpret_nn(const Dialect& self, const Arguments& args, std:
 
 const Dialect kMindsporeNn3d = {"mindspore.nn.Conv3dTranspose",
                                 "MindSpore mindspore.nn.Conv3dTranspose, mindspore 2.10.0 (@2.0: 2.0 alpha)",
-                                kArguments, interpret_nn, kVersions};
+                                3,
+                                kArguments,
+                                interpret_nn,
+                                kVersions};
 
 }  // namespace ctconv

@@ -8,7 +8,7 @@
 //   Attributes are sequences of ints (an int is no sequence). output_shape holds spatial entries only.
 //   pads of odd length: the extra entry goes to pad_end, so that the length check finds it.
 #include "src/dialect/families.h"
-#include "src/dialect/rules.h"
+#include "src/dialect/layer.h"
 
 namespace ctconv {
 namespace {
@@ -80,8 +80,7 @@ Result<Descriptor> interpret_onnx(const Dialect& self, const Arguments& args, st
   d.output_padding_limit = Descriptor::PaddingLimit::kAlways;
   d.least_core = 1;
   d.codes.weight_rank = Code::SHAPE_RANK_MISMATCH;
-  d.types = {element_type(Dtype::kF16), element_type(Dtype::kBf16), element_type(Dtype::kF32),
-             element_type(Dtype::kF64)};
+  d.types = element_types({Dtype::kF16, Dtype::kBf16, Dtype::kF32, Dtype::kF64});
   d.weight_init = d.bias_init = {.kind = Initialiser::kNoParameter};
   d.spelling = {.x = "X",
                 .w = "W",
@@ -100,7 +99,7 @@ Result<Descriptor> interpret_onnx(const Dialect& self, const Arguments& args, st
 
 }  // namespace
 
-const Dialect kOnnx = {"onnx.ConvTranspose", "ONNX operator ConvTranspose, onnx 1.23.2, onnxruntime 1.31.1", kArguments,
-                       interpret_onnx};
+const Dialect kOnnx = {"onnx.ConvTranspose", "ONNX operator ConvTranspose, onnx 1.23.2, onnxruntime 1.31.1", 0,
+                       kArguments, interpret_onnx};
 
 }  // namespace ctconv

@@ -1,24 +1,33 @@
 // Steps the paddle operators share. Source: docs/semantics.md section 7.
 #include "src/dialect/paddle.h"
 
+#include "src/dialect/activation_names.h"
 #include "src/dialect/init_names.h"
 
 namespace ctconv::paddle {
 
-AxesPolicy axes(int rank, Code value, Code type, Code length) {
-  return {.count = rank,
-          .list = true,
-          .wrong_type = value,
-          .wrong_bool = type,
-          .wrong_entry = type,
-          .wrong_length = length};
+LayerArguments read_sizes(const Arguments& args, int rank, const char* kernel_name) {
+  const auto axes = [&](const char* name, int64_t fallback, Code value, Code type, Code length) {
+    return Axes(args, name, fallback,
+                {.count = rank,
+                 .list = true,
+                 .wrong_type = value,
+                 .wrong_bool = type,
+                 .wrong_entry = type,
+                 .wrong_length = length});
+  };
+  LayerArguments a;
+  if (kernel_name != nullptr) {
+    a.kernel = axes(kernel_name, 1, Code::VALUE_KERNEL_SIZE, Code::TYPE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE_LENGTH);
+  }
+  a.stride = axes("stride", 1, Code::VALUE_STRIDE, Code::TYPE_STRIDE, Code::VALUE_STRIDE_LENGTH);
+  a.dilation = axes("dilation", 1, Code::VALUE_DILATION, Code::TYPE_DILATION, Code::VALUE_DILATION_LENGTH);
+  a.output_padding = axes("output_padding", 0, Code::VALUE_OUTPUT_PADDING, Code::TYPE_OUTPUT_PADDING,
+                          Code::VALUE_OUTPUT_PADDING_LENGTH);
+  return a;
 }
 
-Status judge_form(const Axes& a) {
-  CTCONV_RETURN_IF_ERROR(a.container());
-  CTCONV_RETURN_IF_ERROR(a.length());
-  return a.entries();
-}
+namespace {
 
 Status read_data_format(const Arguments& args, int rank, bool* channels_last) {
   static constexpr const char* kFirst[] = {"NCL", "NCHW", "NCDHW"};
@@ -31,8 +40,6 @@ Status read_data_format(const Arguments& args, int rank, bool* channels_last) {
   *channels_last = index == 1;
   return {};
 }
-
-namespace {
 
 bool all_ints(const Value& v) {
   for (const Value& item : v.items) {
@@ -71,55 +78,67 @@ Status pairs(const Value& v, int rank, bool channels_last, Padding* out) {
   return {};
 }
 
-}  // namespace
+void both_sides(std::vector<int64_t> entries, Padding* out) {
+  out->begin = entries;
+  out->end = std::move(entries);
+}
 
-Status read_padding(const Arguments& args, int rank, bool channels_last, Padding* out) {
-  const Value v = argument_or(args, "padding", int_value(0));
+Status read_sequence(const Value& v, int rank, bool channels_last, Padding* out) {
+  const auto count = static_cast<size_t>(rank);
+  if (v.items.size() == count + 2 && v.items[0].is_sequence()) return pairs(v, rank, channels_last, out);
+  if (v.items.size() == 2 * count && all_ints(v)) {
+    for (size_t n = 0; n < count; ++n) {
+      out->begin.push_back(v.items[2 * n].i);
+      out->end.push_back(v.items[2 * n + 1].i);
+    }
+    return {};
+  }
+  if (v.items.size() == count && all_ints(v)) {
+    for (const Value& item : v.items) out->begin.push_back(item.i);
+    out->end = out->begin;
+    return {};
+  }
+  return argument_error(Code::VALUE_PADDING_LENGTH, "padding", v.show(), accepted_padding(rank),
+                        "has a form padding does not take");
+}
+
+Status read_padding(const Value& v, int rank, bool channels_last, Padding* out) {
   const auto count = static_cast<size_t>(rank);
   if (v.tag == Value::kString) {
     int index = 0;
     CTCONV_RETURN_IF_ERROR(
         one_of("padding", v, {"SAME", "VALID"}, true, Code::VALUE_PADDING_STRING, Code::VALUE_PADDING_STRING, &index));
     out->kind = index == 0 ? Padding::kSame : Padding::kValid;
-    out->begin.assign(count, 0);
-    out->end.assign(count, 0);
-    return {};
-  }
-  if (v.tag == Value::kInt) {
-    out->begin.assign(count, v.i);
-    out->end.assign(count, v.i);
+    both_sides(std::vector<int64_t>(count, 0), out);
+  } else if (v.tag == Value::kInt) {
+    both_sides(std::vector<int64_t>(count, v.i), out);
   } else if (v.is_sequence()) {
-    if (v.items.size() == count + 2 && v.items[0].is_sequence()) {
-      CTCONV_RETURN_IF_ERROR(pairs(v, rank, channels_last, out));
-    } else if (v.items.size() == 2 * count && all_ints(v)) {
-      for (size_t n = 0; n < count; ++n) {
-        out->begin.push_back(v.items[2 * n].i);
-        out->end.push_back(v.items[2 * n + 1].i);
-      }
-    } else if (v.items.size() == count && all_ints(v)) {
-      for (const Value& item : v.items) out->begin.push_back(item.i);
-      out->end = out->begin;
-    } else {
-      return argument_error(Code::VALUE_PADDING_LENGTH, "padding", v.show(), accepted_padding(rank),
-                            "has a form padding does not take");
-    }
+    CTCONV_RETURN_IF_ERROR(read_sequence(v, rank, channels_last, out));
   } else {
     const Code code = v.tag == Value::kBool ? Code::TYPE_PADDING : Code::VALUE_PADDING;
     return argument_error(code, "padding", v.show(), accepted_padding(rank), "is " + v.type_name());
   }
   for (size_t n = 0; n < count; ++n) {
-    if (out->begin[n] < 0 || out->end[n] < 0) {
-      return argument_error(Code::VALUE_PADDING_NEGATIVE, "padding", v.show(), ">= 0", "has a negative entry",
-                            static_cast<int32_t>(n));
-    }
+    if (out->begin[n] >= 0 && out->end[n] >= 0) continue;
+    return argument_error(Code::VALUE_PADDING_NEGATIVE, "padding", v.show(), ">= 0", "has a negative entry",
+                          static_cast<int32_t>(n));
   }
   return {};
 }
 
-void lower_padding(const Padding& padding, Descriptor* d) {
-  d->pad_begin = padding.begin;
-  d->pad_end = padding.end;
-  if (padding.kind == Padding::kSame) {
+}  // namespace
+
+Status read_form(const Arguments& args, int rank, std::initializer_list<const Axes*> sizes, Form* out) {
+  CTCONV_RETURN_IF_ERROR(read_data_format(args, rank, &out->channels_last));
+  for (const Axes* axes : sizes) CTCONV_RETURN_IF_ERROR(axes->form());
+  return read_padding(argument_or(args, "padding", int_value(0)), rank, out->channels_last, &out->padding);
+}
+
+void set_form(const Form& form, Descriptor* d) {
+  d->channels_last = form.channels_last;
+  d->pad_begin = form.padding.begin;
+  d->pad_end = form.padding.end;
+  if (form.padding.kind == Padding::kSame) {
     d->pad_rule = PadRule::kSameForward;
     d->dilation.assign(static_cast<size_t>(d->rank), 1);
   }
@@ -154,29 +173,17 @@ Status read_bias_attr(const Arguments& args, const std::vector<int64_t>* shape, 
 
 Status read_act(const Arguments& args, Descriptor* d) {
   // Operator defaults of the package: leaky_relu has slope 0.02, relu6 is cut at 6.
-  static constexpr struct {
-    const char* name;
-    Activation act;
-  } kActs[] = {
+  static constexpr NamedActivation kNames[] = {
       {"relu", {1, 0, 0}},    {"leaky_relu", {2, 0.02, 0}}, {"tanh", {3, 0, 0}},
       {"sigmoid", {4, 0, 0}}, {"relu6", {5, 0, 6}},
   };
-  const Value v = argument_or(args, "act", none_value());
-  if (v.is_none()) return {};
-  for (const auto& row : kActs) {
-    if (v.tag == Value::kString && v.text == row.name) {
-      d->activation = row.act;
-      return {};
-    }
-  }
-  return argument_error(Code::VALUE_ACT, "act", v.show(), "None, relu, leaky_relu, tanh, sigmoid, relu6",
-                        "is no known activation");
+  return read_activation("act", argument_or(args, "act", none_value()), kNames, &d->activation);
 }
 
 void common_fields(Descriptor* d) {
   d->least_core = 0;
-  d->types = {element_type(Dtype::kF32), element_type(Dtype::kF64)};
-  d->types_on_cuda = {element_type(Dtype::kF16)};
+  d->types = element_types({Dtype::kF32, Dtype::kF64});
+  d->types_on_cuda = element_types({Dtype::kF16});
   d->codes.weight_rank = Code::SHAPE_RANK_MISMATCH;
   d->output_size_takes_int = true;
   d->output_size_rule = OutputSizeRule::kWindow;

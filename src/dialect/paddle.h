@@ -5,29 +5,28 @@
 //   A wrong type of a size argument is a ValueError (VALUE_<arg>), a bool or a non-int entry a TypeError (TYPE_<arg>).
 #pragma once
 
-#include "src/desc/descriptor.h"
-#include "src/dialect/dialect.h"
-#include "src/dialect/rules.h"
+#include "src/dialect/layer.h"
 
 namespace ctconv::paddle {
 
-// value: VALUE_<arg>, type: TYPE_<arg>, length: VALUE_<arg>_LENGTH.
-AxesPolicy axes(int rank, Code value, Code type, Code length);
-// Container, length, entries, as the package converts it.
-Status judge_form(const Axes& a);
-
-// NCL / NLC, NCHW / NHWC, NCDHW / NDHWC; anything else, strings or not, is VALUE_DATA_FORMAT.
-Status read_data_format(const Arguments& args, int rank, bool* channels_last);
+// Stride, dilation, output_padding, and the kernel where it has a name: the sizes of an operator, with their faults.
+LayerArguments read_sizes(const Arguments& args, int rank, const char* kernel_name);
 
 struct Padding {
   enum Kind { kExplicit, kSame, kValid } kind = kExplicit;
   std::vector<int64_t> begin, end;  // one per axis; zeros for kSame and kValid
 };
-// Forms in the order the package tries them: a name, pairs for every axis of the input, 2 * rank ints, rank ints, an
-// int; then negative entries.
-Status read_padding(const Arguments& args, int rank, bool channels_last, Padding* out);
-// Pads and the dilation SAME forces to 1; dilation must already be in the descriptor.
-void lower_padding(const Padding& padding, Descriptor* d);
+struct Form {
+  bool channels_last = false;
+  Padding padding;
+};
+// data_format, then the form of each of `sizes` in turn, then padding.
+//   data_format: NCL / NLC, NCHW / NHWC, NCDHW / NDHWC; anything else, strings or not, is VALUE_DATA_FORMAT
+//   padding:     in the order the package tries: a name, pairs for every axis of the input, 2 * rank ints, rank ints,
+//                an int; then negative entries
+Status read_form(const Arguments& args, int rank, std::initializer_list<const Axes*> sizes, Form* out);
+// channels_last, the pads, and the dilation SAME forces to 1; the given dilation must already be in the descriptor.
+void set_form(const Form& form, Descriptor* d);
 
 // groups None counts as 1 (static).
 Whole read_groups(const Arguments& args);

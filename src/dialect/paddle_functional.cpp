@@ -30,53 +30,44 @@ constexpr ArgumentRow kArguments3d[] = {
     {"name", "None", false},
 };
 
-template <int kRank>
+// The package compares with the int 0: a sequence of zeros counts as given.
+Status judge_size_alone(const Value& size, const Value& extra) {
+  if (size.is_none() || (extra.tag == Value::kInt && extra.i == 0)) return {};
+  return argument_error(Code::VALUE_OUTPUT_SIZE_AND_OUTPUT_PADDING, "output_padding", extra.show(),
+                        "0 where output_size is given", "and output_size exclude each other");
+}
+
+Status judge(const LayerArguments& a) {
+  CTCONV_RETURN_IF_ERROR(a.groups.positive(Code::TYPE_GROUPS, Code::VALUE_GROUPS));
+  CTCONV_RETURN_IF_ERROR(a.output_padding.form());
+  CTCONV_RETURN_IF_ERROR(a.stride.at_least(1, Code::VALUE_STRIDE));
+  CTCONV_RETURN_IF_ERROR(a.dilation.at_least(1, Code::VALUE_DILATION));
+  return a.output_padding.at_least(0, Code::VALUE_OUTPUT_PADDING_NEGATIVE);
+}
+
 Result<Descriptor> interpret_functional(const Dialect& self, const Arguments& args, std::string_view) {
-  const Whole groups(args, "groups", 1);
-  const Axes stride(args, "stride", 1,
-                    paddle::axes(kRank, Code::VALUE_STRIDE, Code::TYPE_STRIDE, Code::VALUE_STRIDE_LENGTH));
-  const Axes dilation(args, "dilation", 1,
-                      paddle::axes(kRank, Code::VALUE_DILATION, Code::TYPE_DILATION, Code::VALUE_DILATION_LENGTH));
-  const Axes extra(
-      args, "output_padding", 0,
-      paddle::axes(kRank, Code::VALUE_OUTPUT_PADDING, Code::TYPE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING_LENGTH));
+  LayerArguments given = paddle::read_sizes(args, self.rank, nullptr);
+  given.groups = {args, "groups", 1};
   const Value size = argument_or(args, "output_size", none_value());
 
-  Descriptor d;
-  d.dialect = self.name;
-  d.rank = kRank;
+  Descriptor d = begin_descriptor(self, self.rank);
   paddle::common_fields(&d);
-  paddle::Padding padding;
-  CTCONV_RETURN_IF_ERROR(paddle::read_data_format(args, kRank, &d.channels_last));
-  CTCONV_RETURN_IF_ERROR(paddle::judge_form(stride));
-  CTCONV_RETURN_IF_ERROR(paddle::judge_form(dilation));
-  CTCONV_RETURN_IF_ERROR(paddle::read_padding(args, kRank, d.channels_last, &padding));
-  // The package compares with the int 0: a sequence of zeros counts as given.
-  const bool no_extra = extra.value().tag == Value::kInt && extra.value().i == 0;
-  if (!size.is_none() && !no_extra) {
-    return argument_error(Code::VALUE_OUTPUT_SIZE_AND_OUTPUT_PADDING, "output_padding", extra.value().show(),
-                          "0 where output_size is given", "and output_size exclude each other");
-  }
+  paddle::Form form;
+  CTCONV_RETURN_IF_ERROR(paddle::read_form(args, self.rank, {&given.stride, &given.dilation}, &form));
+  CTCONV_RETURN_IF_ERROR(judge_size_alone(size, given.output_padding.value()));
   RequestedSize requested = read_output_size(d, size, 0);
   if (!requested.fault.ok()) return std::move(requested.fault);
-  CTCONV_RETURN_IF_ERROR(groups.type(Code::TYPE_GROUPS));
-  CTCONV_RETURN_IF_ERROR(groups.at_least(1, Code::VALUE_GROUPS));
-  CTCONV_RETURN_IF_ERROR(paddle::judge_form(extra));
-  CTCONV_RETURN_IF_ERROR(stride.at_least(1, Code::VALUE_STRIDE));
-  CTCONV_RETURN_IF_ERROR(dilation.at_least(1, Code::VALUE_DILATION));
-  CTCONV_RETURN_IF_ERROR(extra.at_least(0, Code::VALUE_OUTPUT_PADDING_NEGATIVE));
-  d.dilation = dilation.get();
-  paddle::lower_padding(padding, &d);
+  CTCONV_RETURN_IF_ERROR(judge(given));
+  set_layer(given, &d);
+  paddle::set_form(form, &d);
   if (!requested.given) {
-    CTCONV_RETURN_IF_ERROR(output_padding_below(extra, max_of(stride.get(), d.dilation), "max(stride, dilation)",
-                                                Code::VALUE_OUTPUT_PADDING_RANGE));
+    CTCONV_RETURN_IF_ERROR(output_padding_below(given.output_padding, max_of(d.stride, d.dilation),
+                                                "max(stride, dilation)", Code::VALUE_OUTPUT_PADDING_RANGE));
   }
 
-  d.groups = groups.get();
   d.kernel_source = KernelSource::kWeight;
-  d.stride = stride.get();
-  d.output_padding = extra.get();
-  if (requested.given) d.output_size.assign(requested.sizes.begin(), requested.sizes.begin() + kRank);
+  d.output_padding = given.output_padding.get();
+  if (requested.given) d.output_size.assign(requested.sizes.begin(), requested.sizes.begin() + d.rank);
   d.weight_init = d.bias_init = {.kind = Initialiser::kNoParameter};
   d.order = {Check::kInputRank,  Check::kWeightRank,    Check::kGroupsDivideInput, Check::kInputType,
              Check::kTypesAgree, Check::kInputChannels, Check::kWeightShape,       Check::kOutputSizeRange,
@@ -87,13 +78,13 @@ Result<Descriptor> interpret_functional(const Dialect& self, const Arguments& ar
 }  // namespace
 
 const Dialect kPaddleFunctional1d = {"paddle.nn.functional.conv1d_transpose",
-                                     "PaddlePaddle paddle.nn.functional.conv1d_transpose, paddlepaddle 3.3.1",
-                                     kArguments1d, interpret_functional<1>};
+                                     "PaddlePaddle paddle.nn.functional.conv1d_transpose, paddlepaddle 3.3.1", 1,
+                                     kArguments1d, interpret_functional};
 const Dialect kPaddleFunctional2d = {"paddle.nn.functional.conv2d_transpose",
-                                     "PaddlePaddle paddle.nn.functional.conv2d_transpose, paddlepaddle 3.3.1",
-                                     kArguments2d, interpret_functional<2>};
+                                     "PaddlePaddle paddle.nn.functional.conv2d_transpose, paddlepaddle 3.3.1", 2,
+                                     kArguments2d, interpret_functional};
 const Dialect kPaddleFunctional3d = {"paddle.nn.functional.conv3d_transpose",
-                                     "PaddlePaddle paddle.nn.functional.conv3d_transpose, paddlepaddle 3.3.1",
-                                     kArguments3d, interpret_functional<3>};
+                                     "PaddlePaddle paddle.nn.functional.conv3d_transpose, paddlepaddle 3.3.1", 3,
+                                     kArguments3d, interpret_functional};
 
 }  // namespace ctconv

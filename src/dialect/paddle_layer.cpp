@@ -34,60 +34,47 @@ constexpr ArgumentRow kArguments3d[] = {
     {"data_format", "'NCDHW'", false},
 };
 
-template <int kRank>
-Result<Descriptor> interpret_layer(const Dialect& self, const Arguments& args, std::string_view) {
-  const Whole in(args, "in_channels"), out(args, "out_channels"), groups(args, "groups", 1);
-  const Axes kernel(
-      args, "kernel_size", 1,
-      paddle::axes(kRank, Code::VALUE_KERNEL_SIZE, Code::TYPE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE_LENGTH));
-  const Axes stride(args, "stride", 1,
-                    paddle::axes(kRank, Code::VALUE_STRIDE, Code::TYPE_STRIDE, Code::VALUE_STRIDE_LENGTH));
-  const Axes dilation(args, "dilation", 1,
-                      paddle::axes(kRank, Code::VALUE_DILATION, Code::TYPE_DILATION, Code::VALUE_DILATION_LENGTH));
-  const Axes extra(
-      args, "output_padding", 0,
-      paddle::axes(kRank, Code::VALUE_OUTPUT_PADDING, Code::TYPE_OUTPUT_PADDING, Code::VALUE_OUTPUT_PADDING_LENGTH));
+LayerArguments read(const Arguments& args, int rank) {
+  LayerArguments a = paddle::read_sizes(args, rank, "kernel_size");
+  a.in = {args, "in_channels"};
+  a.out = {args, "out_channels"};
+  a.groups = {args, "groups", 1};
+  return a;
+}
 
-  Descriptor d;
-  d.dialect = self.name;
-  d.rank = kRank;
-  paddle::Padding padding;
-  CTCONV_RETURN_IF_ERROR(paddle::read_data_format(args, kRank, &d.channels_last));
-  CTCONV_RETURN_IF_ERROR(paddle::judge_form(stride));
-  CTCONV_RETURN_IF_ERROR(paddle::judge_form(dilation));
-  CTCONV_RETURN_IF_ERROR(paddle::judge_form(kernel));
-  CTCONV_RETURN_IF_ERROR(paddle::read_padding(args, kRank, d.channels_last, &padding));
-  if (groups.is_int()) CTCONV_RETURN_IF_ERROR(groups.at_least(1, Code::VALUE_GROUPS));
-  if (in.is_int()) CTCONV_RETURN_IF_ERROR(in.at_least(1, Code::VALUE_IN_CHANNELS));
-  if (out.is_int()) CTCONV_RETURN_IF_ERROR(out.at_least(1, Code::VALUE_OUT_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(in.type(Code::TYPE_IN_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(out.type(Code::TYPE_OUT_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(groups.type(Code::TYPE_GROUPS));
-  CTCONV_RETURN_IF_ERROR(divisible(in, groups, Code::VALUE_IN_CHANNELS_GROUPS));
-  CTCONV_RETURN_IF_ERROR(divisible(out, groups, Code::VALUE_OUT_CHANNELS_GROUPS));
-  CTCONV_RETURN_IF_ERROR(paddle::judge_form(extra));
-  CTCONV_RETURN_IF_ERROR(stride.at_least(1, Code::VALUE_STRIDE));
-  CTCONV_RETURN_IF_ERROR(kernel.at_least(1, Code::VALUE_KERNEL_SIZE));
-  CTCONV_RETURN_IF_ERROR(dilation.at_least(1, Code::VALUE_DILATION));
+Status judge_channels(const LayerArguments& a) {
+  if (a.groups.is_int()) CTCONV_RETURN_IF_ERROR(a.groups.at_least(1, Code::VALUE_GROUPS));
+  if (a.in.is_int()) CTCONV_RETURN_IF_ERROR(a.in.at_least(1, Code::VALUE_IN_CHANNELS));
+  if (a.out.is_int()) CTCONV_RETURN_IF_ERROR(a.out.at_least(1, Code::VALUE_OUT_CHANNELS));
+  CTCONV_RETURN_IF_ERROR(a.in.type(Code::TYPE_IN_CHANNELS));
+  CTCONV_RETURN_IF_ERROR(a.out.type(Code::TYPE_OUT_CHANNELS));
+  CTCONV_RETURN_IF_ERROR(a.groups.type(Code::TYPE_GROUPS));
+  CTCONV_RETURN_IF_ERROR(divisible(a.in, a.groups, Code::VALUE_IN_CHANNELS_GROUPS));
+  return divisible(a.out, a.groups, Code::VALUE_OUT_CHANNELS_GROUPS);
+}
+
+Result<Descriptor> interpret_layer(const Dialect& self, const Arguments& args, std::string_view) {
+  const LayerArguments given = read(args, self.rank);
+  const Axes& extra = given.output_padding;
+  paddle::Form form;
+  CTCONV_RETURN_IF_ERROR(paddle::read_form(args, self.rank, {&given.stride, &given.dilation, &given.kernel}, &form));
+  CTCONV_RETURN_IF_ERROR(judge_channels(given));
+  CTCONV_RETURN_IF_ERROR(extra.form());
+  CTCONV_RETURN_IF_ERROR(given.stride.at_least(1, Code::VALUE_STRIDE));
+  CTCONV_RETURN_IF_ERROR(given.kernel.at_least(1, Code::VALUE_KERNEL_SIZE));
+  CTCONV_RETURN_IF_ERROR(given.dilation.at_least(1, Code::VALUE_DILATION));
+
+  Descriptor d = begin_descriptor(self, self.rank, given);
   paddle::common_fields(&d);
-  std::vector<int64_t> weight_shape = {in.get(), out.get() / groups.get()};
-  const std::vector<int64_t> taps = kernel.get(), bias_shape = {out.get()};
-  weight_shape.insert(weight_shape.end(), taps.begin(), taps.end());
+  const std::vector<int64_t> weight_shape = weight_shape_of(d), bias_shape = {d.out_channels};
   CTCONV_RETURN_IF_ERROR(paddle::read_weight_attr(args, "weight_attr", &weight_shape, &d));
   CTCONV_RETURN_IF_ERROR(paddle::read_bias_attr(args, &bias_shape, &d));
   CTCONV_RETURN_IF_ERROR(extra.at_least(0, Code::VALUE_OUTPUT_PADDING_NEGATIVE));
-
-  d.in_channels = in.get();
-  d.out_channels = out.get();
-  d.groups = groups.get();
-  d.kernel = taps;
-  d.stride = stride.get();
-  d.dilation = dilation.get();
-  paddle::lower_padding(padding, &d);
+  paddle::set_form(form, &d);
   d.output_padding = extra.get();
   d.output_size_in_call = true;
   // The 1-D layer alone hands both to the functional, whose test is `output_padding != 0`: (0,) counts as given too.
-  d.output_size_excludes_padding = kRank == 1 && !(extra.value().tag == Value::kInt && extra.value().i == 0);
+  d.output_size_excludes_padding = self.rank == 1 && !(extra.value().tag == Value::kInt && extra.value().i == 0);
   d.output_padding_limit = Descriptor::PaddingLimit::kUnlessOutputSize;
   d.order = {Check::kInputRank,          Check::kWeightRank,  Check::kGroupsDivideInput,
              Check::kOutputSizeForm,     Check::kInputType,   Check::kTypesAgree,
@@ -99,10 +86,10 @@ Result<Descriptor> interpret_layer(const Dialect& self, const Arguments& args, s
 }  // namespace
 
 const Dialect kPaddleNn1d = {"paddle.nn.Conv1DTranspose", "PaddlePaddle paddle.nn.Conv1DTranspose, paddlepaddle 3.3.1",
-                             kArguments1d, interpret_layer<1>};
+                             1, kArguments1d, interpret_layer};
 const Dialect kPaddleNn2d = {"paddle.nn.Conv2DTranspose", "PaddlePaddle paddle.nn.Conv2DTranspose, paddlepaddle 3.3.1",
-                             kArguments2d, interpret_layer<2>};
+                             2, kArguments2d, interpret_layer};
 const Dialect kPaddleNn3d = {"paddle.nn.Conv3DTranspose", "PaddlePaddle paddle.nn.Conv3DTranspose, paddlepaddle 3.3.1",
-                             kArguments3d, interpret_layer<3>};
+                             3, kArguments3d, interpret_layer};
 
 }  // namespace ctconv

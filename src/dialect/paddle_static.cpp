@@ -27,60 +27,48 @@ constexpr ArgumentRow kArguments3d[] = {
     {"data_format", "'NCDHW'", false},
 };
 
-template <int kRank>
-Result<Descriptor> interpret_static(const Dialect& self, const Arguments& args, std::string_view) {
-  const Whole filters(args, "num_filters"), groups = paddle::read_groups(args);
-  const Axes kernel(
-      args, "filter_size", 1,
-      paddle::axes(kRank, Code::VALUE_KERNEL_SIZE, Code::TYPE_KERNEL_SIZE, Code::VALUE_KERNEL_SIZE_LENGTH));
-  const Axes stride(args, "stride", 1,
-                    paddle::axes(kRank, Code::VALUE_STRIDE, Code::TYPE_STRIDE, Code::VALUE_STRIDE_LENGTH));
-  const Axes dilation(args, "dilation", 1,
-                      paddle::axes(kRank, Code::VALUE_DILATION, Code::TYPE_DILATION, Code::VALUE_DILATION_LENGTH));
-  const Value size = argument_or(args, "output_size", none_value());
-  const bool derived = argument_or(args, "filter_size", none_value()).is_none();
-
-  Descriptor d;
-  d.dialect = self.name;
-  d.rank = kRank;
-  paddle::common_fields(&d);
-  paddle::Padding padding;
-  CTCONV_RETURN_IF_ERROR(paddle::read_data_format(args, kRank, &d.channels_last));
-  CTCONV_RETURN_IF_ERROR(paddle::judge_form(stride));
-  CTCONV_RETURN_IF_ERROR(paddle::judge_form(dilation));
-  CTCONV_RETURN_IF_ERROR(paddle::read_padding(args, kRank, d.channels_last, &padding));
-  if (derived && size.is_none()) {
+// filter_size or output_size must be given; a fault of the form of either.
+Status judge_size_source(const LayerArguments& a, bool derived, const RequestedSize& size) {
+  if (derived && !size.given) {
     return argument_error(Code::VALUE_OUTPUT_SIZE_AND_FILTER_SIZE, "filter_size", "None",
                           "filter_size or output_size given", "and output_size are both None");
   }
-  if (!derived) CTCONV_RETURN_IF_ERROR(paddle::judge_form(kernel));
-  RequestedSize requested = read_output_size(d, size, 0);
-  if (!requested.fault.ok()) return std::move(requested.fault);
-  CTCONV_RETURN_IF_ERROR(groups.type(Code::TYPE_GROUPS));
-  CTCONV_RETURN_IF_ERROR(groups.at_least(1, Code::VALUE_GROUPS));
-  CTCONV_RETURN_IF_ERROR(filters.type(Code::TYPE_OUT_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(filters.at_least(1, Code::VALUE_OUT_CHANNELS));
-  CTCONV_RETURN_IF_ERROR(divisible(filters, groups, Code::VALUE_OUT_CHANNELS_GROUPS));
-  CTCONV_RETURN_IF_ERROR(stride.at_least(1, Code::VALUE_STRIDE));
-  if (!derived) CTCONV_RETURN_IF_ERROR(kernel.at_least(1, Code::VALUE_KERNEL_SIZE));
-  CTCONV_RETURN_IF_ERROR(dilation.at_least(1, Code::VALUE_DILATION));
-  const std::vector<int64_t> bias_shape = {filters.get()};
+  if (!derived) CTCONV_RETURN_IF_ERROR(a.kernel.form());
+  return size.fault.ok() ? Status() : Status(size.fault.detail());
+}
+
+Status judge(const LayerArguments& a) {
+  CTCONV_RETURN_IF_ERROR(a.groups.positive(Code::TYPE_GROUPS, Code::VALUE_GROUPS));
+  CTCONV_RETURN_IF_ERROR(a.out.positive(Code::TYPE_OUT_CHANNELS, Code::VALUE_OUT_CHANNELS));
+  CTCONV_RETURN_IF_ERROR(divisible(a.out, a.groups, Code::VALUE_OUT_CHANNELS_GROUPS));
+  CTCONV_RETURN_IF_ERROR(a.stride.at_least(1, Code::VALUE_STRIDE));
+  CTCONV_RETURN_IF_ERROR(a.kernel.at_least(1, Code::VALUE_KERNEL_SIZE));
+  return a.dilation.at_least(1, Code::VALUE_DILATION);
+}
+
+Result<Descriptor> interpret_static(const Dialect& self, const Arguments& args, std::string_view) {
+  const bool derived = argument_or(args, "filter_size", none_value()).is_none();
+  LayerArguments given = paddle::read_sizes(args, self.rank, derived ? nullptr : "filter_size");
+  given.out = {args, "num_filters"};
+  given.groups = paddle::read_groups(args);
+
+  Descriptor d = begin_descriptor(self, self.rank);
+  paddle::common_fields(&d);
+  paddle::Form form;
+  CTCONV_RETURN_IF_ERROR(paddle::read_form(args, self.rank, {&given.stride, &given.dilation}, &form));
+  const RequestedSize requested = read_output_size(d, argument_or(args, "output_size", none_value()), 0);
+  CTCONV_RETURN_IF_ERROR(judge_size_source(given, derived, requested));
+  CTCONV_RETURN_IF_ERROR(judge(given));
+  set_layer(given, &d);
+  const std::vector<int64_t> bias_shape = {d.out_channels};
   CTCONV_RETURN_IF_ERROR(paddle::read_weight_attr(args, "param_attr", nullptr, &d));
   CTCONV_RETURN_IF_ERROR(paddle::read_bias_attr(args, &bias_shape, &d));
   CTCONV_RETURN_IF_ERROR(paddle::read_act(args, &d));
 
-  d.out_channels = filters.get();
-  d.groups = groups.get();
-  if (derived) {
-    d.kernel_source = KernelSource::kOutputSize;
-  } else {
-    d.kernel = kernel.get();
-  }
-  d.stride = stride.get();
-  d.dilation = dilation.get();
-  paddle::lower_padding(padding, &d);
-  d.output_padding.assign(kRank, 0);
-  if (requested.given) d.output_size.assign(requested.sizes.begin(), requested.sizes.begin() + kRank);
+  if (derived) d.kernel_source = KernelSource::kOutputSize;
+  paddle::set_form(form, &d);
+  d.output_padding.assign(d.stride.size(), 0);
+  if (requested.given) d.output_size.assign(requested.sizes.begin(), requested.sizes.begin() + d.rank);
   d.spelling.x = "input";
   d.spelling.out_channels = "num_filters";
   d.spelling.kernel_size = "filter_size";
@@ -93,10 +81,10 @@ Result<Descriptor> interpret_static(const Dialect& self, const Arguments& args, 
 }  // namespace
 
 const Dialect kPaddleStatic2d = {"paddle.static.nn.conv2d_transpose",
-                                 "PaddlePaddle paddle.static.nn.conv2d_transpose, paddlepaddle 3.3.1", kArguments2d,
-                                 interpret_static<2>};
+                                 "PaddlePaddle paddle.static.nn.conv2d_transpose, paddlepaddle 3.3.1", 2, kArguments2d,
+                                 interpret_static};
 const Dialect kPaddleStatic3d = {"paddle.static.nn.conv3d_transpose",
-                                 "PaddlePaddle paddle.static.nn.conv3d_transpose, paddlepaddle 3.3.1", kArguments3d,
-                                 interpret_static<3>};
+                                 "PaddlePaddle paddle.static.nn.conv3d_transpose, paddlepaddle 3.3.1", 3, kArguments3d,
+                                 interpret_static};
 
 }  // namespace ctconv

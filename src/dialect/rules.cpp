@@ -50,6 +50,11 @@ Status Whole::at_least(int64_t least, Code code) const {
   return argument_error(code, name_, value_.show(), ">= " + std::to_string(least), "is too small");
 }
 
+Status Whole::positive(Code type_code, Code range_code) const {
+  CTCONV_RETURN_IF_ERROR(type(type_code));
+  return at_least(1, range_code);
+}
+
 Axes::Axes(const Arguments& args, std::string name, int64_t fallback, AxesPolicy policy)
     : name_(std::move(name)), value_(argument_or(args, name_, int_value(fallback))), policy_(policy) {}
 
@@ -94,6 +99,17 @@ Status Axes::length() const {
   if (n == static_cast<size_t>(policy_.count) || (policy_.one_for_all && n == 1)) return {};
   return argument_error(policy_.wrong_length, name_, value_.show(), accepted(),
                         "has " + std::to_string(n) + " entries");
+}
+
+Status Axes::form() const {
+  CTCONV_RETURN_IF_ERROR(container());
+  CTCONV_RETURN_IF_ERROR(policy_.entries_first ? entries() : length());
+  return policy_.entries_first ? length() : entries();
+}
+
+Status Axes::judge(int64_t least, Code code) const {
+  CTCONV_RETURN_IF_ERROR(form());
+  return at_least(least, code);
 }
 
 Status Axes::at_least(int64_t least, Code code) const {
@@ -146,6 +162,12 @@ bool truthy(const Value& v) {
     default:
       return true;
   }
+}
+
+Status read_flag(const std::string& name, const Value& value, Code code, bool* out) {
+  if (value.tag != Value::kBool) return argument_error(code, name, value.show(), "a bool", "is " + value.type_name());
+  *out = value.i != 0;
+  return {};
 }
 
 std::vector<int64_t> max_of(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {

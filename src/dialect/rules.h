@@ -2,7 +2,7 @@
 //
 //   in:  one argument's Value (or its default);   out: Status of one judgement, or the value once judged
 //   A dialect file is then its documented order, line by line:
-//     CTCONV_RETURN_IF_ERROR(stride.type());  CTCONV_RETURN_IF_ERROR(stride.length());
+//     CTCONV_RETURN_IF_ERROR(stride.form());
 //     CTCONV_RETURN_IF_ERROR(stride.at_least(1, Code::VALUE_STRIDE));
 #pragma once
 
@@ -33,6 +33,7 @@ class Whole {
   bool is_int() const { return value_.tag == Value::kInt; }
   Status type(Code code) const;
   Status at_least(int64_t least, Code code) const;
+  Status positive(Code type_code, Code range_code) const;  // type(), then at_least(1)
   int64_t get() const { return value_.i; }
   const std::string& name() const { return name_; }
   const Value& value() const { return value_; }
@@ -48,6 +49,7 @@ struct AxesPolicy {
   bool integer = true;  // an int stands for all entries
   bool tuple = true, list = false;
   bool one_for_all = false;           // a sequence of 1 stands for all entries
+  bool entries_first = false;         // form() asks for entry types before the length
   Code wrong_type = Code::INTERNAL;   // neither of the accepted containers
   Code wrong_bool = Code::OK;         // a bool as a whole; OK: wrong_type
   Code wrong_entry = Code::INTERNAL;  // an entry that is not an int
@@ -57,6 +59,7 @@ struct AxesPolicy {
 // An int, or a sequence of ints, one per axis.
 class Axes {
  public:
+  Axes() { policy_.count = 0; }  // an argument that is not there: no entries
   Axes(const Arguments& args, std::string name, int64_t fallback, AxesPolicy policy);
   Axes(std::string name, Value value, AxesPolicy policy)
       : name_(std::move(name)), value_(std::move(value)), policy_(policy) {}
@@ -64,8 +67,10 @@ class Axes {
   Status type() const;                              // container and entry types
   Status container() const;                         // container only
   Status entries() const;                           // entry types only
-  Status length() const;                            // after type()
+  Status length() const;                            // after container()
+  Status form() const;                              // container, length and entry types
   Status at_least(int64_t least, Code code) const;  // after type(); every entry that is there
+  Status judge(int64_t least, Code code) const;     // form(), then at_least()
   std::vector<int64_t> get() const;                 // after type() and length(): policy.count entries
   const Value& value() const { return value_; }
   const std::string& name() const { return name_; }
@@ -89,6 +94,9 @@ std::vector<int64_t> max_of(const std::vector<int64_t>& a, const std::vector<int
 // One of a list of names; sets *index. Anything else, strings or not: `code` (non-strings: `type_code`).
 Status one_of(const std::string& name, const Value& value, std::initializer_list<const char*> known, bool ignore_case,
               Code code, Code type_code, int* index);
+
+// A bool and nothing else; sets *out.
+Status read_flag(const std::string& name, const Value& value, Code code, bool* out);
 
 std::string lower_case(std::string text);
 
