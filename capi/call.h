@@ -1,10 +1,10 @@
 // One call, read and judged: what output_spec, prepare, execute and describe share.
 //
-//   in:  an op and a ctconv_call;   out: views, Geometry, Problem, Plan;   refuses: in the order the header promises
+//   in:  an op and a ctconv_call;   out: views, Geometry, the work for the op's backend
+//   refuses: in the order the header promises
 #pragma once
 
 #include "capi/op.h"
-#include "src/problem/canonicalize.h"
 #include "src/problem/judge.h"
 
 namespace ctconv {
@@ -17,16 +17,21 @@ struct Call {
   void* stream = nullptr;
   Geometry geometry;
   TensorSpec y_spec;
+
+  // Of the call, else the op's own; null: there is none.
+  const TensorView* weight_for(const ctconv_op& op) const { return has_weight ? &weight : op.backend->weight(); }
+  const TensorView* bias_for(const ctconv_op& op) const { return has_bias ? &bias : op.backend->bias(); }
 };
 
 enum class Stage { kSpec, kPrepare, kExecute };
 
-// Records, pointers and devices, then the dialect's judgement.
+// Records, pointers and devices, then the dialect's judgement; y and the workspace too, but for kSpec.
 Status read_call(const ctconv_op& op, const ctconv_call* given, Stage stage, Call* out);
-// y against the output; for execute also overlap and workspace.
+
+// y against the output; for kExecute also against all that it must not share memory with (call_output.cpp).
 Status check_output(const ctconv_op& op, const Call& call, Stage stage);
 
-Problem problem_of(const ctconv_op& op, const Call& call);
-Result<std::shared_ptr<const Plan>> plan_of(const ctconv_op& op, const Call& call);
+// The call as the op's backend takes it; it borrows `call`.
+WorkCall work_of(const ctconv_op& op, const Call& call);
 
 }  // namespace ctconv

@@ -1,6 +1,9 @@
 // ctconv_describe: which engine, why, and the numbers, as `key: value` lines that are only appended to.
+//
+//   in:  an op, and a call or NULL;   out: the same keys for every device, in one order; a fact without meaning on a
+//        device has no line
+//   refuses: what reading the call and its backend's plan refuse
 #include "capi/call.h"
-#include "capi/gpu.h"
 #include "src/base/number.h"
 #include "src/base/utf8.h"
 #include "src/problem/text.h"
@@ -10,35 +13,6 @@ using namespace ctconv;
 namespace {
 
 std::string line(const char* key, const std::string& value) { return std::string(key) + ": " + value + "\n"; }
-
-PlanFacts facts_of(const ctconv_op& op, const Plan& plan) {
-  return {.engine = plan.engine->name,
-          .form = plan.kernel->form(),
-          .why = plan.why,
-          .problem = plan.problem,
-          .estimated_seconds = plan.kernel->estimated_seconds(),
-          .workspace_bytes = plan.workspace_bytes(),
-          .packed_bytes = plan.kernel->packed_bytes(),
-          .threads = op.runner.workers(),
-          .refused = plan.refused};
-}
-
-// The op's own device decides who answers; the lines are written here alone.
-Result<PlanFacts> plan_facts(const ctconv_op& op, const Call& call) {
-  if (op.gpu) return op.gpu->describe(gpu_call(op, call));
-  auto plan = plan_of(op, call);
-  if (!plan.ok()) return plan.take_status();
-  return facts_of(op, **plan);
-}
-
-OpFacts op_facts(const ctconv_op& op) {
-  if (op.gpu) return op.gpu->held();
-  const auto held = op.plans.held();
-  return {.plans = held.plans,
-          .packed_bytes = held.packed_bytes,
-          .weight_bytes = op.weight.copy.bytes(),
-          .workspace_bytes = op.spare.bytes()};
-}
 
 std::string describe_plan(const PlanFacts& plan) {
   std::string s = line("engine", plan.engine);
@@ -51,29 +25,27 @@ std::string describe_plan(const PlanFacts& plan) {
   s += line("workspace_bytes", std::to_string(plan.workspace_bytes));
   s += line("packed_bytes", std::to_string(plan.packed_bytes));
   if (plan.threads != 0) s += line("threads", std::to_string(plan.threads));
+  if (!plan.bits.empty()) s += line("bits", plan.bits);
   for (const auto& [fact, value] : plan.device) s += line(("device." + fact).c_str(), value);
   for (const auto& [engine, reason] : plan.refused) s += line(("refused." + engine).c_str(), reason);
   return s;
 }
 
 std::string describe_op(const ctconv_op& op) {
-  const OpFacts held = op_facts(op);
+  const Options& options = op.backend->options();
+  const OpFacts held = op.backend->held();
   std::string s = line("dialect", op.desc.dialect);
-  s += line("device", op.options.device);
-  s += line("engine_option", op.options.engine);
-  if (!op.gpu) {  // threads of the host have no part in work on a device
-    s += line("threads", std::to_string(op.runner.workers()));
-    s += line("runner", op.options.runner ? "the caller's" : "own pool");
-  }
+  s += line("device", options.device);
+  s += line("engine_option", options.engine);
+  if (held.threads != 0) s += line("threads", std::to_string(held.threads));
+  if (!held.runner.empty()) s += line("runner", held.runner);
   s += line("plans", std::to_string(held.plans));
-  s += line("plan_limit", std::to_string(op.options.plan_limit));
+  s += line("plan_limit", std::to_string(options.plan_limit));
   s += line("packed_bytes", std::to_string(held.packed_bytes));
   s += line("weight_bytes", std::to_string(held.weight_bytes));
   s += line("workspace_held_bytes", std::to_string(held.workspace_bytes));
-  if (!op.gpu) {
-    s += line("cores", std::to_string(allowed_cores()));
-    s += line("cpu_quota", cpu_quota_text());
-  }
+  if (held.cores != 0) s += line("cores", std::to_string(held.cores));
+  if (!held.cpu_quota.empty()) s += line("cpu_quota", held.cpu_quota);
   std::string_view version;
   return s + line("mirrors", find_dialect(op.desc.dialect, &version)->source);
 }
@@ -93,8 +65,7 @@ extern "C" ctconv_status ctconv_describe(const ctconv_op* op, const ctconv_call*
     } else {
       Call judged;
       CTCONV_RETURN_IF_ERROR(read_call(*op, call, Stage::kPrepare, &judged));
-      CTCONV_RETURN_IF_ERROR(check_output(*op, judged, Stage::kPrepare));
-      auto facts = plan_facts(*op, judged);
+      auto facts = op->backend->describe(work_of(*op, judged));
       if (!facts.ok()) return facts.take_status();
       text = describe_plan(*facts);
     }

@@ -1,6 +1,7 @@
 // What this library is: versions, status names, dialects and engines.
 #include "capi/engines.h"
 #include "capi/op.h"
+#include "src/base/cores.h"
 #include "src/base/cpu.h"
 #if defined(CTCONV_WITH_ONEDNN)
 #include "src/engine/onednn/version.h"

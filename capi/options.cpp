@@ -115,7 +115,7 @@ Status read_options(const ctconv_options* given, Options* out) {
       return option(Code::MISUSE_RUNNER, "runner", std::to_string(runner.workers) + " workers",
                     "workers >= 1 and parallel_for not NULL");
     }
-    out->runner = runner;
+    out->runner = Runner(runner.parallel_for, runner.user, runner.workers);
   }
   if (in.allocator != nullptr) {
     ctconv_allocator allocator;

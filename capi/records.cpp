@@ -9,6 +9,9 @@
 namespace ctconv {
 namespace {
 
+static_assert(kDeviceCpu == CTCONV_DEVICE_CPU && kDeviceCuda == CTCONV_DEVICE_CUDA);
+static_assert(kDeviceCudaHost == CTCONV_DEVICE_CUDA_HOST && kDeviceCudaManaged == CTCONV_DEVICE_CUDA_MANAGED);
+
 constexpr int kDeepest = 8;
 constexpr int64_t kMostText = 1 << 20, kMostItems = 1 << 20;
 

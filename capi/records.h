@@ -11,15 +11,9 @@
 
 namespace ctconv {
 
-// Shape, strides, type, device. Where `needs_data`: data not NULL unless empty, aligned to its element. Strides of a
-// dense tensor saturate
-// instead of overflowing: the judges refuse such shapes before anybody walks them.
+// Shape, strides, type, device. Where `needs_data`: data not NULL unless empty, aligned to its element.
+// Strides of a dense tensor saturate instead of overflowing: the judges refuse such shapes before anybody walks them.
 Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, TensorView* out);
-
-// Pinned host memory counts as CPU.
-inline bool on_host(const TensorView& t) {
-  return t.device_type == CTCONV_DEVICE_CPU || t.device_type == CTCONV_DEVICE_CUDA_HOST;
-}
 
 // Deep copy; TENSOR data too. MISUSE_VALUE where malformed.
 Status read_value(const ctconv_value& in, const char* name, Value* out, int depth = 0);

@@ -22,6 +22,8 @@ import tree
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PUBLIC = "include/ctconv"
 ALL = "*"
+# What the backends share; of each other they know nothing.
+BACKEND = [f"src/backend/{name}.h" for name in ("backend", "facts", "options", "workspace")]
 # folder: what it may include besides itself, folders with all below them or single files. The longest matching
 # folder decides.
 TABLE = {
@@ -36,7 +38,9 @@ TABLE = {
     "src/engine/reference": ["src/base", "src/problem", "src/plan", "src/kit"],
     "src/engine/native": ["src/base", "src/problem", "src/plan", "src/kit"],
     "src/engine/onednn": ["src/base", "src/problem", "src/plan", "src/kit"],
-    "src/backend": ["src/base", "src/problem", "src/plan", "src/engine", "cuda/module.h"],
+    "src/backend": ["src/base", "src/problem", "src/plan"],
+    "src/backend/cpu": ["src/base", "src/problem", "src/plan", *BACKEND],
+    "src/backend/cuda": ["src/base", "src/problem", "src/plan", *BACKEND, "cuda/module.h"],
     "cuda": ["src/base", "src/problem", "src/plan"],
     "capi": [ALL],
     "tests": [ALL],
@@ -145,8 +149,13 @@ def self_test():
         (
             "src/backend/planted.cpp",
             opening + '#include "cuda/planted_target.h"\n',
-            "src/backend may include itself and src/base, src/problem, src/plan, src/engine, cuda/module.h",
+            "src/backend may include itself and src/base, src/problem, src/plan",
         ),
+        ("src/backend/planted_up.h", opening + '#include "capi/planted_target.h"\n', "of capi"),
+        ("src/backend/planted_down.cpp", opening + '#include "src/backend/cpu/cpu_backend.h"\n', "of src/backend/cpu"),
+        ("src/backend/cpu/planted.h", opening + '#include "src/backend/cuda/cuda_backend.h"\n', "of src/backend/cuda"),
+        ("src/backend/cpu/planted.cpp", opening + '#include "src/engine/native/native.h"\n', "of src/engine/native"),
+        ("src/backend/cuda/planted.cpp", opening + '#include "cuda/planted_target.h"\n', "of cuda"),
         (
             "src/engine/native/planted_backend.cpp",
             opening + '#include "src/backend/planted_target.h"\n',
@@ -171,8 +180,8 @@ def self_test():
         ("cuda/planted_target.h", opening),
         ("src/backend/planted_target.h", opening),
         (
-            "src/backend/planted_legal.cpp",
-            opening + '#include "cuda/module.h"\n#include "src/engine/native/native.h"\n',
+            "src/backend/cuda/planted_legal.cpp",
+            opening + '#include "cuda/module.h"\n#include "src/backend/backend.h"\n',
         ),
         ("src/engine/reference/planted_legal.cpp", opening + '#include "src/kit/moves.h"\n'),
         ("tools/planted_public.cpp", opening + '#include "ctconv/ctconv.h"\n'),

@@ -17,10 +17,13 @@ namespace ctconv {
 inline constexpr int kMaxNdim = 8;
 using Strides = std::array<int64_t, kMaxNdim>;
 
+// DLPack's numbers of devices.
+inline constexpr int32_t kDeviceCpu = 1, kDeviceCuda = 2, kDeviceCudaHost = 3, kDeviceCudaManaged = 13;
+
 struct TensorView {
   void* data = nullptr;  // byte_offset already added; may be null where only the shape is read
   ElementType type;
-  int32_t device_type = 1, device_id = 0;  // DLPack's numbers; 1 CPU, 2 CUDA
+  int32_t device_type = kDeviceCpu, device_id = 0;
   int ndim = 0;
   std::array<int64_t, kMaxNdim> shape{};
   Strides strides{};  // in elements, any sign
@@ -39,6 +42,9 @@ struct TensorSpec {
 
 // Strides of a dense row-major tensor, in elements. An extent of 0 counts as 1: an empty tensor has harmless strides.
 Strides dense_strides(std::span<const int64_t> shape);
+
+// Pinned host memory counts as CPU.
+inline bool on_host(const TensorView& t) { return t.device_type == kDeviceCpu || t.device_type == kDeviceCudaHost; }
 
 // The view of a dense row-major copy: strides replaced, `data` its memory.
 void lie_dense(TensorView* t, void* data);

@@ -1,8 +1,9 @@
 // The plans of one op, at most `limit`, the least recently used goes first. A running call keeps its own.
 //
-//   in:  a Problem (its strides are part of it);   out: the plan held for it, or null
+//   in:  a Problem (its strides are part of it) and what comes with each call;   out: the plan held for both, or null
 //   The plan used last is compared first, any other is found by hash_of: no call looks through all of them.
 //   No lock is held while a plan is built, run or released.
+//   Refuses: nothing. One template for every backend: a plan is whatever the backend runs.
 #pragma once
 
 #include <algorithm>
@@ -10,35 +11,45 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
-#include <vector>
+#include <utility>
 
-#include "src/plan/plan.h"
+#include "src/problem/problem.h"
 
 namespace ctconv {
 
+// What a plan depends on beside its problem. A field that a backend's plans do not depend on keeps its default.
+struct PerCall {
+  bool weight = false, bias = false;  // given with each call, not at create
+  int64_t bias_stride = 1;            // elements between two biases
+
+  friend bool operator==(const PerCall&, const PerCall&) = default;
+};
+
+template <class Plan>
 class PlanCache {
  public:
   explicit PlanCache(size_t limit) : limit_(limit) {}
 
-  std::shared_ptr<const Plan> find(const Problem& problem, bool weight_per_call) {
+  std::shared_ptr<const Plan> find(const Problem& problem, const PerCall& per_call) {
     {
       const std::lock_guard lock(mutex_);
-      if (!items_.empty() && is(*items_.front().plan, problem, weight_per_call)) return items_.front().plan;
+      if (!items_.empty() && items_.front().is(problem, per_call)) return items_.front().plan;
     }
     const size_t hash = hash_of(problem);
     const std::lock_guard lock(mutex_);
-    const auto found = lookup(hash, problem, weight_per_call);
+    const auto found = lookup(hash, problem, per_call);
     if (found == items_.end()) return nullptr;
     items_.splice(items_.begin(), items_, found);
     return found->plan;
   }
 
   // Keeps `plan`, or answers with the one another thread was faster with.
-  std::shared_ptr<const Plan> insert(std::shared_ptr<const Plan> plan) {
+  std::shared_ptr<const Plan> insert(const Problem& problem, const PerCall& per_call,
+                                     std::shared_ptr<const Plan> plan) {
     std::list<Item> fresh, victim;  // declared before the lock: released after it
-    fresh.push_back({plan, hash_of(plan->problem)});
+    fresh.push_back({problem, per_call, plan, hash_of(problem)});
     const std::lock_guard lock(mutex_);
-    const auto known = lookup(fresh.front().hash, plan->problem, plan->weight_per_call);
+    const auto known = lookup(fresh.front().hash, problem, per_call);
     if (known != items_.end()) return known->plan;
     index_.emplace(fresh.front().hash, fresh.begin());
     items_.splice(items_.begin(), fresh);
@@ -51,38 +62,34 @@ class PlanCache {
     return plan;
   }
 
-  struct Held {
-    size_t plans = 0, packed_bytes = 0;
-  };
-  Held held() const {
+  size_t size() const {
     const std::lock_guard lock(mutex_);
-    std::vector<const Buffer*> packed;
-    for (const Item& item : items_) {
-      if (item.plan->packed) packed.push_back(item.plan->packed.get());
-    }
-    std::sort(packed.begin(), packed.end());
-    packed.erase(std::unique(packed.begin(), packed.end()), packed.end());
-    Held h{items_.size(), 0};
-    for (const Buffer* buffer : packed) h.packed_bytes += buffer->bytes();
-    return h;
+    return items_.size();
+  }
+
+  // Shows every plan held to `look`, under the lock: it must not come back here.
+  template <class F>
+  void each(F&& look) const {
+    const std::lock_guard lock(mutex_);
+    for (const Item& item : items_) look(*item.plan);
   }
 
  private:
   struct Item {
+    Problem problem;
+    PerCall per_call;
     std::shared_ptr<const Plan> plan;
     size_t hash;
-  };
-  using Place = std::list<Item>::iterator;
 
-  static bool is(const Plan& plan, const Problem& problem, bool weight_per_call) {
-    return plan.weight_per_call == weight_per_call && plan.problem == problem;
-  }
+    bool is(const Problem& p, const PerCall& c) const { return per_call == c && problem == p; }
+  };
+  using Place = typename std::list<Item>::iterator;
 
   // Under mutex_.
-  Place lookup(size_t hash, const Problem& problem, bool weight_per_call) {
+  Place lookup(size_t hash, const Problem& problem, const PerCall& per_call) {
     const auto [from, to] = index_.equal_range(hash);
     for (auto entry = from; entry != to; ++entry) {
-      if (is(*entry->second->plan, problem, weight_per_call)) return entry->second;
+      if (entry->second->is(problem, per_call)) return entry->second;
     }
     return items_.end();
   }

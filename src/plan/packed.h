@@ -1,7 +1,8 @@
 // Packed weights of one op, shared by its plans that lie alike.
 //
-//   in:  a key "<engine>/<packing>";   out: the one Buffer under that key
+//   in:  a key "<engine>/<packing>";   out: the one buffer under that key, in host or in device memory
 //   No lock is held while memory is allocated, packed or released: threads that race may pack twice, one copy stays.
+//   Refuses: nothing.
 #pragma once
 
 #include <memory>
@@ -14,9 +15,10 @@
 
 namespace ctconv {
 
-class PackedStore {
+template <class Memory>
+class SharedPacking {
  public:
-  std::shared_ptr<const Buffer> find(const std::string& key) const {
+  std::shared_ptr<Memory> find(const std::string& key) const {
     const std::lock_guard lock(mutex_);
     for (const auto& [known, weak] : items_) {
       if (known == key) return weak.lock();
@@ -25,7 +27,7 @@ class PackedStore {
   }
 
   // The buffer now under that key: `buffer`, or the one another thread was faster with.
-  std::shared_ptr<const Buffer> insert(const std::string& key, std::shared_ptr<const Buffer> buffer) {
+  std::shared_ptr<Memory> insert(const std::string& key, std::shared_ptr<Memory> buffer) {
     const std::lock_guard lock(mutex_);
     for (auto& [known, weak] : items_) {
       if (known != key) continue;
@@ -46,7 +48,9 @@ class PackedStore {
 
  private:
   mutable std::mutex mutex_;
-  std::vector<std::pair<std::string, std::weak_ptr<const Buffer>>> items_;
+  std::vector<std::pair<std::string, std::weak_ptr<Memory>>> items_;
 };
+
+using PackedStore = SharedPacking<const Buffer>;
 
 }  // namespace ctconv

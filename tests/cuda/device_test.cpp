@@ -6,7 +6,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cstring>
 
-#include "capi/cuda_module.h"
+#include "src/backend/cuda/cuda_module.h"
 
 namespace ctconv::cuda::testing {
 namespace {

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "capi/cuda_module.h"
+#include "src/backend/cuda/cuda_module.h"
 
 namespace ctconv {
 namespace {

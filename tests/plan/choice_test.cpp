@@ -253,7 +253,7 @@ TEST_CASE("choice: a call whose x a kernel cannot honour runs on an exact one, w
 
 TEST_CASE("cache: least recently used goes first, the faster thread's plan stays", "[plan][cache]") {
   Setup s;
-  PlanCache cache(2);
+  PlanCache<Plan> cache(2);
   const auto made = [&](int64_t width) {
     Problem p = small_problem();
     p.axis[2].i = width;
@@ -264,25 +264,29 @@ TEST_CASE("cache: least recently used goes first, the faster thread's plan stays
   const auto known = [&](int64_t width) {
     Problem p = small_problem();
     p.axis[2].i = width;
-    return cache.find(p, false) != nullptr;
+    return cache.find(p, {}) != nullptr;
   };
   const auto five = made(5);
-  CHECK(cache.insert(five) == five);
-  CHECK(cache.insert(made(5)) == five);
-  cache.insert(made(6));
+  CHECK(cache.insert(five->problem, {}, five) == five);
+  const auto insert = [&](const std::shared_ptr<const Plan>& plan) { return cache.insert(plan->problem, {}, plan); };
+  CHECK(insert(made(5)) == five);
+  insert(made(6));
   CHECK(known(5));  // now 6 is the older one
-  cache.insert(made(7));
+  insert(made(7));
   CHECK(known(5));
   CHECK_FALSE(known(6));
   CHECK(known(7));
-  CHECK(cache.held().plans == 2);
-  CHECK(cache.find(five->problem, true) == nullptr);  // a plan for weights per call is another plan
+  CHECK(cache.size() == 2);
+  CHECK(cache.find(five->problem, {.weight = true}) == nullptr);  // a plan for weights per call is another plan
+  CHECK(cache.find(five->problem, {.bias = true}) == nullptr);
+  CHECK(cache.find(five->problem, {.bias_stride = 2}) == nullptr);
+  CHECK(cache.find(five->problem, {}) == five);
 }
 
 TEST_CASE("cache: every one of many plans is found, and after them the newest only", "[plan][cache]") {
   Setup s;
   const int64_t many = 3000, limit = 1000;
-  PlanCache cache(static_cast<size_t>(limit));
+  PlanCache<Plan> cache(static_cast<size_t>(limit));
   Problem p = small_problem();
   const auto narrow = [&](int64_t width) {
     p.axis[2].i = width;
@@ -291,12 +295,12 @@ TEST_CASE("cache: every one of many plans is found, and after them the newest on
   for (int64_t width = 1; width <= many; ++width) {
     auto plan = std::make_shared<Plan>();
     plan->problem = narrow(width);
-    const std::shared_ptr<const Plan> kept = cache.insert(plan);
+    const std::shared_ptr<const Plan> kept = cache.insert(plan->problem, {}, plan);
     REQUIRE(kept == plan);
-    REQUIRE(cache.find(narrow(width), false) == kept);
-    if (width > 1) REQUIRE(cache.find(narrow(width - 1), false) != nullptr);
+    REQUIRE(cache.find(narrow(width), {}) == kept);
+    if (width > 1) REQUIRE(cache.find(narrow(width - 1), {}) != nullptr);
   }
-  CHECK(cache.held().plans == static_cast<size_t>(limit));
-  for (int64_t width = 1; width < many - limit; ++width) REQUIRE(cache.find(narrow(width), false) == nullptr);
-  for (int64_t width = many - limit + 2; width <= many; ++width) REQUIRE(cache.find(narrow(width), false) != nullptr);
+  CHECK(cache.size() == static_cast<size_t>(limit));
+  for (int64_t width = 1; width < many - limit; ++width) REQUIRE(cache.find(narrow(width), {}) == nullptr);
+  for (int64_t width = many - limit + 2; width <= many; ++width) REQUIRE(cache.find(narrow(width), {}) != nullptr);
 }

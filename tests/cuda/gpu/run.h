@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "capi/cuda_module.h"
+#include "src/backend/cuda/cuda_module.h"
 #include "tests/cuda/layers.h"
 
 namespace ctconv::cuda::testing {

@@ -1,5 +1,5 @@
 // Loads libctconv_cuda.so; see cuda_module.h.
-#include "capi/cuda_module.h"
+#include "src/backend/cuda/cuda_module.h"
 
 #include <dlfcn.h>
 

@@ -1,5 +1,5 @@
-// Reading the module's describe text; see gpu_facts.h.
-#include "capi/gpu_facts.h"
+// Reading the module's describe text; see plan_text.h.
+#include "src/backend/cuda/plan_text.h"
 
 #include <algorithm>
 #include <string_view>
@@ -13,7 +13,7 @@ constexpr std::string_view kRefused = "refused.", kDevice = "device.";
 
 }  // namespace
 
-PlanFacts facts_of(const std::string& text) {
+PlanFacts read_plan_text(const std::string& text) {
   PlanFacts facts;
   facts.engine = "cuda";
   std::string kernel, form;
@@ -27,6 +27,7 @@ PlanFacts facts_of(const std::string& text) {
     const std::string_view key = line.substr(0, cut), value = line.substr(cut + 2);
     if (key == "kernel") kernel = value;
     if (key == "form") form = value;
+    if (key == "bits") facts.bits = value;
     if (key == "why") facts.why = value;
     if (key == "estimated_us" && read_number(value, &microseconds)) facts.estimated_seconds = microseconds * 1e-6;
     if (key.starts_with(kDevice)) facts.device.emplace_back(key.substr(kDevice.size()), value);

@@ -1,5 +1,5 @@
 // Buffers and workspaces of an op on a device; see device_memory.h.
-#include "capi/device_memory.h"
+#include "src/backend/cuda/device_memory.h"
 
 #include <algorithm>
 #include <utility>
