@@ -24,7 +24,7 @@ UNBREAKABLE = re.compile(r"^\s*(?:[-*+]\s+|\d+[.)]\s+|>\s*)?\S+$")
 
 
 def is_text(root, path):
-    if path.startswith(SEEDS) or path in tree.PENDING:
+    if path.startswith(SEEDS):
         return False
     suffix = pathlib.PurePosixPath(path).suffix
     if suffix or "/" not in path:

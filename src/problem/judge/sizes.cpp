@@ -1,4 +1,5 @@
-// Judgements of sizes: lengths of per-axis arguments, the requested output size, output_padding, the output. See checks.h.
+// Judgements of sizes: lengths of per-axis arguments, the requested output size, output_padding, the output.
+// See checks.h.
 #include <algorithm>
 
 #include "src/base/checked.h"
