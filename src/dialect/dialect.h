@@ -1,7 +1,7 @@
 // What a dialect is: one documented operator, as data and two functions.
 //
 //   in:  Arguments as set;   out: a valid Descriptor, or the first fault in the documented order
-//   The table of dialects is src/dialect/table.cpp; each dialect is one file and one line there.
+//   The table of dialects is src/dialect/families.h; each dialect is one file and one line there.
 #pragma once
 
 #include <span>

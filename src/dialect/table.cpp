@@ -1,4 +1,4 @@
-// The one table of dialects, and what all of them judge first: argument names.
+// The dialects by name, and what all of them judge first: argument names. families.h is the table.
 //
 //   in:  a dialect string;   out: its row, and the version behind '@'
 #include <algorithm>
@@ -9,29 +9,9 @@
 namespace ctconv {
 
 std::span<const Dialect> dialects() {
-  static const std::array kTable = {
-      kMindsporeOps3d,
-      kMindsporeNn1d,
-      kMindsporeNn2d,
-      kMindsporeNn3d,
-      kMegengine2d,
-      kMegengine3d,
-      kPaddleNn1d,
-      kPaddleNn2d,
-      kPaddleNn3d,
-      kPaddleFunctional1d,
-      kPaddleFunctional2d,
-      kPaddleFunctional3d,
-      kPaddleStatic2d,
-      kPaddleStatic3d,
-      kTorch1d,
-      kTorch2d,
-      kTorch3d,
-      kOnnx,
-      kKeras2d,
-      kKeras3d,
-      kCanonical,
-  };
+#define CTCONV_ROW(name) name,
+  static const std::array kTable = {CTCONV_DIALECTS(CTCONV_ROW)};
+#undef CTCONV_ROW
   return kTable;
 }
 
