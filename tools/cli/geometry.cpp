@@ -1,4 +1,5 @@
-// Dialects spell the same argument differently; which spelling one has is asked of the library.
+// Dialects spell the same argument differently; which spelling one has is asked of the library, how its numbers are
+// written stands in families.cpp.
 #include "tools/cli/geometry.h"
 
 #include <fmt/format.h>
@@ -6,6 +7,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tools/cli/families.h"
 #include "tools/cli/fault.h"
 
 namespace cli {
@@ -22,7 +24,7 @@ std::string lower(std::string s) {
   return s;
 }
 
-const Value* first_of(const Arguments& args, std::initializer_list<const char*> names) {
+const Value* first_of(const Arguments& args, Spellings names) {
   for (const char* name : names)
     if (const Value* v = args.find(name); v && v->tag() != CTCONV_VALUE_NONE) return v;
   return nullptr;
@@ -63,41 +65,41 @@ std::set<std::string> names_of(const std::string& dialect) {
   }
 }
 
-void read_padding(const std::string& dialect, const Arguments& args, Geometry* g) {
+// "same" and "valid" in whatever case the dialect writes them, said or by default.
+Geometry::Mode read_mode(const std::string& dialect, const Family& family, const Arguments& args) {
+  const Value* v = args.find(family.mode_argument);
   std::string mode;
-  for (const char* name : {"pad_mode", "auto_pad", "padding"}) {
-    const Value* v = args.find(name);
-    if (v && v->tag() == CTCONV_VALUE_STRING)
-      mode = lower(v->text());
-    else if (!v && mode.empty())
-      mode = default_of(dialect, name);
-    if (starts_with(mode, "same")) g->mode = Geometry::kSame;
-    if (mode == "valid") g->mode = Geometry::kValid;
-    if (!mode.empty() && mode.find_first_not_of("0123456789") != std::string::npos) break;
+  if (v == nullptr) {
+    mode = default_of(dialect, family.mode_argument);
+  } else if (v->tag() == CTCONV_VALUE_STRING) {
+    mode = lower(v->text());
   }
-  g->begin.assign(g->rank(), 0);
-  g->end.assign(g->rank(), 0);
-  if (const Value* v = args.find("pad_begin")) g->begin = spread(flat(*v), g->rank());
-  if (const Value* v = args.find("pad_end")) g->end = spread(flat(*v), g->rank());
-  const Value* v = first_of(args, {"padding", "pad", "pads"});
-  if (!v || v->tag() == CTCONV_VALUE_STRING) return;
-  Sizes p = flat(*v);
-  if (p.size() == 2 * g->rank() + 4) p.erase(p.begin(), p.begin() + 4);  // pairs for batch and channel too (NC first)
-  p = spread(p, g->rank());
-  if (p.size() == g->rank()) {
-    g->begin = g->end = p;
-  } else if (p.size() == 2 * g->rank()) {
-    const bool halves = starts_with(dialect, "onnx");  // all begins, then all ends; others: pairs
-    for (size_t a = 0; a < g->rank(); ++a) {
-      g->begin[a] = p[halves ? a : 2 * a];
-      g->end[a] = p[halves ? a + g->rank() : 2 * a + 1];
-    }
-  }
+  if (starts_with(mode, "same")) return Geometry::kSame;
+  return mode == "valid" ? Geometry::kValid : Geometry::kExplicit;
 }
 
-Value per_axis(const std::string& dialect, const Sizes& v) {
-  if (v.size() == 1 && !starts_with(dialect, "onnx")) return Value(v[0]);
-  return ctconv::tuple(std::vector<Value>(v.begin(), v.end()));
+void read_padding(const std::string& dialect, const Arguments& args, Geometry* g) {
+  const Family& family = family_of(dialect);
+  const size_t rank = g->rank();
+  g->mode = read_mode(dialect, family, args);
+  g->begin.assign(rank, 0);
+  g->end.assign(rank, 0);
+  if (const Value* v = args.find("pad_begin")) g->begin = spread(flat(*v), rank);
+  if (const Value* v = args.find("pad_end")) g->end = spread(flat(*v), rank);
+  const Value* v = first_of(args, kPadding);
+  if (!v || v->tag() == CTCONV_VALUE_STRING) return;
+  Sizes p = flat(*v);
+  if (p.size() == 2 * rank + 4) p.erase(p.begin(), p.begin() + 4);  // pairs for batch and channel too (NC first)
+  p = spread(p, rank);
+  if (p.size() == rank) {
+    g->begin = g->end = p;
+  } else if (p.size() == 2 * rank) {
+    const bool halves = family.pads == Family::kBeginsThenEnds;
+    for (size_t a = 0; a < rank; ++a) {
+      g->begin[a] = p[halves ? a : 2 * a];
+      g->end[a] = p[halves ? a + rank : 2 * a + 1];
+    }
+  }
 }
 
 bool zero(const Sizes& v) {
@@ -106,63 +108,72 @@ bool zero(const Sizes& v) {
 
 [[noreturn]] void lacks(const std::string& what) { throw Fault("GEOMETRY", what); }
 
-struct Writer {
-  const std::string& dialect;
-  const Geometry& g;
-  std::set<std::string> names;
-  Arguments out;
+class Writer {
+ public:
+  Writer(const std::string& dialect, const Geometry& g)
+      : g_(g), family_(family_of(dialect)), names_(names_of(dialect)) {}
 
-  void set(std::initializer_list<const char*> spellings, const Value& v) {
+  Arguments take() { return std::move(out_); }
+  bool has(Spellings spellings) const {
+    return std::any_of(spellings.begin(), spellings.end(), [&](const char* name) { return names_.count(name) != 0; });
+  }
+  // Under the spelling the dialect has; nothing where it has none.
+  void set(Spellings spellings, const Value& v) {
     for (const char* name : spellings) {
-      if (!names.count(name)) continue;
-      out.items.emplace_back(name, v);
+      if (!names_.count(name)) continue;
+      out_.items.emplace_back(name, v);
       return;
     }
   }
-  bool has(const char* name) const { return names.count(name) != 0; }
-  bool plain() const { return zero(g.begin) && zero(g.end); }
+  void set_axes(Spellings spellings, const Sizes& v) { set(spellings, per_axis(v)); }
+  void set_padding() {
+    const char* word = family_.numbers;
+    if (g_.mode == Geometry::kSame) word = family_.same;
+    if (g_.mode == Geometry::kValid) word = family_.valid;
+    if (word != nullptr) set({family_.mode_argument}, Value(word));
+    if (g_.mode != Geometry::kExplicit && word != nullptr) return;
+    if (g_.mode == Geometry::kSame) lacks("no \"same\"");
+    set_numbers();
+  }
 
+ private:
+  Value per_axis(const Sizes& v) const {
+    if (v.size() == 1 && family_.int_for_all) return Value(v[0]);
+    return ctconv::tuple(std::vector<Value>(v.begin(), v.end()));
+  }
   // begin and end per axis, as pairs or all begins first.
   Value sides(bool halves) const {
     std::vector<Value> v;
-    for (size_t a = 0; a < g.rank(); ++a) {
-      v.emplace_back(g.begin[a]);
-      if (!halves) v.emplace_back(g.end[a]);
+    for (size_t a = 0; a < g_.rank(); ++a) {
+      v.emplace_back(g_.begin[a]);
+      if (!halves) v.emplace_back(g_.end[a]);
     }
-    for (size_t a = 0; halves && a < g.rank(); ++a) v.emplace_back(g.end[a]);
+    for (size_t a = 0; halves && a < g_.rank(); ++a) v.emplace_back(g_.end[a]);
     return ctconv::tuple(v);
   }
-
-  void padding() {
-    const char* word = g.mode == Geometry::kSame ? "same" : "valid";
-    const bool symmetric = g.begin == g.end;
-    if (has("pad_mode")) {
-      set({"pad_mode"}, Value(g.mode == Geometry::kExplicit ? "pad" : word));
-      if (g.mode != Geometry::kExplicit) return;
-      if (g.rank() > 1) return set({"padding", "pad"}, sides(false));
-      if (!symmetric) lacks("one padding serves both sides");
-      set({"padding", "pad"}, Value(g.begin[0]));
-    } else if (has("auto_pad")) {
-      if (g.mode == Geometry::kExplicit) return set({"pads"}, sides(true));
-      set({"auto_pad"}, Value(g.mode == Geometry::kSame ? "SAME_UPPER" : "VALID"));
-    } else if (starts_with(dialect, "paddle")) {
-      if (g.mode == Geometry::kExplicit)
-        set({"padding"}, g.rank() == 1 && symmetric ? Value(g.begin[0]) : sides(false));
-      else
-        set({"padding"}, Value(g.mode == Geometry::kSame ? "SAME" : "VALID"));
-    } else if (starts_with(dialect, "keras")) {
-      if (g.mode == Geometry::kExplicit && !plain()) lacks("padding is a word, never numbers");
-      set({"padding"}, Value(word));
-    } else if (g.mode == Geometry::kSame) {
-      lacks("no \"same\"");
-    } else if (has("pad_begin")) {
-      set({"pad_begin"}, per_axis(dialect, g.begin));
-      set({"pad_end"}, per_axis(dialect, g.end));
-    } else {
-      if (!symmetric) lacks("one padding serves both sides");
-      set({"padding"}, per_axis(dialect, g.begin));
+  void set_numbers() {
+    const bool symmetric = g_.begin == g_.end;
+    switch (family_.pads) {
+      case Family::kOneNumber:
+        if (!symmetric) lacks("one padding serves both sides");
+        return set_axes(kPadding, g_.begin);
+      case Family::kPairs:
+        return set(kPadding, g_.rank() == 1 && symmetric ? Value(g_.begin[0]) : sides(false));
+      case Family::kBeginsThenEnds:
+        return set(kPadding, sides(true));
+      case Family::kTwoArguments:
+        set_axes({"pad_begin"}, g_.begin);
+        return set_axes({"pad_end"}, g_.end);
+      case Family::kWordsOnly:
+        if (!zero(g_.begin) || !zero(g_.end)) lacks("padding is a word, never numbers");
+        return set({family_.mode_argument}, Value(family_.valid));
     }
   }
+
+  const Geometry& g_;
+  const Family& family_;
+  const std::set<std::string> names_;
+  Arguments out_;
 };
 
 }  // namespace
@@ -178,7 +189,7 @@ Geometry read_geometry(const std::string& dialect, const Layer& layer, const Num
   g.k = numbers.k;
   g.s = numbers.s;
   // As said, not as lowered: paddle's SAME drops the dilation.
-  const Value* d = first_of(args, {"dilation", "dilations", "dilation_rate"});
+  const Value* d = first_of(args, kDilation);
   g.d = d ? spread(flat(*d), g.rank()) : Sizes(g.rank(), 1);
   read_padding(dialect, args, &g);
   if (const Value* op = first_of(args, {"output_padding"})) g.output_padding = spread(flat(*op), g.rank());
@@ -192,32 +203,30 @@ size_t rank_of_dialect(const std::string& dialect) {
 }
 
 Wording write_geometry(const std::string& dialect, const Geometry& g) {
-  Writer w{dialect, g, names_of(dialect), {}};
-  w.set({"in_channels", "in_channel"}, Value(g.cin));
-  w.set({"out_channels", "out_channel", "num_filters", "filters"}, Value(g.cout));
-  w.set({"kernel_size", "filter_size", "kernel_shape"}, per_axis(dialect, g.k));
-  w.set({"stride", "strides"}, per_axis(dialect, g.s));
-  w.set({"dilation", "dilations", "dilation_rate"}, per_axis(dialect, g.d));
-  if (w.has("groups") || w.has("group"))
-    w.set({"groups", "group"}, Value(g.groups));
-  else if (g.groups != 1)
-    lacks("no groups");
-  w.padding();
+  const Family& family = family_of(dialect);
+  Writer w(dialect, g);
+  w.set(kInChannels, Value(g.cin));
+  w.set(kOutChannels, Value(g.cout));
+  w.set_axes(kKernel, g.k);
+  w.set_axes(kStride, g.s);
+  w.set_axes(kDilation, g.d);
+  if (!w.has(kGroups) && g.groups != 1) lacks("no groups");
+  w.set(kGroups, Value(g.groups));
+  w.set_padding();
   if (g.output_padding && !zero(*g.output_padding)) {
-    if (!w.has("output_padding")) lacks("no output_padding");
-    w.set({"output_padding"}, per_axis(dialect, *g.output_padding));
+    if (!w.has({"output_padding"})) lacks("no output_padding");
+    w.set_axes({"output_padding"}, *g.output_padding);
   }
   Wording out;
-  const bool last = starts_with(dialect, "keras");
   out.x = {g.n};
-  if (!last) out.x.push_back(g.cin);
+  if (!family.channels_last) out.x.push_back(g.cin);
   out.x.insert(out.x.end(), g.in.begin(), g.in.end());
-  if (last) out.x.push_back(g.cin);
-  if (starts_with(dialect, "onnx") || starts_with(dialect, "paddle.nn.functional")) {
+  if (family.channels_last) out.x.push_back(g.cin);
+  if (family.weight_with_call) {
     out.weight = {g.cin, g.cout / g.groups};
     out.weight.insert(out.weight.end(), g.k.begin(), g.k.end());
   }
-  out.arguments = std::move(w.out);
+  out.arguments = w.take();
   return out;
 }
 

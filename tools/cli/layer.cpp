@@ -8,6 +8,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "tools/cli/activations.h"
 #include "tools/cli/fault.h"
 #include "tools/cli/input.h"
 
@@ -62,13 +63,6 @@ std::string origin_of(const Source& s, uint64_t seed) {
   const size_t used = std::strlen(record.message);
   std::snprintf(record.message + used, sizeof record.message - used, "%s", hint);
   throw ctconv::error(record);
-}
-
-int32_t activation_number(const std::string& name) {
-  const char* names[] = {"none", "relu", "leaky_relu", "tanh", "sigmoid", "clip"};
-  for (int32_t i = 0; i < 6; ++i)
-    if (name == names[i]) return i;
-  throw Fault("OPTION", "activation '" + name + "' is not one of none, relu, leaky_relu, tanh, sigmoid, clip");
 }
 
 }  // namespace
@@ -163,6 +157,8 @@ ctconv::Options Layer::options(const char* engine, bool reproducible) const {
   o.reproducible = reproducible ? 1 : 0;
   o.tuning = request.tune ? CTCONV_TUNING_MEASURE : CTCONV_TUNING_NONE;
   o.activation = activation_number(request.activation);
+  if (o.activation < 0)
+    throw Fault("OPTION", "activation '" + request.activation + "' is not one of " + activation_list());
   if (o.activation == CTCONV_ACTIVATION_LEAKY_RELU || o.activation == CTCONV_ACTIVATION_CLIP)
     o.activation_alpha = request.alpha;
   if (o.activation == CTCONV_ACTIVATION_CLIP) o.activation_beta = request.beta;

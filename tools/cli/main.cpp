@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "ctconv/ctconv.hpp"
+#include "tools/cli/activations.h"
 #include "tools/cli/fault.h"
 #include "tools/cli/output.h"
 #include "tools/cli/print.h"
@@ -62,7 +63,7 @@ void add_engine(CLI::App* command, cli::Request* r) {
       ->capture_default_str()
       ->check(CLI::Range(0, 4096).description(""))
       ->type_name("N");
-  command->add_option("--activation", r->activation, "after the bias: none, relu, leaky_relu, tanh, sigmoid, clip")
+  command->add_option("--activation", r->activation, "after the bias: " + cli::activation_list())
       ->capture_default_str()
       ->type_name("NAME");
   command->add_option("--alpha", r->alpha, "slope of leaky_relu, lower bound of clip")
@@ -120,6 +121,92 @@ bool asks_for_json(int argc, char** argv) {
   return false;
 }
 
+using Action = int (*)(const cli::Request&);
+
+// A subcommand whose exit code leaves as CLI::RuntimeError.
+CLI::App* add_command(CLI::App* app, const cli::Request& r, const char* name, const char* what, Action action) {
+  CLI::App* command = app->add_subcommand(name, what);
+  command->footer(kSources);
+  command->callback([&r, action] {
+    const int code = guarded(r, [&] { return action(r); });
+    if (code != 0) throw CLI::RuntimeError(code);
+  });
+  return command;
+}
+
+void add_run(CLI::App* app, cli::Request* r) {
+  CLI::App* run = add_command(app, *r, "run", "compute one layer: its output, time and rate", cli::run_command);
+  add_layer(run, r, false);
+  add_engine(run, r);
+  run->add_option("-o,--output", r->output,
+                  "write y to this .npy file; - is standard output, the text then goes to standard error")
+      ->check([](const std::string& name) { return name.empty() ? "a file name is needed; - is standard output" : ""; })
+      ->type_name("FILE");
+  run->add_option("--repeat", r->repeat, "timed runs, after one that is not timed")
+      ->check(CLI::Range(1, 1000000).description(""))
+      ->type_name("N");
+  run->add_flag("--check", r->check, "compare with the reference engine");
+}
+
+void add_explain(CLI::App* app, cli::Request* r) {
+  CLI::App* explain = add_command(app, *r, "explain", "the formula with its numbers, the engines with their reasons",
+                                  cli::explain_command);
+  add_layer(explain, r, false);
+  add_engine(explain, r);
+  explain->add_flag("--side-by-side", r->side_by_side, "what every dialect of this rank makes of the same words");
+}
+
+void add_bench(CLI::App* app, cli::Request* r) {
+  CLI::App* bench = add_command(app, *r, "bench", "time and GF/s of every engine, for one layer or a file of layers",
+                                cli::bench_command);
+  add_layer(bench, r, true);
+  add_engine(bench, r);
+  bench->add_option("--layers", r->layers, "a JSON file of layers, e.g. bench/layers.json, instead of dialect and args")
+      ->type_name("FILE");
+  bench->add_option("--only", r->only, "layers whose id begins so")->type_name("PREFIX");
+  bench->add_option("--repeat", r->repeat, "timed runs (default: as many as fit into --seconds)")
+      ->check(CLI::Range(1, 1000000).description(""))
+      ->type_name("N");
+  bench->add_option("--seconds", r->seconds, "time per engine and layer")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 3600.0).description(""))
+      ->type_name("X");
+}
+
+void add_commands(CLI::App* app, cli::Request* r) {
+  add_run(app, r);
+  add_layer(add_command(app, *r, "shape", "what to allocate: output, weight and bias", cli::shape_command), r, false);
+  add_explain(app, r);
+  CLI::App* verify = add_command(app, *r, "verify", "every engine against the reference", cli::verify_command);
+  add_layer(verify, r, false);
+  add_engine(verify, r);
+  add_bench(app, r);
+  add_command(app, *r, "info", "version, processor, engines, dialects and their arguments", cli::info_command)
+      ->add_option("dialect", r->dialect, "show the arguments of this dialect, or of all")
+      ->type_name("NAME");
+  add_command(app, *r, "doctor", "what works on this machine, what is missing, and what mends it", cli::doctor_command)
+      ->footer("");
+}
+
+// --help and --version are answers; everything else the parser refuses.
+int parse_failure(const CLI::App& app, const CLI::ParseError& e, const cli::Request& r) {
+  if (e.get_exit_code() == 0) {
+    return guarded(r, [&] {
+      std::ostringstream text;
+      app.exit(e, text, text);
+      cli::print_text(text.str());
+      return 0;
+    });
+  }
+  std::string message = e.what();
+  if (app.get_subcommands().empty()) {
+    const auto given = app.remaining();
+    message = (given.empty() ? "a command is needed" : "'" + given[0] + "' is no command") +
+              std::string(": run, shape, explain, verify, bench, info or doctor");
+  }
+  return fail(r, "OPTION", message + " (`ctconv --help`)", {{"status", "OPTION"}, {"message", message}});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -138,82 +225,14 @@ int main(int argc, char** argv) {
              "Example:\n  ctconv run torch.nn.ConvTranspose2d "
              "'{\"in_channels\":3,\"out_channels\":8,\"kernel_size\":4,\"stride\":2}' "
              "-x 1,3,16,16 --check");
-  const auto command = [&](const char* name, const char* what, int (*action)(const cli::Request&)) {
-    CLI::App* c = app.add_subcommand(name, what);
-    c->footer(kSources);
-    c->callback([&r, action] {
-      const int code = guarded(r, [&] { return action(r); });
-      if (code != 0) throw CLI::RuntimeError(code);
-    });
-    return c;
-  };
-
-  CLI::App* run = command("run", "compute one layer: its output, time and rate", cli::run_command);
-  add_layer(run, &r, false);
-  add_engine(run, &r);
-  run->add_option("-o,--output", r.output,
-                  "write y to this .npy file; - is standard output, the text then goes to standard error")
-      ->check([](const std::string& name) { return name.empty() ? "a file name is needed; - is standard output" : ""; })
-      ->type_name("FILE");
-  run->add_option("--repeat", r.repeat, "timed runs, after one that is not timed")
-      ->check(CLI::Range(1, 1000000).description(""))
-      ->type_name("N");
-  run->add_flag("--check", r.check, "compare with the reference engine");
-
-  CLI::App* shape = command("shape", "what to allocate: output, weight and bias", cli::shape_command);
-  add_layer(shape, &r, false);
-
-  CLI::App* explain =
-      command("explain", "the formula with its numbers, the engines with their reasons", cli::explain_command);
-  add_layer(explain, &r, false);
-  add_engine(explain, &r);
-  explain->add_flag("--side-by-side", r.side_by_side, "what every dialect of this rank makes of the same words");
-
-  CLI::App* verify = command("verify", "every engine against the reference", cli::verify_command);
-  add_layer(verify, &r, false);
-  add_engine(verify, &r);
-
-  CLI::App* bench =
-      command("bench", "time and GF/s of every engine, for one layer or a file of layers", cli::bench_command);
-  add_layer(bench, &r, true);
-  add_engine(bench, &r);
-  bench->add_option("--layers", r.layers, "a JSON file of layers, e.g. bench/layers.json, instead of dialect and args")
-      ->type_name("FILE");
-  bench->add_option("--only", r.only, "layers whose id begins so")->type_name("PREFIX");
-  bench->add_option("--repeat", r.repeat, "timed runs (default: as many as fit into --seconds)")
-      ->check(CLI::Range(1, 1000000).description(""))
-      ->type_name("N");
-  bench->add_option("--seconds", r.seconds, "time per engine and layer")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 3600.0).description(""))
-      ->type_name("X");
-
-  CLI::App* info = command("info", "version, processor, engines, dialects and their arguments", cli::info_command);
-  info->add_option("dialect", r.dialect, "show the arguments of this dialect, or of all")->type_name("NAME");
-
-  command("doctor", "what works on this machine, what is missing, and what mends it", cli::doctor_command)->footer("");
-
+  add_commands(&app, &r);
   r.json = asks_for_json(argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& e) {
     return e.get_exit_code();
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) {  // --help, --version
-      return guarded(r, [&] {
-        std::ostringstream text;
-        app.exit(e, text, text);
-        cli::print_text(text.str());
-        return 0;
-      });
-    }
-    std::string message = e.what();
-    if (app.get_subcommands().empty()) {
-      const auto given = app.remaining();
-      message = (given.empty() ? "a command is needed" : "'" + given[0] + "' is no command") +
-                std::string(": run, shape, explain, verify, bench, info or doctor");
-    }
-    return fail(r, "OPTION", message + " (`ctconv --help`)", {{"status", "OPTION"}, {"message", message}});
+    return parse_failure(app, e, r);
   }
   return 0;
 }

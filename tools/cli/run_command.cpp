@@ -39,6 +39,77 @@ std::string words(const Array& a, const std::string& origin) {
   return fmt::format("{} {}  ({})", text_of(a.shape()), name_of(a.dtype()), origin);
 }
 
+// What a run leaves to tell.
+struct Run {
+  const Request& request;
+  const Layer& layer;
+  Array y;
+  ctconv_spec spec;
+  Timing time;
+  Facts facts;
+  Difference difference;  // where the request asks for a check
+  Range range;
+  std::string output;  // name of the file written; empty: none
+
+  bool failed() const { return request.check && !difference.explained(); }
+  double flop() const { return facts.number("flop"); }
+};
+
+Json json_of_run(const Run& run) {
+  const Layer& layer = run.layer;
+  const Timing& time = run.time;
+  const double flop = run.flop();
+  Json out = {{"dialect", run.request.dialect},
+              {"engine", run.facts.get("engine")},
+              {"form", run.facts.get("form")},
+              {"x", {{"shape", layer.x_shape}, {"dtype", name_of(layer.x_type)}}},
+              {"weight", {{"shape", layer.weight->shape()}, {"dtype", name_of(layer.weight->dtype())}}},
+              {"y", json_of(run.spec)},
+              {"time", {{"median_s", time.median}, {"best_s", time.best}, {"runs", time.runs}}},
+              {"flop", flop},
+              {"gflops", time.median > 0 ? flop / time.median * 1e-9 : 0}};
+  if (run.y.elements()) {
+    out["y"].update({{"min", run.range.min}, {"max", run.range.max}, {"mean", run.range.mean}});
+  }
+  if (layer.bias) out["bias"] = {{"shape", layer.bias->shape()}, {"dtype", name_of(layer.bias->dtype())}};
+  if (!run.output.empty()) out["output"] = run.output;
+  if (run.request.check) {
+    const Difference& d = run.difference;
+    out["check"] = {{"same_bits", d.same_bits},         {"max_abs_error", d.max_abs},
+                    {"relative_error", d.relative},     {"of_rounding_bound", d.of_bound},
+                    {"nonfinite_differs", d.nonfinite}, {"ok", !run.failed()}};
+  }
+  return out;
+}
+
+std::string check_text(const Run& run) {
+  const Difference& d = run.difference;
+  if (d.same_bits) return "the same bits as the reference engine";
+  return fmt::format(
+      "{}: largest difference from the reference {} ({} of the largest value, {:.2g} of what rounding may give){}",
+      run.failed() ? "FAILED" : "ok", show_error(d.max_abs), show_error(d.relative), d.of_bound,
+      d.nonfinite ? ", NaN or Inf in other places" : "");
+}
+
+void print_lines(const Run& run) {
+  const Layer& layer = run.layer;
+  const Timing& time = run.time;
+  const std::string written = run.output.empty() ? "" : "  -> " + run.output;
+  line("x", words(layer.x, layer.x_origin));
+  line("weight", words(*layer.weight, layer.weight_origin));
+  line("bias", layer.bias ? words(*layer.bias, layer.bias_origin) : "none");
+  line("y", fmt::format("{} {}{}", text_of(run.y.shape()), name_of(run.y.dtype()), written));
+  if (run.y.elements()) {
+    line("", fmt::format("min {:.6g}, max {:.6g}, mean {:.6g}", run.range.min, run.range.max, run.range.mean));
+  }
+  line("engine", fmt::format("{}: {}", run.facts.get("engine"), run.facts.get("form")));
+  std::string times = show_time(time.median);
+  if (time.runs > 1) times += fmt::format(" median of {}, best {}", time.runs, show_time(time.best));
+  line("time", times);
+  line("speed", fmt::format("{} GF/s ({} of useful work)", show_rate(run.flop(), time.median), show_flop(run.flop())));
+  if (run.request.check) line("check", check_text(run));
+}
+
 }  // namespace
 
 int run_command(const Request& request) {
@@ -55,8 +126,7 @@ int run_command(const Request& request) {
   progress.step("computing");
   const auto execute = [&] { op.execute(layer.x_tensor(), y.tensor(), layer.extras()); };
   const Timing time = measure(execute, request.repeat > 0 ? request.repeat : 1, 0);
-  const Facts facts = layer.describe(op);
-  const double flop = facts.number("flop");
+  Facts facts = layer.describe(op);
 
   Difference difference;
   if (request.check) {
@@ -67,47 +137,16 @@ int run_command(const Request& request) {
   }
   if (output) write_npy(*output, y);
   const Range range = range_of(y);
-  const int code = request.check && !difference.explained() ? 1 : 0;
   progress.clear();
 
+  const Run run{
+      request, layer, std::move(y), spec, time, std::move(facts), difference, range, output ? output->name() : ""};
   if (request.json) {
-    Json out = {{"dialect", request.dialect},
-                {"engine", facts.get("engine")},
-                {"form", facts.get("form")},
-                {"x", {{"shape", layer.x_shape}, {"dtype", name_of(layer.x_type)}}},
-                {"weight", {{"shape", layer.weight->shape()}, {"dtype", name_of(layer.weight->dtype())}}},
-                {"y", json_of(spec)},
-                {"time", {{"median_s", time.median}, {"best_s", time.best}, {"runs", time.runs}}},
-                {"flop", flop},
-                {"gflops", time.median > 0 ? flop / time.median * 1e-9 : 0}};
-    if (y.elements()) out["y"].update({{"min", range.min}, {"max", range.max}, {"mean", range.mean}});
-    if (layer.bias) out["bias"] = {{"shape", layer.bias->shape()}, {"dtype", name_of(layer.bias->dtype())}};
-    if (output) out["output"] = output->name();
-    if (request.check)
-      out["check"] = {{"same_bits", difference.same_bits},         {"max_abs_error", difference.max_abs},
-                      {"relative_error", difference.relative},     {"of_rounding_bound", difference.of_bound},
-                      {"nonfinite_differs", difference.nonfinite}, {"ok", code == 0}};
-    print_json(out);
-    return code;
+    print_json(json_of_run(run));
+  } else {
+    print_lines(run);
   }
-  line("x", words(layer.x, layer.x_origin));
-  line("weight", words(*layer.weight, layer.weight_origin));
-  line("bias", layer.bias ? words(*layer.bias, layer.bias_origin) : "none");
-  line("y", fmt::format("{} {}{}", text_of(y.shape()), name_of(y.dtype()), output ? "  -> " + output->name() : ""));
-  if (y.elements()) line("", fmt::format("min {:.6g}, max {:.6g}, mean {:.6g}", range.min, range.max, range.mean));
-  line("engine", fmt::format("{}: {}", facts.get("engine"), facts.get("form")));
-  line("time", time.runs == 1
-                   ? show_time(time.median)
-                   : fmt::format("{} median of {}, best {}", show_time(time.median), time.runs, show_time(time.best)));
-  line("speed", fmt::format("{} GF/s ({} of useful work)", show_rate(flop, time.median), show_flop(flop)));
-  if (request.check)
-    line("check", difference.same_bits ? "the same bits as the reference engine"
-                                       : fmt::format("{}: largest difference from the reference {} ({} of the largest "
-                                                     "value, {:.2g} of what rounding may give){}",
-                                                     code == 0 ? "ok" : "FAILED", show_error(difference.max_abs),
-                                                     show_error(difference.relative), difference.of_bound,
-                                                     difference.nonfinite ? ", NaN or Inf in other places" : ""));
-  return code;
+  return run.failed() ? 1 : 0;
 }
 
 }  // namespace cli

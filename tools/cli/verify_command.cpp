@@ -22,6 +22,13 @@ bool promises_bits(const Layer& layer, const std::string& engine) {
   }
 }
 
+std::string verdict(const Difference& d, bool ok, bool exact) {
+  if (d.same_bits) return "same bits";
+  if (ok) return "ok";
+  if (d.nonfinite) return "NaN or Inf DIFFERS";
+  return exact ? "DIFFERS" : "FAILED";
+}
+
 }  // namespace
 
 int verify_command(const Request& request) {
@@ -47,13 +54,8 @@ int verify_command(const Request& request) {
       const bool exact = promises_bits(layer, name);
       const bool ok = exact ? d.same_bits : d.explained();
       if (!ok) code = 1;
-      const std::string result = d.same_bits   ? "same bits"
-                                 : ok          ? "ok"
-                                 : d.nonfinite ? "NaN or Inf DIFFERS"
-                                 : exact       ? "DIFFERS"
-                                               : "FAILED";
-      table.add({name, result, show_error(d.max_abs), show_error(d.relative), fmt::format("{:.2g}", d.of_bound),
-                 facts.get("form")});
+      table.add({name, verdict(d, ok, exact), show_error(d.max_abs), show_error(d.relative),
+                 fmt::format("{:.2g}", d.of_bound), facts.get("form")});
       rows.push_back({{"engine", name},
                       {"ok", ok},
                       {"same_bits", d.same_bits},
