@@ -6,7 +6,7 @@ install(DIRECTORY include/ctconv DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT ctconv-targets NAMESPACE ctconv:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)
 configure_package_config_file(cmake/ctconv-config.cmake.in ctconv-config.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)
-write_basic_package_version_file(ctconv-config-version.cmake COMPATIBILITY SameMinorVersion)
+write_basic_package_version_file(ctconv-config-version.cmake COMPATIBILITY SameMajorVersion)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config.cmake"
   "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config-version.cmake"
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)

@@ -80,7 +80,7 @@ extern "C" {
 #endif
 
 #define CTCONV_VERSION_MAJOR 0
-#define CTCONV_VERSION_MINOR 1
+#define CTCONV_VERSION_MINOR 2
 #define CTCONV_VERSION_PATCH 0
 #define CTCONV_ABI 0 /* of the SONAME libctconv.so.0 */
 
@@ -197,7 +197,7 @@ CTCONV_API void ctconv_destroy(ctconv_op *op);
 /* All: any thread. Strings are static, never NULL, and valid until the library is unloaded. */
 
 CTCONV_API int32_t ctconv_version(void);            /* major * 10000 + minor * 100 + patch */
-CTCONV_API const char *ctconv_version_string(void); /* "0.1.0" */
+CTCONV_API const char *ctconv_version_string(void); /* "0.2.0" */
 CTCONV_API const char *ctconv_build_info(void);     /* `key: value` lines: compiler, targets, cpu, onednn, cuda */
 CTCONV_API const char *ctconv_status_name(ctconv_status status); /* "CTCONV_ERR_VALUE_STRIDE"; "CTCONV_ERR_UNKNOWN" */
 CTCONV_API int32_t ctconv_status_kind(ctconv_status status);     /* status / 1000 */
