@@ -11,24 +11,18 @@
 #include <cstring>
 #include <type_traits>
 
+#include "capi/first_sizes.h"
 #include "include/ctconv/ctconv.h"
 #include "src/base/status.h"
 
 namespace ctconv {
 
-// struct_size as release 0.1 had it, on 64-bit targets.
-inline constexpr size_t kFirstError = 728;
-inline constexpr size_t kFirstRunner = 32;
-inline constexpr size_t kFirstAllocator = 32;
-inline constexpr size_t kFirstOptions = 96;
-inline constexpr size_t kFirstCall = 72;
-inline constexpr size_t kFirstArgument = 32;
 inline constexpr size_t kLargestRecord = 64 * 1024;
 
 Status wrong_struct_size(const char* record, size_t size, size_t first);
 Status unknown_field(const char* record);
 
-// Reads what both sides know; `first` is one of the constants above.
+// Reads what both sides know; `first` is one of the constants of first_sizes.h.
 template <class Record>
 Status read_record(const Record* in, const char* name, size_t first, Record* out) {
   const size_t size = in->struct_size;

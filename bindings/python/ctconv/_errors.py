@@ -10,6 +10,7 @@ from . import _abi
 from ._status import STATUS
 
 _NUMBERS = {name: number for number, (name, _) in STATUS.items()}
+WORKSPACE_SIZE, MISUSE_RUNNER = (_NUMBERS["CTCONV_ERR_" + name] for name in ("WORKSPACE_SIZE", "MISUSE_RUNNER"))
 
 
 class Error(Exception):

@@ -17,7 +17,7 @@ from . import _abi
 from ._abi import lib
 from ._desc import Descriptor, shape_of
 from ._device import apart, current_stream, key_of, on_cuda, on_stream, strides_like, workspace
-from ._errors import raised, refusal
+from ._errors import MISUSE_RUNNER, WORKSPACE_SIZE, raised, refusal
 from ._foreign import plain, untraced
 from ._kept import Kept, is_spread, kept
 from ._options import record_of
@@ -29,7 +29,6 @@ _SHAPES_HELD = 64  # shapes whose slots are kept per layer
 _WORKSPACE_HELD = 256 * 2**20  # larger workspaces go back to the system after the call
 _HOST = (_abi.CPU, _abi.CUDA_HOST)
 _FLOAT32 = (_abi.FLOAT, 32)
-_WORKSPACE_SIZE, _MISUSE_RUNNER = 5002, 7010
 
 _workspaces = []  # the free ones of all layers, one per call that ran at the same time
 
@@ -336,7 +335,7 @@ class Layer:
             (None, 0) if room is None else (room.data_ptr(), slot.workspace_bytes)
         )
         status = _execute(*slot.arguments)
-        if status == _WORKSPACE_SIZE and room is not None:  # the plan was dropped and made anew with another need
+        if status == WORKSPACE_SIZE and room is not None:  # the plan was dropped and made anew with another need
             slot.workspace_bytes, slot.call.workspace, slot.call.workspace_bytes = 0, None, 0
             status = _execute(*slot.arguments)
         self._done(status, slot.error)
@@ -363,7 +362,7 @@ class Layer:
             workspace = _take_workspace(slot.workspace_bytes)
             slot.call.workspace_bytes, slot.call.workspace = workspace.bytes, workspace.address
         status = _execute(*slot.arguments)
-        if status == _WORKSPACE_SIZE and workspace is not None:  # the plan was dropped and made anew with another need
+        if status == WORKSPACE_SIZE and workspace is not None:  # the plan was dropped and made anew with another need
             slot.workspace_bytes, slot.call.workspace, slot.call.workspace_bytes = 0, None, 0
             status = _execute(*slot.arguments)
         if workspace is not None and workspace.bytes <= _WORKSPACE_HELD:
@@ -420,7 +419,7 @@ class Layer:
         return needed.value
 
     def _done(self, status, record):
-        if status == _MISUSE_RUNNER and self._runner is not None:
+        if status == MISUSE_RUNNER and self._runner is not None:
             raise raised(status, record) from self._runner.take_error()
         if status:
             raise raised(status, record)

@@ -11,8 +11,14 @@ import threading
 from . import _abi
 from ._errors import refusal
 
-ACTIVATIONS = {None: 0, "none": 0, "relu": 1, "leaky_relu": 2, "tanh": 3, "sigmoid": 4, "clip": 5}
-TUNINGS = {None: 0, False: 0, "none": 0, True: 1, "measure": 1}
+ACTIVATIONS = {None: _abi.ACTIVATION_NONE, **_abi.ACTIVATIONS}
+TUNINGS = {
+    None: _abi.TUNING_NONE,
+    False: _abi.TUNING_NONE,
+    "none": _abi.TUNING_NONE,
+    True: _abi.TUNING_MEASURE,
+    "measure": _abi.TUNING_MEASURE,
+}
 
 
 class Runner:

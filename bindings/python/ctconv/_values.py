@@ -31,7 +31,7 @@ def _text(value, tag, text, keep):
 
 def _fill(value, obj, keep, depth):
     if obj is None:
-        value.tag = _abi.NONE
+        value.tag = _abi.VALUE_NONE
     elif isinstance(obj, (bool, np.bool_)):
         value.tag, value.i = _abi.VALUE_BOOL, int(obj)
     elif isinstance(obj, (int, np.integer)):

@@ -23,38 +23,7 @@ pytestmark = [
     pytest.mark.skipif(COMPILER is None, reason="no C compiler: the records cannot be compared with the header's"),
 ]
 
-RECORDS = {
-    "ctconv_tensor": _abi.Tensor,
-    "ctconv_spec": _abi.Spec,
-    "ctconv_value": _abi.Value,
-    "ctconv_error": _abi.ErrorRecord,
-    "ctconv_runner": _abi.RunnerRecord,
-    "ctconv_options": _abi.OptionsRecord,
-    "ctconv_call": _abi.Call,
-    "ctconv_argument": _abi.ArgumentRecord,
-}
-NUMBERS = {
-    "CTCONV_MAX_NDIM": _abi.MAX_NDIM,
-    "CTCONV_DTYPE_INT": _abi.INT,
-    "CTCONV_DTYPE_UINT": _abi.UINT,
-    "CTCONV_DTYPE_FLOAT": _abi.FLOAT,
-    "CTCONV_DTYPE_BFLOAT": _abi.BFLOAT,
-    "CTCONV_DTYPE_COMPLEX": _abi.COMPLEX,
-    "CTCONV_DTYPE_BOOL": _abi.BOOL,
-    "CTCONV_DEVICE_CPU": _abi.CPU,
-    "CTCONV_DEVICE_CUDA": _abi.CUDA,
-    "CTCONV_DEVICE_CUDA_HOST": _abi.CUDA_HOST,
-    "CTCONV_DEVICE_CUDA_MANAGED": _abi.CUDA_MANAGED,
-    "CTCONV_VALUE_NONE": _abi.NONE,
-    "CTCONV_VALUE_BOOL": _abi.VALUE_BOOL,
-    "CTCONV_VALUE_INT": _abi.VALUE_INT,
-    "CTCONV_VALUE_FLOAT": _abi.VALUE_FLOAT,
-    "CTCONV_VALUE_STRING": _abi.VALUE_STRING,
-    "CTCONV_VALUE_TUPLE": _abi.VALUE_TUPLE,
-    "CTCONV_VALUE_LIST": _abi.VALUE_LIST,
-    "CTCONV_VALUE_TENSOR": _abi.VALUE_TENSOR,
-    "CTCONV_VALUE_OTHER": _abi.VALUE_OTHER,
-}
+RECORDS, NUMBERS, PROTOTYPES = _abi.RECORDS, _abi.CONSTANTS, _abi.PROTOTYPES
 
 
 @pytest.fixture(scope="module")
@@ -94,17 +63,43 @@ def test_records(of_c, record):
     assert ctypes.sizeof(cls) == of_c[record]
 
 
+def test_no_record_has_hidden_padding():
+    for record, cls in RECORDS.items():
+        end = 0
+        for field, _ in cls._fields_:
+            assert getattr(cls, field).offset == end, f"{record}.{field}"
+            end += getattr(cls, field).size
+        assert end == ctypes.sizeof(cls), record
+
+
+def without_comments(path):
+    return re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+
+
 def test_every_field_is_here():
-    text = re.sub(r"/\*.*?\*/", "", TYPES.read_text(), flags=re.S)
+    text = without_comments(TYPES)
+    assert set(re.findall(r"typedef struct (ctconv_\w+) \{", text)) == set(RECORDS)
     for record, cls in RECORDS.items():
         body = re.search(r"typedef struct " + record + r" \{(.*?)\} " + record + ";", text, re.S).group(1)
         names = re.findall(r"(\w+)(?:\[\w+\])?;|\(\*(\w+)\)\(", re.sub(r"\(\*(\w+)\)\(.*", r"(*\1)(", body))
         assert [a or b for a, b in names] == [field for field, _ in cls._fields_], record
 
 
+def test_every_constant_is_here():
+    text = without_comments(TYPES)
+    assert set(re.findall(r"\b(CTCONV_[A-Z0-9_]+) = \d+", text)) < set(NUMBERS)
+
+
 def test_every_function_has_its_number_of_arguments():
-    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S)
-    for name, (_, arguments) in _abi._PROTOTYPES.items():
+    text = without_comments(HEADER)
+    assert set(re.findall(r"^CTCONV_API [^;]*?\b(ctconv_\w+)\(", text, re.M)) == set(PROTOTYPES)
+    for name, (_, arguments) in PROTOTYPES.items():
         inside = re.search(r"\b" + name + r"\(([^)]*)\)", text).group(1)
         count = 0 if inside.strip() == "void" else inside.count(",") + 1
         assert count == len(arguments), name
+
+
+def test_the_library_has_every_function():
+    for name, (result, arguments) in PROTOTYPES.items():
+        function = getattr(_abi.lib, name)
+        assert function.restype is result and list(function.argtypes) == arguments, name
