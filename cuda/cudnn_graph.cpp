@@ -124,6 +124,31 @@ struct Graph {
   Descriptor x, w, y, convolution, node, graph;
 };
 
+// Strides, dilations and paddings of the backward-data convolution that computes p.
+Descriptor convolution_of(Builder& b, const ctconv_cuda_problem& p) {
+  std::vector<int64_t> s, d, pre, post;
+  for (int a = p.rank < 3 ? 1 : 0; a < 3; ++a) {
+    const DgradAxis axis = dgrad_axis(p.axis[a]);
+    s.push_back(p.axis[a].s);
+    d.push_back(p.axis[a].d);
+    pre.push_back(axis.pre);
+    post.push_back(axis.post);
+  }
+  const auto rank = static_cast<int64_t>(s.size());
+  const cudnnDataType_t compute = p.dtype == CTCONV_CUDA_F64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
+  const cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
+  Descriptor c = b.make(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, "convolution");
+  b.set(c, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &compute);
+  b.set(c, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode);
+  b.set(c, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1, &rank);
+  b.set(c, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, rank, s.data());
+  b.set(c, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, rank, d.data());
+  b.set(c, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, rank, pre.data());
+  b.set(c, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, rank, post.data());
+  b.finalize(c);
+  return c;
+}
+
 Graph build_graph(Builder& b, const CudnnTarget& target, const ctconv_cuda_problem& p, const Box& box,
                   bool low_alignment) {
   const bool last = channels_last(p);
@@ -145,27 +170,7 @@ Graph build_graph(Builder& b, const CudnnTarget& target, const ctconv_cuda_probl
   g.x = tensor(b, p.dtype, kUidX, shape_of(p, ex, p.x, last), alignment, "tensor x");
   g.w = tensor(b, p.dtype, kUidW, shape_of(p, ew, sw, last), alignment, "tensor w");
   g.y = tensor(b, p.dtype, kUidY, shape_of(p, ey, p.y, last), offset % 16 ? bytes : alignment, "tensor y");
-
-  std::vector<int64_t> s, d, pre, post;
-  for (int a = p.rank < 3 ? 1 : 0; a < 3; ++a) {
-    const DgradAxis axis = dgrad_axis(p.axis[a]);
-    s.push_back(p.axis[a].s);
-    d.push_back(p.axis[a].d);
-    pre.push_back(axis.pre);
-    post.push_back(axis.post);
-  }
-  const auto rank = static_cast<int64_t>(s.size());
-  const cudnnDataType_t compute = p.dtype == CTCONV_CUDA_F64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
-  const cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
-  g.convolution = b.make(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, "convolution");
-  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &compute);
-  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode);
-  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1, &rank);
-  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, rank, s.data());
-  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, rank, d.data());
-  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, rank, pre.data());
-  b.set(g.convolution, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, rank, post.data());
-  b.finalize(g.convolution);
+  g.convolution = convolution_of(b, p);
 
   const double one64 = 1, zero64 = 0;
   const float one32 = 1, zero32 = 0;

@@ -131,6 +131,18 @@ void store_of(const ctconv_cuda_problem& p, GemmParams* out) {
   }
 }
 
+// The sizes that need no choice; x as the caller laid it out.
+void sizes_of(const ctconv_cuda_problem& p, int64_t taps, int64_t pitch, GemmParams* out) {
+  out->n = static_cast<int32_t>(p.n);
+  out->groups = static_cast<int32_t>(p.groups);
+  out->ci = static_cast<int32_t>(p.ci);
+  out->co = static_cast<int32_t>(p.co);
+  out->most_taps = static_cast<int32_t>(taps);
+  out->split = 1;
+  out->ci_pitch = static_cast<int32_t>(pitch);
+  std::copy(p.x, p.x + 5, out->xs);
+}
+
 }  // namespace
 
 const std::vector<GemmConfig>& gemm_configs(GemmMath math, int32_t dtype) {
@@ -167,14 +179,7 @@ std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
   if (p.ci >= kMost / kGemmMostTaps / 2 || inputs >= kMost / std::max<int64_t>(1, p.groups * pitch)) {
     return "extents beyond 31 bits";
   }
-  out.n = static_cast<int32_t>(p.n);
-  out.groups = static_cast<int32_t>(p.groups);
-  out.ci = static_cast<int32_t>(p.ci);
-  out.co = static_cast<int32_t>(p.co);
-  out.most_taps = static_cast<int32_t>(taps);
-  out.split = 1;
-  out.ci_pitch = static_cast<int32_t>(pitch);
-  std::copy(p.x, p.x + 5, out.xs);
+  sizes_of(p, taps, pitch, &out);
   if (tensor ? !in_chunks(p, wide) : p.x[4] != 1 && p.axis[2].i != 1) bring(p, tensor, pitch, form);
   if (form->moves_x && (relayout_channels(form->relayout) + kRelayoutTile - 1) / kRelayoutTile > 65535) {
     return "more than 65535 channel tiles of x";

@@ -84,7 +84,10 @@ CTCONV_HD void epilogue_place(const EpilogueParams& p, int64_t index, int64_t (&
     rest /= p.channels;
   }
   CTCONV_UNROLL
-  for (int a = 2; a >= 0; --a) at[2 + a] = rest % p.extent[a], rest /= p.extent[a];
+  for (int a = 2; a >= 0; --a) {
+    at[2 + a] = rest % p.extent[a];
+    rest /= p.extent[a];
+  }
   if (!channel_fastest) {
     at[1] = rest % p.channels;
     rest /= p.channels;

@@ -193,7 +193,10 @@ struct Shuffle {
       for (int k = 0; k < kDepth; ++k) {
         Acc a[4], b[4];
         CTCONV_UNROLL
-        for (int e = 0; e < 4; ++e) a[e] = s.a[k * kWide + m0 + e], b[e] = s.b[k * kWide + n0 + e];
+        for (int e = 0; e < 4; ++e) {
+          a[e] = s.a[k * kWide + m0 + e];
+          b[e] = s.b[k * kWide + n0 + e];
+        }
         CTCONV_UNROLL
         for (int m = 0; m < 4; ++m) {
           CTCONV_UNROLL
