@@ -19,13 +19,13 @@ std::unique_ptr<Backend> backend_for(Options options) {
                                       EngineTable{cpu_engines(), reference_engine(), engine_versions()});
 }
 
-Result<Epilogue> activation_of(const Descriptor& desc, const Options& options) {
-  if (desc.activation.kind == CTCONV_ACTIVATION_NONE) return options.activation;
-  if (options.activation.kind != Epilogue::kNone) {
+Result<Activation> activation_of(const Descriptor& desc, const Options& options) {
+  if (desc.activation.kind == Activation::kNone) return options.activation;
+  if (options.activation.kind != Activation::kNone) {
     return argument_error(Code::MISUSE_ACTIVATION, "activation", std::to_string(options.activation.kind), "0 (none)",
                           "is given in the options and in the arguments of " + desc.dialect);
   }
-  return Epilogue{static_cast<Epilogue::Kind>(desc.activation.kind), desc.activation.alpha, desc.activation.beta};
+  return desc.activation;
 }
 
 Status create(const ctconv_desc* desc, const ctconv_tensor* weight, const ctconv_tensor* bias,

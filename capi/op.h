@@ -33,6 +33,6 @@ struct ctconv_desc {
 
 struct ctconv_op {
   ctconv::Descriptor desc;
-  ctconv::Epilogue activation;  // of the dialect's arguments, or of the options
+  ctconv::Activation activation;  // of the dialect's arguments, or of the options
   std::unique_ptr<ctconv::Backend> backend;
 };

@@ -9,6 +9,12 @@
 namespace ctconv {
 namespace {
 
+constexpr bool same(Activation::Kind kind, int32_t constant) { return static_cast<int32_t>(kind) == constant; }
+static_assert(same(Activation::kNone, CTCONV_ACTIVATION_NONE) && same(Activation::kRelu, CTCONV_ACTIVATION_RELU) &&
+              same(Activation::kLeakyRelu, CTCONV_ACTIVATION_LEAKY_RELU) &&
+              same(Activation::kTanh, CTCONV_ACTIVATION_TANH) &&
+              same(Activation::kSigmoid, CTCONV_ACTIVATION_SIGMOID) && same(Activation::kClip, CTCONV_ACTIVATION_CLIP));
+
 Status option(Code code, const char* name, std::string value, std::string range) {
   return argument_error(code, name, std::move(value), std::move(range), "is out of range");
 }
@@ -64,7 +70,7 @@ Status read_activation(const ctconv_options& in, Options* out) {
   // Parameters the activation does not use are left out: they must not tell plans apart.
   const bool alpha = in.activation == CTCONV_ACTIVATION_LEAKY_RELU || in.activation == CTCONV_ACTIVATION_CLIP;
   const bool beta = in.activation == CTCONV_ACTIVATION_CLIP;
-  out->activation = {static_cast<Epilogue::Kind>(in.activation), alpha ? in.activation_alpha : 0,
+  out->activation = {static_cast<Activation::Kind>(in.activation), alpha ? in.activation_alpha : 0,
                      beta ? in.activation_beta : 0};
   if (in.activation == CTCONV_ACTIVATION_CLIP && !(in.activation_alpha <= in.activation_beta)) {
     return option(Code::MISUSE_ACTIVATION, "activation_alpha", show_fixed(in.activation_alpha, 6),

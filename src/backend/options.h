@@ -19,7 +19,7 @@ struct Options {
   int32_t ordinal = 0;
   int32_t threads = 0, plan_limit = 32;
   size_t workspace_limit = SIZE_MAX;
-  Epilogue activation;
+  Activation activation;
   bool measure = false, allow_tf32 = false, borrow_weights = false;
   int32_t reproducible = 0;      // 0 any bits but reduced ones, 1 the reference's, 2 the reference's or stable ones
   int32_t math = 0;              // 1: operands may be rounded below their own type

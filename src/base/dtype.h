@@ -1,7 +1,9 @@
-// Element types: DLPack's numbers outside, four computing types inside.
+// Element types: DLPack's numbers outside, one table of the types that a Problem may name inside.
 //
 //   ElementType  code, bits, lanes as a tensor record carries them (any type, also those we refuse)
-//   Dtype        the types engines compute with; f16 and bf16 are stored narrow and computed in f32
+//   Dtype        what an operand of a Problem is stored as; kDtypes says name, size and the type its sums are kept in
+//   f16 and bf16 are stored narrow and summed in f32, int8 in int32. Which types a dialect takes is the dialect's
+//   business, which an engine computes is the engine's.
 #pragma once
 
 #include <cstddef>
@@ -17,28 +19,47 @@ struct ElementType {
   friend bool operator==(const ElementType&, const ElementType&) = default;
 };
 
-enum class Dtype : int32_t { kF32, kF16, kBf16, kF64 };
+enum class Dtype : int32_t { kF32, kF16, kBf16, kF64, kI8, kI32 };
 
-constexpr size_t size_of(Dtype t) { return t == Dtype::kF64 ? 8 : t == Dtype::kF32 ? 4 : 2; }
-// Accumulator and bias type: f64 for f64, f32 for the rest.
-constexpr Dtype accumulator_of(Dtype t) { return t == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32; }
-constexpr const char* name_of(Dtype t) {
-  return t == Dtype::kF32 ? "f32" : t == Dtype::kF16 ? "f16" : t == Dtype::kBf16 ? "bf16" : "f64";
-}
+struct DtypeRow {
+  Dtype type;
+  const char* name;  // of the problem text
+  ElementType element;
+  Dtype accumulator;  // the type of its sums and of its bias
+};
 
-constexpr ElementType element_type(Dtype t) {
-  return t == Dtype::kBf16 ? ElementType{4, 16, 1} : ElementType{2, static_cast<uint8_t>(8 * size_of(t)), 1};
-}
-// True and *out set where the element type is one of the four.
+inline constexpr DtypeRow kDtypes[] = {
+    {Dtype::kF32, "f32", {2, 32, 1}, Dtype::kF32}, {Dtype::kF16, "f16", {2, 16, 1}, Dtype::kF32},
+    {Dtype::kBf16, "bf16", {4, 16, 1}, Dtype::kF32}, {Dtype::kF64, "f64", {2, 64, 1}, Dtype::kF64},
+    {Dtype::kI8, "int8", {0, 8, 1}, Dtype::kI32}, {Dtype::kI32, "int32", {0, 32, 1}, Dtype::kI32},
+};
+
+constexpr const DtypeRow& row_of(Dtype t) { return kDtypes[static_cast<int32_t>(t)]; }
+constexpr ElementType element_type(Dtype t) { return row_of(t).element; }
+constexpr size_t size_of(Dtype t) { return row_of(t).element.bits / 8; }
+constexpr Dtype accumulator_of(Dtype t) { return row_of(t).accumulator; }
+constexpr const char* name_of(Dtype t) { return row_of(t).name; }
+
+// True and *out set where a row of the table stores the element type.
 constexpr bool to_dtype(ElementType e, Dtype* out) {
-  for (Dtype t : {Dtype::kF32, Dtype::kF16, Dtype::kBf16, Dtype::kF64}) {
-    if (element_type(t) == e) {
-      *out = t;
-      return true;
-    }
+  for (const DtypeRow& row : kDtypes) {
+    if (row.element != e) continue;
+    *out = row.type;
+    return true;
   }
   return false;
 }
+
+namespace dtypes {
+constexpr bool rows_in_order() {
+  int32_t n = 0;
+  for (const DtypeRow& row : kDtypes) {
+    if (static_cast<int32_t>(row.type) != n++) return false;
+  }
+  return n == static_cast<int32_t>(Dtype::kI32) + 1;
+}
+static_assert(rows_in_order(), "a row a type, in the order of the enumeration");
+}  // namespace dtypes
 
 // "float32", "bfloat16", "int8", "complex64", "bool", "float32x4", … for messages.
 std::string name_of(ElementType e);

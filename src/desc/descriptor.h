@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "src/base/activations.h"
 #include "src/base/dtype.h"
 #include "src/base/status.h"
 #include "src/desc/weight_axes.h"
@@ -83,11 +84,6 @@ struct TensorCodes {
   Code weight_rank = Code::SHAPE_WEIGHT_RANK;
   Code input_channels = Code::SHAPE_INPUT_CHANNELS;
   Code weight_shape = Code::SHAPE_WEIGHT_SHAPE;
-};
-
-struct Activation {
-  int32_t kind = 0;  // CTCONV_ACTIVATION_...
-  double alpha = 0, beta = 0;
 };
 
 struct Descriptor {

@@ -40,7 +40,7 @@ struct Moves {
   // dst[j*dst_stride + i] = src[i*src_stride + j], i < rows, j < columns.
   void (*transpose)(const T* src, int64_t src_stride, int64_t rows, int64_t columns, T* dst, int64_t dst_stride);
   // values[k] = act(values[k])
-  void (*activate)(const Epilogue& act, T* values, int64_t count);
+  void (*activate)(const Activation& act, T* values, int64_t count);
   void (*fence)();  // after streaming stores, before the task returns
 };
 

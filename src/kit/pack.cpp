@@ -49,8 +49,8 @@ bool gather(const S* w, int64_t ci_stride, const RowPack& k, T* out, Widen widen
 template <class T>
 bool pack_rows(const Problem& p, const void* w, const RowPack& rows, T* out) {
   const auto run = [&](auto* typed, auto widen) { return gather(typed, p.w.ci, rows, out, widen); };
-  if (p.dtype == Dtype::kF16) return run(static_cast<const uint16_t*>(w), [](uint16_t h) { return f16_to_f32(h); });
-  if (p.dtype == Dtype::kBf16) return run(static_cast<const uint16_t*>(w), [](uint16_t h) { return bf16_to_f32(h); });
+  if (p.types.x == Dtype::kF16) return run(static_cast<const uint16_t*>(w), [](uint16_t h) { return f16_to_f32(h); });
+  if (p.types.x == Dtype::kBf16) return run(static_cast<const uint16_t*>(w), [](uint16_t h) { return bf16_to_f32(h); });
   return run(static_cast<const T*>(w), [](T v) { return v; });
 }
 

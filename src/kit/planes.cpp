@@ -116,14 +116,14 @@ void plane_task(const Moves<T>& moves, const Problem& p, const PlaneGrid& g, con
   const int64_t first = inner ? 0 : outer % p.groups * p.ci, block = task % cut.blocks * cut.channels;
   const int64_t c0 = first + block, c1 = inner ? channels : first + std::min(block + cut.channels, p.ci);
   const int64_t from = g.plane * chunk / cut.chunks, to = g.plane * (chunk + 1) / cut.chunks;
-  plane_part(moves, p, g, x + (n0 + n) * p.x.n * static_cast<int64_t>(size_of(p.dtype)), c0, c1, from, to, g.plane,
+  plane_part(moves, p, g, x + (n0 + n) * p.x.n * static_cast<int64_t>(size_of(p.types.x)), c0, c1, from, to, g.plane,
              out + (n * channels + c0) * g.plane + from);
 }
 
 template <class T>
 void plane_part(const Moves<T>& moves, const Problem& p, const PlaneGrid& g, const char* x, int64_t c0, int64_t c1,
                 int64_t from, int64_t to, int64_t pitch, T* out) {
-  const int64_t width = g.axis[2].count, bytes = static_cast<int64_t>(size_of(p.dtype));
+  const int64_t width = g.axis[2].count, bytes = static_cast<int64_t>(size_of(p.types.x));
   const bool same = bytes == static_cast<int64_t>(sizeof(T));
   const bool transposed = channels_innermost(p) && p.x.c == 1 && same;
   const int64_t rows = width ? g.axis[0].count * g.axis[1].count : 0, first = row_behind(g, rows, from);
@@ -156,7 +156,7 @@ void plane_part(const Moves<T>& moves, const Problem& p, const PlaneGrid& g, con
         for (int64_t k = 0; k < found; ++k) {
           zero(plane + parts[k].to - parts[k].gap, plane + parts[k].to);
           if (transposed) continue;
-          moves.load(x + (c * p.x.c + parts[k].from) * bytes, p.x.axis[2], p.dtype, parts[k].count,
+          moves.load(x + (c * p.x.c + parts[k].from) * bytes, p.x.axis[2], p.types.x, parts[k].count,
                      plane + parts[k].to);
         }
       }
@@ -195,14 +195,14 @@ void channel_task(const Moves<T>& moves, const Problem& p, const char* x, int64_
   const int64_t from = block * kColumns, count = std::min(kColumns, width - from);
   const int64_t first = run * width;  // flattened position of the run
   const int64_t d = first / (p.axis[1].i * p.axis[2].i), h = first / p.axis[2].i % p.axis[1].i;
-  const int64_t bytes = static_cast<int64_t>(size_of(p.dtype));
+  const int64_t bytes = static_cast<int64_t>(size_of(p.types.x));
   const char* src = x + ((n0 + n) * p.x.n + d * p.x.axis[0] + h * p.x.axis[1] + from * p.x.axis[2]) * bytes;
 
   for (int64_t g = 0; g < p.groups; ++g) {
     T* dst = out + ((n * p.groups + g) * positions + first + from) * pitch;
     const char* s = src + g * p.ci * p.x.c * bytes;
     if (p.x.c == 1 && p.ci > 1) {
-      for (int64_t q = 0; q < count; ++q) moves.load(s + q * p.x.axis[2] * bytes, 1, p.dtype, p.ci, dst + q * pitch);
+      for (int64_t q = 0; q < count; ++q) moves.load(s + q * p.x.axis[2] * bytes, 1, p.types.x, p.ci, dst + q * pitch);
     } else if (p.x.axis[2] == 1 && bytes == static_cast<int64_t>(sizeof(T))) {
       moves.transpose(reinterpret_cast<const T*>(s), p.x.c, p.ci, count, dst, pitch);
     } else {
@@ -210,7 +210,7 @@ void channel_task(const Moves<T>& moves, const Problem& p, const char* x, int64_
       for (int64_t c = 0; c < p.ci; c += kChannels) {
         const int64_t some = std::min(kChannels, p.ci - c);
         for (int64_t k = 0; k < some; ++k) {
-          moves.load(s + (c + k) * p.x.c * bytes, p.x.axis[2], p.dtype, count, wide + k * kColumns);
+          moves.load(s + (c + k) * p.x.c * bytes, p.x.axis[2], p.types.x, count, wide + k * kColumns);
         }
         moves.transpose(wide, kColumns, some, count, dst + c, pitch);
       }

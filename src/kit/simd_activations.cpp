@@ -80,12 +80,12 @@ HWY_INLINE void ForAll(T* values, int64_t count, F f) {
 }
 
 template <class T>
-void Activate(const Epilogue& act, T* values, int64_t count) {
+void Activate(const Activation& act, T* values, int64_t count) {
   if (WithBranch<T>(act, [=](auto f) HWY_ATTR { ForAll(values, count, f); })) return;
   switch (act.kind) {
-    case Epilogue::kTanh:
+    case Activation::kTanh:
       return ForAll(values, count, [](auto d, auto x) HWY_ATTR { return Tanh(d, x); });
-    case Epilogue::kSigmoid:
+    case Activation::kSigmoid:
       return ForAll(values, count, [](auto d, auto x) HWY_ATTR { return Sigmoid(d, x); });
     default:
       return;

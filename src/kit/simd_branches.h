@@ -18,18 +18,18 @@ namespace HWY_NAMESPACE {
 
 // Calls use(f), f(d, x) the activation; false, nothing called, for the kinds that need more.
 template <class T, class Use>
-HWY_INLINE bool WithBranch(const Epilogue& act, Use use) {
+HWY_INLINE bool WithBranch(const Activation& act, Use use) {
   namespace hn = hwy::HWY_NAMESPACE;
   const T alpha = static_cast<T>(act.alpha), beta = static_cast<T>(act.beta);
   switch (act.kind) {
-    case Epilogue::kRelu:
+    case Activation::kRelu:
       use([](auto d, auto x) HWY_ATTR { return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x); });
       return true;
-    case Epilogue::kLeakyRelu:
+    case Activation::kLeakyRelu:
       use([alpha](auto d, auto x)
               HWY_ATTR { return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(hn::Set(d, alpha), x), x); });
       return true;
-    case Epilogue::kClip:
+    case Activation::kClip:
       use([alpha, beta](auto d, auto x) HWY_ATTR {
         const auto lo = hn::Set(d, alpha), hi = hn::Set(d, beta);
         return hn::IfThenElse(hn::Lt(x, lo), lo, hn::IfThenElse(hn::Gt(x, hi), hi, x));

@@ -1,6 +1,6 @@
 // What an engine is: it says itself whether it can run a problem, and if so hands out a Kernel with no decision left.
 //
-//   in:  a Problem and what the op allows (threads, workspace, reproducibility);   out: a Kernel, or the reason it
+//   in:  a Problem and what the op allows (threads, workspace, weakest bits);   out: a Kernel, or the reason it
 //        refuses
 //   One ordered table of engines lives in capi/engines.cpp. An engine knows no other engine.
 #pragma once
@@ -12,6 +12,8 @@
 #include "src/base/memory.h"
 #include "src/base/runner.h"
 #include "src/base/status.h"
+#include "src/plan/bits.h"
+#include "src/plan/knows.h"
 #include "src/problem/problem.h"
 
 namespace ctconv {
@@ -19,19 +21,23 @@ namespace ctconv {
 struct PlanContext {
   int32_t threads = 1;                // workers the call will have
   bool caller_runner = false;         // the runner is the caller's own hook
-  bool reproducible = false;          // only engines with the reference's bits
+  Bits weakest = Bits::kMachine;      // a kernel whose bits are weaker is not taken
   bool weights_finite = true;         // false: known to hold an Inf or NaN (unknown counts as true)
   bool weights_per_call = false;      // packing happens inside every execute
   size_t workspace_limit = SIZE_MAX;  // scratch() must not exceed it
   double beat_seconds = std::numeric_limits<double>::infinity();  // an engine that cannot be faster may refuse early
 };
 
-// Memory of one call. Engines read x, w, bias and write the core of y; nothing else.
-struct CallMemory {
-  const void* x = nullptr;
-  const void* w = nullptr;       // raw weight, strides as Problem::w says
+// The place of an operand that is only read: who holds it const hands it over by this.
+inline void* read_only(const void* operand) { return const_cast<void*>(operand); }
+
+// Memory of one call. Problem::written says which of x, w, y is written (of y the core; with w also bias); the others
+// are only read.
+struct Operands {
+  void* x = nullptr;
+  void* w = nullptr;             // raw weight, strides as Problem::w says
   const void* packed = nullptr;  // what pack() wrote
-  const void* bias = nullptr;    // groups*co dense values of accumulator_of(dtype), -0 made +0; null: none
+  void* bias = nullptr;          // groups*co dense values of types.accumulator, -0 made +0; null: none
   void* y = nullptr;
   void* scratch = nullptr;  // scratch_bytes(), kAlignment-aligned, content meaningless
 };
@@ -43,6 +49,8 @@ class Kernel {
 
   // One line: the kernel form and its numbers, for describe.
   virtual std::string form() const = 0;
+  // The promise its results keep.
+  virtual Bits bits() const = 0;
   // Expected seconds of one execute on this machine class: what `auto` compares.
   virtual double estimated_seconds() const = 0;
   virtual size_t scratch_bytes() const { return 0; }
@@ -63,20 +71,27 @@ class Kernel {
 
   // True: each call is asked about its x and bias; where the answer is false an exact kernel computes that call.
   virtual bool looks_at_input() const { return false; }
-  virtual Result<bool> honours_input(const CallMemory& memory, const Runner& runner) const {
+  virtual Result<bool> honours_input(const Operands& memory, const Runner& runner) const {
     (void)memory;
     (void)runner;
     return true;
   }
 
-  virtual Status run(const CallMemory& memory, const Runner& runner) const = 0;
+  virtual Status run(const Operands& memory, const Runner& runner) const = 0;
 };
 
 struct Engine {
   const char* name;
-  bool reproducible;  // bit for bit the reference, for any thread count
-  // UNSUPPORTED_ENGINE with the reason as message where the engine refuses; NO_MEMORY may also occur.
-  Result<std::unique_ptr<Kernel>> (*plan)(const Problem& problem, const PlanContext& context);
+  Bits strongest;  // of its kernels
+  Knows knows;
+  // UNSUPPORTED_ENGINE with the reason as message where the engine refuses; NO_MEMORY may also occur. Called by `plan`.
+  Result<std::unique_ptr<Kernel>> (*make)(const Problem& problem, const PlanContext& context);
+
+  // The same, after the engine's own list of what it knows was asked.
+  Result<std::unique_ptr<Kernel>> plan(const Problem& problem, const PlanContext& context) const {
+    CTCONV_RETURN_IF_ERROR(check_known(name, knows, problem));
+    return make(problem, context);
+  }
 };
 
 // "<engine>: <reason>", the refusal every engine answers with.

@@ -15,14 +15,14 @@ class PiecesKernel final : public Kernel {
  public:
   PiecesKernel(const Problem& p, int64_t images, std::unique_ptr<Kernel> piece)
       : images_(images), pieces_(ceil_div(p.n, images)), last_(p.n - images), piece_(std::move(piece)) {
-    const int64_t bytes = static_cast<int64_t>(size_of(p.dtype));
-    x_image_ = p.x.n * bytes;
-    y_image_ = p.y.n * bytes;
+    x_image_ = p.x.n * static_cast<int64_t>(size_of(p.types.x));
+    y_image_ = p.y.n * static_cast<int64_t>(size_of(p.types.y));
   }
 
   std::string form() const override {
     return piece_->form() + ", " + std::to_string(pieces_) + " pieces of " + std::to_string(images_) + " images";
   }
+  Bits bits() const override { return piece_->bits(); }
   double estimated_seconds() const override {
     return static_cast<double>(pieces_) * (piece_->estimated_seconds() + kPieceSeconds);
   }
@@ -34,20 +34,20 @@ class PiecesKernel final : public Kernel {
   }
   const char* weights_not_honoured() const override { return piece_->weights_not_honoured(); }
   bool looks_at_input() const override { return piece_->looks_at_input(); }
-  Result<bool> honours_input(const CallMemory& memory, const Runner& runner) const override {
-    CallMemory m = memory;
+  Result<bool> honours_input(const Operands& memory, const Runner& runner) const override {
+    Operands m = memory;
     for (int64_t i = 0; i < pieces_; ++i) {
-      m.x = static_cast<const char*>(memory.x) + first_image(i) * x_image_;
+      m.x = static_cast<char*>(memory.x) + first_image(i) * x_image_;
       auto honoured = piece_->honours_input(m, runner);
       if (!honoured.ok() || !*honoured) return honoured;
     }
     return true;
   }
 
-  Status run(const CallMemory& memory, const Runner& runner) const override {
-    CallMemory m = memory;
+  Status run(const Operands& memory, const Runner& runner) const override {
+    Operands m = memory;
     for (int64_t i = 0; i < pieces_; ++i) {
-      m.x = static_cast<const char*>(memory.x) + first_image(i) * x_image_;
+      m.x = static_cast<char*>(memory.x) + first_image(i) * x_image_;
       m.y = static_cast<char*>(memory.y) + first_image(i) * y_image_;
       CTCONV_RETURN_IF_ERROR(piece_->run(m, runner));
     }
@@ -68,6 +68,7 @@ std::unique_ptr<Kernel> in_pieces(const Problem& p, const Engine& engine, const 
                                   std::unique_ptr<Kernel> whole) {
   const double budget = scratch_budget(p, context.threads), needed = static_cast<double>(whole->scratch_bytes());
   const int64_t least = std::max(1, context.threads);  // an image for each thread
+  if (p.written == Written::kW) return whole;  // pieces of the batch would each begin the sums anew
   if (p.n <= least || needed <= budget) return whole;
   const auto fits = static_cast<int64_t>(static_cast<double>(p.n) * budget / needed);
   Problem piece = p;

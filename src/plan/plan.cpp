@@ -21,14 +21,19 @@ struct Candidate {
   double memory = 1;  // handicap of a kernel that borrows more than scratch_budget
 };
 
-// An engine whose bits depend on the machine must promise a tenth.
-double handicap(const Engine& engine) { return engine.reproducible ? 1.0 : 1.1; }
+// A kernel whose bits depend on the machine must promise a tenth.
+double handicap(Bits bits) { return bits <= Bits::kStable ? 1.0 : 1.1; }
 constexpr double kMemoryHandicap = 2;  // one that borrows too much must promise half the time
 
 std::string milliseconds(double seconds) { return show_general(seconds * 1e3, 3) + " ms"; }
 
 Status no_memory(size_t bytes) {
   return Status(Code::NO_MEMORY, "could not allocate " + std::to_string(bytes) + " bytes");
+}
+
+std::string weaker_than_asked(Bits bits) {
+  if (bits == Bits::kReduced) return "it rounds operands below their own type, and math = 1 was not asked for";
+  return "its bits depend on the machine, and reproducible was asked for";
 }
 
 // Packs the op's own weight for a kernel; false where the kernel cannot honour these weights.
@@ -48,8 +53,8 @@ Result<bool> pack_own(const PlanRequest& request, const Engine& engine, const Ke
 
 Workspace workspace_of(const Problem& p, const PlanRequest& request, const Kernel& kernel) {
   Workspace w;
-  if (request.bias_per_call && p.bias) {
-    w.bias = round_up(static_cast<size_t>(p.groups * p.co) * size_of(accumulator_of(p.dtype)));
+  if (request.bias_per_call && p.epilogue.bias && p.written == Written::kY) {
+    w.bias = round_up(static_cast<size_t>(p.groups * p.co) * size_of(p.types.accumulator));
   }
   if (request.weight == nullptr) w.packed = round_up(kernel.packed_bytes());
   w.scratch = round_up(kernel.scratch_bytes());
@@ -95,17 +100,21 @@ class Choice {
     double best_so_far = std::numeric_limits<double>::infinity();
     for (const Engine* engine : request_.engines) {
       if (!automatic_ && request_.engine != engine->name) continue;
-      if (request_.context.reproducible && !engine->reproducible) {
-        refused(*engine, "its bits depend on the machine, and reproducible was asked for");
+      if (engine->strongest > context.weakest) {
+        refused(*engine, weaker_than_asked(engine->strongest));
         continue;
       }
       // Slow beyond use where another engine can run: never a candidate that gets measured or packed.
       if (automatic_ && engine == request_.reference && !candidates_.empty()) continue;
-      if (automatic_ && !request_.measure) context.beat_seconds = best_so_far / handicap(*engine);
+      if (automatic_ && !request_.measure) context.beat_seconds = best_so_far / handicap(engine->strongest);
       auto kernel = engine->plan(problem_, context);
       if (!kernel.ok()) {
         if (kernel.status().code() == Code::NO_MEMORY) return kernel.take_status();
         refused(*engine, kernel.status().detail().message);
+        continue;
+      }
+      if ((*kernel)->bits() > context.weakest) {
+        refused(*engine, weaker_than_asked((*kernel)->bits()));
         continue;
       }
       *kernel = in_pieces(problem_, *engine, context, std::move(*kernel));
@@ -123,7 +132,8 @@ class Choice {
         continue;
       }
       candidates_.push_back({engine, std::move(*kernel), nullptr, scratch > budget ? kMemoryHandicap : 1});
-      best_so_far = std::min(best_so_far, candidates_.back().kernel->estimated_seconds() * handicap(*engine));
+      best_so_far = std::min(best_so_far, candidates_.back().kernel->estimated_seconds() *
+                                            handicap(candidates_.back().kernel->bits()));
     }
     return {};
   }
@@ -139,7 +149,9 @@ class Choice {
     basis_ = reason.empty() ? "measured" : "estimated, not measured (" + reason + ")";
   }
 
-  double weighed(size_t n) const { return seconds_[n] * handicap(*candidates_[n].engine) * candidates_[n].memory; }
+  double weighed(size_t n) const {
+    return seconds_[n] * handicap(candidates_[n].kernel->bits()) * candidates_[n].memory;
+  }
 
   // Takes the fastest whose packing goes well; plan_->engine stays null where there is none.
   Status take() {
@@ -180,7 +192,7 @@ class Choice {
   // For calls whose values the kernel cannot honour: another candidate with the reference's bits, if memory allows.
   void keep_exact() {
     for (Candidate& c : candidates_) {
-      if (c.kernel == nullptr || !c.engine->reproducible) continue;
+      if (c.kernel == nullptr || c.kernel->bits() != Bits::kReference) continue;
       Workspace w = plan_->workspace;
       w.exact = round_up(c.kernel->packed_bytes()) + round_up(c.kernel->scratch_bytes());
       if (w.bytes() > request_.context.workspace_limit) continue;
@@ -222,7 +234,7 @@ class Choice {
 };
 
 // One call by `exact`, else by the reference; `part`: the workspace behind the bias.
-Status run_exact(const Plan& plan, CallMemory call, std::byte* part, const Runner& runner) {
+Status run_exact(const Plan& plan, Operands call, std::byte* part, const Runner& runner) {
   call.packed = nullptr;
   call.scratch = nullptr;
   if (plan.exact == nullptr) return plan.fallback->run(call, runner);
@@ -240,32 +252,40 @@ Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const Plan
   return Choice(problem, request).make();
 }
 
+namespace {
+
+template <class To, class From, class Widen>
+void convert_values(const void* from, int64_t stride, int64_t count, void* to, Widen widen) {
+  const auto* values = static_cast<const From*>(from);
+  for (int64_t c = 0; c < count; ++c) static_cast<To*>(to)[c] = widen(values[c * stride]) + To(0);
+}
+
+}  // namespace
+
 void convert_bias(Dtype dtype, const void* bias, int64_t stride, int64_t count, void* out) {
-  for (int64_t c = 0; c < count; ++c) {
-    const int64_t at = c * stride;
-    switch (dtype) {
-      case Dtype::kF64:
-        static_cast<double*>(out)[c] = static_cast<const double*>(bias)[at] + 0.0;
-        break;
-      case Dtype::kF32:
-        static_cast<float*>(out)[c] = static_cast<const float*>(bias)[at] + 0.0f;
-        break;
-      case Dtype::kF16:
-        static_cast<float*>(out)[c] = f16_to_f32(static_cast<const uint16_t*>(bias)[at]) + 0.0f;
-        break;
-      case Dtype::kBf16:
-        static_cast<float*>(out)[c] = bf16_to_f32(static_cast<const uint16_t*>(bias)[at]) + 0.0f;
-        break;
-    }
+  const auto same = [](auto v) { return v; };
+  switch (dtype) {
+    case Dtype::kF64:
+      return convert_values<double, double>(bias, stride, count, out, same);
+    case Dtype::kF32:
+      return convert_values<float, float>(bias, stride, count, out, same);
+    case Dtype::kF16:
+      return convert_values<float, uint16_t>(bias, stride, count, out, f16_to_f32);
+    case Dtype::kBf16:
+      return convert_values<float, uint16_t>(bias, stride, count, out, bf16_to_f32);
+    case Dtype::kI8:
+      return convert_values<int32_t, int8_t>(bias, stride, count, out, same);
+    case Dtype::kI32:
+      return convert_values<int32_t, int32_t>(bias, stride, count, out, same);
   }
 }
 
 Status run_plan(const Plan& plan, const RunMemory& m, const Runner& runner) {
   const Problem& p = plan.problem;
   auto* part = static_cast<std::byte*>(align_up(m.workspace));
-  CallMemory call{.x = m.x, .w = m.w, .packed = plan.packed ? plan.packed->data() : nullptr, .bias = m.bias, .y = m.y};
+  Operands call{.x = m.x, .w = m.w, .packed = plan.packed ? plan.packed->data() : nullptr, .bias = m.bias, .y = m.y};
   if (plan.workspace.bias != 0) {
-    convert_bias(p.dtype, m.bias, m.bias_stride, p.groups * p.co, part);
+    convert_bias(p.types.y, m.bias, m.bias_stride, p.groups * p.co, part);
     call.bias = part;
     part += plan.workspace.bias;
   }
@@ -283,7 +303,7 @@ Status run_plan(const Plan& plan, const RunMemory& m, const Runner& runner) {
   if (!p.empty()) {
     CTCONV_RETURN_IF_ERROR(*honoured ? kernel.run(call, runner) : run_exact(plan, call, behind_bias, runner));
   }
-  if (p.has_tail()) return fill_tail(p, m.y, runner);
+  if (p.written == Written::kY && p.has_tail()) return fill_tail(p, m.y, runner);
   return {};
 }
 

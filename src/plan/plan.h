@@ -61,11 +61,12 @@ struct Plan {
 
 Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const PlanRequest& request);
 
-// The memory of one execution; bias is raw (element type of the problem) where the plan converts it.
+// The memory of one execution; bias is raw (y's element type) where the plan converts it. Problem::written says which
+// operand is written; the others are only read.
 struct RunMemory {
-  const void* x = nullptr;
-  const void* w = nullptr;
-  const void* bias = nullptr;
+  void* x = nullptr;
+  void* w = nullptr;
+  void* bias = nullptr;
   int64_t bias_stride = 1;
   void* y = nullptr;
   void* workspace = nullptr;  // workspace_bytes(), any address
@@ -73,7 +74,7 @@ struct RunMemory {
 
 Status run_plan(const Plan& plan, const RunMemory& memory, const Runner& runner);
 
-// Bias as engines want it: dense, accumulator type, -0 made +0.
+// Bias as engines want it: dense, of dtype's accumulator, -0 made +0.
 void convert_bias(Dtype dtype, const void* bias, int64_t stride, int64_t count, void* out);
 
 }  // namespace ctconv

@@ -6,7 +6,7 @@
 namespace ctconv {
 
 Status fill_tail(const Problem& p, void* y, const Runner& runner) {
-  const size_t bytes = size_of(p.dtype);
+  const size_t bytes = size_of(p.types.y);
   const auto plane = [&](int64_t index, int32_t) {
     const int64_t channels = p.groups * p.co;
     const int64_t base = (index / channels) * p.y.n + (index % channels) * p.y.c;

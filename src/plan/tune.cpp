@@ -76,12 +76,13 @@ void remember(const std::string& path, const std::string& key, const std::vector
 
 std::string tuning_key(const TuneMachine& machine, int32_t threads, const Problem& problem) {
   return field(machine.versions) + '\t' + field(machine.model) + '\t' + field(machine.features) + '\t' +
-         name_of(problem.dtype) + '\t' + std::to_string(threads) + '\t' + to_text(problem);
+         name_of(problem.types.x) + '\t' + std::to_string(threads) + '\t' + to_text(problem);
 }
 
 std::string measure(const Problem& p, const std::vector<TuneCandidate>& candidates, const PlanRequest& request,
                     std::vector<double>* seconds) {
   if (request.weight == nullptr) return "the weight comes with each call";
+  if (p.written != Written::kY) return "only forward problems are measured";
   if (p.empty()) return "y is empty";
   if (order_of(p.x, p, false) == Order::kOther) return "x is not dense";
   if (order_of(p.y, p, true) == Order::kOther) return "y is not dense";
@@ -90,12 +91,11 @@ std::string measure(const Problem& p, const std::vector<TuneCandidate>& candidat
   const std::string key = tuning_key({std::string(request.versions), kModel, kFeatures}, request.context.threads, p);
   if (!path.empty() && recall(path, key, candidates, seconds)) return {};
 
-  const size_t element = size_of(p.dtype);
   int64_t y_elements = p.n * p.groups * p.co;
   for (const Axis& a : p.axis) y_elements *= a.o + a.tail;
-  Buffer x(*request.allocator, static_cast<size_t>(p.in_elements()) * element);
-  Buffer y(*request.allocator, static_cast<size_t>(y_elements) * element);
-  Buffer bias(*request.allocator, static_cast<size_t>(p.groups * p.co) * size_of(accumulator_of(p.dtype)));
+  Buffer x(*request.allocator, static_cast<size_t>(p.in_elements()) * size_of(p.types.x));
+  Buffer y(*request.allocator, static_cast<size_t>(y_elements) * size_of(p.types.y));
+  Buffer bias(*request.allocator, static_cast<size_t>(p.groups * p.co) * size_of(p.types.accumulator));
   if (!x.ok() || !y.ok() || !bias.ok()) return "no memory for x and y";
   std::memset(x.data(), 0, x.bytes());
   std::memset(bias.data(), 0, bias.bytes());
@@ -107,12 +107,12 @@ std::string measure(const Problem& p, const std::vector<TuneCandidate>& candidat
     if (!packed.ok() || !scratch.ok()) return "no memory for a workspace";
     auto fits = kernel.pack(request.weight, packed.data(), request.runner);
     if (!fits.ok() || !*fits) continue;
-    const CallMemory call{.x = x.data(),
-                          .w = request.weight,
-                          .packed = packed.data(),
-                          .bias = p.bias ? bias.data() : nullptr,
-                          .y = y.data(),
-                          .scratch = scratch.data()};
+    const Operands call{.x = x.data(),
+                        .w = read_only(request.weight),
+                        .packed = packed.data(),
+                        .bias = p.epilogue.bias ? bias.data() : nullptr,
+                        .y = y.data(),
+                        .scratch = scratch.data()};
     for (int run = 0; run <= kRuns; ++run) {  // the first warms up
       const auto start = std::chrono::steady_clock::now();
       if (!kernel.run(call, request.runner).ok()) break;

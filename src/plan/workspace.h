@@ -20,13 +20,13 @@ inline double padded_bytes(const Problem& p, int64_t images) {
   double elements = static_cast<double>(images) * static_cast<double>(p.groups) * static_cast<double>(p.ci);
   for (const Axis& a : p.axis) elements *= static_cast<double>(a.i + 2 * (a.d * (a.k - 1) / a.s));
   const double bias = static_cast<double>(p.groups) * static_cast<double>(p.co);
-  return (elements + bias) * static_cast<double>(size_of(accumulator_of(p.dtype)));
+  return (elements + bias) * static_cast<double>(size_of(p.types.accumulator));
 }
 
 // x and y once more, as an engine that works in a layout of its own copies them.
 inline double copied_bytes(const Problem& p) {
-  const double elements = static_cast<double>(p.in_elements()) + static_cast<double>(p.out_elements());
-  return elements * static_cast<double>(size_of(p.dtype));
+  return static_cast<double>(p.in_elements()) * static_cast<double>(size_of(p.types.x)) +
+         static_cast<double>(p.out_elements()) * static_cast<double>(size_of(p.types.y));
 }
 
 // Scratch of one call: 8 MiB for one or two threads, 4 MiB for each further one, and an image for each thread.

@@ -44,7 +44,9 @@ Strides dense_weight(const WeightAxes& axes, const Geometry& g, int64_t groups) 
 Problem canonicalize(const Descriptor& desc, const Geometry& g, const Layouts& layouts) {
   Problem p;
   // A dialect that lists a type no engine computes would be served as f32 otherwise. It answers INTERNAL at the border.
-  if (!to_dtype(g.type, &p.dtype)) throw std::logic_error("a judged element type that no engine computes");
+  Dtype type;
+  if (!to_dtype(g.type, &type)) throw std::logic_error("a judged element type that no engine computes");
+  p.types = uniform_types(type);
   p.rank = g.rank;
   p.n = g.n;
   p.groups = desc.groups;
@@ -59,8 +61,8 @@ Problem canonicalize(const Descriptor& desc, const Geometry& g, const Layouts& l
   p.y = activation_layout(desc, g, layouts.y ? layouts.y->strides : dense_strides(y.dims()));
   const WeightAxes axes = weight_axes(desc.weight_order, desc.groups, g.rank);
   p.w = weight_layout(axes, g.rank, layouts.w ? layouts.w->strides : dense_weight(axes, g, desc.groups), p.ci);
-  p.bias = layouts.bias;
-  p.act = layouts.act;
+  p.epilogue.bias = layouts.bias;
+  p.epilogue.activation = layouts.act;
   return p;
 }
 

@@ -14,7 +14,7 @@ struct Layouts {
   const TensorView* w = nullptr;
   const TensorView* y = nullptr;
   bool bias = false;
-  Epilogue act;
+  Activation act;
 };
 
 Problem canonicalize(const Descriptor& desc, const Geometry& geometry, const Layouts& layouts);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/base/checked.h"
+#include "src/problem/fields.h"
 
 namespace ctconv {
 namespace {
@@ -53,9 +54,11 @@ double useful_flop(const Problem& p) {
 }
 
 double moved_bytes(const Problem& p) {
-  const double elements = static_cast<double>(p.in_elements()) + static_cast<double>(p.weight_elements()) +
-                          static_cast<double>(p.out_elements()) + (p.bias ? static_cast<double>(p.groups * p.co) : 0.0);
-  return elements * static_cast<double>(size_of(p.dtype));
+  const auto bytes = [](int64_t elements, Dtype t) {
+    return static_cast<double>(elements) * static_cast<double>(size_of(t));
+  };
+  return bytes(p.in_elements(), p.types.x) + bytes(p.weight_elements(), p.types.w) +
+         bytes(p.out_elements() + (p.epilogue.bias ? p.groups * p.co : 0), p.types.y);
 }
 
 Order order_of(const ActivationLayout& l, const Problem& p, bool output) {
@@ -78,39 +81,55 @@ Order order_of(const ActivationLayout& l, const Problem& p, bool output) {
   return Order::kOther;
 }
 
-size_t hash_of(const Problem& p) {
+namespace {
+
+struct Hasher {
   size_t h = 1469598103934665603ull;
-  const auto mix = [&](int64_t v) { h = (h ^ std::hash<int64_t>()(v)) * 1099511628211ull; };
-  mix(static_cast<int64_t>(p.direction));
-  mix(static_cast<int64_t>(p.dtype));
-  mix(p.rank);
-  mix(p.n);
-  mix(p.groups);
-  mix(p.ci);
-  mix(p.co);
-  for (const Axis& a : p.axis) {
-    mix(a.i);
-    mix(a.o);
-    mix(a.k);
-    mix(a.s);
-    mix(a.d);
-    mix(a.lo);
-    mix(a.tail);
+
+  void mix(int64_t v) { h = (h ^ std::hash<int64_t>()(v)) * 1099511628211ull; }
+  void mix(double v) { mix(static_cast<int64_t>(std::hash<double>()(v))); }
+  void mix(const std::array<int64_t, 3>& strides) {
+    for (int64_t s : strides) mix(s);
   }
-  for (const ActivationLayout* l : {&p.x, &p.y}) {
-    mix(l->n);
-    mix(l->c);
-    for (int64_t s : l->axis) mix(s);
+
+  void operator()(const char*, const Written& v) { mix(static_cast<int64_t>(v)); }
+  void operator()(const char*, const Types& v) {
+    for (Dtype t : {v.x, v.w, v.y, v.accumulator}) mix(static_cast<int64_t>(t));
   }
-  mix(p.w.g);
-  mix(p.w.ci);
-  mix(p.w.co);
-  for (int64_t s : p.w.tap) mix(s);
-  mix(p.bias);
-  mix(static_cast<int64_t>(p.act.kind));
-  mix(static_cast<int64_t>(std::hash<double>()(p.act.alpha)));
-  mix(static_cast<int64_t>(std::hash<double>()(p.act.beta)));
-  return h;
+  void operator()(Rank, const int& v) { mix(int64_t{v}); }
+  void operator()(const char*, const SizeField<const int64_t>& v) { mix(v.value); }
+  void operator()(const char*, const AxisField<const std::array<Axis, 3>>& v) {
+    for (const Axis& a : v.axes) mix(a.*v.member);
+  }
+  void operator()(const char*, const ActivationLayout& v) {
+    mix(v.n);
+    mix(v.c);
+    mix(v.axis);
+  }
+  void operator()(const char*, const WeightLayout& v) {
+    mix(v.g);
+    mix(v.ci);
+    mix(v.co);
+    mix(v.tap);
+  }
+  void operator()(const char*, const bool& v) { mix(int64_t{v}); }
+  void operator()(const char*, const Rescale& v) {
+    mix(v.scale);
+    mix(v.zero_point);
+  }
+  void operator()(const char*, const Activation& v) {
+    mix(int64_t{v.kind});
+    mix(v.alpha);
+    mix(v.beta);
+  }
+};
+
+}  // namespace
+
+size_t hash_of(const Problem& p) {
+  Hasher hasher;
+  fields(p, hasher);
+  return hasher.h;
 }
 
 }  // namespace ctconv

@@ -52,6 +52,10 @@ double load(const void* data, Dtype type, int64_t at) {
       return ctconv::f16_to_f32(static_cast<const uint16_t*>(data)[at]);
     case Dtype::kBf16:
       return ctconv::bf16_to_f32(static_cast<const uint16_t*>(data)[at]);
+    case Dtype::kI8:
+      return static_cast<const int8_t*>(data)[at];
+    case Dtype::kI32:
+      return static_cast<const int32_t*>(data)[at];
   }
   return 0;
 }
@@ -70,6 +74,12 @@ void store(void* data, Dtype type, int64_t at, double value) {
       break;
     case Dtype::kBf16:
       static_cast<uint16_t*>(data)[at] = ctconv::f32_to_bf16(f);
+      break;
+    case Dtype::kI8:
+      static_cast<int8_t*>(data)[at] = static_cast<int8_t>(value);
+      break;
+    case Dtype::kI32:
+      static_cast<int32_t*>(data)[at] = static_cast<int32_t>(value);
       break;
   }
 }

@@ -108,13 +108,13 @@ TEST_CASE("methods carry values, errors and lifetimes through the table", "[cuda
   p.groups = 2;
   p.ci = 7;
   p.co = 3;
-  p.dtype = Dtype::kBf16;
+  p.types = uniform_types(Dtype::kBf16);
   p.axis[1] = {.i = 4, .o = 9, .k = 3, .s = 2, .d = 1, .lo = -1, .tail = 2};
   p.x.n = 11;
   p.y.c = 13;
   p.w.tap[2] = 17;
   p.y.axis[0] = 19;
-  p.act = {.kind = Epilogue::kClip, .alpha = -1, .beta = 6};
+  p.epilogue.activation = {.kind = Activation::kClip, .alpha = -1, .beta = 6};
   const ctconv_cuda_problem r = cuda_problem(p, CTCONV_CUDA_BIAS_ELEMENT, 4);
   CHECK(r.dtype == CTCONV_CUDA_BF16);
   CHECK((r.rank == 2 && r.n == 5 && r.groups == 2 && r.ci == 7 && r.co == 3));
@@ -122,7 +122,7 @@ TEST_CASE("methods carry values, errors and lifetimes through the table", "[cuda
          r.axis[1].tail == 2));
   CHECK((r.x[0] == 11 && r.y[1] == 13 && r.w[5] == 17 && r.y[2] == 19));
   CHECK((r.bias == CTCONV_CUDA_BIAS_ELEMENT && r.bias_stride == 4));
-  CHECK((r.activation == Epilogue::kClip && r.alpha == -1 && r.beta == 6));
+  CHECK((r.activation == Activation::kClip && r.alpha == -1 && r.beta == 6));
   static_assert(static_cast<int>(Dtype::kF32) == CTCONV_CUDA_F32 && static_cast<int>(Dtype::kF16) == CTCONV_CUDA_F16 &&
                 static_cast<int>(Dtype::kF64) == CTCONV_CUDA_F64);
 

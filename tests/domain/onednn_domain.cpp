@@ -112,7 +112,7 @@ void one_problem(const Options& o, Bench& bench, int64_t index, size_t isa, cons
     ++counts.refused;
   } else {
     ++counts.taken;
-    tally->count_form(v.form.substr(0, v.form.find(',')) + " " + ctconv::name_of(p.dtype));
+    tally->count_form(v.form.substr(0, v.form.find(',')) + " " + ctconv::name_of(p.types.x));
   }
   if (v.outcome == Outcome::kWrong || v.outcome == Outcome::kFailed) {
     ++counts.wrong;

@@ -58,7 +58,7 @@ bool full_extents_fit(const Problem& p) {
 }
 
 bool fits(const Problem& p, const Budget& most) {
-  const auto bytes = static_cast<int64_t>(size_of(p.dtype));
+  const auto bytes = static_cast<int64_t>(size_of(p.types.x));
   Checked x = Checked(p.n) * p.groups * p.ci * bytes, y = Checked(p.n) * p.groups * p.co * bytes;
   Checked w = Checked(p.groups) * p.ci * p.co * bytes;
   for (const Axis& a : p.axis) {
@@ -163,10 +163,10 @@ void lay_out_weight(Draw& draw, Problem* p) {
 }
 
 void draw_epilogue(Draw& draw, Problem* p) {
-  p->bias = draw.one_in(2);
-  if (draw.one_in(2)) p->act.kind = static_cast<Epilogue::Kind>(draw.between(0, Epilogue::kClip));
-  if (p->act.kind == Epilogue::kLeakyRelu) p->act.alpha = 0.25;
-  if (p->act.kind == Epilogue::kClip) p->act = {Epilogue::kClip, -3, 6};
+  p->epilogue.bias = draw.one_in(2);
+  if (draw.one_in(2)) p->epilogue.activation.kind = static_cast<Activation::Kind>(draw.between(0, Activation::kClip));
+  if (p->epilogue.activation.kind == Activation::kLeakyRelu) p->epilogue.activation.alpha = 0.25;
+  if (p->epilogue.activation.kind == Activation::kClip) p->epilogue.activation = {Activation::kClip, -3, 6};
 }
 
 // Halves numbers until the problem fits: first those that were not drawn wild, then all.
@@ -197,7 +197,7 @@ Problem draw_problem(Draw& draw, const Budget& most) {
   for (;;) {
     Problem p;
     const int64_t type = draw.between(0, 19);
-    p.dtype = type < 11 ? Dtype::kF32 : type < 19 ? Dtype::kBf16 : Dtype::kF16;
+    p.types = uniform_types(type < 11 ? Dtype::kF32 : type < 19 ? Dtype::kBf16 : Dtype::kF16);
     p.rank = static_cast<int>(draw.between(1, 3));
     p.n = draw.between(1, 3);
     draw_channels(draw, &p);

@@ -38,6 +38,10 @@ double load(const void* data, Dtype t, int64_t at) {
       return f16_to_f32(static_cast<const uint16_t*>(data)[at]);
     case Dtype::kBf16:
       return bf16_to_f32(static_cast<const uint16_t*>(data)[at]);
+    case Dtype::kI8:
+      return static_cast<const int8_t*>(data)[at];
+    case Dtype::kI32:
+      return static_cast<const int32_t*>(data)[at];
   }
   return 0;
 }
@@ -78,20 +82,20 @@ int64_t span_of(const Problem& p, const ActivationLayout& l, bool output) {
   return last + 1;
 }
 
-float activated(const Epilogue& act, float v) {
+float activated(const Activation& act, float v) {
   const auto alpha = static_cast<float>(act.alpha), beta = static_cast<float>(act.beta);
   switch (act.kind) {
-    case Epilogue::kNone:
+    case Activation::kNone:
       return v;
-    case Epilogue::kRelu:
+    case Activation::kRelu:
       return relu(v);
-    case Epilogue::kLeakyRelu:
+    case Activation::kLeakyRelu:
       return leaky_relu(v, alpha);
-    case Epilogue::kTanh:
+    case Activation::kTanh:
       return tanh_exact_steps(v);
-    case Epilogue::kSigmoid:
+    case Activation::kSigmoid:
       return sigmoid_exact_steps(v);
-    case Epilogue::kClip:
+    case Activation::kClip:
       return clip(v, alpha, beta);
   }
   return v;
@@ -126,18 +130,19 @@ double defined(const Problem& p, const Tensors& m, const Place& at) {
         const int64_t x0 = at.n * p.x.n + d * p.x.axis[0] + h * p.x.axis[1] + v * p.x.axis[2];
         const int64_t w0 = g * p.w.g + co * p.w.co + td * p.w.tap[0] + th * p.w.tap[1] + tw * p.w.tap[2];
         for (int64_t ci = 0; ci < p.ci; ++ci) {
-          sum += load(m.x, p.dtype, x0 + (g * p.ci + ci) * p.x.c) * load(m.w, p.dtype, w0 + ci * p.w.ci);
+          sum += load(m.x, p.types.x, x0 + (g * p.ci + ci) * p.x.c) * load(m.w, p.types.x, w0 + ci * p.w.ci);
         }
       }
     }
   }
-  if (p.bias) sum += load(m.bias, p.dtype, at.c);
-  return activated(p.act, static_cast<float>(sum));
+  if (p.epilogue.bias) sum += load(m.bias, p.types.x, at.c);
+  return activated(p.epilogue.activation, static_cast<float>(sum));
 }
 
 bool close(const Problem& p, double got, double want) {
-  const bool smooth = p.act.kind == Epilogue::kTanh || p.act.kind == Epilogue::kSigmoid;
-  const double narrow = p.dtype == Dtype::kBf16 ? 0x1p-8 : p.dtype == Dtype::kF16 ? 0x1p-11 : 0;
+  const bool smooth =
+      p.epilogue.activation.kind == Activation::kTanh || p.epilogue.activation.kind == Activation::kSigmoid;
+  const double narrow = p.types.x == Dtype::kBf16 ? 0x1p-8 : p.types.x == Dtype::kF16 ? 0x1p-11 : 0;
   if (!std::isfinite(got) || !std::isfinite(want)) return got == want || (std::isnan(got) && std::isnan(want));
   return std::fabs(got - want) <= (smooth ? 1e-5 : 0) + 2 * narrow * std::fabs(want);
 }
@@ -172,7 +177,7 @@ std::string compare_whole(const Problem& p, const void* y, const void* want) {
   std::string wrong;
   each_place(p, [&](const Place& at) {
     const int64_t e = place_in_y(p, at);
-    const double got = load(y, p.dtype, e), right = load(want, p.dtype, e);
+    const double got = load(y, p.types.x, e), right = load(want, p.types.x, e);
     if (!close(p, got, right)) wrong = told(at, got, right);
     return wrong.empty();
   });
@@ -190,14 +195,14 @@ std::string compare_places(const Problem& p, const Tensors& m, const void* y, ui
       index[e] = k == 0 ? 0 : k == 1 ? extent[e] - 1 : k < 8 && state >> 63 ? extent[e] - 1 : drawn;
     }
     const Place at{index[0], index[1], {index[2], index[3], index[4]}};
-    const double got = load(y, p.dtype, place_in_y(p, at)), want = defined(p, m, at);
+    const double got = load(y, p.types.x, place_in_y(p, at)), want = defined(p, m, at);
     if (!close(p, got, want)) return told(at, got, want);
   }
   // Elsewhere: written at all. In a dense y every element is ours.
   std::string wrong;
   const auto poisoned = [&](int64_t e) {
-    const auto* bytes = static_cast<const uint8_t*>(y) + e * static_cast<int64_t>(size_of(p.dtype));
-    return std::all_of(bytes, bytes + size_of(p.dtype), [](uint8_t v) { return v == kPoison; });
+    const auto* bytes = static_cast<const uint8_t*>(y) + e * static_cast<int64_t>(size_of(p.types.x));
+    return std::all_of(bytes, bytes + size_of(p.types.x), [](uint8_t v) { return v == kPoison; });
   };
   each_place(p, [&](const Place& at) {
     if (poisoned(place_in_y(p, at))) wrong = told(at, NAN, NAN) + " never written";
@@ -227,7 +232,7 @@ Verdict Bench::run(const Problem& p, std::span<const Engine* const> engines, con
                    volatile int* stage) {
   Verdict verdict;
   *stage = static_cast<int>(Stage::kDraw);
-  const auto bytes = static_cast<int64_t>(size_of(p.dtype));
+  const auto bytes = static_cast<int64_t>(size_of(p.types.x));
   const int64_t x_count = span_of(p, p.x, false), y_count = span_of(p, p.y, true);
   const int32_t workers = static_cast<int32_t>(seed % 3 == 0 ? 1 + seed / 3 % 8 : 1);
   const bool at_end = seed % 2 == 0, own_weight = seed / 8 % 2 == 0;
@@ -255,7 +260,7 @@ Verdict Bench::run(const Problem& p, std::span<const Engine* const> engines, con
   void* bias = bias_.place(static_cast<size_t>(p.groups * p.co * bytes), 1, at_end);
   if (x == nullptr || w == nullptr || bias == nullptr) return verdict;
   if (own_weight) {  // packed while planning: filled before
-    fill(w, p.dtype, p.weight_elements(), seed + 1);
+    fill(w, p.types.x, p.weight_elements(), seed + 1);
     request.weight = w;
     w_.read_only();
   }
@@ -270,13 +275,13 @@ Verdict Bench::run(const Problem& p, std::span<const Engine* const> engines, con
     return verdict;
   }
   verdict.form = std::string((*plan)->engine->name) + " " + (*plan)->kernel->form();
-  fill(x, p.dtype, x_count, seed + 2);
-  fill(bias, p.dtype, p.groups * p.co, seed + 3);
-  if (!own_weight) fill(w, p.dtype, p.weight_elements(), seed + 1);
+  fill(x, p.types.x, x_count, seed + 2);
+  fill(bias, p.types.x, p.groups * p.co, seed + 3);
+  if (!own_weight) fill(w, p.types.x, p.weight_elements(), seed + 1);
   const bool whole = useful_flop(p) <= kWholeFlop && p.out_elements() <= kWholeValues;
   if (whole && seed / 16 % 8 == 0) {
-    const bool in_bias = p.bias && seed / 128 % 4 == 0;
-    spoil(in_bias ? bias : x, p.dtype, in_bias ? p.groups * p.co : x_count, seed);
+    const bool in_bias = p.epilogue.bias && seed / 128 % 4 == 0;
+    spoil(in_bias ? bias : x, p.types.x, in_bias ? p.groups * p.co : x_count, seed);
   }
   x_.read_only();
   w_.read_only();
@@ -286,7 +291,7 @@ Verdict Bench::run(const Problem& p, std::span<const Engine* const> engines, con
   std::memset(y, kPoison, static_cast<size_t>(y_count * bytes));
   const size_t workspace_bytes = (*plan)->workspace_bytes();
   void* workspace = workspace_.place(workspace_bytes, 1, at_end);
-  const RunMemory memory{.x = x, .w = w, .bias = p.bias ? bias : nullptr, .y = y, .workspace = workspace};
+  const RunMemory memory{.x = x, .w = w, .bias = p.epilogue.bias ? bias : nullptr, .y = y, .workspace = workspace};
   *stage = static_cast<int>(Stage::kRun);
   start = cpu_seconds();
   const Status ran = run_plan(**plan, memory, request.runner);

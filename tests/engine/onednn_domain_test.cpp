@@ -26,7 +26,7 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 Problem line_problem(Dtype dtype, int64_t channels, int64_t inputs, int64_t kernel, int64_t stride) {
   Problem p;
-  p.dtype = dtype;
+  p.types = uniform_types(dtype);
   p.ci = p.co = channels;
   p.axis[2] = {.i = inputs, .o = (inputs - 1) * stride + kernel, .k = kernel, .s = stride};
   return p;
@@ -40,22 +40,22 @@ std::vector<double> planned(const Case& c, const char* name, std::string* engine
   request.engines = cpu_engines();
   request.engine = name;
   request.reference = reference_engine();
-  request.weight = c.w.data(c.p.dtype);
+  request.weight = c.w.data(c.p.types.x);
   request.allocator = &allocator;
   request.store = &store;
   auto plan = make_plan(c.p, request);
   REQUIRE(plan.ok());
   *engine = (*plan)->engine->name;
   const auto elements = static_cast<size_t>(c.p.out_elements());
-  std::vector<uint8_t> y(elements * size_of(c.p.dtype), 0xa5), workspace((*plan)->workspace_bytes());
-  const RunMemory memory{.x = c.x.data(c.p.dtype),
-                         .w = request.weight,
-                         .bias = c.bias.empty() ? nullptr : c.bias.data(),
+  std::vector<uint8_t> y(elements * size_of(c.p.types.x), 0xa5), workspace((*plan)->workspace_bytes());
+  const RunMemory memory{.x = read_only(c.x.data(c.p.types.x)),
+                         .w = read_only(request.weight),
+                         .bias = c.bias.empty() ? nullptr : read_only(c.bias.data()),
                          .y = y.data(),
                          .workspace = workspace.data()};
   REQUIRE(run_plan(**plan, memory, Runner()).ok());
   std::vector<double> values;
-  for (size_t k = 0; k < elements; ++k) values.push_back(load(y.data(), c.p.dtype, static_cast<int64_t>(k)));
+  for (size_t k = 0; k < elements; ++k) values.push_back(load(y.data(), c.p.types.x, static_cast<int64_t>(k)));
   return values;
 }
 
@@ -146,7 +146,7 @@ TEST_CASE("onednn domain: every layer of bench/layers.json lies inside, in both 
     }
     INFO(layer["id"].get<std::string>());
     for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
-      p.dtype = dtype;
+      p.types = uniform_types(dtype);
       for (const bool last : {false, true}) {
         lay_out(&p, last, last);
         CHECK(onednn::domain_refusal(p).empty());
@@ -188,7 +188,7 @@ TEST_CASE("onednn: bf16 subnormal numbers keep their value, through auto and by 
   Rng rng(22);
   const double tiny = 0x1p-130, large = 0x1p20;
   Problem p;
-  p.dtype = Dtype::kBf16;
+  p.types = uniform_types(Dtype::kBf16);
   p.rank = 2;
   p.ci = 16;
   p.co = 48;
@@ -199,7 +199,7 @@ TEST_CASE("onednn: bf16 subnormal numbers keep their value, through auto and by 
     for (const bool tiny_weight : {false, true}) {
       const auto fill = [&](Memory* m, double value) {
         const auto count = static_cast<int64_t>(m->bytes.size() / 2);
-        for (int64_t k = 0; k < count; ++k) store(m->bytes.data(), p.dtype, k, k % 17 == 0 ? value : 0);
+        for (int64_t k = 0; k < count; ++k) store(m->bytes.data(), p.types.x, k, k % 17 == 0 ? value : 0);
       };
       fill(&c.x, tiny_weight ? large : tiny);
       fill(&c.w, tiny_weight ? tiny : large);
@@ -233,13 +233,13 @@ TEST_CASE("onednn: a subnormal x is found wherever it lies", "[onednn]") {
     c.x.origin = 0;
     bool broken = false;
     const Runner runner = pool_runner(1 + round % 3);
-    REQUIRE(onednn::honours_input(c.p, c.x.data(p.dtype), nullptr, runner, &broken));
+    REQUIRE(onednn::honours_input(c.p, c.x.data(p.types.x), nullptr, runner, &broken));
     const auto& a = c.p.axis;
     const int64_t at = pick(rng, 0, p.n - 1) * c.p.x.n + pick(rng, 0, p.groups * p.ci - 1) * c.p.x.c +
                        pick(rng, 0, a[0].i - 1) * c.p.x.axis[0] + pick(rng, 0, a[1].i - 1) * c.p.x.axis[1] +
                        pick(rng, 0, a[2].i - 1) * c.p.x.axis[2];
-    store(c.x.data(p.dtype), p.dtype, at, round % 3 ? -0x1p-133 : 0x1.fcp-127);
-    REQUIRE_FALSE(onednn::honours_input(c.p, c.x.data(p.dtype), nullptr, runner, &broken));
+    store(c.x.data(p.types.x), p.types.x, at, round % 3 ? -0x1p-133 : 0x1.fcp-127);
+    REQUIRE_FALSE(onednn::honours_input(c.p, c.x.data(p.types.x), nullptr, runner, &broken));
     REQUIRE_FALSE(broken);
   }
 }
@@ -253,22 +253,22 @@ TEST_CASE("onednn: an Inf or NaN reaches the outputs of its own taps alone, what
   for (const Shape& shape : {Shape{2, 1, 64, 32, 3, 1}, Shape{2, 7, 64, 30, 3, 1}, Shape{1, 40, 48, 8, 4, 2}}) {
     for (const Dtype dtype : {Dtype::kBf16, Dtype::kF16, Dtype::kF32}) {
       for (const auto kind :
-           {Epilogue::kNone, Epilogue::kRelu, Epilogue::kLeakyRelu, Epilogue::kClip, Epilogue::kSigmoid}) {
+           {Activation::kNone, Activation::kRelu, Activation::kLeakyRelu, Activation::kClip, Activation::kSigmoid}) {
         Problem p;
-        p.dtype = dtype;
+        p.types = uniform_types(dtype);
         p.rank = 2;
         p.n = shape.n;
         p.ci = shape.ci;
         p.co = shape.co;
-        p.bias = true;
-        p.act = {kind, kind == Epilogue::kClip ? -1.0 : 0.0, kind == Epilogue::kClip ? 1.0 : 0.0};
+        p.epilogue.bias = true;
+        p.epilogue.activation = {kind, kind == Activation::kClip ? -1.0 : 0.0, kind == Activation::kClip ? 1.0 : 0.0};
         const int64_t o = (shape.i - 1) * shape.s + shape.k;
         p.axis[1] = p.axis[2] = {.i = shape.i, .o = o, .k = shape.k, .s = shape.s};
         const bool last = shape.ci == 7;
         lay_out(&p, last, last);
         for (const double value : {inf, nan}) {
           for (const bool in_bias : {false, true}) {
-            if (in_bias && kind == Epilogue::kNone) continue;
+            if (in_bias && kind == Activation::kNone) continue;
             for (const double sign : {1.0, -1.0}) {
               INFO(to_text(p) << (in_bias ? " bias " : " x ") << value);
               Case c = make_case(p, rng, Values::kSmallInteger);
@@ -279,7 +279,7 @@ TEST_CASE("onednn: an Inf or NaN reaches the outputs of its own taps alone, what
               }
               std::string engine;
               const std::vector<double> want = planned(c, "reference", &engine);
-              const double tolerance = kind == Epilogue::kSigmoid ? 0.01 : 0;  // of its own steps
+              const double tolerance = kind == Activation::kSigmoid ? 0.01 : 0;  // of its own steps
               CHECK(alike(planned(c, "auto", &engine), want, tolerance));
               if (kOnednnEngine.plan(p, {}).ok()) {
                 CHECK(alike(planned(c, "onednn", &engine), want, tolerance));

@@ -28,7 +28,8 @@ bool agrees(const Case& c, Values values, const Runner& runner) {
   const Answer want = run(kReferenceEngine, c);
   INFO(got.form);
   REQUIRE(got.y.size() == want.y.size());
-  const bool smooth = c.p.act.kind == Epilogue::kTanh || c.p.act.kind == Epilogue::kSigmoid;
+  const bool smooth =
+      c.p.epilogue.activation.kind == Activation::kTanh || c.p.epilogue.activation.kind == Activation::kSigmoid;
   if (values == Values::kSmallInteger && !smooth) {
     for (size_t k = 0; k < want.y.size(); ++k) {
       INFO("element " << k);
@@ -37,7 +38,7 @@ bool agrees(const Case& c, Values values, const Runner& runner) {
     return true;
   }
   const std::vector<double> scale = magnitude(c);
-  const double narrow = c.p.dtype == Dtype::kBf16 ? 0x1p-8 : c.p.dtype == Dtype::kF16 ? 0x1p-11 : 0;
+  const double narrow = c.p.types.x == Dtype::kBf16 ? 0x1p-8 : c.p.types.x == Dtype::kF16 ? 0x1p-11 : 0;
   for (size_t k = 0; k < want.y.size(); ++k) {
     INFO("element " << k << " " << got.y[k] << " " << want.y[k]);
     REQUIRE(std::fabs(got.y[k] - want.y[k]) <= 1e-5 * std::max(1.0, scale[k]) + 2 * narrow * std::fabs(want.y[k]));
@@ -73,11 +74,11 @@ TEST_CASE("onednn: refuses what it must", "[onednn]") {
     return run(kOnednnEngine, c, context).status.code();
   };
   REQUIRE(code(good, {}) == Code::OK);
-  REQUIRE(code(good, {.reproducible = true}) == Code::UNSUPPORTED_ENGINE);
+  REQUIRE(code(good, {.weakest = Bits::kReference}) == Code::UNSUPPORTED_ENGINE);
   REQUIRE(code(good, {.weights_finite = false}) == Code::UNSUPPORTED_ENGINE);
 
   Case c = good;
-  c.p.dtype = Dtype::kF64;
+  c.p.types = uniform_types(Dtype::kF64);
   REQUIRE(kOnednnEngine.plan(c.p, {}).status().code() == Code::UNSUPPORTED_ENGINE);
   c = good;
   c.p.n = 0;
@@ -93,7 +94,7 @@ TEST_CASE("onednn: refuses what it must", "[onednn]") {
   REQUIRE(kOnednnEngine.plan(c.p, {.workspace_limit = 1}).status().code() == Code::UNSUPPORTED_ENGINE);
 
   c = good;
-  store(c.w.data(p.dtype), p.dtype, 7, std::numeric_limits<double>::infinity());
+  store(c.w.data(p.types.x), p.types.x, 7, std::numeric_limits<double>::infinity());
   REQUIRE(run(kOnednnEngine, c).status.code() == Code::UNSUPPORTED_ENGINE);  // noticed when packing
 }
 
@@ -105,7 +106,7 @@ TEST_CASE("onednn: one kernel, many threads at once", "[onednn]") {
     p.ci = 32;
     p.co = 24;
     p.rank = 2;
-    p.bias = true;
+    p.epilogue.bias = true;
     p.axis[1] = p.axis[2] = {9, 18, 4, 2, 1, 1, 0};
     lay_out(&p, last, last);
     const Case c = make_case(p, rng, Values::kSmallInteger);
@@ -115,7 +116,7 @@ TEST_CASE("onednn: one kernel, many threads at once", "[onednn]") {
     REQUIRE(kernel.ok());
     const Kernel& k = **kernel;
     Buffer packed(Allocator{}, k.packed_bytes());
-    REQUIRE(*k.pack(c.w.data(p.dtype), packed.data(), runner));
+    REQUIRE(*k.pack(c.w.data(p.types.x), packed.data(), runner));
     std::vector<int> wrong(4, 0);
     std::vector<std::thread> callers;
     for (size_t t = 0; t < wrong.size(); ++t) {
@@ -124,8 +125,10 @@ TEST_CASE("onednn: one kernel, many threads at once", "[onednn]") {
         Buffer scratch(Allocator{}, k.scratch_bytes());
         for (int round = 0; round < 50; ++round) {
           std::fill(y.begin(), y.end(), -1.0f);
-          wrong[t] +=
-              !k.run({c.x.data(p.dtype), nullptr, packed.data(), c.bias.data(), y.data(), scratch.data()}, runner).ok();
+          wrong[t] += !k.run({read_only(c.x.data(p.types.x)), nullptr, packed.data(), read_only(c.bias.data()),
+                              y.data(), scratch.data()},
+                             runner)
+                           .ok();
           if (last) {
             for (int64_t at = 0; at < p.out_elements(); ++at) {
               const int64_t channel = at % p.co, point = at / p.co;
@@ -154,9 +157,10 @@ TEST_CASE("onednn: a runner that drops tasks is noticed", "[onednn]") {
   REQUIRE(kernel.ok());
   const Kernel& k = **kernel;
   Buffer packed(Allocator{}, k.packed_bytes()), scratch(Allocator{}, k.scratch_bytes());
-  REQUIRE(*k.pack(c.w.data(p.dtype), packed.data(), Runner()));
+  REQUIRE(*k.pack(c.w.data(p.types.x), packed.data(), Runner()));
   std::vector<float> y(static_cast<size_t>(p.out_elements()));
   const Runner lazy([](void*, int64_t, Runner::Task task, void* data) { task(data, 0, 0); }, nullptr, 2);
-  const Status status = k.run({c.x.data(p.dtype), nullptr, packed.data(), nullptr, y.data(), scratch.data()}, lazy);
+  const Status status =
+      k.run({read_only(c.x.data(p.types.x)), nullptr, packed.data(), nullptr, y.data(), scratch.data()}, lazy);
   if (k.form().find("over the runner") != std::string::npos) REQUIRE(status.code() == Code::MISUSE_RUNNER);
 }

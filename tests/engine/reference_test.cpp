@@ -18,19 +18,19 @@ namespace {
 constexpr Dtype kAll[] = {Dtype::kF32, Dtype::kF16, Dtype::kBf16, Dtype::kF64};
 
 template <class T>
-T activated(const Epilogue& act, T v) {
+T activated(const Activation& act, T v) {
   switch (act.kind) {
-    case Epilogue::kNone:
+    case Activation::kNone:
       break;
-    case Epilogue::kRelu:
+    case Activation::kRelu:
       return relu(v);
-    case Epilogue::kLeakyRelu:
+    case Activation::kLeakyRelu:
       return leaky_relu(v, static_cast<T>(act.alpha));
-    case Epilogue::kTanh:
+    case Activation::kTanh:
       return tanh_exact_steps(v);
-    case Epilogue::kSigmoid:
+    case Activation::kSigmoid:
       return sigmoid_exact_steps(v);
-    case Epilogue::kClip:
+    case Activation::kClip:
       return clip(v, static_cast<T>(act.alpha), static_cast<T>(act.beta));
   }
   return v;
@@ -68,7 +68,7 @@ std::vector<double> naive_chain(const Case& c) {
                     acc = std::fma(static_cast<T>(c.x_at(n, g * p.ci + ci, d, h, v)),
                                    static_cast<T>(c.w_at(g, ci, ch % p.co, td, th, tv)), acc);
                   }
-            y.push_back(rounded(p.dtype, activated(p.act, acc + static_cast<T>(c.bias_at(ch)))));
+            y.push_back(rounded(p.types.x, activated(p.epilogue.activation, acc + static_cast<T>(c.bias_at(ch)))));
           }
   return y;
 }
@@ -79,13 +79,13 @@ TEST_CASE("reference: small integers are exact, any view", "[reference]") {
   Rng rng(1);
   for (int round = 0; round < 400; ++round) {
     Problem p = random_problem(rng, kAll[round % 4], round % 3 == 0 ? Layouts::kDense : Layouts::kAny);
-    p.act = {};
+    p.epilogue.activation = {};
     const Case c = make_case(p, rng, Values::kSmallInteger);
     INFO(describe(p));
     const Answer got = run(kReferenceEngine, c);
     REQUIRE(got.status.ok());
     std::vector<double> want = scatter(c);
-    for (double& v : want) v = rounded(p.dtype, v);
+    for (double& v : want) v = rounded(p.types.x, v);
     REQUIRE(got.y == want);
   }
 }
@@ -98,7 +98,7 @@ TEST_CASE("reference: its bits are those of the written chain", "[reference]") {
     INFO(describe(p));
     const Answer got = run(kReferenceEngine, c);
     REQUIRE(got.status.ok());
-    REQUIRE(got.y == (p.dtype == Dtype::kF64 ? naive_chain<double>(c) : naive_chain<float>(c)));
+    REQUIRE(got.y == (p.types.x == Dtype::kF64 ? naive_chain<double>(c) : naive_chain<float>(c)));
   }
 }
 
@@ -116,7 +116,7 @@ TEST_CASE("reference: wide rows, long strides, far dilations", "[reference]") {
   Rng rng(4);
   for (int round = 0; round < 200; ++round) {
     Problem p;
-    p.dtype = Dtype::kF64;
+    p.types = uniform_types(Dtype::kF64);
     p.ci = 2;
     Axis& a = p.axis[2];
     do {
@@ -141,8 +141,8 @@ TEST_CASE("reference: adjoint of a plain convolution", "[reference]") {
   Rng rng(5);
   for (int round = 0; round < 60; ++round) {
     Problem p = random_problem(rng, Dtype::kF64, Layouts::kDense);
-    p.act = {};
-    p.bias = false;
+    p.epilogue.activation = {};
+    p.epilogue.bias = false;
     for (Axis& x : p.axis) x.tail = 0;
     lay_out(&p, false, false);
     const Case c = make_case(p, rng, Values::kSmallInteger);
@@ -181,8 +181,8 @@ TEST_CASE("reference: linear in x and in w", "[reference]") {
   Rng rng(6);
   for (int round = 0; round < 40; ++round) {
     Problem p = random_problem(rng, Dtype::kF64, Layouts::kAny);
-    p.act = {};
-    p.bias = false;
+    p.epilogue.activation = {};
+    p.epilogue.bias = false;
     Case one = make_case(p, rng, Values::kSmallInteger), two = one, sum = one;
     Memory Case::*part = round % 2 == 0 ? &Case::x : &Case::w;
     auto* a = reinterpret_cast<double*>((one.*part).bytes.data());
@@ -203,7 +203,7 @@ TEST_CASE("reference: groups are problems side by side, so are images", "[refere
   Rng rng(7);
   for (int round = 0; round < 60; ++round) {
     Problem p = random_problem(rng, kAll[round % 4], Layouts::kAny);
-    p.bias = false;
+    p.epilogue.bias = false;
     const Case c = make_case(p, rng, Values::kReal);
     const Answer whole = run(kReferenceEngine, c);
     std::vector<uint64_t> parts;
@@ -227,8 +227,8 @@ TEST_CASE("reference: an absent bias is +0, and an empty problem a no-op", "[ref
   Problem p;
   lay_out(&p, false, false);
   Case c = make_case(p, rng, Values::kReal);
-  store(c.x.data(p.dtype), p.dtype, 0, std::numeric_limits<float>::denorm_min());
-  store(c.w.data(p.dtype), p.dtype, 0, -0.25);
+  store(c.x.data(p.types.x), p.types.x, 0, std::numeric_limits<float>::denorm_min());
+  store(c.w.data(p.types.x), p.types.x, 0, -0.25);
   REQUIRE(run(kReferenceEngine, c).bits == std::vector<uint64_t>{0});  // the sum alone would be -0
   p.n = 0;
   c.p = p;

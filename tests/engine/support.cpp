@@ -25,6 +25,10 @@ double load(const void* data, Dtype t, int64_t at) {
       return f16_to_f32(static_cast<const uint16_t*>(data)[at]);
     case Dtype::kBf16:
       return bf16_to_f32(static_cast<const uint16_t*>(data)[at]);
+    case Dtype::kI8:
+      return static_cast<const int8_t*>(data)[at];
+    case Dtype::kI32:
+      return static_cast<const int32_t*>(data)[at];
   }
   return 0;
 }
@@ -42,6 +46,12 @@ void store(void* data, Dtype t, int64_t at, double v) {
       break;
     case Dtype::kBf16:
       static_cast<uint16_t*>(data)[at] = f32_to_bf16(static_cast<float>(v));
+      break;
+    case Dtype::kI8:
+      static_cast<int8_t*>(data)[at] = static_cast<int8_t>(v);
+      break;
+    case Dtype::kI32:
+      static_cast<int32_t*>(data)[at] = static_cast<int32_t>(v);
       break;
   }
 }
@@ -112,7 +122,7 @@ void lay_out(Problem* p, bool x_last, bool y_last) {
 
 Problem random_problem(Rng& rng, Dtype dtype, Layouts layouts) {
   Problem p;
-  p.dtype = dtype;
+  p.types = uniform_types(dtype);
   p.rank = static_cast<int>(pick(rng, 1, 3));
   p.n = pick(rng, 1, 3);
   p.groups = pick(rng, 0, 3) == 0 ? pick(rng, 2, 4) : 1;
@@ -131,13 +141,13 @@ Problem random_problem(Rng& rng, Dtype dtype, Layouts layouts) {
     }
     if (pick(rng, 0, 9) == 0) x.tail = pick(rng, 1, 2);
   }
-  p.bias = pick(rng, 0, 1) == 1;
+  p.epilogue.bias = pick(rng, 0, 1) == 1;
   const auto kind = pick(rng, 0, 11);
-  if (kind <= Epilogue::kClip) p.act.kind = static_cast<Epilogue::Kind>(kind);
-  if (p.act.kind == Epilogue::kLeakyRelu) p.act.alpha = 0.25;
-  if (p.act.kind == Epilogue::kClip) {
-    p.act.alpha = -3;
-    p.act.beta = 6;
+  if (kind <= Activation::kClip) p.epilogue.activation.kind = static_cast<Activation::Kind>(kind);
+  if (p.epilogue.activation.kind == Activation::kLeakyRelu) p.epilogue.activation.alpha = 0.25;
+  if (p.epilogue.activation.kind == Activation::kClip) {
+    p.epilogue.activation.alpha = -3;
+    p.epilogue.activation.beta = 6;
   }
   lay_out(&p, pick(rng, 0, 1) == 1, pick(rng, 0, 1) == 1);
   if (layouts == Layouts::kAny) {
@@ -172,13 +182,13 @@ Case make_case(const Problem& p, Rng& rng, Values values) {
   };
   const auto fill = [&](Memory* m, const Span& s) {
     m->origin = -s.low;
-    m->bytes.resize(static_cast<size_t>(s.elements()) * size_of(p.dtype));
-    for (int64_t k = 0; k < s.elements(); ++k) store(m->bytes.data(), p.dtype, k, value());
+    m->bytes.resize(static_cast<size_t>(s.elements()) * size_of(p.types.x));
+    for (int64_t k = 0; k < s.elements(); ++k) store(m->bytes.data(), p.types.x, k, value());
   };
   fill(&c.x, span_of(p, p.x, false));
   fill(&c.w, span_of(p, p.w));
-  if (p.bias) {
-    const Dtype t = accumulator_of(p.dtype);
+  if (p.epilogue.bias) {
+    const Dtype t = accumulator_of(p.types.x);
     c.bias.resize(static_cast<size_t>(p.groups * p.co) * size_of(t));
     for (int64_t k = 0; k < p.groups * p.co; ++k) store(c.bias.data(), t, k, value());
   }
@@ -186,13 +196,14 @@ Case make_case(const Problem& p, Rng& rng, Values values) {
 }
 
 double Case::x_at(int64_t n, int64_t c, int64_t d, int64_t h, int64_t v) const {
-  return load(x.data(p.dtype), p.dtype, n * p.x.n + c * p.x.c + d * p.x.axis[0] + h * p.x.axis[1] + v * p.x.axis[2]);
+  return load(x.data(p.types.x), p.types.x,
+              n * p.x.n + c * p.x.c + d * p.x.axis[0] + h * p.x.axis[1] + v * p.x.axis[2]);
 }
 double Case::w_at(int64_t g, int64_t ci, int64_t co, int64_t d, int64_t h, int64_t v) const {
-  return load(w.data(p.dtype), p.dtype,
+  return load(w.data(p.types.x), p.types.x,
               g * p.w.g + ci * p.w.ci + co * p.w.co + d * p.w.tap[0] + h * p.w.tap[1] + v * p.w.tap[2]);
 }
-double Case::bias_at(int64_t c) const { return bias.empty() ? 0 : load(bias.data(), accumulator_of(p.dtype), c); }
+double Case::bias_at(int64_t c) const { return bias.empty() ? 0 : load(bias.data(), accumulator_of(p.types.x), c); }
 
 Answer run(const Engine& engine, const Case& c, PlanContext context, const Runner& runner) {
   Answer answer;
@@ -210,7 +221,7 @@ Answer run(const Engine& engine, const Case& c, PlanContext context, const Runne
   constexpr uint8_t kUntouched = 0xa5;
   Memory y;
   y.origin = -s.low;
-  y.bytes.assign(static_cast<size_t>(std::max<int64_t>(0, s.elements())) * size_of(p.dtype), kUntouched);
+  y.bytes.assign(static_cast<size_t>(std::max<int64_t>(0, s.elements())) * size_of(p.types.x), kUntouched);
   constexpr size_t kGuard = 64;
   const auto guarded = [](size_t bytes) {
     Buffer b(Allocator{}, round_up(bytes) + kGuard);
@@ -222,30 +233,35 @@ Answer run(const Engine& engine, const Case& c, PlanContext context, const Runne
     return std::all_of(end - kGuard, end, [](uint8_t v) { return v == 0xff; });
   };
   Buffer packed = guarded(k.packed_bytes()), scratch = guarded(k.scratch_bytes());
-  const auto honoured = k.pack(c.w.data(p.dtype), packed.data(), runner);
+  const auto honoured = k.pack(c.w.data(p.types.x), packed.data(), runner);
   if (!honoured.ok() || !*honoured) {
     answer.status = honoured.ok() ? refuse("pack: not with these weights") : Status(honoured.status().detail());
     return answer;
   }
-  const CallMemory memory{c.x.data(p.dtype), c.w.data(p.dtype), packed.data(), c.bias.empty() ? nullptr : c.bias.data(),
-                          y.data(p.dtype),   scratch.data()};
+  const Operands memory{.x = read_only(c.x.data(p.types.x)),
+                        .w = read_only(c.w.data(p.types.w)),
+                        .packed = packed.data(),
+                        .bias = c.bias.empty() ? nullptr : read_only(c.bias.data()),
+                        .y = y.data(p.types.y),
+                        .scratch = scratch.data()};
   answer.status = k.run(memory, runner);
   if (!answer.status.ok()) return answer;
   REQUIRE(guard_intact(packed));
   REQUIRE(guard_intact(scratch));
-  std::vector<bool> ours(y.bytes.size() / size_of(p.dtype));
+  std::vector<bool> ours(y.bytes.size() / size_of(p.types.x));
   for (int64_t n = 0; n < p.n; ++n)
     for (int64_t ch = 0; ch < p.groups * p.co; ++ch)
       for (int64_t d = 0; d < p.axis[0].o; ++d)
         for (int64_t h = 0; h < p.axis[1].o; ++h)
           for (int64_t v = 0; v < p.axis[2].o; ++v) {
             const int64_t at = n * p.y.n + ch * p.y.c + d * p.y.axis[0] + h * p.y.axis[1] + v * p.y.axis[2];
-            answer.y.push_back(load(y.data(p.dtype), p.dtype, at));
-            answer.bits.push_back(bits_at(y.data(p.dtype), p.dtype, at));
+            answer.y.push_back(load(y.data(p.types.x), p.types.x, at));
+            answer.bits.push_back(bits_at(y.data(p.types.x), p.types.x, at));
             ours[static_cast<size_t>(y.origin + at)] = true;
           }
   for (size_t e = 0; e < ours.size(); ++e) {
-    for (size_t b = 0; !ours[e] && b < size_of(p.dtype); ++b) REQUIRE(y.bytes[e * size_of(p.dtype) + b] == kUntouched);
+    for (size_t b = 0; !ours[e] && b < size_of(p.types.x); ++b)
+      REQUIRE(y.bytes[e * size_of(p.types.x) + b] == kUntouched);
   }
   return answer;
 }

@@ -27,12 +27,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (order_of(p.x, p, false) == Order::kOther || order_of(p.y, p, true) == Order::kOther) return 0;
   const std::string text = to_text(p);
   p = *problem_from_text(text.substr(0, text.find(" w=")));  // dense weight too; bias and activation fall away
-  p.bias = parsed->bias;
-  p.act = parsed->act;
+  p.epilogue.bias = parsed->epilogue.bias;
+  p.epilogue.activation = parsed->epilogue.activation;
 
   int64_t y_count = p.n * p.groups * p.co;
   for (const Axis& a : p.axis) y_count *= a.o + a.tail;
-  const size_t element = size_of(p.dtype);
+  const size_t element = size_of(p.types.x);
   const auto values = [&](int64_t count, size_t seed) {
     std::vector<unsigned char> out(static_cast<size_t>(count) * element + 8);
     for (size_t n = 0; n < out.size(); ++n)
@@ -63,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         workspace((*plan)->workspace_bytes() + 1);
     const RunMemory memory{.x = x.data(),
                            .w = w.data(),
-                           .bias = p.bias ? bias.data() : nullptr,
+                           .bias = p.epilogue.bias ? bias.data() : nullptr,
                            .y = y.data(),
                            .workspace = workspace.data()};
     if (!run_plan(**plan, memory, Runner()).ok()) std::abort();
@@ -72,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     if (engine == *last) {
       reference = y;
-    } else if (engine->reproducible && y != reference) {
+    } else if (engine->strongest == Bits::kReference && y != reference) {
       // NaN payloads are not promised: compare where neither is NaN.
       for (int64_t n = 0; n < y_count; ++n) {
         unsigned char a[8] = {}, b[8] = {};
@@ -80,16 +80,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         std::memcpy(b, reference.data() + static_cast<size_t>(n) * element, element);
         if (std::memcmp(a, b, element) == 0) continue;
         const auto nan = [&](const unsigned char* v) {
-          if (p.dtype == Dtype::kF64) {
+          if (p.types.x == Dtype::kF64) {
             double d;
             std::memcpy(&d, v, 8);
             return d != d;
           }
           uint32_t bits = 0;
           std::memcpy(&bits, v, element);
-          return p.dtype == Dtype::kF32   ? (bits & 0x7fffffffu) > 0x7f800000u
-                 : p.dtype == Dtype::kF16 ? (bits & 0x7fffu) > 0x7c00u
-                                          : (bits & 0x7fffu) > 0x7f80u;
+          return p.types.x == Dtype::kF32   ? (bits & 0x7fffffffu) > 0x7f800000u
+                 : p.types.x == Dtype::kF16 ? (bits & 0x7fffu) > 0x7c00u
+                                            : (bits & 0x7fffu) > 0x7f80u;
         };
         if (!nan(a) || !nan(b)) std::abort();
       }

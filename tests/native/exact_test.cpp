@@ -65,10 +65,10 @@ TEST_CASE("native: layers of generators, decoders and vocoders equal the referen
         p.co = size.co;
         p.axis = size.axis;
         for (Axis& a : p.axis) a.o = (a.i - 1) * a.s + a.k - a.lo - (a.k > 1 ? size.hi : 0);
-        p.bias = last;
-        p.act.kind = static_cast<Epilogue::Kind>(rng() % 6);
-        p.act.alpha = -0.25;
-        p.act.beta = 0.5;
+        p.epilogue.bias = last;
+        p.epilogue.activation.kind = static_cast<Activation::Kind>(rng() % 6);
+        p.epilogue.activation.alpha = -0.25;
+        p.epilogue.activation.beta = 0.5;
         p.x = layout(p, false, last, 0);
         p.y = layout(p, true, last, 0);
         p.w = {p.taps() * p.co * p.ci, p.taps() * p.co, p.taps(), {p.axis[1].k * p.axis[2].k, p.axis[2].k, 1}};
@@ -101,15 +101,15 @@ TEST_CASE("native: wide and long depthwise layers equal the reference in every t
     for (Dtype type : {Dtype::kF16, Dtype::kBf16, Dtype::kF32, Dtype::kF64}) {
       Problem p;
       p.rank = 3;
-      p.dtype = type;
+      p.types = uniform_types(type);
       p.n = size.n;
       p.groups = size.channels;
       p.axis = size.axis;
       for (Axis& a : p.axis) a.o = (a.i - 1) * a.s + (a.k - 1) * a.d + 1 - 2 * a.lo;
-      p.bias = true;
-      p.act.kind = static_cast<Epilogue::Kind>(rng() % 6);
-      p.act.alpha = -0.25;
-      p.act.beta = 0.5;
+      p.epilogue.bias = true;
+      p.epilogue.activation.kind = static_cast<Activation::Kind>(rng() % 6);
+      p.epilogue.activation.alpha = -0.25;
+      p.epilogue.activation.beta = 0.5;
       p.x = layout(p, false, true, size.gap);
       p.y = layout(p, true, true, size.gap);
       p.w = {p.taps(), p.taps(), p.taps(), {p.axis[1].k * p.axis[2].k, p.axis[2].k, 1}};

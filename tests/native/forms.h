@@ -15,10 +15,10 @@ inline Planned plan_merged(const Problem& p, const PlanContext& c) {
 inline Planned plan_depthwise(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "depthwise"); }
 inline Planned plan_rows(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "rows of y"); }
 
-inline const Engine kPositions{"positions", true, &plan_positions};
-inline const Engine kChannels{"channels", true, &plan_channels};
-inline const Engine kMerged{"merged", true, &plan_merged};
-inline const Engine kDepthwise{"depthwise", true, &plan_depthwise};
-inline const Engine kRows{"rows of y", true, &plan_rows};
+inline const Engine kPositions{"positions", Bits::kReference, kForwardFloats, &plan_positions};
+inline const Engine kChannels{"channels", Bits::kReference, kForwardFloats, &plan_channels};
+inline const Engine kMerged{"merged", Bits::kReference, kForwardFloats, &plan_merged};
+inline const Engine kDepthwise{"depthwise", Bits::kReference, kForwardFloats, &plan_depthwise};
+inline const Engine kRows{"rows of y", Bits::kReference, kForwardFloats, &plan_rows};
 
 }  // namespace ctconv::native_test

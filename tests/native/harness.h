@@ -67,20 +67,20 @@ void write_value(char* p, Dtype t, int64_t at, T value) {
 }
 
 template <class T>
-T activate(const Epilogue& e, T v) {
+T activate(const Activation& e, T v) {
   const T a = static_cast<T>(e.alpha), b = static_cast<T>(e.beta);
   switch (e.kind) {
-    case Epilogue::kNone:
+    case Activation::kNone:
       return v;
-    case Epilogue::kRelu:
+    case Activation::kRelu:
       return relu(v);
-    case Epilogue::kLeakyRelu:
+    case Activation::kLeakyRelu:
       return leaky_relu(v, a);
-    case Epilogue::kTanh:
+    case Activation::kTanh:
       return tanh_exact_steps(v);
-    case Epilogue::kSigmoid:
+    case Activation::kSigmoid:
       return sigmoid_exact_steps(v);
-    case Epilogue::kClip:
+    case Activation::kClip:
       return clip(v, a, b);
   }
   return v;
@@ -111,11 +111,11 @@ void reference(const Problem& p, const char* x, const char* w, const T* bias, ch
                     if (!hit(H, oh, th, &ih)) continue;
                     for (int64_t tw = 0; tw < W.k; ++tw) {
                       if (!hit(W, ow, tw, &iw)) continue;
-                      const T xv = static_cast<T>(read_value(x, p.dtype,
+                      const T xv = static_cast<T>(read_value(x, p.types.x,
                                                              n * p.x.n + (g * p.ci + ci) * p.x.c + id * p.x.axis[0] +
                                                                  ih * p.x.axis[1] + iw * p.x.axis[2]));
                       const T wv = static_cast<T>(read_value(
-                          w, p.dtype,
+                          w, p.types.x,
                           g * p.w.g + ci * p.w.ci + co * p.w.co + td * p.w.tap[0] + th * p.w.tap[1] + tw * p.w.tap[2]));
                       sum = std::fma(xv, wv, sum);
                     }
@@ -123,9 +123,9 @@ void reference(const Problem& p, const char* x, const char* w, const T* bias, ch
                 }
               sum = sum + (bias ? bias[g * p.co + co] : T(0));
               write_value<T>(
-                  y, p.dtype,
+                  y, p.types.x,
                   n * p.y.n + (g * p.co + co) * p.y.c + od * p.y.axis[0] + oh * p.y.axis[1] + ow * p.y.axis[2],
-                  activate(p.act, sum));
+                  activate(p.epilogue.activation, sum));
             }
 }
 
@@ -174,7 +174,7 @@ inline void threads_for(void* user, int64_t count, Runner::Task task, void* data
 }
 
 inline std::string text(const Problem& p) {
-  std::string s = std::string(name_of(p.dtype)) + " n" + std::to_string(p.n) + " g" + std::to_string(p.groups) + " ci" +
+  std::string s = std::string(name_of(p.types.x)) + " n" + std::to_string(p.n) + " g" + std::to_string(p.groups) + " ci" +
                   std::to_string(p.ci) + " co" + std::to_string(p.co);
   for (const Axis& a : p.axis) {
     s += " [i" + std::to_string(a.i) + " o" + std::to_string(a.o) + " k" + std::to_string(a.k) + " s" +
@@ -184,7 +184,7 @@ inline std::string text(const Problem& p) {
        std::to_string(p.x.axis[1]) + "," + std::to_string(p.x.axis[2]) + ")";
   s += " y(" + std::to_string(p.y.n) + "," + std::to_string(p.y.c) + "," + std::to_string(p.y.axis[0]) + "," +
        std::to_string(p.y.axis[1]) + "," + std::to_string(p.y.axis[2]) + ")";
-  return s + " act" + std::to_string(p.act.kind) + (p.bias ? " bias" : "");
+  return s + " act" + std::to_string(p.epilogue.activation.kind) + (p.epilogue.bias ? " bias" : "");
 }
 
 }  // namespace ctconv::native_test

@@ -73,10 +73,10 @@ bool conversions() {
       return false;
     }
   }
-  for (auto kind : {Epilogue::kRelu, Epilogue::kLeakyRelu, Epilogue::kTanh, Epilogue::kSigmoid, Epilogue::kClip}) {
-    Epilogue e;
+  for (auto kind : {Activation::kRelu, Activation::kLeakyRelu, Activation::kTanh, Activation::kSigmoid, Activation::kClip}) {
+    Activation e;
     e.kind = kind;
-    e.alpha = kind == Epilogue::kClip ? -0.5 : 0.1;
+    e.alpha = kind == Activation::kClip ? -0.5 : 0.1;
     e.beta = 0.75;
     out = f;
     s.activate(e, out.data(), static_cast<int64_t>(out.size()));

@@ -31,7 +31,7 @@ Problem other_call(const Problem& p, std::mt19937_64& rng) {
   }
   q.x = layout(q, false, pick(0, 1) == 1, 0);
   q.y = layout(q, true, pick(0, 1) == 1, 0);
-  q.bias = pick(0, 1) == 1;
+  q.epilogue.bias = pick(0, 1) == 1;
   return q;
 }
 
@@ -40,9 +40,9 @@ void same_key_same_bytes(const Engine& engine, uint64_t seed, int ops, int calls
   for (int op = 0; op < ops; ++op) {
     std::mt19937_64 rng(seed * 1000003 + static_cast<uint64_t>(op));
     const Problem first = random_problem(rng);
-    std::vector<char> w(static_cast<size_t>(first.weight_elements()) * size_of(first.dtype));
+    std::vector<char> w(static_cast<size_t>(first.weight_elements()) * size_of(first.types.x));
     for (int64_t at = 0; at < first.weight_elements(); ++at) {
-      write_value<double>(w.data(), first.dtype, at, static_cast<double>(at % 1021 + 1) / 1024);
+      write_value<double>(w.data(), first.types.x, at, static_cast<double>(at % 1021 + 1) / 1024);
     }
     std::map<std::string, Kept> store;
     for (int call = 0; call < calls; ++call) {

@@ -12,8 +12,9 @@ namespace ctconv::native_test {
 inline Problem random_problem(std::mt19937_64& rng) {
   auto pick = [&](int64_t a, int64_t b) { return std::uniform_int_distribution<int64_t>(a, b)(rng); };
   Problem p;
-  p.dtype = std::array<Dtype, 8>{Dtype::kF32, Dtype::kF32, Dtype::kF32,  Dtype::kF32,
-                                 Dtype::kF64, Dtype::kF16, Dtype::kBf16, Dtype::kF32}[static_cast<size_t>(pick(0, 7))];
+  p.types =
+      uniform_types(std::array<Dtype, 8>{Dtype::kF32, Dtype::kF32, Dtype::kF32, Dtype::kF32, Dtype::kF64, Dtype::kF16,
+                                         Dtype::kBf16, Dtype::kF32}[static_cast<size_t>(pick(0, 7))]);
   p.rank = static_cast<int>(pick(1, 3));
   p.n = pick(0, 3) == 0 ? pick(2, 5) : 1;
   const int kind = static_cast<int>(pick(0, 9));
@@ -64,10 +65,10 @@ inline Problem random_problem(std::mt19937_64& rng) {
     p.w.ci = p.taps();
     p.w.co = p.taps() * p.ci;
   }
-  p.bias = pick(0, 1) == 1;
-  p.act.kind = pick(0, 1) ? Epilogue::kNone : static_cast<Epilogue::Kind>(pick(0, 5));
-  p.act.alpha = p.act.kind == Epilogue::kClip ? -0.5 : 0.1;
-  p.act.beta = 0.75;
+  p.epilogue.bias = pick(0, 1) == 1;
+  p.epilogue.activation.kind = pick(0, 1) ? Activation::kNone : static_cast<Activation::Kind>(pick(0, 5));
+  p.epilogue.activation.alpha = p.epilogue.activation.kind == Activation::kClip ? -0.5 : 0.1;
+  p.epilogue.activation.beta = 0.75;
   return p;
 }
 
@@ -83,13 +84,13 @@ Outcome compare(const Engine& engine, const Problem& p, std::mt19937_64& rng, in
                 int64_t bias_zero_every = 5) {
   Outcome out;
   std::uniform_real_distribution<float> uniform(-1, 1);
-  const size_t size = size_of(p.dtype), guard = 4096;
+  const size_t size = size_of(p.types.x), guard = 4096;
   auto make = [&](int64_t elements, bool values) {
     Operand o;
     o.offset = guard + size * static_cast<size_t>(rng() % 16);
     o.memory.assign(o.offset + static_cast<size_t>(elements) * size + guard, static_cast<char>(0xA5));
     if (values)
-      for (int64_t k = 0; k < elements; ++k) write_value<double>(o.data(), p.dtype, k, uniform(rng));
+      for (int64_t k = 0; k < elements; ++k) write_value<double>(o.data(), p.types.x, k, uniform(rng));
     return o;
   };
   const Operand x = make(extent(p, p.x, false), true), w = make(p.weight_elements(), true);
@@ -98,7 +99,7 @@ Outcome compare(const Engine& engine, const Problem& p, std::mt19937_64& rng, in
   std::vector<T> bias(static_cast<size_t>(p.groups * p.co));
   for (size_t k = 0; k < bias.size(); ++k)
     bias[k] = k % static_cast<size_t>(bias_zero_every) == 0 ? T(0) : static_cast<T>(uniform(rng));
-  const T* b = p.bias ? bias.data() : nullptr;
+  const T* b = p.epilogue.bias ? bias.data() : nullptr;
 
   PlanContext context;
   context.threads = workers;
@@ -112,11 +113,11 @@ Outcome compare(const Engine& engine, const Problem& p, std::mt19937_64& rng, in
   out.form = k.form();
   const Runner runner = workers == 1 ? Runner() : Runner(&threads_for, &workers, workers);
   std::vector<char> packed(k.packed_bytes() + 64), scratch(k.scratch_bytes() + 64 + guard, static_cast<char>(0x7f));
-  CallMemory m;
-  m.x = x.data();
-  m.w = w.data();
+  Operands m;
+  m.x = read_only(x.data());
+  m.w = read_only(w.data());
   m.y = y.data();
-  m.bias = b;
+  m.bias = read_only(b);
   m.packed = align_up(packed.data());
   m.scratch = align_up(scratch.data());
   auto finite = k.pack(w.data(), align_up(packed.data()), runner);
@@ -143,8 +144,8 @@ Outcome compare(const Engine& engine, const Problem& p, std::mt19937_64& rng, in
       if (y.memory[q] != expected.memory[q]) {
         const int64_t at = (static_cast<int64_t>(q) - static_cast<int64_t>(y.offset)) / static_cast<int64_t>(size);
         out.why = "first difference at element " + std::to_string(at) + ": " +
-                  std::to_string(read_value(y.data(), p.dtype, at)) + " instead of " +
-                  std::to_string(read_value(expected.data(), p.dtype, at));
+                  std::to_string(read_value(y.data(), p.types.x, at)) + " instead of " +
+                  std::to_string(read_value(expected.data(), p.types.x, at));
         break;
       }
     }
@@ -153,8 +154,8 @@ Outcome compare(const Engine& engine, const Problem& p, std::mt19937_64& rng, in
 }
 
 inline Outcome compare(const Engine& engine, const Problem& p, std::mt19937_64& rng, int workers) {
-  return p.dtype == Dtype::kF64 ? compare<double>(engine, p, rng, workers, 5)
-                                : compare<float>(engine, p, rng, workers, 5);
+  return p.types.x == Dtype::kF64 ? compare<double>(engine, p, rng, workers, 5)
+                                  : compare<float>(engine, p, rng, workers, 5);
 }
 
 }  // namespace ctconv::native_test

@@ -87,7 +87,7 @@ TEST_CASE("choice: a forced engine or a refusal with its reason", "[plan]") {
 
 TEST_CASE("choice: reproducible leaves out engines whose bits depend on the machine", "[plan]") {
   Setup s;
-  s.request.context.reproducible = true;
+  s.request.context.weakest = Bits::kReference;
   CHECK(chosen(s) == "slow");
   s.request.engine = "fast";
   auto plan = s.plan();

@@ -6,7 +6,7 @@
 
 namespace ctconv::test {
 
-Status FakeKernel::run(const CallMemory&, const Runner&) const {
+Status FakeKernel::run(const Operands&, const Runner&) const {
   ++script_->runs;
   if (script_->real_seconds > 0) std::this_thread::sleep_for(std::chrono::duration<double>(script_->real_seconds));
   return {};
@@ -21,8 +21,8 @@ Result<std::unique_ptr<Kernel>> fake_plan(const Problem&, const PlanContext& con
   return std::unique_ptr<Kernel>(new FakeKernel(name, script));
 }
 
-const Engine kFast{"fast", false, &fake_plan<&fast_script>};
-const Engine kSlow{"slow", true, &fake_plan<&slow_script>};
-const Engine kReference{"reference", true, &fake_plan<&reference_script>};
+const Engine kFast{"fast", Bits::kMachine, kForwardFloats, &fake_plan<&fast_script>};
+const Engine kSlow{"slow", Bits::kReference, kForwardFloats, &fake_plan<&slow_script>};
+const Engine kReference{"reference", Bits::kReference, kForwardFloats, &fake_plan<&reference_script>};
 
 }  // namespace ctconv::test

@@ -12,6 +12,7 @@ namespace ctconv::test {
 // What one fake engine answers; set by each test.
 struct Script {
   bool refuses = false;
+  Bits bits = Bits::kReference;
   double seconds = 1;       // of its model
   double real_seconds = 0;  // slept by run
   size_t scratch = 0, packed = 0;
@@ -26,6 +27,7 @@ class FakeKernel : public Kernel {
  public:
   FakeKernel(const char* name, Script* script) : name_(name), script_(script) {}
   std::string form() const override { return std::string("fake ") + name_; }
+  Bits bits() const override { return script_->bits; }
   double estimated_seconds() const override { return script_->seconds; }
   size_t scratch_bytes() const override { return script_->scratch; }
   size_t packed_bytes() const override { return script_->packed; }
@@ -36,8 +38,8 @@ class FakeKernel : public Kernel {
     return script_->pack ? script_->pack() : Result<bool>(true);
   }
   bool looks_at_input() const override { return script_->looks_at_input; }
-  Result<bool> honours_input(const CallMemory&, const Runner&) const override { return script_->honours_input; }
-  Status run(const CallMemory&, const Runner&) const override;
+  Result<bool> honours_input(const Operands&, const Runner&) const override { return script_->honours_input; }
+  Status run(const Operands&, const Runner&) const override;
 
  private:
   const char* name_;
@@ -72,6 +74,7 @@ struct Setup {
   PlanRequest request;
   Setup() {
     fast_script = slow_script = reference_script = Script();
+    fast_script.bits = Bits::kMachine;
     fast_script.seconds = 1;
     slow_script.seconds = 2;
     reference_script.seconds = 100;

@@ -153,7 +153,7 @@ TEST_CASE("tuning: the key names all a time depends on", "[plan][tuning]") {
   const TuneMachine machine{"ctconv 1, onednn 3", "model A", "avx2"};
   const Problem p = small_problem();
   Problem half = p;
-  half.dtype = Dtype::kF16;
+  half.types = uniform_types(Dtype::kF16);
   const std::string base = tuning_key(machine, 1, p);
   CHECK(static_cast<size_t>(std::count(base.begin(), base.end(), '\t')) == kTuningFields - 1);
   CHECK(tuning_key({"ctconv 2, onednn 3", "model A", "avx2"}, 1, p) != base);

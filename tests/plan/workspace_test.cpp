@@ -37,7 +37,7 @@ std::vector<Layer> bench_layers() {
     p.groups = j["g"];
     p.ci = j["cin"].get<int64_t>() / p.groups;
     p.co = j["cout"].get<int64_t>() / p.groups;
-    p.bias = j["bias"];
+    p.epilogue.bias = j["bias"];
     for (size_t a = 0; a < j["in"].size(); ++a) {
       p.axis[3 - j["in"].size() + a] =
           axis(j["in"][a], j["k"][a], j["s"][a], j["d"][a], j["p_begin"][a], j["p_end"][a], j["op"][a]);
@@ -90,7 +90,7 @@ std::shared_ptr<const Plan> planned(const Problem& p, int32_t threads, const cha
 // One problem of a layer: the budget, or for `auto` what may go beyond it.
 void check(const Layer& l, Dtype type, bool x_last, bool y_last, int32_t threads, const char* engine) {
   Problem p = l.p;
-  p.dtype = type;
+  p.types = uniform_types(type);
   test::lay_out(&p, x_last, y_last);
   const auto plan = planned(p, threads, engine);
   INFO(l.id << ", " << name_of(type) << ", " << threads << " threads");
@@ -115,17 +115,18 @@ class CopyingKernel final : public Kernel {
  public:
   explicit CopyingKernel(const Problem& p) : p_(p) {}
   std::string form() const override { return "copies"; }
+  Bits bits() const override { return Bits::kReference; }
   double estimated_seconds() const override { return static_cast<double>(p_.n) * 1e-3; }
   size_t scratch_bytes() const override { return static_cast<size_t>(p_.n) * kImageScratch; }
   // An x below zero is not honoured.
   bool looks_at_input() const override { return true; }
-  Result<bool> honours_input(const CallMemory& m, const Runner&) const override {
+  Result<bool> honours_input(const Operands& m, const Runner&) const override {
     bool honoured = true;
     for (int64_t n = 0; n < p_.n; ++n) honoured = honoured && static_cast<const float*>(m.x)[n * p_.x.n] >= 0;
     return honoured;
   }
   const char* weights_not_honoured() const override { return "its own reason"; }
-  Status run(const CallMemory& m, const Runner&) const override {
+  Status run(const Operands& m, const Runner&) const override {
     for (int64_t n = 0; n < p_.n; ++n) {
       static_cast<float*>(m.y)[n * p_.y.n] = static_cast<const float*>(m.x)[n * p_.x.n] + 1;
     }
@@ -138,7 +139,7 @@ class CopyingKernel final : public Kernel {
 Result<std::unique_ptr<Kernel>> plan_copying(const Problem& p, const PlanContext&) {
   return std::unique_ptr<Kernel>(new CopyingKernel(p));
 }
-const Engine kCopying{"copying", true, &plan_copying};
+const Engine kCopying{"copying", Bits::kReference, kForwardFloats, &plan_copying};
 
 }  // namespace
 
@@ -154,7 +155,7 @@ TEST_CASE("workspace: a batch whose copies are large runs in pieces", "[plan]") 
       const auto kernel = in_pieces(p, kCopying, context, std::make_unique<CopyingKernel>(p));
       std::vector<float> x(static_cast<size_t>(3 * n)), y(static_cast<size_t>(2 * n), -1);
       for (size_t k = 0; k < x.size(); ++k) x[k] = static_cast<float>(k);
-      CallMemory m;
+      Operands m;
       m.x = x.data();
       m.y = y.data() + 2 * (n - 1);
       REQUIRE(kernel->run(m, Runner()).ok());
@@ -178,7 +179,7 @@ TEST_CASE("workspace: a batch in pieces looks at every image of x, as its kernel
   CHECK(std::string(kernel->weights_not_honoured()) == "its own reason");
   std::vector<float> x(93, 1);
   const auto honoured = [&] {
-    CallMemory m;
+    Operands m;
     m.x = x.data();
     const auto answer = kernel->honours_input(m, Runner());
     REQUIRE(answer.ok());

@@ -29,7 +29,10 @@ inline ActivationLayout dense_layout(const Problem& p, bool output, bool last) {
 
 inline Problem random_problem(Rng& rng) {
   Problem p;
-  p.dtype = static_cast<Dtype>(pick(rng, 0, 3));
+  const auto dtype = [&] { return static_cast<Dtype>(pick(rng, 0, static_cast<int64_t>(Dtype::kI32))); };
+  p.written = kEveryWritten[pick(rng, 0, 3) ? 0 : pick(rng, 0, 2)];
+  p.types = uniform_types(dtype());
+  if (pick(rng, 0, 3) == 0) p.types = {dtype(), dtype(), dtype(), dtype()};
   p.rank = static_cast<int>(pick(rng, 1, 3));
   p.n = pick(rng, 0, 3);
   p.groups = pick(rng, 1, 3);
@@ -41,7 +44,7 @@ inline Problem random_problem(Rng& rng) {
     x.k = pick(rng, 1, 6);
     x.s = pick(rng, 1, 5);
     x.d = pick(rng, 1, 4);
-    x.lo = pick(rng, 0, 6);
+    x.lo = pick(rng, 0, 3) ? pick(rng, 0, 6) : pick(rng, -60, 60);
     x.o = pick(rng, 0, (x.i - 1) * x.s + x.d * (x.k - 1) + 4);
     x.tail = pick(rng, 0, 4) ? 0 : pick(rng, 1, 3);
   }
@@ -58,11 +61,13 @@ inline Problem random_problem(Rng& rng) {
          pick(rng, -99, 99),
          pick(rng, -99, 99),
          {pick(rng, -99, 99), pick(rng, -99, 99), pick(rng, -99, 99)}};
-  p.bias = pick(rng, 0, 1) == 1;
-  p.act.kind = static_cast<Epilogue::Kind>(pick(rng, 0, 5));
+  p.epilogue.bias = pick(rng, 0, 1) == 1;
+  p.epilogue.activation.kind = static_cast<Activation::Kind>(pick(rng, 0, 5));
   std::normal_distribution<double> normal;
-  if (p.act.kind == Epilogue::kLeakyRelu || p.act.kind == Epilogue::kClip) p.act.alpha = normal(rng) * 1e-3;
-  if (p.act.kind == Epilogue::kClip) p.act.beta = p.act.alpha + 1 / 3.0;
+  Activation& act = p.epilogue.activation;
+  if (row_of(act.kind).parameters > 0) act.alpha = normal(rng) * 1e-3;
+  if (row_of(act.kind).parameters > 1) act.beta = act.alpha + 1 / 3.0;
+  if (pick(rng, 0, 3) == 0) p.epilogue.rescale = {normal(rng), static_cast<double>(pick(rng, -128, 127))};
   return p;
 }
 

@@ -68,8 +68,8 @@ TEST_CASE("text: what people write", "[problem][text]") {
   CHECK(p->axis[2].o == 33);
   CHECK(p->y.c == 1);
   CHECK(p->x.axis[2] == 1);
-  CHECK(p->bias);
-  CHECK(p->act == Epilogue{Epilogue::kLeakyRelu, 0.1, 0});
+  CHECK(p->epilogue.bias);
+  CHECK(p->epilogue.activation == Activation{Activation::kLeakyRelu, 0.1, 0});
   CHECK(p->w.ci == 32 * 4 * 6 * 2);
   CHECK(problem_from_text("i4 o9").ok());
   CHECK(problem_from_text("  f16\tn0 i4 o9 s2 k3 \r\n").ok());
@@ -95,7 +95,13 @@ TEST_CASE("text: hostile lines are refused", "[problem][text]") {
                            "i4 o9 d-1",
                            "i0 o9",
                            "i4 o-1",
-                           "i4 o9 lo-1",
+                           "i4 o9 lo-9223372036854775807",
+                           "i4 o9 lo9223372036854775807",
+                           "i4 o9 written=z",
+                           "i4 o9 types=f32",
+                           "i4 o9 types=f32:f32:f32:f31",
+                           "i4 o9 rescale=1",
+                           "i4 o9 rescale=nan:0",
                            "i4 o9 tail-1",
                            "i4 o9 n-1",
                            "i4 o9 g0",

@@ -14,7 +14,7 @@ PlanRequest CpuBackend::request_of(const PerCall& per_call) {
   request.engine = options_.engine;
   request.context.threads = runner_.workers();
   request.context.caller_runner = options_.runner.has_value();
-  request.context.reproducible = options_.reproducible != 0;
+  request.context.weakest = weakest_bits(options_.reproducible, options_.math);
   request.context.weights_per_call = per_call.weight;
   request.context.workspace_limit = options_.workspace_limit;
   request.measure = options_.measure;
@@ -67,7 +67,7 @@ Result<PlanFacts> CpuBackend::describe(const WorkCall& call) {
                    .workspace_bytes = plan.workspace_bytes(),
                    .packed_bytes = plan.kernel->packed_bytes(),
                    .threads = runner_.workers(),
-                   .bits = plan.engine->reproducible ? "reference" : "machine",
+                   .bits = name_of(plan.kernel->bits()),
                    .refused = plan.refused};
 }
 

@@ -4,6 +4,7 @@
 #include "src/backend/cuda/cuda_backend.h"
 #include "src/backend/cuda/plan_text.h"
 #include "src/backend/workspace.h"
+#include "src/plan/knows.h"
 
 namespace ctconv {
 namespace {
@@ -30,7 +31,7 @@ ctconv_cuda_options module_options(const Options& asked, bool weights_per_call) 
 
 Result<std::shared_ptr<const GpuPlan>> CudaBackend::plan_of(const WorkCall& call) {
   PerCall per_call{.weight = !weight_, .bias = call.bias != nullptr};
-  if (call.problem.bias) per_call.bias_stride = vector_stride(call.bias != nullptr ? *call.bias : *bias_);
+  if (call.problem.epilogue.bias) per_call.bias_stride = vector_stride(call.bias != nullptr ? *call.bias : *bias_);
   if (auto held = plans_.find(call.problem, per_call)) return held;
   auto made = make_plan(call.problem, per_call);
   if (!made.ok()) return made.take_status();
@@ -38,7 +39,8 @@ Result<std::shared_ptr<const GpuPlan>> CudaBackend::plan_of(const WorkCall& call
 }
 
 Result<std::shared_ptr<const GpuPlan>> CudaBackend::make_plan(const Problem& problem, const PerCall& per_call) {
-  const int32_t bias = problem.bias ? CTCONV_CUDA_BIAS_ELEMENT : CTCONV_CUDA_BIAS_NONE;
+  CTCONV_RETURN_IF_ERROR(check_known("cuda", kForwardFloats, problem));
+  const int32_t bias = problem.epilogue.bias ? CTCONV_CUDA_BIAS_ELEMENT : CTCONV_CUDA_BIAS_NONE;
   auto plan = module_->plan(options_.ordinal, cuda_problem(problem, bias, per_call.bias_stride),
                             module_options(options_, per_call.weight));
   if (!plan.ok()) return plan.take_status();

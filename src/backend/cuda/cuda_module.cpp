@@ -167,7 +167,7 @@ Result<std::string> CudaPlan::save() const {
 
 ctconv_cuda_problem cuda_problem(const Problem& p, int32_t bias, int64_t bias_stride) {
   ctconv_cuda_problem r{};
-  r.dtype = static_cast<int32_t>(p.dtype);
+  r.dtype = static_cast<int32_t>(p.types.x);
   r.rank = p.rank;
   r.n = p.n;
   r.groups = p.groups;
@@ -189,9 +189,9 @@ ctconv_cuda_problem cuda_problem(const Problem& p, int32_t bias, int64_t bias_st
   }
   r.bias = bias;
   r.bias_stride = bias_stride;
-  r.activation = static_cast<int32_t>(p.act.kind);
-  r.alpha = p.act.alpha;
-  r.beta = p.act.beta;
+  r.activation = static_cast<int32_t>(p.epilogue.activation.kind);
+  r.alpha = p.epilogue.activation.alpha;
+  r.beta = p.epilogue.activation.beta;
   return r;
 }
 

@@ -67,7 +67,7 @@ size_t ChannelsKernel<T>::scratch_bytes() const {
 }
 
 template <class T>
-Status ChannelsKernel<T>::run(const CallMemory& m, const Runner& given) const {
+Status ChannelsKernel<T>::run(const Operands& m, const Runner& given) const {
   const Runner runner = given.workers() <= threads_ ? given : Runner();
   T* bias = static_cast<T*>(align_up(m.scratch));
   std::memset(bias, 0, static_cast<size_t>(p_.groups * padded_rows_) * sizeof(T));
@@ -104,7 +104,7 @@ Status ChannelsKernel<T>::run(const CallMemory& m, const Runner& given) const {
 
 // A worker's copy of x, made by the first task it gets; the flag in front of it says whether it is there.
 template <class T>
-const T* ChannelsKernel<T>::own_copy(const CallMemory& m, T* worker) const {
+const T* ChannelsKernel<T>::own_copy(const Operands& m, T* worker) const {
   T *copy = worker + copy_at_, *there = copy - kMaxLanes;
   if (*there == 0) {
     const int64_t tasks = kit::channel_tasks<T>(p_, p_.n);
@@ -137,7 +137,7 @@ typename ChannelsKernel<T>::Range ChannelsKernel<T>::range_of(const Combo& c, si
 
 // One tile of positions, one block of channels, one bundle of phases.
 template <class T>
-void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t images, int64_t index,
+void ChannelsKernel<T>::task(const Operands& m, const T* x, const T* bias, int64_t n0, int64_t images, int64_t index,
                              T* scratch) const {
   // What is larger stays put while the smaller goes round: the weights of a block, or a tile of x.
   const int64_t tiles = ceil_div(images, step_[0]) * count_[1] * count_[2] * count_[3];
@@ -247,7 +247,7 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
             a.spare = direct ? width - block.valid : 0;
             a.first = s == 0;
             a.last = s + 1 == slabs;
-            a.act = direct && p_.act.kind != Epilogue::kNone ? &p_.act : nullptr;
+            a.act = direct && p_.epilogue.activation.kind != Activation::kNone ? &p_.epilogue.activation : nullptr;
             const int most = routines_.rows(block.vectors);
             const int64_t pieces = ceil_div(at, most);
             // While this slab is multiplied the next one comes in, evenly spread over the blocks of positions.
@@ -277,14 +277,14 @@ void ChannelsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int
 
 // From sums [combo][position][lane] to y.
 template <class T>
-void ChannelsKernel<T>::finish(const CallMemory& m, int64_t n0, int64_t g, size_t bundle, const Block& block,
+void ChannelsKernel<T>::finish(const Operands& m, int64_t n0, int64_t g, size_t bundle, const Block& block,
                                const Box& tile, T* sums, T* spare) const {
-  const int64_t width = block.vectors * moves_.lanes, bytes = static_cast<int64_t>(size_of(p_.dtype));
+  const int64_t width = block.vectors * moves_.lanes, bytes = static_cast<int64_t>(size_of(p_.types.x));
   const size_t first = bundles_[bundle][0], last = bundles_[bundle][1];
   const int64_t positions = tile[0].size() * tile[1].size() * tile[2].size() * tile[3].size();
   for (size_t c = first; c < last; ++c) {
     T* own = sums + static_cast<int64_t>(c - first) * tile_positions_ * width;
-    if (p_.act.kind != Epilogue::kNone) moves_.activate(p_.act, own, positions * width);
+    if (p_.epilogue.activation.kind != Activation::kNone) moves_.activate(p_.epilogue.activation, own, positions * width);
     if (runs_) {
       finish_runs(m, n0, g, combos_[c], block, tile, own);
     } else {
@@ -320,9 +320,9 @@ void ChannelsKernel<T>::finish(const CallMemory& m, int64_t n0, int64_t g, size_
 // Lanes [row0, row0+valid) cut into runs that are contiguous in y: of phases of one channel, or of channels of one
 // phase.
 template <class T>
-void ChannelsKernel<T>::finish_runs(const CallMemory& m, int64_t n0, int64_t g, const Combo& combo, const Block& block,
+void ChannelsKernel<T>::finish_runs(const Operands& m, int64_t n0, int64_t g, const Combo& combo, const Block& block,
                                     const Box& tile, const T* sums) const {
-  const int64_t width = block.vectors * moves_.lanes, bytes = static_cast<int64_t>(size_of(p_.dtype));
+  const int64_t width = block.vectors * moves_.lanes, bytes = static_cast<int64_t>(size_of(p_.types.x));
   const int64_t length = run_;
   const Phase &pd = axes_[0].phases[static_cast<size_t>(combo.d)], &ph = axes_[1].phases[static_cast<size_t>(combo.h)];
   for (int64_t r = block.row0; r < block.row0 + block.valid;) {
@@ -350,16 +350,16 @@ void ChannelsKernel<T>::finish_runs(const CallMemory& m, int64_t n0, int64_t g, 
             const T* s = src + (u - tile[3].begin) * width;
             char* to = y + axes_[2].out(u, w_phase(f)) * p_.y.axis[2] * bytes;
             if (u >= u_begin && u < u_end) {
-              if (size_of(p_.dtype) == sizeof(T)) {
+              if (size_of(p_.types.x) == sizeof(T)) {
                 copy_run(s, count, reinterpret_cast<T*>(to));
               } else {
-                moves_.store(s, count, p_.dtype, to, 1, false);
+                moves_.store(s, count, p_.types.x, to, 1, false);
               }
             } else if (!inner_) {
               for (int64_t k = 0; k < count; ++k) {
                 const Phase& pw = w_phase(f + k);
                 if (u >= pw.u_begin && u < pw.u_end)
-                  moves_.store(s + k, 1, p_.dtype, to + k * p_.y.axis[2] * bytes, 1, false);
+                  moves_.store(s + k, 1, p_.types.x, to + k * p_.y.axis[2] * bytes, 1, false);
               }
             }
           }

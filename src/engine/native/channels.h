@@ -28,12 +28,13 @@ class ChannelsKernel final : public Kernel {
                                               bool merge);
 
   std::string form() const override;
+  Bits bits() const override { return Bits::kReference; }
   double estimated_seconds() const override { return seconds_; }
   size_t scratch_bytes() const override;
   size_t packed_bytes() const override;
   std::string packing() const override;
   Result<bool> pack(const void* w, void* packed, const Runner& runner) const override;
-  Status run(const CallMemory& memory, const Runner& runner) const override;
+  Status run(const Operands& memory, const Runner& runner) const override;
 
  private:
   struct Combo {
@@ -60,12 +61,12 @@ class ChannelsKernel final : public Kernel {
   void estimate();
   Box box_of(int64_t tile, int64_t images) const;
   Range range_of(const Combo& c, size_t axis) const;  // u range of a combo
-  const T* own_copy(const CallMemory& m, T* worker) const;
-  void task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t images, int64_t index,
+  const T* own_copy(const Operands& m, T* worker) const;
+  void task(const Operands& m, const T* x, const T* bias, int64_t n0, int64_t images, int64_t index,
             T* scratch) const;
-  void finish(const CallMemory& m, int64_t n0, int64_t g, size_t bundle, const Block& block, const Box& tile, T* sums,
+  void finish(const Operands& m, int64_t n0, int64_t g, size_t bundle, const Block& block, const Box& tile, T* sums,
               T* spare) const;
-  void finish_runs(const CallMemory& m, int64_t n0, int64_t g, const Combo& combo, const Block& block, const Box& tile,
+  void finish_runs(const Operands& m, int64_t n0, int64_t g, const Combo& combo, const Block& block, const Box& tile,
                    const T* sums) const;
 
   Problem p_;

@@ -69,7 +69,7 @@ std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, con
   if (merge && !k->runs_) return nullptr;
   if (static_cast<int64_t>(w.phases.size()) > kMostTransposedPhases && !k->runs_) return nullptr;
 
-  k->in_place_ = size_of(p.dtype) == sizeof(T) && (p.x.c == 1 || p.ci == 1);
+  k->in_place_ = size_of(p.types.x) == sizeof(T) && (p.x.c == 1 || p.ci == 1);
   // A copy with another pitch is cheap where each input is used often. Its gaps stay below a megabyte.
   const int64_t gaps = p.groups * kApart * p.axis[0].i * p.axis[1].i * p.axis[2].i * static_cast<int64_t>(sizeof(T));
   const bool apart = gaps <= 1 << 20;
@@ -89,7 +89,7 @@ std::unique_ptr<ChannelsKernel<T>> ChannelsKernel<T>::plan(const Problem& p, con
   k->stream_ = k->direct_ && k->inner_ && whole_lines<T>(p.y) && (p.groups == 1 || p.co % 16 == 0) &&
                static_cast<double>(p.out_elements()) * sizeof(T) > kStreamBytes;
   k->make_tasks(context);
-  k->store_.prepare(k->moves_, w, p.dtype, p.y.axis[2], 1, false, k->room_);
+  k->store_.prepare(k->moves_, w, p.types.x, p.y.axis[2], 1, false, k->room_);
   k->estimate();
   return k;
 }
@@ -155,8 +155,8 @@ void ChannelsKernel<T>::make_blocks() {
   run_ = !inner_                                          ? (everywhere && p_.y.c == f_ ? rows_ : f_)
          : merged_ && everywhere && p_.y.axis[2] == p_.co ? rows_
                                                           : p_.co;
-  const bool exp = p_.act.kind == Epilogue::kTanh || p_.act.kind == Epilogue::kSigmoid;
-  direct_ = runs_ && size_of(p_.dtype) == sizeof(T) && !exp && (!merged_ || everywhere) &&
+  const bool exp = p_.epilogue.activation.kind == Activation::kTanh || p_.epilogue.activation.kind == Activation::kSigmoid;
+  direct_ = runs_ && size_of(p_.types.x) == sizeof(T) && !exp && (!merged_ || everywhere) &&
             p_.ci * max_taps_ * blocks_[0].vectors * moves_.lanes * static_cast<int64_t>(sizeof(T)) <= 2 * kSlabBytes;
   for (const Block& b : blocks_) direct_ = direct_ && b.row0 / run_ == (b.row0 + b.valid - 1) / run_;
 }
@@ -267,7 +267,7 @@ size_t ChannelsKernel<T>::packed_bytes() const {
 
 template <class T>
 std::string ChannelsKernel<T>::packing() const {
-  std::string key = "native.channels/" + std::to_string(moves_.lanes) + "/" + name_of(p_.dtype) +
+  std::string key = "native.channels/" + std::to_string(moves_.lanes) + "/" + name_of(p_.types.x) +
                     (merged_ ? "/merged" : "") + (inner_ ? "/inner" : "");
   for (const AxisPhases& a : axes_) {
     key += "/s" + std::to_string(a.s) + "f";

@@ -31,7 +31,7 @@ struct ChannelsArgs {
   const T* w_next;         // weights of the next slab, fetched ahead: so many bytes per input channel; null: none
   int64_t w_next_step;
   bool first, last;     // start from +0; add the bias
-  const Epilogue* act;  // after the bias: relu, leaky relu or clip; null: none, or the caller's business
+  const Activation* act;  // after the bias: relu, leaky relu or clip; null: none, or the caller's business
   bool stream;          // store past the cache: out is aligned to whole vectors and lines
 };
 

@@ -65,7 +65,7 @@ std::unique_ptr<DepthwiseKernel<T>> DepthwiseKernel<T>::plan(const Problem& p, c
       }
     }
   }
-  k->in_place_ = size_of(p.dtype) == sizeof(T);
+  k->in_place_ = size_of(p.types.x) == sizeof(T);
   k->make_chunks();
   k->estimate();
   return k;
@@ -122,7 +122,7 @@ size_t DepthwiseKernel<T>::scratch_bytes() const {
 }
 
 template <class T>
-Status DepthwiseKernel<T>::run(const CallMemory& m, const Runner& given) const {
+Status DepthwiseKernel<T>::run(const Operands& m, const Runner& given) const {
   const Runner runner = given.workers() <= threads_ ? given : Runner();
   T* bias = static_cast<T*>(align_up(m.scratch));
   if (m.bias) {
@@ -139,7 +139,7 @@ Status DepthwiseKernel<T>::run(const CallMemory& m, const Runner& given) const {
 
 // One chunk of one output row, one block of channels.
 template <class T>
-void DepthwiseKernel<T>::task(const CallMemory& m, const T* bias, int64_t index, T* scratch) const {
+void DepthwiseKernel<T>::task(const Operands& m, const T* bias, int64_t index, T* scratch) const {
   const AxisPhases &D = axes_[0], &H = axes_[1], &W = axes_[2];
   Row r;
   const int64_t block = index % blocks_, chunk = index / blocks_ % chunks_;
@@ -182,10 +182,10 @@ void DepthwiseKernel<T>::task(const CallMemory& m, const T* bias, int64_t index,
 
 // Columns first .. last of the input rows that the real taps of d and h meet: [tap of d][tap of h][column][channel].
 template <class T>
-void DepthwiseKernel<T>::widen(const CallMemory& m, const Row& r, T* panel) const {
+void DepthwiseKernel<T>::widen(const Operands& m, const Row& r, T* panel) const {
   const AxisPhases &D = axes_[0], &H = axes_[1];
   const Phase &pd = D.phases[static_cast<size_t>(r.pd)], &ph = H.phases[static_cast<size_t>(r.ph)];
-  const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype)), channels = r.c1 - r.c0, columns = r.last - r.first;
+  const int64_t bytes = static_cast<int64_t>(size_of(p_.types.x)), channels = r.c1 - r.c0, columns = r.last - r.first;
   const bool dense = channels == p_.x.axis[2];
   for (int64_t i = r.d.j_begin; i < r.d.j_end; ++i) {
     for (int64_t j = r.h.j_begin; j < r.h.j_end; ++j, panel += panel_row_) {
@@ -193,11 +193,11 @@ void DepthwiseKernel<T>::widen(const CallMemory& m, const Row& r, T* panel) cons
       const char* from = static_cast<const char*>(m.x) +
                          (r.n * p_.x.n + id * p_.x.axis[0] + ih * p_.x.axis[1] + r.first * p_.x.axis[2] + r.c0) * bytes;
       if (dense) {
-        moves_.load(from, 1, p_.dtype, columns * channels, panel);
+        moves_.load(from, 1, p_.types.x, columns * channels, panel);
         continue;
       }
       for (int64_t q = 0; q < columns; ++q) {
-        moves_.load(from + q * p_.x.axis[2] * bytes, 1, p_.dtype, channels, panel + q * channels);
+        moves_.load(from + q * p_.x.axis[2] * bytes, 1, p_.types.x, channels, panel + q * channels);
       }
     }
   }
@@ -205,7 +205,7 @@ void DepthwiseKernel<T>::widen(const CallMemory& m, const Row& r, T* panel) cons
 
 // The positions of one phase whose taps are those of the stretch.
 template <class T>
-void DepthwiseKernel<T>::phase(const CallMemory& m, const T* bias, const Row& r, const T* x, int64_t f,
+void DepthwiseKernel<T>::phase(const Operands& m, const T* bias, const Row& r, const T* x, int64_t f,
                                const Stretch& l, int64_t* taps, T* wide) const {
   const int64_t begin = std::max(l.u_begin, r.u0), end = std::min(l.u_end, r.u1);
   if (begin >= end) return;
@@ -228,7 +228,7 @@ void DepthwiseKernel<T>::phase(const CallMemory& m, const T* bias, const Row& r,
     }
   }
   const int64_t hs = static_cast<int64_t>(H.phases.size()), ws = static_cast<int64_t>(W.phases.size());
-  const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype)), first = W.out(begin, pw), count = end - begin;
+  const int64_t bytes = static_cast<int64_t>(size_of(p_.types.x)), first = W.out(begin, pw), count = end - begin;
   char* y = static_cast<char*>(m.y) +
             (r.n * p_.y.n + r.od * p_.y.axis[0] + r.oh * p_.y.axis[1] + first * p_.y.axis[2] + r.c0) * bytes;
   a.x_tap = x_tap;
@@ -243,14 +243,14 @@ void DepthwiseKernel<T>::phase(const CallMemory& m, const T* bias, const Row& r,
   a.channels = channels;
   routines_.positions(a);
   if (in_place_) {
-    for (int64_t q = 0; p_.act.kind != Epilogue::kNone && q < count; ++q) {
-      moves_.activate(p_.act, a.out + q * a.out_step, channels);
+    for (int64_t q = 0; p_.epilogue.activation.kind != Activation::kNone && q < count; ++q) {
+      moves_.activate(p_.epilogue.activation, a.out + q * a.out_step, channels);
     }
     return;
   }
-  if (p_.act.kind != Epilogue::kNone) moves_.activate(p_.act, wide, count * channels);
+  if (p_.epilogue.activation.kind != Activation::kNone) moves_.activate(p_.epilogue.activation, wide, count * channels);
   for (int64_t q = 0; q < count; ++q) {
-    moves_.store(wide + q * channels, channels, p_.dtype, y + q * W.s * p_.y.axis[2] * bytes, 1, false);
+    moves_.store(wide + q * channels, channels, p_.types.x, y + q * W.s * p_.y.axis[2] * bytes, 1, false);
   }
 }
 
@@ -261,7 +261,7 @@ size_t DepthwiseKernel<T>::packed_bytes() const {
 
 template <class T>
 std::string DepthwiseKernel<T>::packing() const {
-  std::string key = std::string("native.depthwise/") + name_of(p_.dtype);
+  std::string key = std::string("native.depthwise/") + name_of(p_.types.x);
   for (const AxisPhases& a : axes_) {
     key += "/s" + std::to_string(a.s) + "f" + std::to_string(a.first_f) + "x" + std::to_string(a.phases.size());
   }
@@ -284,7 +284,7 @@ Result<bool> DepthwiseKernel<T>::pack(const void* w, void* packed, const Runner&
         for (int64_t q = 0; q < l.taps; ++q, to += p_.groups) {
           const int64_t at = (d.t0 + i * axes_[0].t_step) * p_.w.tap[0] + (h.t0 + j * axes_[1].t_step) * p_.w.tap[1] +
                              (l.t0 + q * axes_[2].t_step) * p_.w.tap[2];
-          moves_.load(static_cast<const char*>(w) + at * static_cast<int64_t>(size_of(p_.dtype)), p_.w.g, p_.dtype,
+          moves_.load(static_cast<const char*>(w) + at * static_cast<int64_t>(size_of(p_.types.x)), p_.w.g, p_.types.x,
                       p_.groups, to);
           T sum = 0;
           for (int64_t g = 0; g < p_.groups; ++g) sum += to[g] * T(0);  // NaN where one is not finite

@@ -23,20 +23,21 @@ class DepthwiseKernel final : public Kernel {
   static std::unique_ptr<DepthwiseKernel> plan(const Problem& p, const PlanContext& context, const Moves<T>& moves);
 
   std::string form() const override;
+  Bits bits() const override { return Bits::kReference; }
   double estimated_seconds() const override { return seconds_; }
   size_t scratch_bytes() const override;
   size_t packed_bytes() const override;
   std::string packing() const override;
   Result<bool> pack(const void* w, void* packed, const Runner& runner) const override;
-  Status run(const CallMemory& memory, const Runner& runner) const override;
+  Status run(const Operands& memory, const Runner& runner) const override;
 
  private:
   struct Row;  // where one task works: an output row, a chunk of it, a block of channels
   void make_chunks();
   void estimate();
-  void task(const CallMemory& m, const T* bias, int64_t index, T* scratch) const;
-  void widen(const CallMemory& m, const Row& row, T* panel) const;
-  void phase(const CallMemory& m, const T* bias, const Row& row, const T* x, int64_t f, const Stretch& l, int64_t* taps,
+  void task(const Operands& m, const T* bias, int64_t index, T* scratch) const;
+  void widen(const Operands& m, const Row& row, T* panel) const;
+  void phase(const Operands& m, const T* bias, const Row& row, const T* x, int64_t f, const Stretch& l, int64_t* taps,
              T* wide) const;
 
   Problem p_;

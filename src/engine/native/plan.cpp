@@ -84,7 +84,7 @@ Result<std::unique_ptr<Kernel>> plan_form(const Problem& p, const PlanContext& c
   if (!context.weights_finite) return refuse("native: a weight is infinite or not a number");
   if (beyond_tables(p)) return refuse("native: more phases, taps, channels or padding than its tables hold");
   const Problem q = folded(p);
-  return p.dtype == Dtype::kF64 ? plan_as<double>(q, context, form) : plan_as<float>(q, context, form);
+  return p.types.x == Dtype::kF64 ? plan_as<double>(q, context, form) : plan_as<float>(q, context, form);
 }
 
 namespace {
@@ -94,6 +94,6 @@ Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& contex
 }  // namespace
 }  // namespace native
 
-const Engine kNativeEngine{"native", true, &native::plan};
+const Engine kNativeEngine{"native", Bits::kReference, kForwardFloats, &native::plan};
 
 }  // namespace ctconv

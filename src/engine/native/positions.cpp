@@ -31,7 +31,7 @@ size_t PositionsKernel<T>::scratch_bytes() const {
 }
 
 template <class T>
-Status PositionsKernel<T>::run(const CallMemory& m, const Runner& given) const {
+Status PositionsKernel<T>::run(const Operands& m, const Runner& given) const {
   const Runner runner = given.workers() <= threads_ ? given : Runner();
   const int64_t channels = p_.groups * p_.co;
   T* bias = static_cast<T*>(align_up(m.scratch));
@@ -59,7 +59,7 @@ Status PositionsKernel<T>::run(const CallMemory& m, const Runner& given) const {
 
 // One tile of positions of one image and group, for a share of the units.
 template <class T>
-void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t index,
+void PositionsKernel<T>::task(const Operands& m, const T* x, const T* bias, int64_t n0, int64_t index,
                               T* scratch) const {
   const int64_t share = index % unit_groups_, tile = index / unit_groups_ % tiles_;
   const int64_t g = index / unit_groups_ / tiles_ % p_.groups, n = index / unit_groups_ / tiles_ / p_.groups;
@@ -78,7 +78,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
   if (own_panel_) {
     const auto [first, last] = places_of(tile * groups_per_tile_, group_end);
     place = first;
-    const char* image = static_cast<const char*>(m.x) + (n0 + n) * p_.x.n * static_cast<int64_t>(size_of(p_.dtype));
+    const char* image = static_cast<const char*>(m.x) + (n0 + n) * p_.x.n * static_cast<int64_t>(size_of(p_.types.x));
     kit::plane_part(moves_, p_, grid_, image, g * p_.ci, (g + 1) * p_.ci, first, last, panel_pitch_, panel);
   }
   for (int64_t k = tile * groups_per_tile_; k < group_end; ++k) {
@@ -89,7 +89,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
     const T *from, *ahead = nullptr;  // ahead: what the next group will read where this one reads `from`
     int64_t x_ci, ahead_ci = 0;
     if (in_place_) {
-      const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype));
+      const int64_t bytes = static_cast<int64_t>(size_of(p_.types.x));
       const char* source =
           static_cast<const char*>(m.x) + ((n0 + n) * p_.x.n + g * p_.ci * p_.x.c + j0 * p_.x.axis[2]) * bytes;
       from = reinterpret_cast<const T*>(source);
@@ -99,7 +99,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
           moves_.transpose(from, p_.x.axis[2], count, p_.ci, panel, panel_pitch_);
         } else {
           for (int64_t c = 0; c < p_.ci; ++c) {
-            moves_.load(source + c * p_.x.c * bytes, p_.x.axis[2], p_.dtype, count, panel + c * panel_pitch_);
+            moves_.load(source + c * p_.x.c * bytes, p_.x.axis[2], p_.types.x, count, panel + c * panel_pitch_);
           }
         }
         if (k + 1 < group_end && p_.x.axis[2] == 1 && bytes == static_cast<int64_t>(sizeof(T))) {
@@ -126,7 +126,7 @@ void PositionsKernel<T>::task(const CallMemory& m, const T* x, const T* bias, in
         multiply(m, from + at, x_ci, u == unit0 && ahead ? ahead + at : nullptr, ahead_ci, bias, g, slab, unit,
                  static_cast<int>(v1 - v0), rows + kMaxLanes + at);
       }
-      if (p_.act.kind != Epilogue::kNone) activate(unit, width, rows);
+      if (p_.epilogue.activation.kind != Activation::kNone) activate(unit, width, rows);
       finish(m, n0 + n, g, unit, pieces, found, width, rows + kMaxLanes, stage, parts);
     }
   }
@@ -167,7 +167,7 @@ int64_t PositionsKernel<T>::pieces_of(int64_t slab, int64_t j0, int64_t count, P
 
 // All rows of one unit for one strip of positions.
 template <class T>
-void PositionsKernel<T>::multiply(const CallMemory& m, const T* x, int64_t x_ci, const T* ahead, int64_t ahead_ci,
+void PositionsKernel<T>::multiply(const Operands& m, const T* x, int64_t x_ci, const T* ahead, int64_t ahead_ci,
                                   const T* bias, int64_t g, int64_t slab, const Unit& u, int vectors, T* rows) const {
   const T* packed = static_cast<const T*>(m.packed) + g * group_weights_;
   const int64_t lanes = moves_.lanes;
@@ -207,15 +207,15 @@ void PositionsKernel<T>::multiply(const CallMemory& m, const T* x, int64_t x_ci,
 template <class T>
 void PositionsKernel<T>::activate(const Unit& u, int64_t count, T* rows) const {
   const int64_t unit_rows = u.channels * (u.d1 - u.d0) * (u.h1 - u.h0) * static_cast<int64_t>(axes_[2].phases.size());
-  for (int64_t r = 0; r < unit_rows; ++r) moves_.activate(p_.act, rows + r * width_, count + kMaxLanes);
+  for (int64_t r = 0; r < unit_rows; ++r) moves_.activate(p_.epilogue.activation, rows + r * width_, count + kMaxLanes);
 }
 
 // Channel by channel in the order of y, so that rows which follow each other there are stored as one run; short rows
 // of a plain y all together.
 template <class T>
-void PositionsKernel<T>::finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces,
+void PositionsKernel<T>::finish(const Operands& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces,
                                 int64_t count, int64_t width, const T* rows, T* stage, RowPart* parts) const {
-  const int64_t bytes = static_cast<int64_t>(size_of(p_.dtype));
+  const int64_t bytes = static_cast<int64_t>(size_of(p_.types.x));
   char* y = static_cast<char*>(m.y) + (n * p_.y.n + (g * p_.co + u.c0) * p_.y.c) * bytes;
   if (count > 1 && store_.plain()) return finish_short(u, pieces, count, width, rows, y, stage, parts);
   const int64_t hs = u.h1 - u.h0;

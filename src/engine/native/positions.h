@@ -24,12 +24,13 @@ class PositionsKernel final : public Kernel {
   static std::unique_ptr<PositionsKernel> plan(const Problem& p, const PlanContext& context, const Moves<T>& moves);
 
   std::string form() const override;
+  Bits bits() const override { return Bits::kReference; }
   double estimated_seconds() const override { return seconds_; }
   size_t scratch_bytes() const override;
   size_t packed_bytes() const override;
   std::string packing() const override;
   Result<bool> pack(const void* w, void* packed, const Runner& runner) const override;
-  Status run(const CallMemory& memory, const Runner& runner) const override;
+  Status run(const Operands& memory, const Runner& runner) const override;
 
  private:
   struct TapList {  // one per combination of the axes' tap lists
@@ -65,11 +66,11 @@ class PositionsKernel final : public Kernel {
   std::array<int64_t, 2> places_of(int64_t k0, int64_t k1) const;
   int64_t start_of(int64_t k) const;  // first position of a group in its slab
   int64_t pieces_of(int64_t slab, int64_t j0, int64_t count, Piece* pieces) const;
-  void task(const CallMemory& m, const T* x, const T* bias, int64_t n0, int64_t index, T* scratch) const;
-  void multiply(const CallMemory& m, const T* x, int64_t x_ci, const T* ahead, int64_t ahead_ci, const T* bias,
+  void task(const Operands& m, const T* x, const T* bias, int64_t n0, int64_t index, T* scratch) const;
+  void multiply(const Operands& m, const T* x, int64_t x_ci, const T* ahead, int64_t ahead_ci, const T* bias,
                 int64_t g, int64_t slab, const Unit& u, int vectors, T* rows) const;
   void activate(const Unit& u, int64_t count, T* rows) const;
-  void finish(const CallMemory& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces, int64_t count,
+  void finish(const Operands& m, int64_t n, int64_t g, const Unit& u, const Piece* pieces, int64_t count,
               int64_t width, const T* rows, T* stage, RowPart* parts) const;
   void finish_short(const Unit& u, const Piece* pieces, int64_t count, int64_t width, const T* rows, char* y, T* stage,
                     RowPart* parts) const;

@@ -54,13 +54,13 @@ std::unique_ptr<PositionsKernel<T>> PositionsKernel<T>::plan(const Problem& p, c
   k->grid_ = kit::plane_grid(k->axes_, kMostPositionVectors * lanes, lanes);
   k->in_place_ = in_place(p, k->axes_);
   k->channels_inner_ = p.groups == 1 && p.co > 1 && p.co <= kMostInner && p.y.c == 1 && p.y.axis[2] == p.co;
-  const bool stream = static_cast<double>(p.out_elements()) * size_of(p.dtype) > kStreamBytes;
+  const bool stream = static_cast<double>(p.out_elements()) * size_of(p.types.x) > kStreamBytes;
   k->make_lists();
   k->make_slabs();
   k->make_units(stream);
   const int64_t row = k->width_ * k->axes_[2].s * (k->channels_inner_ ? p.co : 1);
   const int64_t room = !k->axes_[2].complete() ? 0 : stream ? std::max(row, kStreamedRun) : row;
-  k->store_.prepare(k->moves_, k->axes_[2], p.dtype, p.y.axis[2], k->channels_inner_ ? p.co : 1, stream, room);
+  k->store_.prepare(k->moves_, k->axes_[2], p.types.x, p.y.axis[2], k->channels_inner_ ? p.co : 1, stream, room);
   const int64_t cut = static_cast<int64_t>(kAlignment / sizeof(T));
   k->row_elements_ = k->max_rows_ * k->width_ + cut;
   k->stage_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(RowStore<T>::stage_elements(room)), 16));
@@ -230,7 +230,7 @@ size_t PositionsKernel<T>::packed_bytes() const {
 template <class T>
 std::string PositionsKernel<T>::packing() const {
   std::string key =
-      "native.positions/" + std::to_string(moves_.lanes) + "/" + name_of(p_.dtype) + (channels_inner_ ? "/inner" : "");
+      "native.positions/" + std::to_string(moves_.lanes) + "/" + name_of(p_.types.x) + (channels_inner_ ? "/inner" : "");
   key += "/" + std::to_string(units_.size()) + "x" + std::to_string(units_[0].channels) + "/" +
          std::to_string(blocks_.size());
   for (const AxisPhases& a : axes_) {

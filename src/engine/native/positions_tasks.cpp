@@ -15,7 +15,7 @@ template <class T>
 void PositionsKernel<T>::make_tasks(const PlanContext& context) {
   int64_t total_rows = 0;
   for (const Block& b : blocks_) total_rows += b.rows;
-  pack_panel_ = in_place_ && (total_rows > kPanelRows || p_.x.axis[2] != 1 || size_of(p_.dtype) != sizeof(T));
+  pack_panel_ = in_place_ && (total_rows > kPanelRows || p_.x.axis[2] != 1 || size_of(p_.types.x) != sizeof(T));
 
   // Enough tasks that a disturbed thread costs little, none shorter than some microseconds.
   double vector_fma = 0;

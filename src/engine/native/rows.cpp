@@ -15,7 +15,7 @@ namespace ctconv::native {
 template <class T>
 std::unique_ptr<RowsKernel<T>> RowsKernel<T>::plan(const Problem& p, const PlanContext& context,
                                                    const Moves<T>& moves) {
-  if (p.ci != 1 || p.co != 1 || p.y.axis[2] != 1 || size_of(p.dtype) != sizeof(T)) return nullptr;
+  if (p.ci != 1 || p.co != 1 || p.y.axis[2] != 1 || size_of(p.types.x) != sizeof(T)) return nullptr;
   const int32_t threads = std::max(1, context.threads);
   auto k = std::make_unique<RowsKernel>();
   k->p_ = p;
@@ -56,8 +56,8 @@ std::unique_ptr<RowsKernel<T>> RowsKernel<T>::plan(const Problem& p, const PlanC
       k->combos_.push_back(std::move(c));
     }
   }
-  const bool stream = static_cast<double>(p.out_elements()) * size_of(p.dtype) > kStreamBytes;
-  k->room_ = stream || p.act.kind != Epilogue::kNone ? p.axis[2].o + (stream ? 4096 : 0) : 0;
+  const bool stream = static_cast<double>(p.out_elements()) * size_of(p.types.x) > kStreamBytes;
+  k->room_ = stream || p.epilogue.activation.kind != Activation::kNone ? p.axis[2].o + (stream ? 4096 : 0) : 0;
   k->worker_elements_ = static_cast<int64_t>(round_up(static_cast<size_t>(k->grid_.plane + k->room_ + 32), 16));
 
   const double outputs = static_cast<double>(p.out_elements()), phases = static_cast<double>(k->combos_.size()) * w.s;
@@ -82,7 +82,7 @@ size_t RowsKernel<T>::scratch_bytes() const {
 }
 
 template <class T>
-Status RowsKernel<T>::run(const CallMemory& m, const Runner& given) const {
+Status RowsKernel<T>::run(const Operands& m, const Runner& given) const {
   const Runner runner = given.workers() <= threads_ ? given : Runner();
   T* workers = static_cast<T*>(align_up(m.scratch));
   const bool own = places_ == p_.n * p_.groups;  // each channel has a place of its own
@@ -95,7 +95,7 @@ Status RowsKernel<T>::run(const CallMemory& m, const Runner& given) const {
 
 // One channel of one image.
 template <class T>
-void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const {
+void RowsKernel<T>::channel(const Operands& m, int64_t index, T* plane) const {
   const int64_t n = index / p_.groups, g = index % p_.groups, bytes = static_cast<int64_t>(sizeof(T));
   const char* x = static_cast<const char*>(m.x) + (n * p_.x.n + g * p_.x.c) * bytes;
   kit::plane_part(moves_, one_, grid_, x, 0, 1, 0, grid_.plane, grid_.plane, plane);
@@ -106,7 +106,7 @@ void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const 
   T* staged_at = nullptr;  // where the stage's values belong
   int64_t filled = 0;
   const auto flush = [&] {
-    if (filled != 0) moves_.store(stage, filled, p_.dtype, staged_at, 1, streams());
+    if (filled != 0) moves_.store(stage, filled, p_.types.x, staged_at, 1, streams());
     filled = 0;
   };
   RowsArgs<T> a;
@@ -133,7 +133,7 @@ void RowsKernel<T>::channel(const CallMemory& m, int64_t index, T* plane) const 
         filled += a.values;
       }
       routines_.row[W.s](a);
-      if (p_.act.kind != Epilogue::kNone) moves_.activate(p_.act, a.y, a.values);
+      if (p_.epilogue.activation.kind != Activation::kNone) moves_.activate(p_.epilogue.activation, a.y, a.values);
     }
   }
   flush();
@@ -147,7 +147,7 @@ size_t RowsKernel<T>::packed_bytes() const {
 
 template <class T>
 std::string RowsKernel<T>::packing() const {
-  std::string key = std::string("native.rows/") + name_of(p_.dtype);
+  std::string key = std::string("native.rows/") + name_of(p_.types.x);
   for (const AxisPhases& a : axes_) {
     key += "/s" + std::to_string(a.s) + "f" + std::to_string(a.first_f) + "x" + std::to_string(a.phases.size());
   }

@@ -22,12 +22,13 @@ class RowsKernel final : public Kernel {
   static std::unique_ptr<RowsKernel> plan(const Problem& p, const PlanContext& context, const Moves<T>& moves);
 
   std::string form() const override;
+  Bits bits() const override { return Bits::kReference; }
   double estimated_seconds() const override { return seconds_; }
   size_t scratch_bytes() const override;
   size_t packed_bytes() const override;
   std::string packing() const override;
   Result<bool> pack(const void* w, void* packed, const Runner& runner) const override;
-  Status run(const CallMemory& memory, const Runner& runner) const override;
+  Status run(const Operands& memory, const Runner& runner) const override;
 
  private:
   bool streams() const { return room_ > p_.axis[2].o; }  // the stage then holds several rows
@@ -36,7 +37,7 @@ class RowsKernel final : public Kernel {
     std::vector<int64_t> x_tap, w_tap;  // places in the plane and in the raw weight
     int64_t weight = 0;
   };
-  void channel(const CallMemory& m, int64_t index, T* plane) const;
+  void channel(const Operands& m, int64_t index, T* plane) const;
 
   Problem p_, one_;  // one_: a single channel of it
   Moves<T> moves_;

@@ -29,7 +29,7 @@ constexpr double kBestShare = 0.95;  // of the peak
 // Reading x and w, `passes` times y, and the reorders.
 double moving_seconds(const Problem& p, int32_t threads, double passes, double reorder_bytes) {
   const double lanes = std::min<double>(threads, 4);  // threads that memory can feed
-  const double y_bytes = static_cast<double>(p.out_elements()) * static_cast<double>(size_of(p.dtype));
+  const double y_bytes = static_cast<double>(p.out_elements()) * static_cast<double>(size_of(p.types.y));
   const double reorders = reorder_bytes > 0 ? 4e-6 + reorder_bytes / (20e9 * lanes) : 0;
   return 6e-6 + (moved_bytes(p) + (passes - 1) * y_bytes) / (13e9 * lanes) + reorders;
 }
@@ -37,7 +37,7 @@ double moving_seconds(const Problem& p, int32_t threads, double passes, double r
 }  // namespace
 
 double least_seconds(const Problem& p, int32_t threads, double reorder_bytes) {
-  const double rate = kBestShare * core_peak() * threads * (size_of(p.dtype) == 2 ? 2 : 1);
+  const double rate = kBestShare * core_peak() * threads * (size_of(p.types.x) == 2 ? 2 : 1);
   return moving_seconds(p, threads, 1, reorder_bytes) + useful_flop(p) / rate;
 }
 
@@ -57,13 +57,13 @@ double estimated_seconds(const Problem& p, const Implementation& by, int32_t thr
     if (depthwise) rate = peak / 16;
     // Along w it multiplies padding too: o*k/s taps instead of i*k.
     rate /= std::max(1.0, static_cast<double>(w.o) / (static_cast<double>(w.s) * static_cast<double>(w.i)));
-    if (size_of(p.dtype) == 2) rate *= 2;
+    if (size_of(p.types.x) == 2) rate *= 2;
   } else {
     rate = depthwise ? 0.03 * peak : 0.8 * peak * filled(p.co);
   }
   if (by.backward_convolution) {  // bias and activation apart: ours in f32, else oneDNN's passes of plain C++
-    const bool act = p.act.kind != Epilogue::kNone;
-    passes += p.dtype == Dtype::kF32 ? (p.bias || act ? 2 : 0) : (p.bias ? 12 : 0) + (act ? 60 : 0);
+    const bool act = p.epilogue.activation.kind != Activation::kNone;
+    passes += p.types.x == Dtype::kF32 ? (p.epilogue.bias || act ? 2 : 0) : (p.epilogue.bias ? 12 : 0) + (act ? 60 : 0);
   }
   return moving_seconds(p, threads, passes, reorder_bytes) + useful_flop(p) / rate;
 }

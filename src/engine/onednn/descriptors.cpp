@@ -52,7 +52,7 @@ void settle(Tensor* t) {
 
 Tensor activation(const Problem& p, const ActivationLayout& layout, int64_t channels, bool output) {
   Tensor t;
-  (void)data_type_of(p.dtype, &t.type);
+  (void)data_type_of(p.types.x, &t.type);
   t.dims = {p.n, channels};
   t.strides = {layout.n, layout.c};
   std::vector<size_t> first = {0, 1}, last = {0};
@@ -90,6 +90,8 @@ bool data_type_of(Dtype dtype, dnnl::memory::data_type* type) {
       *type = dnnl::memory::data_type::f16;
       return true;
     case Dtype::kF64:
+    case Dtype::kI8:
+    case Dtype::kI32:
       return false;
   }
   return false;
@@ -100,7 +102,7 @@ Tensor output_of(const Problem& p) { return activation(p, p.y, p.groups * p.co, 
 
 Tensor weights_of(const Problem& p) {
   Tensor t;
-  (void)data_type_of(p.dtype, &t.type);
+  (void)data_type_of(p.types.x, &t.type);
   if (p.groups > 1) {
     t.dims = {p.groups};
     t.strides = {p.w.g};
@@ -127,28 +129,28 @@ Geometry geometry_of(const Problem& p) {
   return g;
 }
 
-dnnl::primitive_attr attributes_of(const Epilogue& act) {
+dnnl::primitive_attr attributes_of(const Activation& act) {
   using A = dnnl::algorithm;
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   dnnl::post_ops ops;
   const auto alpha = static_cast<float>(act.alpha), beta = static_cast<float>(act.beta);
   switch (act.kind) {
-    case Epilogue::kNone:
+    case Activation::kNone:
       return attr;
-    case Epilogue::kRelu:
+    case Activation::kRelu:
       ops.append_eltwise(A::eltwise_relu, 0, 0);
       break;
-    case Epilogue::kLeakyRelu:
+    case Activation::kLeakyRelu:
       ops.append_eltwise(A::eltwise_relu, alpha, 0);
       break;
-    case Epilogue::kTanh:
+    case Activation::kTanh:
       ops.append_eltwise(A::eltwise_tanh, 0, 0);
       break;
-    case Epilogue::kSigmoid:
+    case Activation::kSigmoid:
       ops.append_eltwise(A::eltwise_logistic, 0, 0);
       break;
-    case Epilogue::kClip:
+    case Activation::kClip:
       ops.append_eltwise(A::eltwise_clip, alpha, beta);
       break;
   }

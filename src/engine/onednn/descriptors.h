@@ -40,7 +40,7 @@ struct Geometry {
 Geometry geometry_of(const Problem& p);
 
 // Activation as a post-op.
-dnnl::primitive_attr attributes_of(const Epilogue& act);
+dnnl::primitive_attr attributes_of(const Activation& act);
 
 // A name that two layouts share only if they are the same bytes.
 std::string layout_key(const Desc& desc);

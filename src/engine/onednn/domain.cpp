@@ -131,7 +131,7 @@ std::string domain_refusal(const Problem& p) {
   if (order_of(p.x, p, false) == Order::kOther || order_of(p.y, p, true) == Order::kOther || p.has_tail()) {
     return "onednn: x or y is neither dense channels-first nor dense channels-last";
   }
-  const auto bytes = static_cast<int64_t>(size_of(p.dtype));
+  const auto bytes = static_cast<int64_t>(size_of(p.types.x));
   const int64_t largest = std::max({p.in_elements() / p.n, p.out_elements() / p.n, p.weight_elements()});
   if (largest > kInt / bytes) return sentence("bytes of an image", largest * bytes, 1, kInt);
   return {};

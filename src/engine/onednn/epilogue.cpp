@@ -38,19 +38,19 @@ CTCONV_INLINE void rows(const Work& work, int64_t index, Act act) {
 }
 
 CTCONV_INLINE void any_rows(const Work& work, int64_t index) {
-  const auto alpha = static_cast<float>(work.p->act.alpha), beta = static_cast<float>(work.p->act.beta);
-  switch (work.p->act.kind) {
-    case Epilogue::kNone:
+  const auto alpha = static_cast<float>(work.p->epilogue.activation.alpha), beta = static_cast<float>(work.p->epilogue.activation.beta);
+  switch (work.p->epilogue.activation.kind) {
+    case Activation::kNone:
       return rows(work, index, [](float v) { return v; });
-    case Epilogue::kRelu:
+    case Activation::kRelu:
       return rows(work, index, [](float v) { return relu(v); });
-    case Epilogue::kLeakyRelu:
+    case Activation::kLeakyRelu:
       return rows(work, index, [=](float v) { return leaky_relu(v, alpha); });
-    case Epilogue::kTanh:
+    case Activation::kTanh:
       return rows(work, index, [](float v) { return tanh_exact_steps(v); });
-    case Epilogue::kSigmoid:
+    case Activation::kSigmoid:
       return rows(work, index, [](float v) { return sigmoid_exact_steps(v); });
-    case Epilogue::kClip:
+    case Activation::kClip:
       return rows(work, index, [=](float v) { return clip(v, alpha, beta); });
   }
 }

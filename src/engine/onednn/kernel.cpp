@@ -59,7 +59,7 @@ class OnednnKernel final : public Kernel {
     threads_ = std::max(1, context.threads);
     const PlanThreads plan_threads(threads_);
     engine_ = dnnl::engine(dnnl::engine::kind::cpu, 0);
-    with_bias_ = p.bias;
+    with_bias_ = p.epilogue.bias;
     problem_ = p;
     const Tensor x = input_of(p), y = output_of(p), w = weights_of(p);
     route_ = route;
@@ -76,16 +76,16 @@ class OnednnKernel final : public Kernel {
     const Desc any(w.dims, w.type, memory::format_tag::any);
     if (with_bias_) bias_ = Desc({p.groups * p.co}, memory::data_type::f32, memory::format_tag::a);
     using Forward = dnnl::deconvolution_forward;
-    const auto describe = [&](const Desc& bias, const Epilogue& act) {
+    const auto describe = [&](const Desc& bias, const Activation& act) {
       return Forward::primitive_desc(engine_, dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct,
                                      x_, any, bias, y_, g.stride, g.dilation, g.pad_l, g.pad_r, attributes_of(act),
                                      /*allow_empty=*/true);
     };
-    auto pd = describe(bias_, p.act);
+    auto pd = describe(bias_, p.epilogue.activation);
     // In f32 alone: a narrow y would be rounded twice.
-    finish_ = pd && p.dtype == Dtype::kF32 && (p.bias || p.act.kind != Epilogue::kNone) &&
+    finish_ = pd && p.types.x == Dtype::kF32 && (p.epilogue.bias || p.epilogue.activation.kind != Activation::kNone) &&
               implementation_of(pd.impl_info_str()).backward_convolution;
-    if (finish_) pd = describe(Desc(), Epilogue());
+    if (finish_) pd = describe(Desc(), Activation());
     if (!pd) return refuse("onednn: no deconvolution for this shape, element type or padding");
     const std::string name = pd.impl_info_str();
     const Implementation by = implementation_of(name);
@@ -93,7 +93,7 @@ class OnednnKernel final : public Kernel {
       return refuse("onednn: only the reference implementation (" + name + ")");
     }
     // It packs the weights anew for every image and group: 13 s for 513 images, a native call takes milliseconds.
-    if (by.method == Implementation::Method::kGemm && p.dtype == Dtype::kBf16) {
+    if (by.method == Implementation::Method::kGemm && p.types.x == Dtype::kBf16) {
       return refuse("onednn: the columns method, slow in bf16 (" + name + ")");
     }
     if (by.wrong) return refuse("onednn: an implementation that computes wrong numbers (" + name + ")");
@@ -117,7 +117,7 @@ class OnednnKernel final : public Kernel {
     form_ = name + (route == Route::kLast ? ", channels-last" : ", channels-first") +
             (reorder_x_ ? ", x reordered" : "") + (reorder_y_ ? ", y reordered" : "") +
             (finish_ ? ", bias and activation apart" : "") + ", " + runtime_name() +
-            (flushes_subnormals(p.dtype) ? ", numbers below 2^-126: x by an exact engine, partial sums to 0" : "");
+            (flushes_subnormals(p.types.x) ? ", numbers below 2^-126: x by an exact engine, partial sums to 0" : "");
     return {};
   }
 
@@ -132,22 +132,23 @@ class OnednnKernel final : public Kernel {
         reorder_weights_.run(engine_, call.stream(), w, packed, nullptr);
       }
       if (call.broken()) return runner_broke();
-      return honours_weights(packed, weights_.get_size(), problem_.dtype);
+      return honours_weights(packed, weights_.get_size(), problem_.types.x);
     } catch (...) {
       return status_in_flight(During::kRun);
     }
   }
 
-  const char* weights_not_honoured() const override { return onednn::weights_not_honoured(problem_.dtype); }
+  const char* weights_not_honoured() const override { return onednn::weights_not_honoured(problem_.types.x); }
   bool looks_at_input() const override { return onednn::looks_at_input(problem_); }
-  Result<bool> honours_input(const CallMemory& m, const Runner& runner) const override {
+  Bits bits() const override { return Bits::kMachine; }
+  Result<bool> honours_input(const Operands& m, const Runner& runner) const override {
     bool broken = false;
     const bool honoured = onednn::honours_input(problem_, m.x, static_cast<const float*>(m.bias), runner, &broken);
     if (broken) return runner_broke();
     return honoured;
   }
 
-  Status run(const CallMemory& m, const Runner& runner) const override {
+  Status run(const Operands& m, const Runner& runner) const override {
     if (with_bias_ && m.bias == nullptr) return Status(Code::INTERNAL, "onednn: planned with a bias, called without");
     try {
       Call call(engine_, runner, threads_);
@@ -164,7 +165,7 @@ class OnednnKernel final : public Kernel {
           {DNNL_ARG_SRC, memory(x_, engine_, const_cast<void*>(x))},
           {DNNL_ARG_WEIGHTS, memory(weights_, engine_, const_cast<void*>(m.packed))},
           {DNNL_ARG_DST, memory(y_, engine_, y)}};
-      if (with_bias_ && !finish_) args.emplace(DNNL_ARG_BIAS, memory(bias_, engine_, const_cast<void*>(m.bias)));
+      if (with_bias_ && !finish_) args.emplace(DNNL_ARG_BIAS, memory(bias_, engine_, m.bias));
       if (scratchpad_.get_size() != 0) args.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad_, engine_, pad));
       deconvolution_.execute(call.stream(), args);
       bool broken = false;

@@ -29,10 +29,11 @@ namespace {
 
 using onednn::Route;
 
+constexpr Types kTypes[] = {uniform_types(Dtype::kF32), uniform_types(Dtype::kF16), uniform_types(Dtype::kBf16)};
+constexpr Knows kKnown{.written = kForwardOnly, .types = kTypes, .activations = true};
+
 Status judge(const Problem& p, const PlanContext& context) {
-  dnnl::memory::data_type type;
-  if (context.reproducible) return refuse("onednn: sums are reordered, not reproducible");
-  if (!onednn::data_type_of(p.dtype, &type)) return refuse("onednn: no f64");
+  if (context.weakest < Bits::kMachine) return refuse("onednn: sums are reordered, not reproducible");
   if (p.empty() || p.in_elements() == 0) return refuse("onednn: empty problem");
   if (!context.weights_finite) return refuse("onednn: the weight holds an Inf or NaN");
   if (CTCONV_ONEDNN_THREADPOOL && context.caller_runner && context.threads > 1) {
@@ -44,7 +45,7 @@ Status judge(const Problem& p, const PlanContext& context) {
 
 // Generating a primitive takes longer than many layers: not where another engine is faster than the best of them.
 Status worth_it(const Problem& p, const PlanContext& context) {
-  const auto bytes = static_cast<double>(size_of(p.dtype));
+  const auto bytes = static_cast<double>(size_of(p.types.x));
   double reordered = 0;
   if (!onednn::input_of(p).channels_last) reordered += 2 * bytes * static_cast<double>(p.in_elements());
   if (!onednn::output_of(p).channels_last) reordered += 2 * bytes * static_cast<double>(p.out_elements());
@@ -89,7 +90,7 @@ Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& contex
 
 }  // namespace
 
-const Engine kOnednnEngine = {"onednn", false, plan};
-const Engine onednn::kAnywhereEngine = {"onednn", false, plan_anywhere};
+const Engine kOnednnEngine = {"onednn", Bits::kMachine, kKnown, plan};
+const Engine onednn::kAnywhereEngine = {"onednn", Bits::kMachine, kKnown, plan_anywhere};
 
 }  // namespace ctconv

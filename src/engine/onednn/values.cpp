@@ -153,13 +153,13 @@ bool any_unfit_in(const Problem& p, const Bits* from, const Unfit<Bits>& unfit, 
 bool honours_input(const Problem& p, const void* x, const float* bias, const Runner& runner, bool* broken) {
   *broken = false;
   if (!looks_at_input(p)) return true;
-  if (bias != nullptr && swallows_nan(p.act)) {
+  if (bias != nullptr && swallows_nan(p.epilogue.activation)) {
     for (int64_t c = 0; c < p.groups * p.co; ++c) {
       if (!std::isfinite(bias[c])) return false;  // relu makes a NaN of -Inf in bf16
     }
   }
-  if (p.dtype == Dtype::kF32) return !any_unfit_in(p, static_cast<const uint32_t*>(x), kUnfitF32, runner, broken);
-  const auto& unfit = p.dtype == Dtype::kBf16 ? kUnfitBf16 : kUnfitF16;
+  if (p.types.x == Dtype::kF32) return !any_unfit_in(p, static_cast<const uint32_t*>(x), kUnfitF32, runner, broken);
+  const auto& unfit = p.types.x == Dtype::kBf16 ? kUnfitBf16 : kUnfitF16;
   return !any_unfit_in(p, static_cast<const uint16_t*>(x), unfit, runner, broken);
 }
 

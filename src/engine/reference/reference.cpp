@@ -7,126 +7,54 @@
 //   y = round(act(acc + bias)), bias +0 where absent
 //   f16, bf16: all of it in f32, rounded once at the store; f64 in f64
 //
-//   The taps of o along an axis are t0, t0 + s/g, t0 + 2s/g ... with g = gcd(s, d); their inputs go down by d/g.
+//   The gradients stand in gradient_x.cpp and gradient_w.cpp.
 //   packs: nothing;   scratch: none (so it runs under any workspace limit);   refuses: nothing
 //   Tasks are (n x channel x block of rows); each element is one task's own, so the split cannot change a bit.
 #include "src/engine/reference/reference.h"
 
 #include <algorithm>
 #include <cmath>
-#include <new>
-#include <numeric>
 #include <string>
-#include <utility>
 
 #include "src/base/activation.h"
-#include "src/base/checked.h"
-#include "src/base/half.h"
+#include "src/engine/reference/elements.h"
+#include "src/engine/reference/gradients.h"
+#include "src/engine/reference/taps.h"
 
 namespace ctconv {
 namespace {
 
-using Int128 = __int128;
-
-// Element types: how a stored element becomes an accumulator and back.
-struct F32 {
-  using Stored = float;
-  using Acc = float;
-  static Acc load(Stored v) { return v; }
-  static Stored store(Acc v) { return v; }
-};
-struct F64 {
-  using Stored = double;
-  using Acc = double;
-  static Acc load(Stored v) { return v; }
-  static Stored store(Acc v) { return v; }
-};
-struct F16 {
-  using Stored = uint16_t;
-  using Acc = float;
-  static Acc load(Stored v) { return f16_to_f32(v); }
-  static Stored store(Acc v) { return f32_to_f16(v); }
-};
-struct Bf16 {
-  using Stored = uint16_t;
-  using Acc = float;
-  static Acc load(Stored v) { return bf16_to_f32(v); }
-  static Stored store(Acc v) { return f32_to_bf16(v); }
-};
-
-// The taps that meet a real input element at one output position.
-struct Taps {
-  int64_t first = 0, count = 0;  // first, first + tap_step, ...
-  int64_t i = 0;                 // input of the first tap; the next one is i - input_step
-};
-
-class AxisTaps {
- public:
-  AxisTaps() = default;
-  explicit AxisTaps(const Axis& axis) : axis_(axis) {
-    const int64_t g = std::gcd(axis.s, axis.d);
-    gcd_ = g;
-    tap_step = axis.s / g;
-    input_step = axis.d / g;
-    // inverse of d/g modulo s/g, by the extended Euclidean algorithm
-    int64_t r0 = tap_step, r1 = input_step % tap_step, u0 = 0, u1 = 1;
-    while (r1 != 0) {
-      const int64_t q = r0 / r1;
-      r0 = std::exchange(r1, r0 - q * r1);
-      u0 = std::exchange(u1, u0 - q * u1);
-    }
-    inverse_ = u0 < 0 ? u0 + tap_step : u0;
-  }
-
-  Taps at(int64_t o) const {
-    const int64_t reach = o + axis_.lo;  // == i*s + t*d; the un-cropped extent fits int64, so this does
-    if (reach < 0 || reach % gcd_ != 0) return {};
-    Int128 t = Int128{reach / gcd_ % tap_step} * inverse_ % tap_step;  // least tap of this phase
-    const int64_t above = reach - axis_.s * (axis_.i - 1);             // t*d >= above keeps i inside
-    if (above > t * axis_.d) {
-      const auto behind = static_cast<int64_t>(ceil_div(above, axis_.d) - t);
-      t += Int128{ceil_div(behind, tap_step)} * tap_step;
-    }
-    const int64_t last = std::min(reach / axis_.d, axis_.k - 1);
-    if (t > last) return {};
-    const auto first = static_cast<int64_t>(t);
-    return {first, (last - first) / tap_step + 1, (reach - first * axis_.d) / axis_.s};
-  }
-
-  int64_t tap_step = 1, input_step = 1;
-
- private:
-  Axis axis_;
-  int64_t gcd_ = 1, inverse_ = 0;
-};
+using reference::AxisTaps;
+using reference::Taps;
 
 struct Job {
   const Problem* p;
   AxisTaps axis[3];
-  const CallMemory* memory;
+  const Operands* memory;
   int64_t row_blocks, rows_per_block;
 };
 
 template <class T>
-inline T activate(const Epilogue& act, T v) {
+inline T activate(const Activation& act, T v) {
   switch (act.kind) {
-    case Epilogue::kNone:
+    case Activation::kNone:
       return v;
-    case Epilogue::kRelu:
+    case Activation::kRelu:
       return relu(v);
-    case Epilogue::kLeakyRelu:
+    case Activation::kLeakyRelu:
       return leaky_relu(v, static_cast<T>(act.alpha));
-    case Epilogue::kTanh:
+    case Activation::kTanh:
       return tanh_exact_steps(v);
-    case Epilogue::kSigmoid:
+    case Activation::kSigmoid:
       return sigmoid_exact_steps(v);
-    case Epilogue::kClip:
+    case Activation::kClip:
       return clip(v, static_cast<T>(act.alpha), static_cast<T>(act.beta));
   }
   return v;
 }
 
 #define CTCONV_INLINE [[gnu::always_inline]] inline
+#define CTCONV_ALWAYS __attribute__((always_inline))
 
 // kCount neighbours of one w phase (same taps, inputs one apart): kCount independent chains, each in the fixed order.
 template <class E, int kCount, bool kUnit>
@@ -165,7 +93,7 @@ CTCONV_INLINE void block(const Job& job, const typename E::Stored* x, const type
     chains<E, kCount, false>(job, x, w, t, acc);
   }
   for (int v = 0; v < kCount; ++v) {
-    y[v * p.axis[2].s * p.y.axis[2]] = E::store(activate<typename E::Acc>(p.act, acc[v] + bias));
+    y[v * p.axis[2].s * p.y.axis[2]] = E::store(activate<typename E::Acc>(p.epilogue.activation, acc[v] + bias));
   }
 }
 
@@ -182,7 +110,7 @@ CTCONV_INLINE void task(const Job& job, int64_t index) {
   const auto* w = static_cast<const Stored*>(job.memory->w) + g * p.w.g + channel % p.co * p.w.co;
   auto* y = static_cast<Stored*>(job.memory->y) + n * p.y.n + channel * p.y.c;
   const auto* biases = static_cast<const typename E::Acc*>(job.memory->bias);
-  const typename E::Acc bias = p.bias && biases != nullptr ? biases[channel] : typename E::Acc(0);
+  const typename E::Acc bias = p.epilogue.bias && biases != nullptr ? biases[channel] : typename E::Acc(0);
 
   const int64_t s = p.axis[2].s, ow = p.axis[2].o;
   for (int64_t row = begin; row < end; ++row) {
@@ -216,16 +144,7 @@ CTCONV_INLINE void task(const Job& job, int64_t index) {
 }
 
 CTCONV_INLINE void any_task(const Job& job, int64_t index) {
-  switch (job.p->dtype) {
-    case Dtype::kF32:
-      return task<F32>(job, index);
-    case Dtype::kF64:
-      return task<F64>(job, index);
-    case Dtype::kF16:
-      return task<F16>(job, index);
-    case Dtype::kBf16:
-      return task<Bf16>(job, index);
-  }
+  reference::with_element(job.p->types.y, [&](auto e) CTCONV_ALWAYS { task<decltype(e)>(job, index); });
 }
 
 // Two builds of one source: where the CPU fuses, std::fma is an instruction, elsewhere the C library's (same bits).
@@ -258,12 +177,13 @@ class ReferenceKernel final : public Kernel {
 
   // Measured on Zen 4, f32, 53 layers: 0.4 (weights that stream by) to 18 GF/s (long rows, one channel) of a thread's
   // time; f16 a fifth of it. The low end is meant, so that `auto` comes here last.
+  Bits bits() const override { return Bits::kReference; }
   double estimated_seconds() const override {
     const double rate = (fused_ ? 0.6e9 : 0.05e9) * threads_;
     return 1e-6 + useful_flop(p_) / rate + static_cast<double>(p_.out_elements()) * 2e-8 / threads_;
   }
 
-  Status run(const CallMemory& memory, const Runner& runner) const override {
+  Status run(const Operands& memory, const Runner& runner) const override {
     if (p_.empty()) return {};
     Job job{&p_, {axis_[0], axis_[1], axis_[2]}, &memory, row_blocks_, rows_per_block_};
     const bool counted =
@@ -280,14 +200,23 @@ class ReferenceKernel final : public Kernel {
   int64_t rows_per_block_ = 1, row_blocks_ = 0, tasks_ = 0;
 };
 
-Result<std::unique_ptr<Kernel>> plan(const Problem& problem, const PlanContext& context) {
-  std::unique_ptr<Kernel> kernel(new (std::nothrow) ReferenceKernel(problem, std::max(1, context.threads)));
-  if (kernel == nullptr) return Status(Code::NO_MEMORY, "no memory for the reference plan");
-  return kernel;
+Result<std::unique_ptr<Kernel>> make(const Problem& problem, const PlanContext& context) {
+  const int32_t threads = std::max(1, context.threads);
+  switch (problem.written) {
+    case Written::kY:
+      return std::unique_ptr<Kernel>(std::make_unique<ReferenceKernel>(problem, threads));
+    case Written::kX:
+      return reference::gradient_x(problem, threads);
+    case Written::kW:
+      return reference::gradient_w(problem, threads);
+  }
+  return Status(Code::INTERNAL, "reference: an operand it has never heard of");
 }
+
+constexpr Knows kKnown{.written = kEveryWritten, .types = kFloatTypes, .activations = true};
 
 }  // namespace
 
-const Engine kReferenceEngine = {"reference", true, plan};
+const Engine kReferenceEngine = {"reference", Bits::kReference, kKnown, make};
 
 }  // namespace ctconv
