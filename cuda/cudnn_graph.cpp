@@ -400,6 +400,7 @@ Result<std::vector<CudnnPlanInfo>> cudnn_plans(const CudnnApi& api, const CudnnT
   int listed = 0;
   const std::vector<Allowed> engines = allowed(api, target, p, wishes, graph, &listed, &last);
   std::vector<double> costs;
+  costs.reserve(engines.size());
   for (const Allowed& engine : engines) {
     costs.push_back(wishes.cost ? wishes.cost(engine.facts.index, engine.facts.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE))
                                 : 0);

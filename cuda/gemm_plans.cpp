@@ -54,8 +54,8 @@ double seconds_of(const Request& r, GemmMath math, const GemmForm& form, const G
 
 class GemmPlan final : public DevicePlan {
  public:
-  GemmPlan(const Request& r, const char* row, GemmMath math, GemmForm form, Candidate c, GemmLaunch launch)
-      : row_(row), problem_(r.problem), math_(math), form_(std::move(form)), candidate_(c), launch_(launch) {
+  GemmPlan(const Request& r, const char* row, GemmMath math, const GemmForm& form, Candidate c, GemmLaunch launch)
+      : row_(row), problem_(r.problem), math_(math), form_(form), candidate_(c), launch_(launch) {
     form_.params.split = c.split;
   }
   const char* row() const override { return row_; }
@@ -151,7 +151,7 @@ Result<Plans> plan_gemm(const Request& r, const char* row, MakeForm make, GemmMa
     GemmLaunch launch;
     const auto prepare = math == GemmMath::kTensor ? gemm_tensor_prepare : gemm_fma_prepare;
     if (prepare(r.problem.dtype, c.config, cut.params, &launch) != cudaSuccess) continue;
-    plans.push_back(std::make_unique<GemmPlan>(r, row, math, std::move(cut), c, launch));
+    plans.push_back(std::make_unique<GemmPlan>(r, row, math, cut, c, launch));
   }
   if (plans.empty()) return refusal(from > 1 ? "nothing to gain from cutting K" : "no tile fits this device");
   return plans;

@@ -133,7 +133,8 @@ CTCONV_HD int32_t gemm_split(bool tabled, const Divider& by, int32_t d, int32_t*
 // One place and its offset in y for a row of the tile; kNoOffset: no such position.
 CTCONV_HD void gemm_place(const GemmParams& p, const GemmPhase& f, int32_t position, GemmPlace* place,
                           int64_t* y_offset) {
-  *place = {kNoPlace, kNoPlace, kNoPlace, 0}, *y_offset = kNoOffset;
+  *place = {kNoPlace, kNoPlace, kNoPlace, 0};
+  *y_offset = kNoOffset;
   if (position >= f.positions) return;
   int32_t n = position;
   const int32_t qw = gemm_split(p.tabled, f.axis[2].by_outputs, f.axis[2].outputs, &n);

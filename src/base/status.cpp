@@ -25,6 +25,7 @@ const char* status_text(int32_t status) {
   return row ? row->text : "CTCONV_ERR_UNKNOWN";
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): texts are handed over, though this one is only read
 Status argument_error(Code code, std::string argument, std::string value, std::string range, std::string reason,
                       int32_t element) {
   std::string where = argument;

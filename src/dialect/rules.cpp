@@ -5,9 +5,9 @@
 
 namespace ctconv {
 
-Value argument_or(const Arguments& args, std::string_view name, Value fallback) {
+Value argument_or(const Arguments& args, std::string_view name, const Value& fallback) {
   const Value* given = args.find(name);
-  return given ? *given : std::move(fallback);
+  return given ? *given : fallback;
 }
 
 Value int_value(int64_t i) {

@@ -16,7 +16,7 @@
 namespace ctconv {
 
 // The argument, or `fallback` where it was never set.
-Value argument_or(const Arguments& args, std::string_view name, Value fallback);
+Value argument_or(const Arguments& args, std::string_view name, const Value& fallback);
 
 Value int_value(int64_t i);
 Value bool_value(bool b);
