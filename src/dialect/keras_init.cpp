@@ -14,44 +14,41 @@ namespace {
 // variance.
 constexpr double kCutSigma = 0.87962566103423978;
 
-constexpr Initialiser::Kind kUniformKind = Initialiser::kUniform;
-constexpr Initialiser::Kind kCutKind = Initialiser::kTruncatedNormal;
-
-Initialiser scaled(Initialiser::Kind kind, Initialiser::Fan fan, double variance) {
-  if (kind == kUniformKind) return {.kind = kind, .fan = fan, .scale = 3 * variance};
-  return {.kind = kind, .lo = -2, .hi = 2, .fan = fan, .scale = variance / (kCutSigma * kCutSigma)};
+Initialiser scaled_uniform(Initialiser::Fan fan, double variance) {
+  return {.kind = Initialiser::kUniform, .fan = fan, .scale = 3 * variance};
 }
 
+Initialiser scaled_normal(Initialiser::Fan fan, double variance) {
+  const double scale = variance / (kCutSigma * kCutSigma);
+  return {.kind = Initialiser::kTruncatedNormal, .lo = -2, .hi = 2, .fan = fan, .scale = scale};
+}
+
+// `plain`: lower case, without underscores.
 bool by_name(const std::string& plain, Initialiser* out) {
-  if (plain == "zeros")
-    *out = {.kind = Initialiser::kConstant, .a = 0};
-  else if (plain == "ones")
-    *out = {.kind = Initialiser::kConstant, .a = 1};
-  else if (plain == "constant")
-    *out = {.kind = Initialiser::kConstant, .a = 0};
-  else if (plain == "randomnormal")
-    *out = {.kind = Initialiser::kNormal, .a = 0, .b = 0.05};
-  else if (plain == "randomuniform")
-    *out = {.kind = Initialiser::kUniform, .a = -0.05, .b = 0.05};
-  else if (plain == "truncatednormal")
-    *out = {.kind = kCutKind, .a = 0, .b = 0.05, .lo = -0.1, .hi = 0.1};
-  else if (plain == "glorotuniform")
-    *out = scaled(kUniformKind, Initialiser::kFanSum, 2);  // variance 1 / mean of both fans
-  else if (plain == "glorotnormal")
-    *out = scaled(kCutKind, Initialiser::kFanSum, 2);
-  else if (plain == "heuniform")
-    *out = scaled(kUniformKind, Initialiser::kFanIn, 2);
-  else if (plain == "henormal")
-    *out = scaled(kCutKind, Initialiser::kFanIn, 2);
-  else if (plain == "lecununiform")
-    *out = scaled(kUniformKind, Initialiser::kFanIn, 1);
-  else if (plain == "lecunnormal")
-    *out = scaled(kCutKind, Initialiser::kFanIn, 1);
-  else if (plain == "orthogonal")
-    *out = {.kind = Initialiser::kOrthogonal};
-  else
-    return false;
-  return true;
+  static const struct {
+    const char* name;
+    Initialiser init;
+  } kNames[] = {
+      {"zeros", {.kind = Initialiser::kConstant, .a = 0}},
+      {"ones", {.kind = Initialiser::kConstant, .a = 1}},
+      {"constant", {.kind = Initialiser::kConstant, .a = 0}},
+      {"randomnormal", {.kind = Initialiser::kNormal, .a = 0, .b = 0.05}},
+      {"randomuniform", {.kind = Initialiser::kUniform, .a = -0.05, .b = 0.05}},
+      {"truncatednormal", {.kind = Initialiser::kTruncatedNormal, .a = 0, .b = 0.05, .lo = -0.1, .hi = 0.1}},
+      {"glorotuniform", scaled_uniform(Initialiser::kFanSum, 2)},  // variance 1 / mean of both fans
+      {"glorotnormal", scaled_normal(Initialiser::kFanSum, 2)},
+      {"heuniform", scaled_uniform(Initialiser::kFanIn, 2)},
+      {"henormal", scaled_normal(Initialiser::kFanIn, 2)},
+      {"lecununiform", scaled_uniform(Initialiser::kFanIn, 1)},
+      {"lecunnormal", scaled_normal(Initialiser::kFanIn, 1)},
+      {"orthogonal", {.kind = Initialiser::kOrthogonal}},
+  };
+  for (const auto& row : kNames) {
+    if (plain != row.name) continue;
+    *out = row.init;
+    return true;
+  }
+  return false;
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 
 namespace ctconv::mindspore {
 
-enum class PadMode { kSame, kValid, kPad };  // in the order of kPadModes
+enum class PadMode { kSame, kValid, kPad };  // in the order that read_pad_mode lists
 
 // Fills pad_begin, pad_end and output_padding from kernel, stride and dilation (which are already in the descriptor).
 //   valid: extra = max(s - keff, 0)
