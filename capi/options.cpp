@@ -68,10 +68,9 @@ Status read_activation(const ctconv_options& in, Options* out) {
     return option(Code::MISUSE_ACTIVATION, "activation", std::to_string(in.activation), "0 to 5");
   }
   // Parameters the activation does not use are left out: they must not tell plans apart.
-  const bool alpha = in.activation == CTCONV_ACTIVATION_LEAKY_RELU || in.activation == CTCONV_ACTIVATION_CLIP;
-  const bool beta = in.activation == CTCONV_ACTIVATION_CLIP;
-  out->activation = {static_cast<Activation::Kind>(in.activation), alpha ? in.activation_alpha : 0,
-                     beta ? in.activation_beta : 0};
+  const auto kind = static_cast<Activation::Kind>(in.activation);
+  const int parameters = row_of(kind).parameters;
+  out->activation = {kind, parameters > 0 ? in.activation_alpha : 0, parameters > 1 ? in.activation_beta : 0};
   if (in.activation == CTCONV_ACTIVATION_CLIP && !(in.activation_alpha <= in.activation_beta)) {
     return option(Code::MISUSE_ACTIVATION, "activation_alpha", show_fixed(in.activation_alpha, 6),
                   "<= activation_beta, neither NaN");

@@ -77,11 +77,13 @@ void store(const TensorView& out, Dtype type, int64_t offset, double value) {
   }
 }
 
+bool is_float(ElementType type) { return type.code == 2 || type.code == 4; }
+
 // draw(i) for every logical element i, row-major.
 template <class Draw>
 Status fill(const TensorView& out, const Draw& draw) {
   Dtype type;
-  if (!to_dtype(out.type, &type)) {
+  if (!to_dtype(out.type, &type) || !is_float(out.type)) {
     return Status(Code::TYPE_INPUT_DTYPE,
                   "parameters are float16, bfloat16, float32 or float64, not " + name_of(out.type));
   }

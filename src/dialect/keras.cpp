@@ -57,8 +57,12 @@ constexpr ArgumentRow kArguments3d[] = {
 };
 
 constexpr NamedActivation kActivationNames[] = {
-    {"linear", {Activation::kNone, 0, 0}}, {"relu", {Activation::kRelu, 0, 0}},    {"leaky_relu", {Activation::kLeakyRelu, 0.2, 0}},
-    {"tanh", {Activation::kTanh, 0, 0}},   {"sigmoid", {Activation::kSigmoid, 0, 0}}, {"relu6", {Activation::kClip, 0, 6}},
+    {"linear", {Activation::kNone, 0, 0}},
+    {"relu", {Activation::kRelu, 0, 0}},
+    {"leaky_relu", {Activation::kLeakyRelu, 0.2, 0}},
+    {"tanh", {Activation::kTanh, 0, 0}},
+    {"sigmoid", {Activation::kSigmoid, 0, 0}},
+    {"relu6", {Activation::kClip, 0, 6}},
 };
 
 // One axis of the table of section 11.

@@ -174,8 +174,9 @@ Status read_bias_attr(const Arguments& args, const std::vector<int64_t>* shape, 
 Status read_act(const Arguments& args, Descriptor* d) {
   // Operator defaults of the package: leaky_relu has slope 0.02, relu6 is cut at 6.
   static constexpr NamedActivation kNames[] = {
-      {"relu", {Activation::kRelu, 0, 0}},    {"leaky_relu", {Activation::kLeakyRelu, 0.02, 0}}, {"tanh", {Activation::kTanh, 0, 0}},
-      {"sigmoid", {Activation::kSigmoid, 0, 0}}, {"relu6", {Activation::kClip, 0, 6}},
+      {"relu", {Activation::kRelu, 0, 0}},  {"leaky_relu", {Activation::kLeakyRelu, 0.02, 0}},
+      {"tanh", {Activation::kTanh, 0, 0}},  {"sigmoid", {Activation::kSigmoid, 0, 0}},
+      {"relu6", {Activation::kClip, 0, 6}},
   };
   return read_activation("act", argument_or(args, "act", none_value()), kNames, &d->activation);
 }

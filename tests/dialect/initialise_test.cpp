@@ -380,3 +380,16 @@ TEST_CASE("initialisers: refusals", "[init]") {
   std::vector<double> k;
   CHECK(initialise_weight(keras, 1, view(&k, {3, 3, 48, 32})).code() == Code::VALUE_WEIGHT_INIT);
 }
+
+TEST_CASE("initialise: no dialect lists whole numbers, and a filling refuses them", "[init]") {
+  int8_t data[3] = {1, 2, 3};
+  TensorView out;
+  out.data = data;
+  out.type = {.code = 0, .bits = 8};
+  out.ndim = 1;
+  out.shape[0] = 3;
+  out.strides[0] = 1;
+  const Status refused = initialise_weight(Descriptor(), 1, out);
+  CHECK(refused.code() == Code::TYPE_INPUT_DTYPE);
+  CHECK((data[0] == 1 && data[1] == 2 && data[2] == 3));
+}

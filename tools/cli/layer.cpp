@@ -159,9 +159,9 @@ ctconv::Options Layer::options(const char* engine, bool reproducible) const {
   o.activation = activation_number(request.activation);
   if (o.activation < 0)
     throw Fault("OPTION", "activation '" + request.activation + "' is not one of " + activation_list());
-  if (o.activation == CTCONV_ACTIVATION_LEAKY_RELU || o.activation == CTCONV_ACTIVATION_CLIP)
-    o.activation_alpha = request.alpha;
-  if (o.activation == CTCONV_ACTIVATION_CLIP) o.activation_beta = request.beta;
+  const int parameters = kActivations[o.activation].parameters;
+  if (parameters > 0) o.activation_alpha = request.alpha;
+  if (parameters > 1) o.activation_beta = request.beta;
   return o;
 }
 
