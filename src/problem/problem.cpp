@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/base/checked.h"
+#include "src/problem/dense.h"
 #include "src/problem/fields.h"
 
 namespace ctconv {
@@ -62,22 +63,17 @@ double moved_bytes(const Problem& p) {
 }
 
 Order order_of(const ActivationLayout& l, const Problem& p, bool output) {
-  std::array<int64_t, 3> extent;
-  // An extent of 0 counts as 1, as in every dense stride of ours.
-  for (size_t a = 0; a < 3; ++a) extent[a] = std::max<int64_t>(output ? p.axis[a].o + p.axis[a].tail : p.axis[a].i, 1);
   const int64_t channels = p.groups * (output ? p.co : p.ci);
   // A stride matters only where its extent exceeds 1.
-  const auto dense = [&](int64_t channel_step, int64_t pixel_step) {
-    int64_t step = pixel_step;
-    for (size_t a = 3; a-- > 0;) {
-      if (extent[a] > 1 && l.axis[a] != step) return false;
-      step *= extent[a];
+  const auto lies_as = [&](const ActivationLayout& dense) {
+    for (size_t a = 0; a < 3; ++a) {
+      const int64_t extent = output ? p.axis[a].o + p.axis[a].tail : p.axis[a].i;
+      if (extent > 1 && l.axis[a] != dense.axis[a]) return false;
     }
-    return channels == 1 || l.c == channel_step;
+    return (channels == 1 || l.c == dense.c) && (p.n <= 1 || l.n == dense.n);
   };
-  const int64_t points = extent[0] * extent[1] * extent[2];
-  if (dense(points, 1) && (p.n <= 1 || l.n == points * channels)) return Order::kChannelsFirst;
-  if (dense(1, channels) && (p.n <= 1 || l.n == points * channels)) return Order::kChannelsLast;
+  if (lies_as(dense_layout(p, output, false))) return Order::kChannelsFirst;
+  if (lies_as(dense_layout(p, output, true))) return Order::kChannelsLast;
   return Order::kOther;
 }
 

@@ -7,6 +7,7 @@
 #include "src/base/checked.h"
 #include "src/base/number.h"
 #include "src/base/utf8.h"
+#include "src/problem/dense.h"
 #include "src/problem/fields.h"
 
 namespace ctconv {
@@ -100,32 +101,6 @@ bool read_dtype(std::string_view text, Dtype* out) {
     return true;
   }
   return false;
-}
-
-ActivationLayout dense(const Problem& p, bool output, bool last) {
-  ActivationLayout l;
-  const int64_t channels = p.groups * (output ? p.co : p.ci);
-  int64_t step = last ? channels : 1;
-  for (size_t a = 3; a-- > 0;) {
-    if (a >= static_cast<size_t>(3 - p.rank)) l.axis[a] = step;
-    step *= output ? std::max<int64_t>(p.axis[a].o + p.axis[a].tail, 1) : p.axis[a].i;
-  }
-  l.c = last ? 1 : step;
-  l.n = last ? step : step * channels;
-  return l;
-}
-
-WeightLayout dense_weight(const Problem& p) {
-  WeightLayout w;
-  int64_t step = 1;
-  for (size_t a = 3; a-- > static_cast<size_t>(3 - p.rank);) {
-    w.tap[a] = step;
-    step *= p.axis[a].k;
-  }
-  w.co = step;
-  w.ci = step * p.co;
-  w.g = step * p.co * p.ci;
-  return w;
 }
 
 Status bad(std::string_view word, const char* why) {
@@ -252,7 +227,7 @@ class Parser {
 
   Status strides(const std::string& text, bool output, ActivationLayout* l) const {
     if (text == "first" || text == "last") {
-      *l = dense(p_, output, text == "last");
+      *l = dense_layout(p_, output, text == "last");
       return {};
     }
     std::vector<int64_t> v;
