@@ -17,6 +17,8 @@ namespace ctconv::kit {
 
 inline constexpr int kMaxLanes = 16;  // N
 
+constexpr int64_t bytes_of(Dtype dtype) { return static_cast<int64_t>(size_of(dtype)); }
+
 // Part of a row: elements from the source to the destination, there behind `gap` zeros.
 struct RowPart {
   int64_t from, to, count, gap = 0;

@@ -5,27 +5,16 @@
 #include "src/kit/pack.h"
 
 #include <cstdint>
-#include <cstring>
-#include <type_traits>
 
 #include "src/base/half.h"
+#include "src/kit/finite.h"
 
 namespace ctconv::kit {
 namespace {
 
-// All bits of the exponent set. Integer work, because a sum of floats would wait for itself.
-template <class T>
-auto not_finite(T value) {
-  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  constexpr Bits kExponent = (sizeof(T) == 4 ? Bits{0xff} : Bits{0x7ff}) << (sizeof(T) == 4 ? 23 : 52);
-  Bits bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return static_cast<Bits>((bits & kExponent) == kExponent);
-}
-
 template <class T, class S, class Widen>
 bool gather(const S* w, int64_t ci_stride, const RowPack& k, T* out, Widen widen) {
-  decltype(not_finite(T())) bad = 0;
+  Marks<T> bad = 0;
   bool dense = true;
   for (int64_t r = 1; r < k.valid; ++r) dense = dense && k.row[r] == k.row[0] + r;
   out += k.c0 * k.taps * k.width;
@@ -49,8 +38,8 @@ bool gather(const S* w, int64_t ci_stride, const RowPack& k, T* out, Widen widen
 template <class T>
 bool pack_rows(const Problem& p, const void* w, const RowPack& rows, T* out) {
   const auto run = [&](auto* typed, auto widen) { return gather(typed, p.w.ci, rows, out, widen); };
-  if (p.types.x == Dtype::kF16) return run(static_cast<const uint16_t*>(w), [](uint16_t h) { return f16_to_f32(h); });
-  if (p.types.x == Dtype::kBf16) return run(static_cast<const uint16_t*>(w), [](uint16_t h) { return bf16_to_f32(h); });
+  if (p.types.w == Dtype::kF16) return run(static_cast<const uint16_t*>(w), [](uint16_t h) { return f16_to_f32(h); });
+  if (p.types.w == Dtype::kBf16) return run(static_cast<const uint16_t*>(w), [](uint16_t h) { return bf16_to_f32(h); });
   return run(static_cast<const T*>(w), [](T v) { return v; });
 }
 

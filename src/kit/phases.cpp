@@ -26,7 +26,7 @@ AxisPhases phases_of(const Axis& axis) {
   const int64_t count = std::min(a.s, a.o);
   a.phases.resize(static_cast<size_t>(count));
   for (int64_t first = 0; first < count; ++first) {  // the phase of output row `first`
-    Phase& p = a.phases[static_cast<size_t>(first)];
+    Phase& p = at(a.phases, first);
     p.f = a.lo + first - floor_div(a.lo + first, a.s) * a.s;
     p.u_begin = ceil_div(a.lo - p.f, a.s);
     p.u_end = floor_div(a.lo + a.o - 1 - p.f, a.s) + 1;
@@ -35,7 +35,7 @@ AxisPhases phases_of(const Axis& axis) {
     const int64_t shifted = t * axis.d - a.lo;
     const int64_t first = shifted - floor_div(shifted, a.s) * a.s;
     if (first >= count) continue;
-    Phase& p = a.phases[static_cast<size_t>(first)];
+    Phase& p = at(a.phases, first);
     if (p.taps++ == 0) {
       p.t0 = t;
       p.v0 = floor_div(t * axis.d, a.s);
@@ -50,15 +50,17 @@ AxisPhases phases_of(const Axis& axis) {
     u_end = std::max(u_end, p.u_end);
     if (p.taps > 0) a.v_max = std::max(a.v_max, p.v0 + (p.taps - 1) * a.v_step);
     const std::pair<int64_t, int64_t> key{p.taps ? p.v0 : 0, p.taps};
-    p.list = lists.try_emplace(key, static_cast<int32_t>(lists.size())).first->second;
+    p.tap_list = lists.try_emplace(key, static_cast<int32_t>(lists.size())).first->second;
   }
-  a.lists = static_cast<int32_t>(lists.size());
+  a.tap_lists = static_cast<int32_t>(lists.size());
   a.un = u_end - a.u0;
   a.first_f = a.phases[0].f;
-  a.wrap = 0;
-  while (a.wrap < count && a.phases[static_cast<size_t>(a.wrap)].u_begin == a.u0) ++a.wrap;
+  a.late = 0;
+  while (a.late < count && a.phase(a.late).u_begin == a.u0) ++a.late;
   return a;
 }
+
+Grid grid_of(const Problem& p) { return {phases_of(p.axis[0]), phases_of(p.axis[1]), phases_of(p.axis[2])}; }
 
 // Between two of them a tap of the phase begins or stops to meet the input.
 int64_t most_stretches(const AxisPhases& axis) {

@@ -11,28 +11,28 @@
 namespace ctconv::kit {
 
 template <class T>
-void RowStore<T>::prepare(const Moves<T>& moves, const AxisPhases& w, Dtype dtype, int64_t y_stride, int64_t channels,
-                          bool stream, int64_t room) {
-  moves_ = moves;
-  w_ = w;
-  dtype_ = dtype;
-  y_w_ = y_stride;
-  channels_ = channels;
-  room_ = room;
-  contiguous_ = w.complete() && y_w_ == channels_;
-  stream_ = stream && contiguous_;
-}
+RowStore<T>::RowStore(const Moves<T>& moves, const AxisPhases& w, Dtype dtype, int64_t y_stride, int64_t channels,
+                      bool stream, int64_t room)
+    : moves_(moves),
+      w_(w),
+      dtype_(dtype),
+      y_w_(y_stride),
+      channels_(channels),
+      room_(room),
+      same_(size_of(dtype) == sizeof(T)),
+      contiguous_(w.complete() && y_stride == channels),
+      stream_(stream && contiguous_) {}
 
 template <class T>
 typename RowStore<T>::Span RowStore<T>::span(int64_t begin, int64_t end) const {
-  // Phases before wrap have q = begin .. end, the later ones q = begin-1 .. end-1.
+  // Phases before `late` have q = begin .. end, the later ones q = begin-1 .. end-1.
   const bool late = lead() != 0;
   Span s;
   s.begin = begin;
   s.end = end;
-  s.first = late && begin > 0 ? (begin - 1) * w_.s + w_.wrap : begin * w_.s;
+  s.first = late && begin > 0 ? (begin - 1) * w_.s + w_.late : begin * w_.s;
   s.first = std::min(s.first, w_.o);
-  const int64_t last = std::clamp(late ? (end - 1) * w_.s + w_.wrap : end * w_.s, s.first, w_.o);
+  const int64_t last = std::clamp(late ? (end - 1) * w_.s + w_.late : end * w_.s, s.first, w_.o);
   s.values = last - s.first;
   s.q0 = ceil_div(s.first, w_.s);
   s.q1 = std::max(s.q0, last / w_.s);
@@ -41,19 +41,19 @@ typename RowStore<T>::Span RowStore<T>::span(int64_t begin, int64_t end) const {
 }
 
 template <class T>
-void RowStore<T>::operator()(const T* src, int64_t src_stride, const Span& span, char* y, Run& run) const {
+void RowStore<T>::operator()(const T* src, int64_t src_stride, const Span& span, char* y, Stage& stage) const {
   if (!contiguous_) return scattered(src, src_stride, span, y);
   if (span.values == 0) return;
-  const int64_t bytes = static_cast<int64_t>(size_of(dtype_)), values = span.values * channels_;
+  const int64_t bytes = bytes_of(dtype_), values = span.values * channels_;
   y += span.first * channels_ * bytes;
   T* to = reinterpret_cast<T*>(y);
-  T* spare = run.stage;
-  if (stream_ || bytes != static_cast<int64_t>(sizeof(T))) {
-    if (run.filled != 0 && (run.y + run.filled * bytes != y || run.filled + values > room_)) flush(run);
-    if (run.filled == 0) run.y = y;
-    to = run.stage + run.filled;
-    spare = run.stage + room_;
-    run.filled += values;
+  T* spare = stage.values;
+  if (stream_ || !same_) {
+    if (stage.filled != 0 && (stage.y + stage.filled * bytes != y || stage.filled + values > room_)) flush(stage);
+    if (stage.filled == 0) stage.y = y;
+    to = stage.values + stage.filled;
+    spare = stage.values + room_;
+    stage.filled += values;
   }
   const int64_t last = span.first + span.values;
   if (span.front != 0) loose(src, src_stride, span.begin, span.first, span.first + span.front, to);
@@ -73,9 +73,9 @@ void RowStore<T>::many(const T* src, int64_t src_stride, int64_t count, const Ro
 }
 
 template <class T>
-void RowStore<T>::flush(Run& run) const {
-  if (run.filled != 0) moves_.store(run.stage, run.filled, dtype_, run.y, 1, stream_);
-  run.filled = 0;
+void RowStore<T>::flush(Stage& stage) const {
+  if (stage.filled != 0) moves_.store(stage.values, stage.filled, dtype_, stage.y, 1, stream_);
+  stage.filled = 0;
 }
 
 // Output values from .. to, one by one.
@@ -94,9 +94,9 @@ void RowStore<T>::loose(const T* src, int64_t src_stride, int64_t begin, int64_t
 
 template <class T>
 void RowStore<T>::scattered(const T* src, int64_t src_stride, const Span& span, char* y) const {
-  const int64_t bytes = static_cast<int64_t>(size_of(dtype_)), phases = static_cast<int64_t>(w_.phases.size());
-  for (int64_t r = 0; r < phases; ++r) {
-    const bool late = r >= w_.wrap;
+  const int64_t bytes = bytes_of(dtype_);
+  for (int64_t r = 0; r < w_.count(); ++r) {
+    const bool late = r >= w_.late;
     const int64_t from = late ? std::max<int64_t>(0, span.begin - 1) : span.begin;
     const int64_t to = std::min(late ? span.end - 1 : span.end, ceil_div(w_.o - r, w_.s));
     if (from < to) {

@@ -17,16 +17,16 @@ namespace ctconv::kit {
 template <class T>
 class RowStore {
  public:
-  // Values that wait in the stage for consecutive elements of y.
-  struct Run {
-    T* stage;
-    char* y = nullptr;
+  // Values that wait for consecutive elements of y.
+  struct Stage {
+    T* values;
+    char* y = nullptr;  // where the first of them belongs
     int64_t filled = 0;
   };
 
-  // channels > 1: these lie innermost in y with stride 1. room: values a run may hold, at least one call's.
-  void prepare(const Moves<T>& moves, const AxisPhases& w, Dtype dtype, int64_t y_stride, int64_t channels, bool stream,
-               int64_t room);
+  // channels > 1: these lie innermost in y with stride 1. room: values that may wait, at least one row's.
+  RowStore(const Moves<T>& moves, const AxisPhases& w, Dtype dtype, int64_t y_stride, int64_t channels, bool stream,
+           int64_t room);
   // What positions begin .. end (counted from the hull's first) give: whole groups q0 .. q1 of s values, and loose
   // values in front and behind where a row was cut or ends inside a group.
   struct Span {
@@ -34,12 +34,12 @@ class RowStore {
   };
   Span span(int64_t begin, int64_t end) const;
   // src: where position span.begin lies; y: address of output index 0 of this row.
-  void operator()(const T* src, int64_t src_stride, const Span& span, char* y, Run& run) const;
-  void flush(Run& run) const;
+  void operator()(const T* src, int64_t src_stride, const Span& span, char* y, Stage& stage) const;
+  void flush(Stage& stage) const;
 
   // Many short rows at once, where plain(): all `count` positions interleaved into the stage, then cut up.
   // src: the first position, one place earlier readable; part(span, at): what a row's values at position `at` become.
-  bool plain() const { return contiguous_ && !stream_ && size_of(dtype_) == sizeof(T); }
+  bool plain() const { return contiguous_ && !stream_ && same_; }
   RowPart part(const Span& span, int64_t at) const {
     return {((at - span.begin + lead()) * w_.s + span.first) * channels_, span.first * channels_,
             span.values * channels_};
@@ -49,19 +49,19 @@ class RowStore {
 
   bool contiguous() const { return contiguous_; }
   bool stream() const { return stream_; }
-  // Elements of the stage behind Run: the run and what interleaving needs.
+  // Elements of Stage::values: those that wait and what interleaving needs.
   static int64_t stage_elements(int64_t room) { return 2 * room; }
 
  private:
-  int64_t lead() const { return w_.wrap < static_cast<int64_t>(w_.phases.size()) ? 1 : 0; }
+  int64_t lead() const { return w_.late < w_.count() ? 1 : 0; }
   void loose(const T* src, int64_t src_stride, int64_t begin, int64_t from, int64_t to, T* out) const;
   void scattered(const T* src, int64_t src_stride, const Span& span, char* y) const;
 
-  Moves<T> moves_{};
+  Moves<T> moves_;
   AxisPhases w_;
-  Dtype dtype_ = Dtype::kF32;
-  int64_t y_w_ = 1, channels_ = 1, room_ = 0;
-  bool stream_ = false, contiguous_ = false;
+  Dtype dtype_;
+  int64_t y_w_, channels_, room_;
+  bool same_, contiguous_, stream_;  // y has type T; its rows have no gaps; they are stored past the cache
 };
 
 }  // namespace ctconv::kit

@@ -7,13 +7,11 @@ namespace ctconv::native_test {
 
 using Planned = Result<std::unique_ptr<Kernel>>;
 
-inline Planned plan_positions(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "positions,"); }
-inline Planned plan_channels(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "channels,"); }
-inline Planned plan_merged(const Problem& p, const PlanContext& c) {
-  return native::plan_form(p, c, "phases in lanes");
-}
+inline Planned plan_positions(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "positions"); }
+inline Planned plan_channels(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "channels"); }
+inline Planned plan_merged(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "merged"); }
 inline Planned plan_depthwise(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "depthwise"); }
-inline Planned plan_rows(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "rows of y"); }
+inline Planned plan_rows(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "rows"); }
 
 inline const Engine kPositions{"positions", Bits::kReference, kForwardFloats, &plan_positions};
 inline const Engine kChannels{"channels", Bits::kReference, kForwardFloats, &plan_channels};

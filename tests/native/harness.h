@@ -174,8 +174,8 @@ inline void threads_for(void* user, int64_t count, Runner::Task task, void* data
 }
 
 inline std::string text(const Problem& p) {
-  std::string s = std::string(name_of(p.types.x)) + " n" + std::to_string(p.n) + " g" + std::to_string(p.groups) + " ci" +
-                  std::to_string(p.ci) + " co" + std::to_string(p.co);
+  std::string s = std::string(name_of(p.types.x)) + " n" + std::to_string(p.n) + " g" + std::to_string(p.groups) +
+                  " ci" + std::to_string(p.ci) + " co" + std::to_string(p.co);
   for (const Axis& a : p.axis) {
     s += " [i" + std::to_string(a.i) + " o" + std::to_string(a.o) + " k" + std::to_string(a.k) + " s" +
          std::to_string(a.s) + " d" + std::to_string(a.d) + " lo" + std::to_string(a.lo) + "]";

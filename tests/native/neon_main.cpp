@@ -73,7 +73,8 @@ bool conversions() {
       return false;
     }
   }
-  for (auto kind : {Activation::kRelu, Activation::kLeakyRelu, Activation::kTanh, Activation::kSigmoid, Activation::kClip}) {
+  for (auto kind :
+       {Activation::kRelu, Activation::kLeakyRelu, Activation::kTanh, Activation::kSigmoid, Activation::kClip}) {
     Activation e;
     e.kind = kind;
     e.alpha = kind == Activation::kClip ? -0.5 : 0.1;

@@ -28,11 +28,11 @@ struct ChannelsArgs {
   int64_t spare;  // lanes of the last vector that are not stored
   T* out;
   const int64_t* out_pos;  // M
-  const T* w_next;         // weights of the next slab, fetched ahead: so many bytes per input channel; null: none
+  const T* w_next;         // weights of the next slice, fetched ahead: so many bytes per input channel; null: none
   int64_t w_next_step;
-  bool first, last;     // start from +0; add the bias
+  bool first, last;       // start from +0; add the bias
   const Activation* act;  // after the bias: relu, leaky relu or clip; null: none, or the caller's business
-  bool stream;          // store past the cache: out is aligned to whole vectors and lines
+  bool stream;            // store past the cache: out is aligned to whole vectors and lines
 };
 
 template <class T>

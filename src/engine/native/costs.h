@@ -1,18 +1,23 @@
-// Measured constants of the cost model: AMD Zen 4 (EPYC 9004, 2 cores, 3.65 GHz), November 2026.
+// Measured constants of the cost model, and the sizes by which work is cut.
 //
+//   AMD Zen 4 (EPYC 9004, 2 cores, 3.65 GHz), November 2026. Where one layer taught a number, its name stands by it.
 //   Only comparisons between forms and engines rest on them; no result does.
 //   A form's cost: vector multiply-adds over the rate of its blocks, plus moving values in and out,
 //   or the memory traffic where that is longer, plus a fixed call.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+
+#include "src/problem/problem.h"
 
 namespace ctconv::native {
 
 // Computing and moving overlap, but not quite.
+inline constexpr double kNotOverlapped = 0.15;
 inline double overlapped(double computing, double moving) {
-  return std::max(computing, moving) + 0.15 * std::min(computing, moving);
+  return std::max(computing, moving) + kNotOverlapped * std::min(computing, moving);
 }
 
 inline constexpr double kHertz = 3.65e9;
@@ -22,43 +27,67 @@ inline constexpr double kFmaCycles = 1.03;          // per vector multiply-add i
 inline constexpr double kCallCycles = 30;           // per block: its prologue and epilogue
 inline constexpr double kPositionsStoreCycles = 7;  // per vector of sums: to the tile, interleaved, to y
 inline constexpr double kPlaneCycles = 4;           // per vector copied into planes
+inline constexpr double kGatheredPlanes = 4;        // times as much where channels lie innermost in x
 inline constexpr double kWidenCycles = 2;           // per vector of 16-bit values widened into a panel
 inline constexpr double kScatterCycles = 2;         // per element stored alone
 inline constexpr double kTransposeCycles = 1.0;     // per element transposed
+inline constexpr double kScatteredTranspose = 4;    // times as much where the transposed rows are not contiguous in y
+inline constexpr double kCopiedTranspose = 1.5;     // times as much for a copy of x with channels innermost
 inline constexpr double kRowCycles = 40;            // per row of y stored, whatever its length
 inline constexpr double kTileRowCycles = 120;       // the same out of a transposed tile, phase by phase
-inline constexpr double kRowTapCycles = 1.6;        // form rows: per vector and tap
-inline constexpr double kRowStoreCycles = 4;        // form rows: per vector interleaved and stored
+inline constexpr double kRowTapCycles = 1.6;        // forms rows and depthwise: per vector and tap
+inline constexpr double kRowStoreCycles = 4;        // forms rows and depthwise: per vector interleaved and stored
 inline constexpr double kRunCycles = 18;            // per run of lanes copied to y from a tile
+inline constexpr double kRunVectorCycles = 2;       // and per vector of it
 inline constexpr double kTaskCycles = 12e3;         // shortest worthwhile task
+inline constexpr double kTablesShare = 4;           // tasks so many times as long outweigh the tables they make
 inline constexpr double kStreamBytes = 24e6;        // outputs beyond this leave the cache anyway: stream them
 inline constexpr double kOwnCopies = 6e6;           // copies of a whole input, one for each thread
 inline constexpr double kCopyBytes = 8e6;           // padded input held at once, at least one image
 
-inline constexpr int64_t kSlabBytes =
-    192 * 1024;  // packed weights of one slab of input channels, in the second-level cache
-inline constexpr int64_t kGroupBytes = 48 * 1024;         // rows of sums finished together, near the first-level cache
-inline constexpr int64_t kStreamGroupBytes = 256 * 1024;  // the same where y is streamed
-inline constexpr int64_t kPanelBytes = 320 * 1024;        // input of such rows, in the second-level cache
-inline constexpr int64_t kOwnPanelBytes = 1536 * 1024;    // the padded input of one tile
-inline constexpr int64_t kTileBytes = 128 * 1024;         // sums of one tile
+inline constexpr int64_t kLine = 64;          // bytes of a cache line
+inline constexpr int kManyAccumulators = 24;  // instruction sets with 32 registers keep so many vectors of sums
+
+inline bool leaves_cache(const Problem& p, size_t element) {
+  return static_cast<double>(p.out_elements()) * static_cast<double>(element) > kStreamBytes;
+}
+
+// Packed weights of one slice of input channels, in the second-level cache; channels of a slice, at least.
+inline constexpr int64_t kSliceBytes = 192 * 1024, kLeastSlice = 8;
+inline constexpr int64_t kBandBytes = 48 * 1024;         // rows of sums finished together, near the first-level cache
+inline constexpr int64_t kStreamBandBytes = 256 * 1024;  // the same where y is streamed
+inline constexpr int64_t kPanelBytes = 320 * 1024;       // input of such rows, in the second-level cache
+inline constexpr int64_t kTilePanelBytes = 1536 * 1024;  // the padded input of one tile
+inline constexpr int64_t kTileBytes = 128 * 1024;        // sums of one tile
 
 // Form channels.
 inline constexpr int64_t kMostTransposedPhases = 64;             // w phases in one tile: their sums lie there together
 inline constexpr int64_t kReusedTaps = 4, kReusedChannels = 64;  // each input is read more often: worth a better pitch
-inline constexpr int64_t kLeastTile = 12, kMostTile = 256;       // positions: one block's rows; what the tables hold
-inline constexpr int64_t kHalvedTile = 24;                       // tiles above this are halved for more tasks
-inline constexpr int64_t kManyTasks = 12, kSomeTasks = 4;        // per thread: enough; enough if they come out even
-inline constexpr double kEven = 0.95;                            // share of the threads' time that is work
-inline constexpr double kOwnCopyShare = 0.02;  // of a call, for copies of the whole input (pose.deconv1)
+inline constexpr int64_t kAliasBytes = 2048;  // positions a multiple of this apart share two first-level cache sets
+inline constexpr int64_t kApart = 16;         // elements between positions that would
+inline constexpr int64_t kMostGapBytes = 1 << 20;            // of such a copy of x
+inline constexpr double kSmallWeightBytes = 64e6;            // up to here a packed weight may double by padding
+inline constexpr int64_t kLeastTile = 12, kMostTile = 256;   // positions: one block's rows; what the tables hold
+inline constexpr int64_t kHalvedTile = 24;                   // tiles above this are halved for more tasks
+inline constexpr int64_t kManyTasks = 12, kSomeTasks = 4;    // per thread: enough; enough if they come out even
+inline constexpr double kEven = 0.95;                        // share of the threads' time that is work
+inline constexpr double kOwnCopyShare = 0.02;                // of a call, for copies of the whole input (pose.deconv1)
+inline constexpr int64_t kPositionSteps = 16;                // multiply-adds a position costs beside its own
+inline constexpr double kBroadcastCycles = 1.25;             // per row of a block and tap, where loads are the limit
+inline constexpr double kBoxCallCycles = kCallCycles + 10;   // per block: its tables are made per box
+inline constexpr double kDirectCycles = 2, kSumsCycles = 4;  // per vector stored in y; in sums and read again
+inline constexpr int64_t kPackedPerTask = 32768;             // products of lanes, taps and channels
+inline constexpr int64_t kMostPackedChannels = 8;            // of a packing task
 
 // Form positions.
 inline constexpr int64_t kUnitBytes = 24 * 1024;      // sums of all phases of a channel, in the first-level cache
 inline constexpr int64_t kChannelsBytes = 32 * 1024;  // sums of the channels of one unit
-inline constexpr int64_t kStreamedRun = 4096;         // values staged for streaming stores, at least (seed1.ex)
-inline constexpr int64_t kMostStrips = 8, kMostStreamedStrips = 12;  // of a group
+inline constexpr int64_t kStreamedRun = 4096;         // values that wait for streaming stores, at least (seed1.ex)
+inline constexpr int64_t kMostStrips = 8, kMostStreamedStrips = 12;  // of a band
 inline constexpr int64_t kMostInner = 64;                            // channels interleaved like phases
 inline constexpr int64_t kPanelRows = 16;      // rows that read a strip in place; more of them read a copy
+inline constexpr int64_t kBlockSteps = 8;      // multiply-adds a block costs beside its own
+inline constexpr double kLoadCycles = 2;       // per vector of a block and tap, where loads are the limit
 inline constexpr double kTasksPerThread = 16;  // wanted
 inline constexpr int64_t kEvenTasks = 8;       // per thread: even whatever they hold
 inline constexpr double kEvenTiles = 0.93;     // as kEven, for fewer
@@ -66,5 +95,12 @@ inline constexpr int64_t kMostTiles = 1024;    // looked at for panels; such pla
 // Padding some places twice is bearable up to a half more, or a tenth of the computing;
 // negligible up to a tenth more, or a fiftieth.
 inline constexpr double kBearableCopies = 1.5, kBearableShare = 0.1, kNegligibleCopies = 1.1, kNegligibleShare = 0.02;
+
+// Form depthwise.
+// Panels of 16-bit types and their outputs, in elements of the computing type: the second-level cache holds both.
+inline constexpr int64_t kPanelElements = 65536, kWideElements = 16384;
+inline constexpr int64_t kMostPart = 512, kLeastPart = 64;  // channels of a task
+inline constexpr int64_t kLeastRowTile = 8;        // positions, so that what neighbours share is the smaller part
+inline constexpr int64_t kRowTileOutputs = 32768;  // of a task where x is read in place
 
 }  // namespace ctconv::native

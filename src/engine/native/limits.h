@@ -15,6 +15,7 @@ inline constexpr int64_t kMostTaps = int64_t{1} << 22;        // two int64 for e
 inline constexpr int64_t kMostChannels = int64_t{1} << 24;    // groups * channels: the bias is widened for each
 inline constexpr double kMostElements = 0x1p48;               // of x, y, weight and padded x: all counts fit int64
 inline constexpr double kMostPadded = 0x1p42;                 // of one image of padded x
+inline constexpr double kMostPlace = 0x1p60;  // elements from a tensor's first to where a row would lie, taken as real
 
 // Of a form.
 inline constexpr int64_t kMostRows = int64_t{1} << 20;       // channels * phases, about 40 bytes for each

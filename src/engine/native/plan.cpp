@@ -3,6 +3,8 @@
 //   in:  Problem, PlanContext
 //   out: the cheapest of the forms that serve it, or a refusal
 #include <algorithm>
+#include <cmath>
+#include <string_view>
 #include <vector>
 
 #include "src/engine/native/channels.h"
@@ -17,23 +19,49 @@ namespace ctconv {
 namespace native {
 namespace {
 
+// All forms, in the order they are asked. Adding one is a line here and a namespace of its own (form.h).
+template <class T>
+struct Form {
+  const char* name;
+  std::unique_ptr<Kernel> (*plan)(const Given<T>&);
+};
+template <class T>
+constexpr Form<T> kForms[] = {
+    {"positions", &positions::plan<T>}, {"channels", &channels::plan<T>}, {"merged", &channels::plan_merged<T>},
+    {"depthwise", &depthwise::plan<T>}, {"rows", &rows::plan<T>},
+};
+
 // Plans hold tables with an entry a phase, a tap and an output channel, and scratch for a padded input; limits.h says
 // how many. Products of these counts are each form's own business.
 bool beyond_tables(const Problem& p) {
   double padded = static_cast<double>(p.ci);
   int64_t phases = 1;  // all three axes together: stride 256 on three of them would be 2^24
-  for (const Axis& a : p.axis) {
-    if (std::max({a.k, a.s, a.d, a.lo, a.d * (a.k - 1)}) > kMostStep) return true;
+  for (size_t k = 0; k < 3; ++k) {
+    const Axis& a = p.axis[k];
+    const int64_t reach = a.d * (a.k - 1);
+    if (std::max({a.k, a.s, a.d, a.lo, -a.lo, reach}) > kMostStep) return true;
     const int64_t own = a.i == 1 ? a.o : std::min(a.s, a.o);
     if (own > kMostPhases / phases) return true;
     phases *= own;
-    padded *=
-        static_cast<double>(a.i) + static_cast<double>(a.lo + a.o + a.d * (a.k - 1)) / static_cast<double>(a.s) + 4;
+    padded *= static_cast<double>(a.i) + static_cast<double>(a.lo + a.o + reach) / static_cast<double>(a.s) + 4;
   }
   const double most = std::max({padded * static_cast<double>(p.n) * static_cast<double>(p.groups),
                                 static_cast<double>(p.out_elements()), static_cast<double>(p.weight_elements())});
   return padded > kMostPadded || most > kMostElements || p.taps() > kMostTaps || p.groups * p.ci > kMostChannels ||
          p.groups * p.co > kMostChannels;
+}
+
+// A region of y may lie far from all that x reaches. Forms then count places of x that do not exist: these counts, too,
+// fit int64.
+bool beyond_reach(const Problem& p) {
+  for (size_t k = 0; k < 3; ++k) {
+    const Axis& a = p.axis[k];
+    const double rows = std::abs(static_cast<double>(a.lo)) + static_cast<double>(a.o) +
+                        static_cast<double>(a.d) * static_cast<double>(a.k);
+    if (rows * std::abs(static_cast<double>(p.x.axis[k])) > kMostPlace) return true;
+    if (rows * std::abs(static_cast<double>(p.y.axis[k])) > kMostPlace) return true;
+  }
+  return false;
 }
 
 // One input position and a whole kernel per axis, as in a generator's first layer: rows and planes of y are one axis.
@@ -53,24 +81,23 @@ Problem folded(const Problem& p) {
 }
 
 template <class T>
-Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context, const char* form) {
-  const Moves<T> s = kit::moves<T>();
-  if (s.lanes == 0) return refuse("native: this CPU has no fused multiply-add on vectors");
+Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context, const char* name) {
+  const Moves<T> moves = kit::moves<T>();
+  if (moves.lanes == 0) return refuse("native: this CPU has no fused multiply-add on vectors");
+  const Grid grid = kit::grid_of(p);
   const double budget = scratch_budget(p, context.threads);
   std::unique_ptr<Kernel> best;
   bool planned = false, within = false;
-  const auto consider = [&](std::unique_ptr<Kernel> k) {
-    if (!k || (form && k->form().find(form) == std::string::npos)) return;
+  for (const Form<T>& form : kForms<T>) {
+    if (name && std::string_view(name) != form.name) continue;
+    std::unique_ptr<Kernel> k = form.plan({p, context, grid, moves});
+    if (!k) continue;
     planned = true;
-    if (static_cast<double>(k->scratch_bytes()) > budget) return;
+    if (static_cast<double>(k->scratch_bytes()) > budget) continue;
     within = true;
-    if (k->scratch_bytes() > context.workspace_limit) return;
+    if (k->scratch_bytes() > context.workspace_limit) continue;
     if (!best || k->estimated_seconds() < best->estimated_seconds()) best = std::move(k);
-  };
-  consider(PositionsKernel<T>::plan(p, context, s));
-  for (bool merge : {false, true}) consider(ChannelsKernel<T>::plan(p, context, s, merge));
-  consider(DepthwiseKernel<T>::plan(p, context, s));
-  consider(RowsKernel<T>::plan(p, context, s));
+  }
   if (best) return best;
   if (!planned) return refuse("native: more channels times phases than its tables hold");
   if (!within) return refuse("native: its scratch memory exceeds the padded input by megabytes");
@@ -79,12 +106,13 @@ Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& con
 
 }  // namespace
 
-Result<std::unique_ptr<Kernel>> plan_form(const Problem& p, const PlanContext& context, const char* form) {
+Result<std::unique_ptr<Kernel>> plan_form(const Problem& p, const PlanContext& context, const char* name) {
   if (p.empty()) return refuse("native: the output is empty");
   if (!context.weights_finite) return refuse("native: a weight is infinite or not a number");
   if (beyond_tables(p)) return refuse("native: more phases, taps, channels or padding than its tables hold");
+  if (beyond_reach(p)) return refuse("native: output rows too far from the input for its tables");
   const Problem q = folded(p);
-  return p.types.x == Dtype::kF64 ? plan_as<double>(q, context, form) : plan_as<float>(q, context, form);
+  return p.types.x == Dtype::kF64 ? plan_as<double>(q, context, name) : plan_as<float>(q, context, name);
 }
 
 namespace {

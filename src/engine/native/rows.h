@@ -3,54 +3,54 @@
 //   x of one channel -> padded plane of one worker -> per output row: all phases in registers, interleaved -> y, once
 //   Weights: [group][(d, h) phases][w phase][tap].
 //   Refuses (null): more than one channel in a group, 16-bit types, rows that are not contiguous or miss a phase,
-//   strides along w that have no interleaving store; weights with Inf or NaN, which padding could meet (pack: false).
+//   strides along w that have no interleaving store.
+//   Refuses to pack: weights with Inf or NaN, which padding could meet.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <vector>
 
-#include "src/engine/native/kit.h"
+#include "src/engine/native/form.h"
 #include "src/engine/native/rows_routines.h"
-#include "src/plan/engine.h"
 
-namespace ctconv::native {
+namespace ctconv::native::rows {
 
-template <class T>
-class RowsKernel final : public Kernel {
- public:
-  static std::unique_ptr<RowsKernel> plan(const Problem& p, const PlanContext& context, const Moves<T>& moves);
-
-  std::string form() const override;
-  Bits bits() const override { return Bits::kReference; }
-  double estimated_seconds() const override { return seconds_; }
-  size_t scratch_bytes() const override;
-  size_t packed_bytes() const override;
-  std::string packing() const override;
-  Result<bool> pack(const void* w, void* packed, const Runner& runner) const override;
-  Status run(const Operands& memory, const Runner& runner) const override;
-
- private:
-  bool streams() const { return room_ > p_.axis[2].o; }  // the stage then holds several rows
-  struct Combo {                                         // one (d, h) phase
-    std::vector<int32_t> begin;
-    std::vector<int64_t> x_tap, w_tap;  // places in the plane and in the raw weight
-    int64_t weight = 0;
-  };
-  void channel(const Operands& m, int64_t index, T* plane) const;
-
-  Problem p_, one_;  // one_: a single channel of it
-  Moves<T> moves_;
-  RowsRoutines<T> routines_;
-  std::array<AxisPhases, 3> axes_;
-  PlaneGrid grid_;
-  std::vector<Combo> combos_;
-  int64_t weights_ = 0;  // packed elements per group
-  int64_t room_ = 0;     // values staged for streaming stores; 0: rows go straight to y
-  int64_t places_ = 1;   // planes at a time: no more than channels, so that many threads need no more than x does
-  int64_t worker_elements_ = 0;
-  int32_t threads_ = 1;
-  double seconds_ = 0;
+// One phase of d and of h, all of w.
+struct PhasePair {
+  std::vector<int32_t> begin;         // per w phase, and the end: its first tap
+  std::vector<int64_t> x_tap, w_tap;  // places in the plane and in the raw weight
+  int64_t weight = 0;                 // offset inside the group's packed weights
 };
 
-}  // namespace ctconv::native
+template <class T>
+struct Plan {
+  Problem p, channel;  // channel: a single one of it
+  Moves<T> moves;
+  RowsRoutines<T> routines;
+  Grid grid;
+  int32_t threads = 1;
+  Planes planes;
+  std::vector<PhasePair> pairs;
+  int64_t weights = 0;  // packed elements of a group
+  int64_t room = 0;     // values that wait for their place in y; 0: rows go straight to y
+  int64_t places = 1;   // planes at a time: no more than channels, so that many threads need no more than x does
+  bool stream = false;  // y is too large for the cache
+  double seconds = 0;
+};
+
+template <class T>
+std::unique_ptr<Kernel> plan(const Given<T>& given);
+template <class T>
+std::string describe(const Plan<T>& plan);
+template <class T>
+size_t scratch_size(const Plan<T>& plan);
+template <class T>
+size_t packed_size(const Plan<T>& plan);
+template <class T>
+std::string packing_key(const Plan<T>& plan);
+template <class T>
+Result<bool> pack_weights(const Plan<T>& plan, const void* w, void* packed, const Runner& runner);
+template <class T>
+Status compute(const Plan<T>& plan, const Operands& memory, const Runner& runner);
+
+}  // namespace ctconv::native::rows

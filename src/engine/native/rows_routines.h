@@ -8,7 +8,8 @@
 
 namespace ctconv::native {
 
-inline constexpr int kMostRowPhases = 8;  // S
+inline constexpr int kMostRowPhases = 8;   // S
+inline constexpr int kMostRowVectors = 4;  // of positions at a time
 
 // y[q*S + r] = bias + sum over t of w[t] * x[x_tap[t] + q], t of phase r in begin[r] .. begin[r+1], for
 // q*S + r < values

@@ -1,6 +1,6 @@
 // Micro-kernels with lanes over output channels: M positions by V vectors of channels in registers.
 //
-//   in:  ChannelsArgs;   out: M*V vectors of sums, kept between slabs of input channels as they are (first, last)
+//   in:  ChannelsArgs;   out: M*V vectors of sums, kept between slices of input channels as they are (first, last)
 //   Per (channel, tap): V loads of packed weights, M broadcast inputs, M*V fused multiply-adds. Positions are any M
 //   addresses.
 #include "src/kit/targets.h"
@@ -21,41 +21,57 @@ namespace {  // several files define these names
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_NATIVE_FMA
-// kAhead: a variant of its own, because the pointers it needs would cost the usual one registers.
-template <class T, int M, int V, bool kAhead = false>
-void Channels(const ChannelsArgs<T>& a) {
-  if constexpr (!kAhead) {
-    if (a.w_next != nullptr) return Channels<T, M, V, true>(a);
-  }
+template <class T>
+using Vector = hn::Vec<hn::ScalableTag<T>>;
+
+// Zeros, or the sums of the slices before.
+template <class T, int M, int V>
+HWY_INLINE void Start(const ChannelsArgs<T>& a, Vector<T> (&acc)[M][V]) {
   const hn::ScalableTag<T> d;
-  using Vec = hn::Vec<decltype(d)>;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-  Vec acc[M][V];
-  // kHeld addresses fit the registers beside the loop's own. The others are read from the stack in every step: a
-  // compiler left alone parks them in vector registers, whose moves compete with the multiply-adds.
-  constexpr int kHeld = M < 5 ? M : 5;
-  const T* p[kHeld];
-  const T* volatile parked[M > kHeld ? M - kHeld : 1];
 #pragma GCC unroll 12
   for (int m = 0; m < M; ++m) {
-    if (m < kHeld) {
-      p[m < kHeld ? m : 0] = a.x + a.x_pos[m];
-    } else {
-      parked[m - kHeld] = a.x + a.x_pos[m];
-    }
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) acc[m][v] = hn::Zero(d);
   }
-  if (!a.first) {
+  if (a.first) return;
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v + 1 < V; ++v) acc[m][v] = hn::LoadU(d, a.out + a.out_pos[m] + v * n);
+    // Straight in y a row may end inside the last vector, and y with it.
+    const T* end = a.out + a.out_pos[m] + (V - 1) * n;
+    acc[m][V - 1] = a.spare == 0 ? hn::LoadU(d, end) : hn::LoadN(d, end, static_cast<size_t>(n - a.spare));
+  }
+}
+
+// The M addresses of x. kHeld of them fit the registers beside the loop's own. The others are read from the stack in
+// every step: a compiler left alone parks them in vector registers, whose moves compete with the multiply-adds.
+// tests/native/parked_test.py looks for them in the compiled routine.
+template <class T, int M>
+struct Addresses {
+  static constexpr int kHeld = M < 5 ? M : 5;
+  const T* held[kHeld];
+  const T* volatile parked[M > kHeld ? M - kHeld : 1];
+
+  HWY_INLINE explicit Addresses(const ChannelsArgs<T>& a) {
 #pragma GCC unroll 12
     for (int m = 0; m < M; ++m) {
-#pragma GCC unroll 4
-      for (int v = 0; v + 1 < V; ++v) acc[m][v] = hn::LoadU(d, a.out + a.out_pos[m] + v * n);
-      // Straight in y a row may end inside the last vector, and y with it.
-      const T* end = a.out + a.out_pos[m] + (V - 1) * n;
-      acc[m][V - 1] = a.spare == 0 ? hn::LoadU(d, end) : hn::LoadN(d, end, static_cast<size_t>(n - a.spare));
+      if (m < kHeld) {
+        held[m < kHeld ? m : 0] = a.x + a.x_pos[m];
+      } else {
+        parked[m - kHeld] = a.x + a.x_pos[m];
+      }
     }
   }
+  HWY_INLINE const T* operator[](int m) const { return m < kHeld ? held[m < kHeld ? m : 0] : parked[m - kHeld]; }
+};
+
+template <class T, int M, int V, bool kAhead>
+HWY_INLINE void Multiply(const ChannelsArgs<T>& a, Vector<T> (&acc)[M][V]) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  const Addresses<T, M> x(a);
   const T* w = a.w;
   [[maybe_unused]] const char* next = reinterpret_cast<const char*>(a.w_next);
   for (int64_t c = 0; c < a.ci; ++c, w += a.w_ci) {
@@ -66,61 +82,77 @@ void Channels(const ChannelsArgs<T>& a) {
     for (int64_t t = 0; t < a.taps; ++t) {
       const T* wt = w + a.w_tap[t];
       const int64_t xo = a.x_tap[t] + c;
-      Vec wv[V];
+      Vector<T> wv[V];
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) wv[v] = hn::LoadU(d, wt + v * n);
 #pragma GCC unroll 12
       for (int m = 0; m < M; ++m) {
-        const T* from = m < kHeld ? p[m < kHeld ? m : 0] : parked[m < kHeld ? 0 : m - kHeld];
-        const Vec b = hn::Set(d, from[xo]);
+        const Vector<T> b = hn::Set(d, x[m][xo]);
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) acc[m][v] = hn::MulAdd(b, wv[v], acc[m][v]);
       }
     }
   }
-  if (a.last) {
+}
+
+// Bias and activation, behind the last slice.
+template <class T, int M, int V>
+HWY_INLINE void Finish(const ChannelsArgs<T>& a, Vector<T> (&acc)[M][V]) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      const Vec b = hn::LoadU(d, a.bias + v * n);
+  for (int v = 0; v < V; ++v) {
+    const Vector<T> b = hn::LoadU(d, a.bias + v * n);
 #pragma GCC unroll 12
-      for (int m = 0; m < M; ++m) acc[m][v] = hn::Add(acc[m][v], b);
-    }
-    if (a.act != nullptr) {
-      kit::HWY_NAMESPACE::WithBranch<T>(*a.act, [&](auto f) HWY_ATTR {
-#pragma GCC unroll 12
-        for (int m = 0; m < M; ++m) {
-#pragma GCC unroll 4
-          for (int v = 0; v < V; ++v) acc[m][v] = f(d, acc[m][v]);
-        }
-      });
-    }
+    for (int m = 0; m < M; ++m) acc[m][v] = hn::Add(acc[m][v], b);
   }
-  if (a.stream) {
+  if (a.act == nullptr) return;
+  kit::HWY_NAMESPACE::WithBranch<T>(*a.act, [&](auto f) HWY_ATTR {
 #pragma GCC unroll 12
     for (int m = 0; m < M; ++m) {
-      T* out = a.out + a.out_pos[m];
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) hn::Stream(acc[m][v], d, out + v * n);
+      for (int v = 0; v < V; ++v) acc[m][v] = f(d, acc[m][v]);
     }
-    return;
-  }
-  if (a.spare != 0) {
-    const size_t stored = static_cast<size_t>(n - a.spare);
-#pragma GCC unroll 12
-    for (int m = 0; m < M; ++m) {
-      T* out = a.out + a.out_pos[m];
-#pragma GCC unroll 4
-      for (int v = 0; v + 1 < V; ++v) hn::StoreU(acc[m][v], d, out + v * n);
-      hn::StoreN(acc[m][V - 1], d, out + (V - 1) * n, stored);
-    }
-    return;
-  }
+  });
+}
+
+// store(vector, to): all but the last vector of each position; last(vector, to): that one.
+template <class T, int M, int V, class Store, class Last>
+HWY_INLINE void StoreWith(const ChannelsArgs<T>& a, const Vector<T> (&acc)[M][V], Store store, Last last) {
+  const int64_t n = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
 #pragma GCC unroll 12
   for (int m = 0; m < M; ++m) {
     T* out = a.out + a.out_pos[m];
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) hn::StoreU(acc[m][v], d, out + v * n);
+    for (int v = 0; v + 1 < V; ++v) store(acc[m][v], out + v * n);
+    last(acc[m][V - 1], out + (V - 1) * n);
   }
+}
+
+template <class T, int M, int V, bool kAhead>
+HWY_INLINE void Block(const ChannelsArgs<T>& a) {
+  const hn::ScalableTag<T> d;
+  Vector<T> acc[M][V];
+  Start<T, M, V>(a, acc);
+  Multiply<T, M, V, kAhead>(a, acc);
+  if (a.last) Finish<T, M, V>(a, acc);
+  const auto stream = [d](auto sums, T* to) HWY_ATTR { hn::Stream(sums, d, to); };
+  const auto store = [d](auto sums, T* to) HWY_ATTR { hn::StoreU(sums, d, to); };
+  if (a.stream) return StoreWith<T, M, V>(a, acc, stream, stream);
+  if (a.spare == 0) return StoreWith<T, M, V>(a, acc, store, store);
+  const size_t stored = hn::Lanes(d) - static_cast<size_t>(a.spare);
+  StoreWith<T, M, V>(a, acc, store, [d, stored](auto sums, T* to) HWY_ATTR { hn::StoreN(sums, d, to, stored); });
+}
+
+// A function of its own, because the pointers it needs would cost the usual one registers.
+template <class T, int M, int V>
+HWY_NOINLINE void ChannelsAhead(const ChannelsArgs<T>& a) {
+  Block<T, M, V, true>(a);
+}
+template <class T, int M, int V>
+void Channels(const ChannelsArgs<T>& a) {
+  if (a.w_next != nullptr) return ChannelsAhead<T, M, V>(a);
+  Block<T, M, V, false>(a);
 }
 
 template <class T, int M, int V>

@@ -69,7 +69,7 @@ HWY_INLINE void Strip(const RowsArgs<T>& a, int64_t q, T* dst) {
 
 template <class T, int S>
 void Rows(const RowsArgs<T>& a) {
-  constexpr int kWide = S <= 2 ? 4 : 2;
+  constexpr int kWide = S <= 2 ? kMostRowVectors : 2;
   const hn::ScalableTag<T> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   int64_t q = 0;
