@@ -31,7 +31,7 @@ void judged(const Desc& desc, const Shape& x_shape) {
   const auto start = std::chrono::steady_clock::now();
   Error error;
   ctconv_op* made = nullptr;
-  const ctconv_status created = ctconv_create(desc.get(), nullptr, nullptr, nullptr, &made, &error);
+  const ctconv_status created = ctconv_create(desc.get(), nullptr, nullptr, default_options(), &made, &error);
   if (created != CTCONV_OK) {
     CHECK(created / 1000 <= 3);
     return refused(created, error, created);
@@ -204,8 +204,8 @@ TEST_CASE("huge: strides that leave 63 bits, in x, weight and y", "[capi][huge]"
       call.weight = &bad;
       refused(ctconv_execute(late.get(), &call, &error), error, CTCONV_ERR_MISUSE_TENSOR, "weight");
       ctconv_op* made = nullptr;
-      refused(ctconv_create(desc.get(), &bad, nullptr, nullptr, &made, &error), error, CTCONV_ERR_MISUSE_TENSOR,
-              "weight");
+      refused(ctconv_create(desc.get(), &bad, nullptr, default_options(), &made, &error), error,
+              CTCONV_ERR_MISUSE_TENSOR, "weight");
     }
   }
   CHECK(y.untouched());
@@ -218,8 +218,8 @@ TEST_CASE("huge: a stride of an axis of one element means nothing", "[capi][huge
   Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
   x.integers(1);
   w.integers(2);
-  for (const char* engine : {"auto", "native", "onednn", "reference"}) {
-    ctconv_options options = CTCONV_OPTIONS_INIT;
+  for (const char* engine : test_device().engines) {
+    ctconv_options options = options_init();
     options.engine = engine;
     ctconv_op* made = nullptr;
     if (ctconv_create(desc.get(), w.get(), nullptr, &options, &made, nullptr) != CTCONV_OK) continue;
@@ -273,9 +273,9 @@ constexpr int64_t kGenerated = 256;
 
 // Prepares shapes without memory behind them by every engine: 0, or 1 where memory or the program ran out.
 int prepared(const Desc& desc, int64_t kernel, const Shape& x_shape, int32_t threads, int64_t* planned) {
-  for (const char* engine : {"auto", "native", "reference"}) {
+  for (const char* engine : test_device().exact_engines) {
     if (kernel > kGenerated && std::string(engine) == "auto") continue;
-    ctconv_options options = CTCONV_OPTIONS_INIT;
+    ctconv_options options = options_init();
     options.engine = engine;
     options.threads = threads;
     ctconv_op* made = nullptr;
@@ -300,7 +300,7 @@ constexpr bool kLimited = true;
 
 }  // namespace
 
-TEST_CASE("huge: channels times phases cost a plan no memory", "[capi][huge]") {
+TEST_CASE("huge: channels times phases cost a plan no memory", "[capi][huge][cpu]") {
   if (!kLimited) SKIP("address space cannot be limited under a sanitizer");
   struct Layer {
     int64_t ci, co, groups, k, s, d;
@@ -343,7 +343,7 @@ TEST_CASE("huge: channels times phases cost a plan no memory", "[capi][huge]") {
   }
 }
 
-TEST_CASE("huge: random shapes cost a plan no memory", "[capi][huge]") {
+TEST_CASE("huge: random shapes cost a plan no memory", "[capi][huge][cpu]") {
   if (!kLimited) SKIP("address space cannot be limited under a sanitizer");
   const uint64_t seed = test_seed();
   INFO("seed " << seed);

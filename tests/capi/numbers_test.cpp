@@ -26,7 +26,7 @@ std::vector<unsigned char> bits_of(const Desc& desc, const Conv& conv, Tensor& x
 
 }  // namespace
 
-TEST_CASE("numbers: auto with non-finite weights gives the reference's bits", "[capi][numbers]") {
+TEST_CASE("numbers: auto with non-finite weights gives the reference's bits", "[capi][numbers][cpu]") {
   const double inf = std::numeric_limits<double>::infinity();
   for (double bad : {inf, -inf, std::nan("")}) {
     for (const Shape& at : {Shape{0, 0, 0, 0}, Shape{1, 2, 1, 1}, Shape{3, 5, 2, 2}}) {
@@ -39,7 +39,7 @@ TEST_CASE("numbers: auto with non-finite weights gives the reference's bits", "[
           w.integers(2);
           b.integers(3);
           w.set(at, bad);
-          ctconv_options options = CTCONV_OPTIONS_INIT;
+          ctconv_options options = options_init();
           options.reproducible = 1;
           const auto chosen = bits_of(desc, conv, x, w, &b, options, per_call);
           options.engine = "reference";
@@ -50,7 +50,7 @@ TEST_CASE("numbers: auto with non-finite weights gives the reference's bits", "[
   }
 }
 
-TEST_CASE("numbers: per-call weights may be finite now and not the next time", "[capi][numbers]") {
+TEST_CASE("numbers: per-call weights may be finite now and not the next time", "[capi][numbers][cpu]") {
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), good(conv.w_shape()), bad(conv.w_shape());
@@ -58,7 +58,7 @@ TEST_CASE("numbers: per-call weights may be finite now and not the next time", "
   good.reals(2);
   bad.reals(2);
   bad.set({2, 3, 0, 1}, std::numeric_limits<double>::infinity());
-  ctconv_options options = CTCONV_OPTIONS_INIT, reference = CTCONV_OPTIONS_INIT;
+  ctconv_options options = options_init(), reference = options_init();
   options.reproducible = 1;
   reference.engine = "reference";
   Op op = create(desc, nullptr, nullptr, &options);
@@ -100,8 +100,8 @@ TEST_CASE("numbers: a NaN of any payload comes out as NaN where it is met and no
           std::memcpy(static_cast<char*>(bad.data()) + element * static_cast<int64_t>(ctconv::size_of(type)), &pattern,
                       ctconv::size_of(type));
           const std::vector<double> want = conv.scatter(x, w, &b);
-          for (const char* engine : {"auto", "native", "onednn", "reference"}) {
-            ctconv_options options = CTCONV_OPTIONS_INIT;
+          for (const char* engine : test_device().engines) {
+            ctconv_options options = options_init();
             options.engine = engine;
             ctconv_op* made = nullptr;
             if (ctconv_create(desc.get(), w.get(), b.get(), &options, &made, nullptr) != CTCONV_OK)
@@ -126,7 +126,7 @@ TEST_CASE("numbers: a NaN of any payload comes out as NaN where it is met and no
   }
 }
 
-TEST_CASE("numbers: non-finite inputs and biases travel like in the reference", "[capi][numbers]") {
+TEST_CASE("numbers: non-finite inputs and biases travel like in the reference", "[capi][numbers][cpu]") {
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), b({conv.co});
@@ -136,14 +136,14 @@ TEST_CASE("numbers: non-finite inputs and biases travel like in the reference", 
   x.set({0, 1, 2, 3}, std::numeric_limits<double>::infinity());
   x.set({1, 3, 4, 6}, std::nan(""));
   b.set({1}, -std::numeric_limits<double>::infinity());
-  ctconv_options options = CTCONV_OPTIONS_INIT;
+  ctconv_options options = options_init();
   options.reproducible = 1;
   const auto chosen = bits_of(desc, conv, x, w, &b, options, false);
   options.engine = "reference";
   CHECK(chosen == bits_of(desc, conv, x, w, &b, options, false));
 }
 
-TEST_CASE("numbers: reproducible gives the same bits for any threads, batch split and layout", "[capi][numbers]") {
+TEST_CASE("numbers: reproducible gives the same bits for any threads, batch split and layout", "[capi][numbers][cpu]") {
   const uint64_t seed = test_seed();
   INFO("seed " << seed);
   std::mt19937_64 rng(seed);
@@ -156,7 +156,7 @@ TEST_CASE("numbers: reproducible gives the same bits for any threads, batch spli
     w.reals(rng());
     b.reals(rng());
     Tensor* bias = conv.bias ? &b : nullptr;
-    ctconv_options options = CTCONV_OPTIONS_INIT;
+    ctconv_options options = options_init();
     options.engine = "reference";
     const auto want = bits_of(desc, conv, x, w, bias, options, false);
     options.engine = "auto";
@@ -208,10 +208,10 @@ TEST_CASE("numbers: activations after the bias, once, in every engine that takes
                       {CTCONV_ACTIVATION_CLIP, -2, 5, [](float v) { return v < -2  ? -2
                                                                            : v > 5 ? 5
                                                                                    : v; }}};
-  for (const char* engine : {"auto", "native", "onednn", "reference"}) {
+  for (const char* engine : test_device().engines) {
     for (const Row& row : rows) {
       INFO(engine << ", activation " << row.kind);
-      ctconv_options options = CTCONV_OPTIONS_INIT;
+      ctconv_options options = options_init();
       options.engine = engine;
       options.activation = row.kind;
       options.activation_alpha = row.alpha;
@@ -241,7 +241,7 @@ TEST_CASE("numbers: activations after the bias, once, in every engine that takes
   }
 }
 
-TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reason", "[capi][numbers]") {
+TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reason", "[capi][numbers][cpu]") {
   Conv conv;
   Desc desc = conv.desc();
   Tensor x(conv.x_shape()), w(conv.w_shape()), y(conv.y_shape());
@@ -250,7 +250,7 @@ TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reas
   const ctconv_call call = call_of(&x, &y);
   for (int32_t i = 0; i < ctconv_engine_count(); ++i) {
     const char* engine = ctconv_engine_name(i);
-    ctconv_options options = CTCONV_OPTIONS_INIT;
+    ctconv_options options = options_init();
     options.engine = engine;
     Error error;
     ctconv_op* made = nullptr;
@@ -272,7 +272,7 @@ TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reas
   }
   // Forced and non-finite: a reason, and y untouched.
   w.set({0, 0, 0, 0}, std::numeric_limits<double>::infinity());
-  ctconv_options options = CTCONV_OPTIONS_INIT;
+  ctconv_options options = options_init();
   options.engine = "native";
   Op op = create(desc, &w, nullptr, &options);
   Error error;
@@ -283,7 +283,7 @@ TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reas
 }
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // see tests/base/pool_test.cpp
-TEST_CASE("numbers: an op made and used before fork works in the child", "[capi][numbers]") {
+TEST_CASE("numbers: an op made and used before fork works in the child", "[capi][numbers][cpu]") {
   Conv conv;
   conv.n = 4;
   conv.in = {16, 16};
@@ -292,7 +292,7 @@ TEST_CASE("numbers: an op made and used before fork works in the child", "[capi]
   x.integers(1);
   w.integers(2);
   const auto want = conv.scatter(x, w, nullptr);
-  ctconv_options options = CTCONV_OPTIONS_INIT;
+  ctconv_options options = options_init();
   options.threads = 3;
   Op op = create(desc, &w, nullptr, &options);
   run(op, call_of(&x, &y));
@@ -317,7 +317,7 @@ TEST_CASE("numbers: an op made and used before fork works in the child", "[capi]
 }
 #endif
 
-TEST_CASE("info: what this library is", "[capi][info]") {
+TEST_CASE("info: what this library is", "[capi][info][cpu]") {
   CHECK(ctconv_version() == CTCONV_VERSION_MAJOR * 10000 + CTCONV_VERSION_MINOR * 100 + CTCONV_VERSION_PATCH);
   CHECK(std::string(ctconv_version_string()) == std::to_string(CTCONV_VERSION_MAJOR) + "." +
                                                     std::to_string(CTCONV_VERSION_MINOR) + "." +
@@ -344,7 +344,7 @@ TEST_CASE("info: what this library is", "[capi][info]") {
   CHECK(std::string(ctconv_engine_name(ctconv_engine_count() - 2)) == "reference");
 }
 
-TEST_CASE("info: every argument of every dialect", "[capi][info]") {
+TEST_CASE("info: every argument of every dialect", "[capi][info][cpu]") {
   for (int32_t d = 0; d < ctconv_dialect_count(); ++d) {
     const char* dialect = ctconv_dialect_name(d);
     INFO(dialect);

@@ -41,9 +41,9 @@ struct Fixture {
 
 TEST_CASE("workspace: any address will do, nothing beyond it is written", "[capi][workspace]") {
   Fixture f;
-  for (const char* engine : {"auto", "native", "onednn", "reference"}) {
+  for (const char* engine : test_device().engines) {
     for (int per_call : {0, 1}) {
-      ctconv_options options = CTCONV_OPTIONS_INIT;
+      ctconv_options options = options_init();
       options.engine = engine;
       ctconv_op* made = nullptr;
       if (ctconv_create(f.desc.get(), per_call ? nullptr : f.w.get(), per_call ? nullptr : f.b.get(), &options, &made,
@@ -93,7 +93,7 @@ TEST_CASE("workspace: a limit holds for every plan, 1 byte asks for none", "[cap
     x.integers(1);
     w.integers(2);
     for (size_t limit : {size_t{1}, size_t{4096}, size_t{65536}}) {
-      ctconv_options options = CTCONV_OPTIONS_INIT;
+      ctconv_options options = options_init();
       options.workspace_limit = limit;
       Op op = create(desc, &w, nullptr, &options);
       Tensor y(conv.y_shape());
@@ -110,11 +110,12 @@ TEST_CASE("workspace: a limit holds for every plan, 1 byte asks for none", "[cap
   }
 }
 
-TEST_CASE("workspace: a forced engine that needs more than the limit refuses, with the number", "[capi][workspace]") {
+TEST_CASE("workspace: a forced engine that needs more than the limit refuses, with the number",
+          "[capi][workspace][cpu]") {
   Conv conv;
   conv.in = {40, 40};
   Fixture f;
-  ctconv_options options = CTCONV_OPTIONS_INIT;
+  ctconv_options options = options_init();
   options.engine = "native";
   Tensor x(conv.x_shape()), y(conv.y_shape());
   x.integers(1);
@@ -157,7 +158,7 @@ TEST_CASE("plans: at most plan_limit are held, the least recently used goes, eve
   Desc desc = conv.desc();
   Tensor w(conv.w_shape());
   w.integers(2);
-  ctconv_options options = CTCONV_OPTIONS_INIT;
+  ctconv_options options = options_init();
   for (int32_t limit : {1, 2, 3}) {
     options.plan_limit = limit;
     Op op = create(desc, &w, nullptr, &options);
@@ -206,7 +207,7 @@ TEST_CASE("plans: one shape under many strides of x and y; each is a plan of its
       views.emplace_back(strides, gapped(ys, 0, false));
     }
   }
-  ctconv_options options = CTCONV_OPTIONS_INIT;
+  ctconv_options options = options_init();
   for (const int32_t limit : {1, 3, 8}) {
     options.plan_limit = limit;
     Op op = create(desc, &w, &b, &options);
@@ -236,7 +237,7 @@ TEST_CASE("plans: eight threads, one op, different shapes; plans come and go whi
     Tensor w(base.w_shape()), b({base.co});
     w.integers(2);
     b.integers(3);
-    ctconv_options options = CTCONV_OPTIONS_INIT;
+    ctconv_options options = options_init();
     options.plan_limit = limit;
     options.threads = 2;
     Op op = create(desc, &w, &b, &options);
@@ -280,7 +281,7 @@ TEST_CASE("plans: threads that create, use and destroy ops of one descriptor", "
         ctconv_op* op = nullptr;
         Tensor y(f.conv.y_shape());
         const ctconv_call call = call_of(&f.x, &y);
-        if (ctconv_create(f.desc.get(), f.w.get(), f.b.get(), nullptr, &op, nullptr) != CTCONV_OK) ++wrong;
+        if (ctconv_create(f.desc.get(), f.w.get(), f.b.get(), default_options(), &op, nullptr) != CTCONV_OK) ++wrong;
         if (ctconv_execute(op, &call, nullptr) != CTCONV_OK || y.values() != want) ++wrong;
         ctconv_destroy(op);
       }
@@ -307,12 +308,16 @@ TEST_CASE("describe: the keys, cut like snprintf", "[capi][describe]") {
   const std::string whole = describe(op, &call);
   CHECK(whole.rfind("engine: ", 0) == 0);
   for (const char* key :
-       {"form", "why", "problem", "flop", "bytes", "estimated_ms", "workspace_bytes", "packed_bytes", "threads"}) {
+       {"form", "why", "problem", "flop", "bytes", "estimated_ms", "workspace_bytes", "packed_bytes", "bits"}) {
     CHECK_FALSE(value_of(whole, key).empty());
   }
   CHECK(std::stoull(value_of(whole, "workspace_bytes")) == prepared(op, call));
   CHECK(value_of(describe(op, nullptr), "dialect") == "ctconv");
-  CHECK(value_of(describe(op, nullptr), "device") == "cpu");
+  CHECK(value_of(describe(op, nullptr), "device") == (test_device().cpu() ? "cpu" : test_device().name));
+  for (const char* key : {"threads", "runner", "cores", "cpu_quota"}) {  // of the host: no part in work on a device
+    CHECK((describe(op, nullptr).find("\n" + std::string(key) + ": ") != std::string::npos) == test_device().cpu());
+  }
+  CHECK((whole.find("\nthreads: ") != std::string::npos) == test_device().cpu());
   CHECK(value_of(describe(op, nullptr), "mirrors") == "libctconv docs/semantics.md, section 1");
   for (size_t cap : {size_t{0}, size_t{1}, size_t{2}, size_t{10}, whole.size(), whole.size() + 1, whole.size() + 50}) {
     std::vector<char> text(cap + 8, '?');

@@ -31,7 +31,7 @@ ctconv_status create_with(T* options, ctconv_error* error) {
 
 TEST_CASE("records: options of every size", "[capi][records]") {
   Error error;
-  Grown<ctconv_options> grown{CTCONV_OPTIONS_INIT};
+  Grown<ctconv_options> grown{options_init()};
   CHECK(create_with(&grown, &error) == CTCONV_OK);
 
   SECTION("the first release's, and all between it and this one's") {
@@ -89,7 +89,7 @@ TEST_CASE("records: options of every size", "[capi][records]") {
 
 TEST_CASE("records: hooks inside options", "[capi][records]") {
   Error error;
-  ctconv_options options = CTCONV_OPTIONS_INIT;
+  ctconv_options options = options_init();
   ctconv_runner runner = CTCONV_RUNNER_INIT;
   ctconv_allocator allocator = CTCONV_ALLOCATOR_INIT;
   runner.parallel_for = [](void*, int64_t count, void (*task)(void*, int64_t, int32_t), void* data) {
@@ -148,7 +148,7 @@ TEST_CASE("records: calls of every size", "[capi][records]") {
   CHECK(y.values() == conv.scatter(x, w, nullptr));
 }
 
-TEST_CASE("records: a ctconv_error of wrong size is not touched at all", "[capi][records]") {
+TEST_CASE("records: a ctconv_error of wrong size is not touched at all", "[capi][records][cpu]") {
   for (size_t size : {size_t{1}, size_t{4}, sizeof(ctconv_error) - 1, size_t{64 * 1024 + 1}, SIZE_MAX}) {
     ctconv_error error;
     std::memset(&error, 0x5A, sizeof error);
@@ -176,7 +176,7 @@ TEST_CASE("records: a ctconv_error of struct_size 0 asks for no detail", "[capi]
   x.integers(1);
   w.integers(2);
   ctconv_op* raw = nullptr;
-  REQUIRE(ctconv_create(words.get(), w.get(), nullptr, nullptr, &raw, &error) == CTCONV_OK);
+  REQUIRE(ctconv_create(words.get(), w.get(), nullptr, default_options(), &raw, &error) == CTCONV_OK);
   Op op(raw);
   const ctconv_call call = call_of(&x, &y);
   CHECK(ctconv_execute(op.get(), nullptr, &error) == CTCONV_ERR_MISUSE_NULL);
@@ -185,7 +185,7 @@ TEST_CASE("records: a ctconv_error of struct_size 0 asks for no detail", "[capi]
   CHECK(std::memcmp(&error, &before, sizeof error) == 0);
 }
 
-TEST_CASE("records: a larger ctconv_error keeps its tail, success writes the status alone", "[capi][records]") {
+TEST_CASE("records: a larger ctconv_error keeps its tail, success writes the status alone", "[capi][records][cpu]") {
   Grown<ctconv_error> grown{CTCONV_ERROR_INIT};
   std::memset(grown.tail, 0x5A, sizeof grown.tail);
   grown.record.struct_size = sizeof grown;
@@ -203,7 +203,7 @@ TEST_CASE("records: a larger ctconv_error keeps its tail, success writes the sta
   CHECK(std::memcmp(&before, &grown.record, sizeof before) == 0);
 }
 
-TEST_CASE("records: error strings end in NUL and are not cut inside a character", "[capi][records]") {
+TEST_CASE("records: error strings end in NUL and are not cut inside a character", "[capi][records][cpu]") {
   // Two, three and four bytes a character; one leading byte more moves every cut.
   for (const char* character : {"\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "a"}) {
     for (size_t lead = 0; lead < 4; ++lead) {
@@ -233,7 +233,7 @@ TEST_CASE("records: error strings end in NUL and are not cut inside a character"
       refused(ctconv_desc_validate(typed.get(), &error), error, CTCONV_ERR_TYPE_KERNEL_SIZE, "kernel_size");
       for (const char* text : {error.argument, error.value, error.range, error.message}) CHECK(valid_utf8(text));
 
-      ctconv_options options = CTCONV_OPTIONS_INIT;
+      ctconv_options options = options_init();
       options.device = name.c_str();
       refused(create_with(&options, &error), error, CTCONV_ERR_MISUSE_DEVICE, "device");
       for (const char* text : {error.argument, error.value, error.range, error.message}) CHECK(valid_utf8(text));

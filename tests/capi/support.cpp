@@ -42,6 +42,22 @@ Shape dense(const Shape& shape) {
 
 }  // namespace
 
+TestDevice& test_device() {
+  static TestDevice device;
+  return device;
+}
+
+ctconv_options options_init() {
+  ctconv_options options = CTCONV_OPTIONS_INIT;
+  options.device = test_device().name;
+  return options;
+}
+
+const ctconv_options* default_options() {
+  static const ctconv_options options = options_init();
+  return test_device().cpu() ? nullptr : &options;
+}
+
 double load(const void* data, Dtype type, int64_t at) {
   switch (type) {
     case Dtype::kF32:
@@ -111,7 +127,7 @@ Tensor::Tensor(const Tensor& other)
 void Tensor::allocate() {
   const auto element = ctconv::element_type(type_);
   record_.data = bytes_.data() + kGuard + static_cast<size_t>(origin_) * size_of(type_);
-  record_.device_type = CTCONV_DEVICE_CPU;
+  record_.device_type = test_device().tensors;
   record_.ndim = static_cast<int32_t>(shape_.size());
   record_.dtype_code = element.code;
   record_.dtype_bits = element.bits;
@@ -305,8 +321,8 @@ ctconv_call call_of(Tensor* x, Tensor* y, Tensor* w, Tensor* b) {
 Op create(const Desc& desc, Tensor* w, Tensor* b, const ctconv_options* options) {
   Error error;
   ctconv_op* op = nullptr;
-  const ctconv_status status =
-      ctconv_create(desc.get(), w ? w->get() : nullptr, b ? b->get() : nullptr, options, &op, &error);
+  const ctconv_status status = ctconv_create(desc.get(), w ? w->get() : nullptr, b ? b->get() : nullptr,
+                                             options != nullptr ? options : default_options(), &op, &error);
   INFO(error.text());
   REQUIRE(status == CTCONV_OK);
   REQUIRE(op != nullptr);

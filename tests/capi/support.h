@@ -20,6 +20,22 @@ namespace capi {
 using ctconv::Dtype;
 using Shape = std::vector<int64_t>;
 
+// The device of the program's ops and tensors: the CPU, but in the program that on_device.cpp is part of.
+// Cases that say something of the CPU alone carry the tag [cpu]; that program leaves them out.
+struct TestDevice {
+  const char* name = nullptr;  // of the options; null: the default
+  int32_t tensors = CTCONV_DEVICE_CPU;
+  int32_t also_here = CTCONV_DEVICE_CUDA_HOST;  // another device type that counts as this one
+  std::vector<int32_t> elsewhere = {CTCONV_DEVICE_CUDA, CTCONV_DEVICE_CUDA_MANAGED, 0, 99, -1};
+  std::vector<const char*> engines = {"auto", "native", "onednn", "reference"};
+  std::vector<const char*> exact_engines = {"auto", "native", "reference"};  // of every build
+
+  bool cpu() const { return name == nullptr; }
+};
+TestDevice& test_device();
+ctconv_options options_init();            // CTCONV_OPTIONS_INIT on that device
+const ctconv_options* default_options();  // the same; NULL on the CPU
+
 double load(const void* data, Dtype type, int64_t at);
 void store(void* data, Dtype type, int64_t at, double value);
 

@@ -7,7 +7,7 @@ using namespace capi;
 
 TEST_CASE("views: y as a channel slice of a concat buffer, its neighbours untouched", "[capi][views]") {
   for (bool last : {false, true}) {
-    for (const char* engine : {"auto", "reference", "native"}) {
+    for (const char* engine : test_device().exact_engines) {
       INFO(engine << (last ? ", channels last" : ", channels first"));
       Conv conv;
       conv.last = last;
@@ -20,7 +20,7 @@ TEST_CASE("views: y as a channel slice of a concat buffer, its neighbours untouc
       wide[last ? 3 : 1] *= 3;  // the slice is the middle third
       const Tensor concat(wide);
       Tensor y(conv.y_shape(), concat.strides());
-      ctconv_options options = CTCONV_OPTIONS_INIT;
+      ctconv_options options = options_init();
       options.engine = engine;
       run(create(desc, &w, &b, &options), call_of(&x, &y));
       CHECK(y.values() == conv.scatter(x, w, &b));
@@ -60,8 +60,8 @@ TEST_CASE("views: random strides of x and y, random problems, every engine, agai
     b.integers(rng());
     Tensor* bias = conv.bias ? &b : nullptr;
     const auto want = conv.scatter(x, w, bias);
-    for (const char* engine : {"auto", "native", "onednn", "reference"}) {
-      ctconv_options options = CTCONV_OPTIONS_INIT;
+    for (const char* engine : test_device().engines) {
+      ctconv_options options = options_init();
       options.engine = engine;
       Error error;
       ctconv_op* made = nullptr;
@@ -215,7 +215,7 @@ TEST_CASE("views: a core of 0 is empty in one dialect and a fault in the other",
 }
 
 TEST_CASE("views: the zero tail is exactly 0, also beyond a bias and an activation", "[capi][views]") {
-  for (const char* engine : {"auto", "reference", "native"}) {
+  for (const char* engine : test_device().exact_engines) {
     Conv conv;
     conv.tail = {2, 1};
     conv.extra = {1, 0};
@@ -224,7 +224,7 @@ TEST_CASE("views: the zero tail is exactly 0, also beyond a bias and an activati
     x.integers(1);
     w.integers(2);
     b.constant(5);
-    ctconv_options options = CTCONV_OPTIONS_INIT;
+    ctconv_options options = options_init();
     options.engine = engine;
     run(create(desc, &w, &b, &options), call_of(&x, &y));
     CHECK(y.values() == conv.scatter(x, w, &b));
@@ -238,7 +238,7 @@ TEST_CASE("views: the zero tail is exactly 0, also beyond a bias and an activati
 
 TEST_CASE("views: f16, bf16 and f64, small integers exact in all of them", "[capi][views]") {
   for (Dtype type : {Dtype::kF16, Dtype::kBf16, Dtype::kF32, Dtype::kF64}) {
-    for (const char* engine : {"auto", "native", "reference"}) {
+    for (const char* engine : test_device().exact_engines) {
       INFO(ctconv::name_of(type) << ", " << engine);
       Conv conv;
       conv.ci = 2;
@@ -247,7 +247,7 @@ TEST_CASE("views: f16, bf16 and f64, small integers exact in all of them", "[cap
       x.integers(1);
       w.integers(2);
       b.integers(3);
-      ctconv_options options = CTCONV_OPTIONS_INIT;
+      ctconv_options options = options_init();
       options.engine = engine;
       for (int per_call : {0, 1}) {
         Op op = create(desc, per_call ? nullptr : &w, per_call ? nullptr : &b, &options);

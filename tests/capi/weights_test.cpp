@@ -7,11 +7,9 @@ using namespace capi;
 
 namespace {
 
-constexpr const char* kEngines[] = {"auto", "native", "onednn", "reference"};
-
 bool built(const char* engine) {
   Desc desc = Conv().desc();
-  ctconv_options options = CTCONV_OPTIONS_INIT;
+  ctconv_options options = options_init();
   options.engine = engine;
   ctconv_op* op = nullptr;
   const bool ok = ctconv_create(desc.get(), nullptr, nullptr, &options, &op, nullptr) == CTCONV_OK;
@@ -29,10 +27,10 @@ TEST_CASE("weights: at create, per call, and mixed, in every engine", "[capi][we
   w.integers(2);
   b.integers(3);
   const auto with = conv.scatter(x, w, &b), without = conv.scatter(x, w, nullptr);
-  for (const char* engine : kEngines) {
+  for (const char* engine : test_device().engines) {
     if (!built(engine)) continue;
     INFO(engine);
-    ctconv_options options = CTCONV_OPTIONS_INIT;
+    ctconv_options options = options_init();
     options.engine = engine;
     for (int w_at_create : {0, 1}) {
       for (int b_at : {0, 1, 2}) {  // nowhere, create, call
@@ -66,10 +64,10 @@ TEST_CASE("weights: copied at create, borrowed where asked", "[capi][weights]") 
     CHECK(y.values() == want);
   }
   SECTION("borrowed, strided, packed by the first call") {
-    for (const char* engine : kEngines) {
+    for (const char* engine : test_device().engines) {
       if (!built(engine)) continue;
       INFO(engine);
-      ctconv_options options = CTCONV_OPTIONS_INIT;
+      ctconv_options options = options_init();
       options.borrow_weights = 1;
       options.engine = engine;
       Shape strides = Tensor(conv.w_shape()).strides();
@@ -133,7 +131,7 @@ TEST_CASE("weights: judged at create and at the call with the same status", "[ca
   for (Wrong& t : wrong) {
     Error error;
     ctconv_op* op = nullptr;
-    refused(ctconv_create(desc.get(), t.w.get(), t.b.get(), nullptr, &op, &error), error, t.want, t.argument);
+    refused(ctconv_create(desc.get(), t.w.get(), t.b.get(), default_options(), &op, &error), error, t.want, t.argument);
     CHECK(op == nullptr);
     Op late = create(desc, nullptr, nullptr);
     ctconv_call call = call_of(&x, &y, &t.w, &t.b);
@@ -145,8 +143,8 @@ TEST_CASE("weights: judged at create and at the call with the same status", "[ca
   ctconv_op* op = nullptr;
   ctconv_tensor integer = *b.get();
   integer.dtype_code = CTCONV_DTYPE_INT;
-  refused(ctconv_create(desc.get(), nullptr, &integer, nullptr, &op, &error), error, CTCONV_ERR_TYPE_INPUT_DTYPE,
-          "bias");
+  refused(ctconv_create(desc.get(), nullptr, &integer, default_options(), &op, &error), error,
+          CTCONV_ERR_TYPE_INPUT_DTYPE, "bias");
   // The op's own bias of another type than this call's x and weight.
   Op mixed = create(desc, nullptr, &b);
   Tensor x64(conv.x_shape(), Dtype::kF64), w64(conv.w_shape(), Dtype::kF64), y64(conv.y_shape(), Dtype::kF64);
@@ -158,11 +156,11 @@ TEST_CASE("weights: judged at create and at the call with the same status", "[ca
   // The arguments say there is none.
   conv.bias = false;
   Desc bare = conv.desc();
-  refused(ctconv_create(bare.get(), w.get(), b.get(), nullptr, &op, &error), error, CTCONV_ERR_VALUE_BIAS_NOT_NONE,
-          "bias");
+  refused(ctconv_create(bare.get(), w.get(), b.get(), default_options(), &op, &error), error,
+          CTCONV_ERR_VALUE_BIAS_NOT_NONE, "bias");
 }
 
-TEST_CASE("weights: a failed set is remembered, the first one counts, others still set", "[capi][weights]") {
+TEST_CASE("weights: a failed set is remembered, the first one counts, others still set", "[capi][weights][cpu]") {
   Desc desc = Conv().desc();
   ctconv_value bad = {};
   bad.tag = 77;
@@ -181,13 +179,13 @@ TEST_CASE("weights: a failed set is remembered, the first one counts, others sti
     refused(ctconv_desc_validate(desc.get(), &error), error, CTCONV_ERR_MISUSE_VALUE, "stride");
     refused(ctconv_desc_weight_spec(desc.get(), nullptr, &spec, nullptr, &error), error, CTCONV_ERR_MISUSE_VALUE,
             "stride");
-    refused(ctconv_create(desc.get(), nullptr, nullptr, nullptr, &op, &error), error, CTCONV_ERR_MISUSE_VALUE,
+    refused(ctconv_create(desc.get(), nullptr, nullptr, default_options(), &op, &error), error, CTCONV_ERR_MISUSE_VALUE,
             "stride");
     REQUIRE(ctconv_desc_set_int(desc.get(), "stride", 1) == CTCONV_OK);  // mends nothing: the failure stays
   }
 }
 
-TEST_CASE("weights: setting again replaces, values are copied", "[capi][weights]") {
+TEST_CASE("weights: setting again replaces, values are copied", "[capi][weights][cpu]") {
   Desc desc = Conv().desc();
   desc.set("stride", "nonsense").set("stride", Shape{1, 1});
   int64_t kernel[] = {2, 2};

@@ -236,6 +236,7 @@ int32_t plan_create(int32_t ordinal, const ctconv_cuda_problem* problem, const c
   made->packed = g_state.packs ? static_cast<size_t>(weights_of(*problem)) * size_of(problem->dtype) : 0;
   made->scratch = g_state.scratch_bytes;
   made->weights_per_call = options->weights_per_call != 0;
+  if (workspace_of(*made) > options->workspace_limit) made->packed = made->scratch = 0;  // slower, within the limit
   *plan = made.release();
   ++g_state.plans_made;
   ++g_state.plans_live;
@@ -281,7 +282,7 @@ int32_t plan_execute(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call,
 
 size_t plan_describe(const ctconv_cuda_plan* plan, char* text, size_t capacity) {
   const std::string s =
-      "kernel: host\nform: plain loops\nwhy: fastest estimated: host 0.25 ms\nestimated_us: 250\n"
+      "kernel: host\nform: plain loops\nbits: machine\nwhy: fastest estimated: host 0.25 ms\nestimated_us: 250\n"
       "weights: " +
       std::string(plan_packing(plan)) + "\nworkspace_bytes: " + std::to_string(workspace_of(*plan)) +
       "\ndevice.constants: data sheet (a host has none)\nrefused.cell: too many channels\nrefused.cudnn: libcudnn.so.9 "
