@@ -37,6 +37,13 @@ const std::vector<const Row*>& rows() {
   return *table;
 }
 
+Bits bits_of(const DevicePlan& plan) {
+  for (const Row* row : rows()) {
+    if (row->reference_bits && std::strcmp(row->name, plan.row()) == 0) return Bits::kReference;
+  }
+  return plan.rounds_operands() ? Bits::kReduced : Bits::kMachine;
+}
+
 namespace {
 
 // cuDNN absent, too old or failing is the cudnn row's refusal: our own kernels need none of it.

@@ -260,6 +260,12 @@ bool engine_facts(const CudnnApi& api, const Descriptor& config, EngineFacts* fa
   return true;
 }
 
+// Tensor cores know no f32: they round it.
+bool rounds_operands(const ctconv_cuda_problem& p, const EngineFacts& f) {
+  return p.dtype == CTCONV_CUDA_F32 &&
+         (f.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) || f.has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS));
+}
+
 // Why an engine may not run this; null: it may.
 const char* denied(const CudnnApi& api, const ctconv_cuda_problem& p, const CudnnWishes& wishes, const EngineFacts& f) {
   if (f.has(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)) return "compiles at run time";
@@ -268,10 +274,7 @@ const char* denied(const CudnnApi& api, const ctconv_cuda_problem& p, const Cudn
                         f.has(CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6) ||
                         f.has(CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13);
   if (winograd || f.has(CUDNN_NUMERICAL_NOTE_FFT)) return "a transform, not direct sums";
-  if (p.dtype == CTCONV_CUDA_F32 && !wishes.allow_tf32 &&
-      (f.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) || f.has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS))) {
-    return "TF32, which is not allowed";
-  }
+  if (!wishes.allow_tf32 && rounds_operands(p, f)) return "TF32, which is not allowed";
   if (wishes.deterministic && f.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return "not deterministic";
   for (const Denied& row : kDenied) {
     if (row.engine == f.index && (row.dtype < 0 || row.dtype == p.dtype) && api.number >= row.first_version &&
@@ -409,6 +412,7 @@ Result<std::vector<CudnnPlanInfo>> cudnn_plans(const CudnnApi& api, const CudnnT
   for (const size_t e : order_of(costs, wishes.slowest)) {
     if (plans.size() >= wishes.most) break;
     CudnnPlanInfo info;
+    info.rounds_operands = rounds_operands(p, engines[e].facts);
     const std::string reason = build(api, target, wishes, engines[e], &info);
     if (reason.empty()) {
       plans.push_back(std::move(info));

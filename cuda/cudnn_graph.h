@@ -58,6 +58,7 @@ struct CudnnPlanInfo {
   Descriptor plan;
   int64_t engine = -1, workspace = 0;
   bool tensor_core = false, nondeterministic = false;
+  bool rounds_operands = false;  // f32 to TF32 or below
 };
 
 // The tensor numbers of the variant pack.

@@ -56,6 +56,11 @@ class CudnnPlan final : public DevicePlan {
   double seconds() const override { return seconds_; }
   Packing packing() const override { return cudnn_packing(problem_); }
   size_t workspace() const override { return static_cast<size_t>(plan_.workspace); }
+  // A saved plan does not say: it may where it was allowed to.
+  bool rounds_operands() const override {
+    const bool unknown = plan_.engine < 0 && problem_.dtype == CTCONV_CUDA_F32 && options_.allow_tf32 != 0;
+    return plan_.rounds_operands || unknown;
+  }
   Result<std::string> save() const override { return cudnn_plan_json(*api_, plan_); }
 
   Status run(const DeviceCall& call) const override {
@@ -99,6 +104,7 @@ class CudnnPlan final : public DevicePlan {
       low_asked_ = true;
       CudnnWishes wishes = wishes_of(options_, static_cast<size_t>(plan_.workspace));
       wishes.low_alignment = true;
+      wishes.allow_tf32 = rounds_operands();  // no promise less than the plan's own
       auto plans = cudnn_plans(*api_, {.handle = handle, .compute_capability = device_.capability}, problem_, wishes);
       if (plans.ok()) low_ = std::move(plans.value().front());
     }

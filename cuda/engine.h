@@ -15,6 +15,7 @@
 #include "cuda/device.h"
 #include "cuda/forms.h"
 #include "src/base/status.h"
+#include "src/plan/bits.h"
 
 namespace ctconv::cuda {
 
@@ -33,6 +34,7 @@ class DevicePlan {
   virtual double seconds() const = 0;  // estimate, before own_cost.cpp
   virtual Packing packing() const { return Packing::kRaw; }
   virtual size_t workspace() const { return 0; }
+  virtual bool rounds_operands() const { return false; }  // below their own type, e.g. f32 to TF32
   virtual Result<std::string> save() const { return std::string(); }
   virtual Status run(const DeviceCall& call) const = 0;  // core and tail of y
 };
@@ -61,6 +63,8 @@ extern const Row kCellRow, kPixelRow, kShuffleRow, kShuffleTensorRow, kGemmRow, 
 
 // The table itself.
 const std::vector<const Row*>& rows();
+// The promise a plan's results keep: the row's, else kReduced where operands are rounded, else kMachine.
+Bits bits_of(const DevicePlan& plan);
 // Why a plan was taken, and why other rows were not asked: for describe.
 struct Choice {
   using Refusals = std::vector<std::pair<std::string, std::string>>;  // row, reason

@@ -71,6 +71,7 @@ class GemmPlan final : public DevicePlan {
   double seconds() const override { return candidate_.seconds; }
   Packing packing() const override { return form_.packing; }
   size_t workspace() const override { return form_.workspace; }
+  bool rounds_operands() const override { return math_ == GemmMath::kTensor && problem_.dtype == CTCONV_CUDA_F32; }
 
   Status run(const DeviceCall& call) const override {
     GemmParams p = form_.params;

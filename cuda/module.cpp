@@ -198,10 +198,12 @@ std::string line(const std::string& key, std::string value) {
 
 std::string describe(const ctconv_cuda_plan& plan) {
   if (!plan.plan) {
-    return line("kernel", "none") + line("form", "y is empty") + line("why", "there is nothing to compute");
+    return line("kernel", "none") + line("form", "y is empty") + line("bits", name_of(Bits::kReference)) +
+           line("why", "there is nothing to compute");
   }
   std::string t = line("kernel", plan.plan->row());
   t += line("form", plan.plan->form());
+  t += line("bits", name_of(bits_of(*plan.plan)));
   t += line("why", plan.choice.why);
   t += line("estimated_us", show_fixed(1e6 * expected_seconds(*plan.plan), 6));
   t += line("kernels_own_estimate_us", show_fixed(1e6 * plan.plan->seconds(), 6));  // tools/gpu/fit_choice.py

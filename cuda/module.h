@@ -94,8 +94,8 @@ typedef struct ctconv_cuda_table {
                        ctconv_cuda_error* error);
   /* Enqueues and returns; no device allocation, no synchronisation, capturable after one run on the same thread. */
   int32_t (*plan_execute)(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call, ctconv_cuda_error* error);
-  /* "key: value" lines: kernel, form, why, estimated_us, kernels_own_estimate_us, weights, workspace_bytes,
-     device.<fact>, refused.<kernel>.
+  /* "key: value" lines: kernel, form, bits (reference, machine or reduced), why, estimated_us,
+     kernels_own_estimate_us, weights, workspace_bytes, device.<fact>, refused.<kernel>.
    * Writes at most capacity bytes with NUL, returns the bytes of the whole text with NUL. */
   size_t (*plan_describe)(const ctconv_cuda_plan* plan, char* text, size_t capacity);
   int32_t (*plan_export)(const ctconv_cuda_plan* plan, char* text, size_t capacity, size_t* needed,

@@ -147,6 +147,7 @@ class ShufflePlan final : public DevicePlan {
   }
   double seconds() const override { return seconds_; }
   Packing packing() const override { return params_.channels_last ? Packing::kTapsMiddle : Packing::kTapsLast; }
+  bool rounds_operands() const override { return math_ == ShuffleMath::kTensor && problem_.dtype == CTCONV_CUDA_F32; }
   Status run(const DeviceCall& call) const override {
     ShuffleParams p = params_;
     point(p, call);

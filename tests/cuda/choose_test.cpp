@@ -66,6 +66,39 @@ TEST_CASE("every row answers for itself over all layers", "[cuda][choose]") {
   WARN("of " << 101 * 6 << " problems" << text);
 }
 
+TEST_CASE("a plan says which bits it keeps", "[cuda][choose]") {
+  const std::vector<const char*> exact{"cell", "pixel", "shuffle", "gemm", "direct"};
+  const std::vector<const char*> tensor{"shuffle-tensor", "gemm-tensor", "fold-tensor"};
+  const auto among = [](const std::vector<const char*>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  int reduced = 0, machine = 0, reference = 0;
+  for (const Layer& layer : read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json")) {
+    for (const int32_t dtype : {CTCONV_CUDA_F32, CTCONV_CUDA_F16, CTCONV_CUDA_F64}) {
+      const ctconv_cuda_problem p = problem_of(layer, dtype, true);
+      for (const Row* row : rows()) {
+        if (row == &kCudnnRow) continue;
+        ctconv_cuda_options o{};
+        o.kernel = row->name;
+        o.allow_tf32 = 1;
+        const auto plan = choose({p, o, kH200, SIZE_MAX, {}, 1});
+        if (!plan.ok()) continue;
+        const Bits bits = bits_of(**plan);
+        INFO(row->name << ", type " << dtype);
+        if (among(exact, row->name)) {
+          CHECK(bits == Bits::kReference);
+        } else {
+          CHECK(bits == (among(tensor, row->name) && dtype == CTCONV_CUDA_F32 ? Bits::kReduced : Bits::kMachine));
+        }
+        reduced += bits == Bits::kReduced;
+        machine += bits == Bits::kMachine;
+        reference += bits == Bits::kReference;
+      }
+    }
+  }
+  CHECK((reduced > 0 && machine > 0 && reference > 0));
+}
+
 TEST_CASE("estimates put memory-bound layers on the kernels written for them", "[cuda][choose]") {
   for (const Layer& layer : read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json")) {
     const auto chosen = [&](int32_t dtype, bool last) {

@@ -66,6 +66,8 @@ void plan_all_layers(const char* device) {
             const CudnnPlanInfo& plan = plans.value().front();
             if (deterministic) CHECK_FALSE(plan.nondeterministic);
             if (dtype == CTCONV_CUDA_F32 && !tf32) CHECK_FALSE(plan.tensor_core);
+            if (!tf32) CHECK_FALSE(plan.rounds_operands);
+            if (dtype == CTCONV_CUDA_F32 && plan.tensor_core) CHECK(plan.rounds_operands);
           }
         }
       }

@@ -212,12 +212,9 @@ TEST_CASE("device: describe writes what it writes for the CPU", "[device]") {
   const ctconv_call call = layer.given();
   const std::string text = describe(op, &call);
   INFO(text);
-  const std::vector<std::string> want = {"engine",       "form",
-                                         "why",          "problem",
-                                         "flop",         "bytes",
-                                         "estimated_ms", "workspace_bytes",
-                                         "packed_bytes", "device.constants",
-                                         "refused.cell", "refused.cudnn"};
+  const std::vector<std::string> want = {
+      "engine",          "form",         "why",  "problem",          "flop",         "bytes",        "estimated_ms",
+      "workspace_bytes", "packed_bytes", "bits", "device.constants", "refused.cell", "refused.cudnn"};
   CHECK(keys_of(text) == want);
   CHECK(value_of(text, "engine") == "cuda");
   CHECK(value_of(text, "form") == "host, plain loops");
@@ -235,8 +232,8 @@ TEST_CASE("device: describe writes what it writes for the CPU", "[device]") {
   const std::string cpu_text = describe(cpu, &cpu_call);
   std::vector<std::string> cpu_keys = keys_of(cpu_text);
   std::erase(cpu_keys, "threads");  // has no meaning on a device
-  REQUIRE(cpu_keys.size() >= 9);
-  CHECK(std::equal(cpu_keys.begin(), cpu_keys.begin() + 9, want.begin()));
+  REQUIRE(cpu_keys.size() >= 10);
+  CHECK(std::equal(cpu_keys.begin(), cpu_keys.begin() + 10, want.begin()));
   for (const char* key : {"problem", "flop", "bytes"}) CHECK(value_of(text, key) == value_of(cpu_text, key));
 
   run(op, call);
