@@ -1,10 +1,9 @@
-// Reading the caller's records; see records.h.
+// Reading the caller's tensors, and what all records share; see records.h.
 #include "capi/records.h"
 
 #include <algorithm>
 
 #include "src/base/checked.h"
-#include "src/base/show.h"
 
 namespace ctconv {
 namespace {
@@ -12,15 +11,8 @@ namespace {
 static_assert(kDeviceCpu == CTCONV_DEVICE_CPU && kDeviceCuda == CTCONV_DEVICE_CUDA);
 static_assert(kDeviceCudaHost == CTCONV_DEVICE_CUDA_HOST && kDeviceCudaManaged == CTCONV_DEVICE_CUDA_MANAGED);
 
-constexpr int kDeepest = 8;
-constexpr int64_t kMostText = 1 << 20, kMostItems = 1 << 20;
-
 Status misuse(Code code, const char* name, std::string value, std::string range, std::string reason) {
   return argument_error(code, name, std::move(value), std::move(range), std::move(reason));
-}
-
-Status bad_value(const char* name, std::string value, std::string range, const char* reason) {
-  return misuse(Code::MISUSE_VALUE, name, std::move(value), std::move(range), std::string("ctconv_value ") + reason);
 }
 
 }  // namespace
@@ -76,71 +68,6 @@ Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, T
     }
   } else if (needs_data && !empty) {
     return null_argument((std::string(name) + ".data").c_str());
-  }
-  return {};
-}
-
-Status read_value(const ctconv_value& in, const char* name, Value* out, int depth) {
-  if (depth > kDeepest) return bad_value(name, "more than 8 levels", "at most 8 levels", "is nested too deep");
-  if (in.reserved != 0) return unknown_field("ctconv_value");
-  Value& v = *out;
-  v.i = in.i;
-  v.f = in.f;
-  switch (in.tag) {
-    case CTCONV_VALUE_NONE:
-      v.tag = Value::kNone;
-      break;
-    case CTCONV_VALUE_BOOL:
-      if (in.i != 0 && in.i != 1) return bad_value(name, std::to_string(in.i), "0 or 1", "is a bool out of range");
-      v.tag = Value::kBool;
-      break;
-    case CTCONV_VALUE_INT:
-      v.tag = Value::kInt;
-      break;
-    case CTCONV_VALUE_FLOAT:
-      v.tag = Value::kFloat;
-      break;
-    case CTCONV_VALUE_STRING:
-    case CTCONV_VALUE_OTHER:
-      if (in.i < 0 || in.i > kMostText)
-        return bad_value(name, std::to_string(in.i) + " bytes", "0 to 2^20 bytes", "has a text length out of range");
-      if (in.text == nullptr && in.i > 0)
-        return bad_value(name, "NULL", "a pointer to " + std::to_string(in.i) + " bytes", "has a NULL text");
-      v.tag = in.tag == CTCONV_VALUE_STRING ? Value::kString : Value::kOther;
-      if (in.i > 0) v.text.assign(in.text, static_cast<size_t>(in.i));
-      break;
-    case CTCONV_VALUE_TUPLE:
-    case CTCONV_VALUE_LIST:
-      if (in.i < 0 || in.i > kMostItems)
-        return bad_value(name, std::to_string(in.i) + " items", "0 to 2^20 items", "has an item count out of range");
-      if (in.items == nullptr && in.i > 0)
-        return bad_value(name, "NULL", "a pointer to " + std::to_string(in.i) + " values", "has NULL items");
-      v.tag = in.tag == CTCONV_VALUE_TUPLE ? Value::kTuple : Value::kList;
-      v.items.resize(static_cast<size_t>(in.i));
-      for (int64_t n = 0; n < in.i; ++n)
-        CTCONV_RETURN_IF_ERROR(read_value(in.items[n], name, &v.items[static_cast<size_t>(n)], depth + 1));
-      break;
-    case CTCONV_VALUE_TENSOR: {
-      if (in.tensor == nullptr) return bad_value(name, "NULL", "a ctconv_tensor", "has a NULL tensor");
-      v.tag = Value::kTensor;
-      TensorView t;
-      CTCONV_RETURN_IF_ERROR(read_tensor(*in.tensor, name, true, &t));
-      if (!on_host(t)) {
-        return bad_value(name, "device type " + std::to_string(t.device_type), "host memory (1, or 3 pinned)",
-                         "is a tensor outside host memory");
-      }
-      Span span;
-      CTCONV_RETURN_IF_ERROR(span_of(t, name, &span));
-      const Checked bytes = Checked(count_of(t)) * bytes_of(t.type);
-      if (!bytes.ok()) return bad_value(name, show_shape(t), "below 2^63 bytes", "is a tensor beyond 63 bits");
-      v.bytes.resize(static_cast<size_t>(bytes.value()));
-      copy_dense(t, v.bytes.data());
-      lie_dense(&t, nullptr);  // the values are in bytes, wherever this Value moves
-      v.tensor = t;
-      break;
-    }
-    default:
-      return bad_value(name, std::to_string(in.tag), "0 to 8", "has an unknown tag");
   }
   return {};
 }
