@@ -1,10 +1,11 @@
 // One workspace in host memory kept between calls: fresh memory costs a page fault per 4 kB, more than many a layer.
 //
 //   in:  bytes;   out: memory for the time of one call; the larger of two buffers stays
-//   Any number of threads: each has memory of its own. No hook is called under a lock. A stream means nothing here.
+//   Any number of threads: each has memory of its own. No lock is held. A stream means nothing here.
 //   Refuses: NO_MEMORY
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -19,12 +20,12 @@ class HostWorkspace {
 
   template <class F>
   Status with(void* /*stream*/, size_t bytes, F&& run) {
-    Buffer memory = spare_.take(bytes);
-    if (memory.data() == nullptr) memory = Buffer(allocator_, bytes);
-    if (!memory.ok()) {
+    SpareBuffer::Owned memory = spare_.take(bytes);
+    if (memory == nullptr) memory = std::make_unique<Buffer>(allocator_, bytes);
+    if (!memory->ok()) {
       return Status(Code::NO_MEMORY, "workspace: could not allocate " + std::to_string(bytes) + " bytes");
     }
-    Status status = run(memory.data());
+    Status status = run(memory->data());
     spare_.give(std::move(memory));
     return status;
   }
