@@ -101,7 +101,6 @@ Status read_promise(const ctconv_options& in, Options* out) {
   CTCONV_RETURN_IF_ERROR(flag("allow_tf32", in.allow_tf32, &out->allow_tf32));
   CTCONV_RETURN_IF_ERROR(flag("borrow_weights", in.borrow_weights, &out->borrow_weights));
   CTCONV_RETURN_IF_ERROR(choice("math", in.math, 1, "0 or 1", &out->math));
-  if (out->math == 1) out->allow_tf32 = true;  // TF32 is one of the reduced precisions
   return {};
 }
 

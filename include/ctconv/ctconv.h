@@ -43,6 +43,16 @@
  *              Those of a ctconv_error are neither read nor written.
  *   Before 1.0 the times, the chosen engine, texts for people and values within an engine's promise may change.
  *
+ * Bits
+ *   What the bits of y depend on. describe names the promise that the chosen engine keeps:
+ *   reference  the reference's bits: on every machine, for any threads, tiles and split of the batch
+ *   stable     another order of sums, which is written down: the same bits on every machine
+ *   machine    the same bits on this kind of machine, for any threads and tiles
+ *   reduced    operands may be rounded below their own type, e.g. f32 to TF32 or bf16
+ *   options.reproducible chooses: 0 any of the first three, 1 reference, 2 reference or stable.
+ *   options.math 1 admits reduced as well, while reproducible is 0.
+ *   allow_tf32 admits TF32 alone. What the caller never asked for is never reduced.
+ *
  * Limits
  *   The library's own pool runs at most 1,024 threads; options.threads accepts up to 4,096.
  *   A text has at most 2^20 bytes, a sequence at most 2^20 items, values nest at most 8 deep.
@@ -160,8 +170,9 @@ CTCONV_API ctconv_status ctconv_output_spec(const ctconv_op *op, const ctconv_ca
 CTCONV_API ctconv_status ctconv_prepare(const ctconv_op *op, const ctconv_call *call, size_t *workspace_bytes,
                                         ctconv_error *error);
 
-/* Computes y. y has the shape and element type of ctconv_output_spec, any strides that do not make it meet itself (a
- * channel slice of a larger tensor is fine), and shares no byte with x, weight, bias or workspace.
+/* Computes y. y has the shape and element type of ctconv_output_spec.
+ * It shares no byte with x, weight, bias or workspace.
+ * Any strides that do not make it meet itself: a channel slice of a larger tensor is fine.
  * Whether y meets itself is decided for every size if at most two axes interleave, and for 2^22 elements otherwise.
  * A larger y may be refused undecided (MISUSE_Y_OVERLAP, the message says so).
  * Aligned to its elements is enough; a large y that begins with a cache line (64 bytes) is written fastest.
@@ -173,19 +184,20 @@ CTCONV_API ctconv_status ctconv_prepare(const ctconv_op *op, const ctconv_call *
  *   - a ninth stream takes the place of the one least recently used, and waits for the device
  *   - every other call neither allocates nor waits
  *   - such a stream must be idle when it is destroyed
- * After kinds 1xxx to 4xxx and 7xxx y is untouched (except MISUSE_RUNNER), after others unspecified.
+ * After kinds 1xxx to 4xxx and 7xxx y is untouched (except MISUSE_RUNNER). After others it is unspecified.
  * Status as prepare, and WORKSPACE_SIZE, MISUSE_NULL, _TENSOR, _ALIGNMENT, _TENSOR_DEVICE, _WEIGHT_TWICE,
  * _WEIGHT_MISSING, _Y_SHAPE, _Y_DTYPE, _Y_OVERLAP, _WORKSPACE, _STREAM, _RUNNER.
  * Any number of threads at once; y and workspace belong to one running call each. */
 CTCONV_API ctconv_status ctconv_execute(const ctconv_op *op, const ctconv_call *call, ctconv_error *error);
 
 /* What will run, or ran, for this call, as `key: value` lines, first "engine: <name>". Keys are only appended: engine,
- * form, why, problem, flop, bytes, estimated_ms, workspace_bytes, packed_bytes, threads (CPU), refused.<engine>.
+ * form, why, problem, flop, bytes, estimated_ms, workspace_bytes, packed_bytes, threads (CPU), bits, refused.<engine>.
+ * bits: which promise the results keep: reference, stable, machine or reduced (Bits, above).
  * CUDA: refused.<kernel>, and form begins with the kernel's name; device.constants: what the device reaches, by which
  * the estimates are made, measured or by data sheet.
  * call NULL: the op as a whole (dialect, device, plans and bytes held, cores and CPU quota found).
- * Like snprintf: cuts at cap, ends in NUL (buf may be NULL if cap is 0), *needed (may be NULL) is the full size with
- * NUL. Status as prepare. */
+ * Like snprintf: cuts at cap and ends in NUL. buf may be NULL if cap is 0.
+ * *needed is the full size with NUL; needed may be NULL. Status as prepare. */
 CTCONV_API ctconv_status ctconv_describe(const ctconv_op *op, const ctconv_call *call, char *buf, size_t cap,
                                          size_t *needed, ctconv_error *error);
 

@@ -130,7 +130,8 @@ typedef struct ctconv_runner {
 } ctconv_runner;
 
 /* Host memory of an op: packed weights, plans' buffers, workspaces. alignment is a power of two.
- * alloc may return NULL: CTCONV_ERR_NO_MEMORY. release gets what alloc got. Both are called from any thread.
+ * alloc may return NULL: CTCONV_ERR_NO_MEMORY. Memory that is not aligned counts as none.
+ * release gets what alloc got. Both are called from any thread.
  * `user` must live until ctconv_destroy has returned. */
 typedef struct ctconv_allocator {
   size_t struct_size;
@@ -167,16 +168,16 @@ typedef struct ctconv_options {
                                         see Tuning in ctconv.h */
   double activation_alpha;           /* LEAKY_RELU: slope. CLIP: lower bound */
   double activation_beta;            /* CLIP: upper bound */
-  int32_t reproducible;              /* 0: any bits but reduced ones.
+  int32_t reproducible;              /* see Bits in ctconv.h.
+                                        0: any bits but reduced ones.
                                         1: the reference's bits, on every machine and for any thread count.
-                                        2: the reference's, or another order of sums that is written down,
-                                        with the same bits on every machine */
+                                        2: the reference's or stable ones, the same on every machine */
   int32_t allow_tf32;                /* 1: CUDA may round f32 operands to TF32 */
   int32_t borrow_weights;            /* 1: weight and bias are not copied; they live unchanged until destroy */
   int32_t reserved;                  /* 0 */
   int32_t math;                      /* 0: full precision of the element type.
-                                        1: operands may be rounded below their own type, e.g. f32 to TF32 or bf16.
-                                        `reproducible` 1 and 2 keep their promise either way */
+                                        1: operands may be rounded below their own type, e.g. f32 to TF32 or bf16;
+                                        it includes allow_tf32. `reproducible` 1 and 2 keep their promise */
   int32_t reserved2;                 /* 0 */
 } ctconv_options;
 

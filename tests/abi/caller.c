@@ -1,6 +1,7 @@
 /* A program of another release: it uses every function and every record of the header it was compiled with.
  *
- *   in:  the header of release 0.1 (tests/abi/0.1), or today's with a field appended to each record (CALLER_IS_NEWER);
+ *   in:  the header of release 0.1 (tests/abi/0.1), today's, or that with a field appended to each record
+ *        (CALLER_IS_NEWER);
  *        CALLER_TAIL: what it writes into those fields
  *   out: exit 0 if the library it runs with answers as the header promises, else a line for each broken promise
  *   0.1's caller must run with every later library. A newer caller must run with an older library while its new fields
@@ -30,7 +31,7 @@ static void expect(int condition, const char *what, int line) {
 }
 #define EXPECT(condition) expect((condition) ? 1 : 0, #condition, __LINE__)
 
-#ifndef CALLER_IS_NEWER
+#if CTCONV_VERSION_MINOR == 1
 /* The frozen header is frozen. */
 #define SIZE(type, bytes) typedef char size_of_##type[sizeof(type) == (bytes) ? 1 : -1]
 SIZE(ctconv_tensor, 48);
@@ -164,7 +165,7 @@ static int right(void) {
   return 1;
 }
 
-#ifdef CALLER_IS_NEWER
+#if CTCONV_VERSION_MINOR >= 2
 /* Each field that came after 0.1 is judged. */
 static void refuses(const ctconv_desc *d, const ctconv_options *o, ctconv_error *e, ctconv_status want) {
   ctconv_op *op = NULL;
@@ -239,7 +240,7 @@ static void life(void) {
   o.record.runner = &r.record;
   o.record.allocator = &a.record;
   o.record.engine = "auto";
-#ifdef CALLER_IS_NEWER
+#if CTCONV_VERSION_MINOR >= 2
   o.record.reproducible = 2;
   o.record.math = 1;
 #endif
@@ -254,7 +255,7 @@ static void life(void) {
   s = ctconv_create(d, &w, &b, &o.record, &op, &e.record);
 #endif
   EXPECT(s == CTCONV_OK && op != NULL);
-#ifdef CALLER_IS_NEWER
+#if CTCONV_VERSION_MINOR >= 2
   out_of_range(d, &o.record, &e.record);
 #endif
   ctconv_desc_destroy(d);
