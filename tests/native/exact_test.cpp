@@ -121,6 +121,41 @@ TEST_CASE("native: wide and long depthwise layers equal the reference in every t
   }
 }
 
+// The region lies before, across or behind all that x reaches, by little or by more than any table holds.
+TEST_CASE("native: regions of the output, however far away, are served or refused") {
+  std::mt19937_64 rng(17);
+  const std::array<Engine, 6> engines{kNativeEngine, kPositions, kChannels, kMerged, kDepthwise, kRows};
+  std::array<int, 6> served{}, beside{};
+  for (int round = 0; round < 400; ++round) {
+    Problem p = random_problem(rng);
+    if (round % 3 == 0) {
+      p.groups = 32;
+      p.ci = p.co = 1;
+    }
+    Axis& a = p.axis[static_cast<size_t>(3 - p.rank) + rng() % static_cast<size_t>(p.rank)];
+    const int64_t far = int64_t{1} << (4 + rng() % 58);
+    const int64_t full = (a.i - 1) * a.s + (a.k - 1) * a.d + 1;
+    a.o = 1 + static_cast<int64_t>(rng() % 9);
+    a.lo = round % 2 ? full + far - 1 : -far;
+    if (round % 4 < 2) a.lo = round % 2 ? full - 3 : 2 - a.o;  // one end of x is inside
+    const bool outside = a.lo >= full || a.lo + a.o <= 0;
+    p.w = {p.taps() * p.co * p.ci, p.taps() * p.co, p.taps(), {p.axis[1].k * p.axis[2].k, p.axis[2].k, 1}};
+    p.x = layout(p, false, round % 3 == 0, 0);
+    p.y = layout(p, true, round % 3 == 0, 0);
+    for (size_t e = 0; e < engines.size(); ++e) {
+      const Outcome o = compare(engines[e], p, rng, 1 + static_cast<int>(rng() % 3));
+      if (!o.refused) ++(outside ? beside : served)[e];
+      INFO(text(p) << "\n  " << o.form << "\n  " << o.why);
+      if (!o.refused) CHECK(o.same);
+    }
+  }
+  for (size_t e = 0; e < engines.size(); ++e) {
+    INFO(engines[e].name);
+    CHECK(served[e] > 0);
+    CHECK(beside[e] > 0);
+  }
+}
+
 TEST_CASE("native: every instruction set gives the same bits") {
   const int64_t all = hwy::SupportedTargets();
   for (int64_t target : {HWY_AVX3, HWY_AVX2, HWY_NEON}) {

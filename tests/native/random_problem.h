@@ -34,6 +34,10 @@ inline Problem random_problem(std::mt19937_64& rng) {
     x.lo = pick(0, 2) == 0 ? 0 : pick(-1, std::min<int64_t>(6, full));
     const int64_t hi = pick(0, 2) == 0 ? 0 : pick(-3, 5);
     x.o = std::max<int64_t>(1, full - x.lo - hi);
+    if (pick(0, 7) == 0) {  // a region of the output, which may lie wholly outside of what x reaches
+      x.lo = pick(-40, 60);
+      x.o = pick(1, p.rank == 1 ? 120 : p.rank == 2 ? 30 : 9);
+    }
   }
   while (p.out_elements() * p.ci * p.taps() > 400000 && p.co > 1) p.co = (p.co + 1) / 2;
   while (p.out_elements() * p.ci * p.taps() > 2000000 && p.groups > 1) p.groups = (p.groups + 1) / 2;
