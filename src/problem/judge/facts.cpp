@@ -65,8 +65,9 @@ std::vector<int64_t> Facts::expected_weight(bool with_derived_taps) const {
   if (in == 0 && !w) in = in_channels();
   const int64_t out = desc.out_channels ? desc.out_channels / desc.groups : 0;
   const bool derived = with_derived_taps && desc.kernel_source == KernelSource::kOutputSize;
-  std::vector<int64_t> taps;
-  for (int a = 0; a < rank; ++a) taps.push_back(!desc.kernel.empty() || derived ? kernel(a) : 0);
+  const bool known = !desc.kernel.empty() || derived;
+  std::vector<int64_t> taps(static_cast<size_t>(rank), 0);
+  for (int a = 0; known && a < rank; ++a) at(taps, a) = kernel(a);
   const auto extents = weight_extents(axes, desc.groups, in, out, taps);
   return {extents.begin(), extents.begin() + axes.ndim};
 }
