@@ -262,13 +262,17 @@ TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reas
     REQUIRE(status == CTCONV_OK);  // the list holds what this build has
     Op op(made);
     CHECK(engine_of(op, call) == engine);
-    // reproducible: only engines with the reference's bits.
-    options.reproducible = 1;
-    Op strict = create(desc, &w, nullptr, &options);
-    if (std::string(engine) == "onednn")
-      refused(ctconv_execute(strict.get(), &call, &error), error, CTCONV_ERR_UNSUPPORTED_ENGINE, "engine");
-    else
-      run(strict, call);
+    const bool exact = std::string(engine) == "native" || std::string(engine) == "reference";
+    CHECK(describe(op, &call).find(exact ? "\nbits: reference\n" : "\nbits: machine\n") != std::string::npos);
+    // reproducible: only engines with the reference's bits, or with stable ones.
+    for (const int32_t reproducible : {1, 2}) {
+      options.reproducible = reproducible;
+      Op strict = create(desc, &w, nullptr, &options);
+      if (std::string(engine) == "onednn")
+        refused(ctconv_execute(strict.get(), &call, &error), error, CTCONV_ERR_UNSUPPORTED_ENGINE, "engine");
+      else
+        run(strict, call);
+    }
   }
   // Forced and non-finite: a reason, and y untouched.
   w.set({0, 0, 0, 0}, std::numeric_limits<double>::infinity());

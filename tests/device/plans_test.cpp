@@ -98,6 +98,25 @@ TEST_CASE("device: options reach the module", "[device]") {
   CHECK((s.options.allow_tf32 == 1 && s.options.reproducible == CTCONV_CUDA_REFERENCE_BITS));
 }
 
+TEST_CASE("device: which bits are asked of the module", "[device]") {
+  HostModuleState& s = fresh();
+  Layer layer;
+  for (const int32_t reproducible : {0, 1, 2}) {
+    for (const int32_t math : {0, 1}) {
+      for (const int32_t tf32 : {0, 1}) {
+        INFO("reproducible " << reproducible << ", math " << math << ", allow_tf32 " << tf32);
+        ctconv_options options = cuda_options();
+        options.reproducible = reproducible;
+        options.math = math;
+        options.allow_tf32 = tf32;
+        run(create(layer.desc, &layer.w, &layer.b, &options), layer.given());
+        CHECK(s.options.reproducible == (reproducible ? CTCONV_CUDA_REFERENCE_BITS : CTCONV_CUDA_DETERMINISTIC));
+        CHECK(s.options.allow_tf32 == (math | tf32));
+      }
+    }
+  }
+}
+
 TEST_CASE("device: a bias of another stride is another plan", "[device]") {
   for (const bool weight_given : {false, true}) {
     HostModuleState& s = fresh();
@@ -223,6 +242,7 @@ TEST_CASE("device: describe writes what it writes for the CPU", "[device]") {
   CHECK(value_of(text, "estimated_ms") == "0.25");
   CHECK(value_of(text, "workspace_bytes") == std::to_string(prepared(op, call)));
   CHECK(value_of(text, "packed_bytes") == std::to_string(4 * 6 * 9 * 4));
+  CHECK(value_of(text, "bits") == "machine");
   CHECK(value_of(text, "refused.cudnn") == "libcudnn.so.9 not found");
 
   Layer host;
