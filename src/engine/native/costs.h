@@ -48,6 +48,8 @@ inline constexpr double kCopyBytes = 8e6;           // padded input held at once
 inline constexpr int64_t kLine = 64;          // bytes of a cache line
 inline constexpr int kManyAccumulators = 24;  // instruction sets with 32 registers keep so many vectors of sums
 
+inline constexpr int64_t kBlockRows = 8, kFewBlockRows = 6;  // form positions: then three or two vectors still fit
+
 inline bool leaves_cache(const Problem& p, size_t element) {
   return static_cast<double>(p.out_elements()) * static_cast<double>(element) > kStreamBytes;
 }

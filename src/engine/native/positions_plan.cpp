@@ -112,8 +112,7 @@ UnitShape unit_shape(const Given<T>& given, const std::vector<TapList>& lists, b
   const int64_t strip_bytes = kMostPositionVectors * given.lanes() * static_cast<int64_t>(sizeof(T));
   const int64_t co = given.p.co;
   UnitShape u;
-  // The tallest block that still gets three (two) vectors.
-  u.block_rows = given.moves.accumulators >= kManyAccumulators ? 8 : 6;
+  u.block_rows = given.moves.accumulators >= kManyAccumulators ? kBlockRows : kFewBlockRows;
   // All phases in one unit while its rows stay in the first-level cache; else one (d, h) phase at a time.
   u.whole = (ws < u.block_rows && ds * hs * ws * strip_bytes <= kUnitBytes) || (ds == 1 && hs == 1);
   u.phases = u.whole ? ds * hs * ws : ws;
