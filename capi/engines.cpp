@@ -1,4 +1,5 @@
-// The engine table. A new engine is one folder under src/engine, a row and a name here, and the lists in options.cpp.
+// The engine table: one line an engine, in the order `auto` asks. See engines.h.
+//   An engine that a build may leave out has its null here; the line stays, so that its name is known everywhere.
 #include "capi/engines.h"
 
 #include <array>
@@ -12,48 +13,65 @@
 #endif
 
 namespace ctconv {
-
 namespace {
 
-constexpr const Engine* kTable[] = {
-    &kNativeEngine,
 #if defined(CTCONV_WITH_ONEDNN)
-    &kOnednnEngine,
+constexpr const Engine* kOnednn = &kOnednnEngine;
+std::string libraries() { return ", onednn " + onednn_version(); }
+#else
+constexpr const Engine* kOnednn = nullptr;
+std::string libraries() { return ""; }
 #endif
-    &kReferenceEngine,
+
+struct Row {
+  const char* name;
+  const Engine* engine;  // null: left out of this build
 };
+
+constexpr Row kTable[] = {
+    {"native", &kNativeEngine},
+    {"onednn", kOnednn},
+    {"reference", &kReferenceEngine},
+};
+
+// The table's engines of this build, then room for one more. No heap: ctconv_engine_name must not fail.
+struct Built {
+  std::array<const Engine*, std::size(kTable)> engines{};
+  std::array<const char*, std::size(kTable) + 1> names{};
+  size_t count = 0;
+};
+
+constexpr Built built() {
+  Built b;
+  for (const Row& row : kTable) {
+    if (row.engine == nullptr) continue;
+    b.engines[b.count] = row.engine;
+    b.names[b.count++] = row.name;
+  }
+  b.names[b.count] = kDeviceEngine;
+  return b;
+}
+
+constexpr Built kBuilt = built();
 
 }  // namespace
 
-std::span<const Engine* const> cpu_engines() { return kTable; }
+std::span<const Engine* const> cpu_engines() { return {kBuilt.engines.data(), kBuilt.count}; }
 
 const Engine* reference_engine() { return &kReferenceEngine; }
 
 const std::string& engine_versions() {
-#if defined(CTCONV_WITH_ONEDNN)
-  static const std::string text = "ctconv " CTCONV_VERSION_STRING ", onednn " + onednn_version();
-#else
-  static const std::string text = "ctconv " CTCONV_VERSION_STRING;
-#endif
+  static const std::string text = "ctconv " CTCONV_VERSION_STRING + libraries();
   return text;
 }
 
-std::span<const char* const> engine_names() {
-  static const auto names = [] {  // no heap: ctconv_engine_name must not fail
-    std::array<const char*, std::size(kTable) + 1> list{};
-    for (size_t n = 0; n < std::size(kTable); ++n) list[n] = kTable[n]->name;
-    list.back() = kDeviceEngine;
-    return list;
-  }();
-  return names;
-}
+std::span<const char* const> engine_names() { return {kBuilt.names.data(), kBuilt.count + 1}; }
 
-bool engine_left_out([[maybe_unused]] std::string_view name) {
-#if defined(CTCONV_WITH_ONEDNN)
+bool engine_left_out(std::string_view name) {
+  for (const Row& row : kTable) {
+    if (name == row.name) return row.engine == nullptr;
+  }
   return false;
-#else
-  return name == "onednn";
-#endif
 }
 
 }  // namespace ctconv
