@@ -29,9 +29,9 @@ struct DtypeRow {
 };
 
 inline constexpr DtypeRow kDtypes[] = {
-    {Dtype::kF32, "f32", {2, 32, 1}, Dtype::kF32}, {Dtype::kF16, "f16", {2, 16, 1}, Dtype::kF32},
+    {Dtype::kF32, "f32", {2, 32, 1}, Dtype::kF32},   {Dtype::kF16, "f16", {2, 16, 1}, Dtype::kF32},
     {Dtype::kBf16, "bf16", {4, 16, 1}, Dtype::kF32}, {Dtype::kF64, "f64", {2, 64, 1}, Dtype::kF64},
-    {Dtype::kI8, "int8", {0, 8, 1}, Dtype::kI32}, {Dtype::kI32, "int32", {0, 32, 1}, Dtype::kI32},
+    {Dtype::kI8, "int8", {0, 8, 1}, Dtype::kI32},    {Dtype::kI32, "int32", {0, 32, 1}, Dtype::kI32},
 };
 
 constexpr const DtypeRow& row_of(Dtype t) { return kDtypes[static_cast<int32_t>(t)]; }

@@ -68,7 +68,7 @@ std::unique_ptr<Kernel> in_pieces(const Problem& p, const Engine& engine, const 
                                   std::unique_ptr<Kernel> whole) {
   const double budget = scratch_budget(p, context.threads), needed = static_cast<double>(whole->scratch_bytes());
   const int64_t least = std::max(1, context.threads);  // an image for each thread
-  if (p.written == Written::kW) return whole;  // pieces of the batch would each begin the sums anew
+  if (p.written == Written::kW) return whole;          // pieces of the batch would each begin the sums anew
   if (p.n <= least || needed <= budget) return whole;
   const auto fits = static_cast<int64_t>(static_cast<double>(p.n) * budget / needed);
   Problem piece = p;

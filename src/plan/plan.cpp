@@ -132,8 +132,8 @@ class Choice {
         continue;
       }
       candidates_.push_back({engine, std::move(*kernel), nullptr, scratch > budget ? kMemoryHandicap : 1});
-      best_so_far = std::min(best_so_far, candidates_.back().kernel->estimated_seconds() *
-                                            handicap(candidates_.back().kernel->bits()));
+      best_so_far = std::min(
+          best_so_far, candidates_.back().kernel->estimated_seconds() * handicap(candidates_.back().kernel->bits()));
     }
     return {};
   }

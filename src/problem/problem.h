@@ -9,8 +9,10 @@
 //   The order of each sum is the reference's (src/engine/reference).
 //   kY only: rows after the core (tail) are exactly 0 and belong to y; engines compute the core, fill_tail the rest.
 //
-//   in:  src/problem/canonicalize.h;   out: what engines plan from, hash and print;   refuses: nothing, it is legal
-//   Missing leading axes (1-D, 2-D) have i = o = k = s = d = 1, lo = tail = 0, stride 0: one loop nest serves all ranks.
+//   in:  src/problem/canonicalize.h;   out: what engines plan from, hash and print
+//   refuses: nothing, it is legal
+//   Missing leading axes (1-D, 2-D) have i = o = k = s = d = 1, lo = tail = 0, stride 0: one loop nest serves all
+//   ranks.
 //   output_padding is folded away: only i, o, k, s, d, lo say what is computed (hi follows from them, of any sign).
 //   lo has any sign: a region of the output and its window of the input are a Problem like any other. Outputs that meet
 //   no input are the bias alone.

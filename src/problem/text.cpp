@@ -33,7 +33,8 @@ struct Printer {
   }
   void operator()(const char* key, const Types& v) {
     if (v == uniform_types(v.x)) return word(name_of(v.x));
-    word(std::string(key) + "=" + name_of(v.x) + ":" + name_of(v.w) + ":" + name_of(v.y) + ":" + name_of(v.accumulator));
+    word(std::string(key) + "=" + name_of(v.x) + ":" + name_of(v.w) + ":" + name_of(v.y) + ":" +
+         name_of(v.accumulator));
   }
   void operator()(Rank, const int&) {}
   void operator()(const char* key, const SizeField<const int64_t>& v) { word(key + std::to_string(v.value)); }
@@ -47,9 +48,10 @@ struct Printer {
   }
   void operator()(const char* key, const ActivationLayout& v) {
     const Order order = order_of(v, p, &v == &p.y);
-    const std::string strides = order == Order::kChannelsFirst  ? "first"
-                                : order == Order::kChannelsLast ? "last"
-                                                                : join({v.n, v.c, v.axis[0], v.axis[1], v.axis[2]}, ':');
+    const std::string strides = order == Order::kChannelsFirst ? "first"
+                                : order == Order::kChannelsLast
+                                    ? "last"
+                                    : join({v.n, v.c, v.axis[0], v.axis[1], v.axis[2]}, ':');
     word(std::string(key) + "=" + strides);
   }
   void operator()(const char* key, const WeightLayout& v) {
@@ -168,7 +170,8 @@ class Parser {
     std::string_view rest;
     if (!assigned(key, &rest)) return;
     const auto numbers = parts_of(rest, ':');
-    const bool fits = numbers.size() == 2 && read_double(numbers[0], &v.scale) && read_double(numbers[1], &v.zero_point);
+    const bool fits =
+        numbers.size() == 2 && read_double(numbers[0], &v.scale) && read_double(numbers[1], &v.zero_point);
     done(fits ? Status() : bad(word_, "needs a scale and a zero point"));
   }
   void operator()(const char*, Activation& v) {

@@ -38,7 +38,8 @@ CTCONV_INLINE void rows(const Work& work, int64_t index, Act act) {
 }
 
 CTCONV_INLINE void any_rows(const Work& work, int64_t index) {
-  const auto alpha = static_cast<float>(work.p->epilogue.activation.alpha), beta = static_cast<float>(work.p->epilogue.activation.beta);
+  const auto alpha = static_cast<float>(work.p->epilogue.activation.alpha),
+             beta = static_cast<float>(work.p->epilogue.activation.beta);
   switch (work.p->epilogue.activation.kind) {
     case Activation::kNone:
       return rows(work, index, [](float v) { return v; });

@@ -63,62 +63,13 @@ class OnednnKernel final : public Kernel {
     problem_ = p;
     const Tensor x = input_of(p), y = output_of(p), w = weights_of(p);
     route_ = route;
-    reorder_x_ = route == Route::kLast ? !x.channels_last : !x.channels_first;
-    reorder_y_ = route == Route::kLast ? !y.channels_last : !y.channels_first;
-    if ((reorder_x_ && !x.nested) || (reorder_y_ && !y.nested)) {
-      return refuse("onednn: x or y has strides that are not positive and nested");
-    }
-    if (!w.nested) return refuse("onednn: the weight has strides that are not positive and nested");
-    x_ = route == Route::kLast ? x.last() : x.first();
-    y_ = route == Route::kLast ? y.last() : y.first();
-
-    const Geometry g = geometry_of(p);
-    const Desc any(w.dims, w.type, memory::format_tag::any);
-    if (with_bias_) bias_ = Desc({p.groups * p.co}, memory::data_type::f32, memory::format_tag::a);
-    using Forward = dnnl::deconvolution_forward;
-    const auto describe = [&](const Desc& bias, const Activation& act) {
-      return Forward::primitive_desc(engine_, dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct,
-                                     x_, any, bias, y_, g.stride, g.dilation, g.pad_l, g.pad_r, attributes_of(act),
-                                     /*allow_empty=*/true);
-    };
-    auto pd = describe(bias_, p.epilogue.activation);
-    // In f32 alone: a narrow y would be rounded twice.
-    finish_ = pd && p.types.x == Dtype::kF32 && (p.epilogue.bias || p.epilogue.activation.kind != Activation::kNone) &&
-              implementation_of(pd.impl_info_str()).backward_convolution;
-    if (finish_) pd = describe(Desc(), Activation());
-    if (!pd) return refuse("onednn: no deconvolution for this shape, element type or padding");
-    const std::string name = pd.impl_info_str();
-    const Implementation by = implementation_of(name);
-    if (by.method == Implementation::Method::kReference) {
-      return refuse("onednn: only the reference implementation (" + name + ")");
-    }
-    // It packs the weights anew for every image and group: 13 s for 513 images, a native call takes milliseconds.
-    if (by.method == Implementation::Method::kGemm && p.types.x == Dtype::kBf16) {
-      return refuse("onednn: the columns method, slow in bf16 (" + name + ")");
-    }
-    if (by.wrong) return refuse("onednn: an implementation that computes wrong numbers (" + name + ")");
-    weights_ = pd.weights_desc();
-    scratchpad_ = pd.scratchpad_desc();
-    deconvolution_ = Forward(pd);
-    packing_ = "onednn " + layout_key(weights_);
+    CTCONV_RETURN_IF_ERROR(lay_out(x, y, w, route));
+    auto by = choose(p, w);
+    if (!by.ok()) return by.take_status();
     reorder_weights_.make(engine_, Desc(w.dims, w.type, w.strides), weights_);
     if (reorder_x_) reorder_input_.make(engine_, x.as_it_lies(), x_);
     if (reorder_y_) reorder_output_.make(engine_, y_, y.as_it_lies());
-
-    x_bytes_ = reorder_x_ ? round_up(x_.get_size()) : 0;
-    y_bytes_ = reorder_y_ ? round_up(y_.get_size()) : 0;
-    scratch_bytes_ =
-        x_bytes_ + y_bytes_ + std::max({scratchpad_.get_size(), reorder_input_.scratch, reorder_output_.scratch});
-    if (scratch_bytes_ > context.workspace_limit) {
-      return refuse("onednn: needs " + std::to_string(scratch_bytes_) + " bytes of workspace, the limit is " +
-                    std::to_string(context.workspace_limit));
-    }
-    seconds_ = onednn::estimated_seconds(p, by, threads_, 2.0 * static_cast<double>(x_bytes_ + y_bytes_));
-    form_ = name + (route == Route::kLast ? ", channels-last" : ", channels-first") +
-            (reorder_x_ ? ", x reordered" : "") + (reorder_y_ ? ", y reordered" : "") +
-            (finish_ ? ", bias and activation apart" : "") + ", " + runtime_name() +
-            (flushes_subnormals(p.types.x) ? ", numbers below 2^-126: x by an exact engine, partial sums to 0" : "");
-    return {};
+    return size_up(p, *by, context);
   }
 
   Result<bool> pack(const void* w, void* packed, const Runner& runner) const override {
@@ -182,6 +133,72 @@ class OnednnKernel final : public Kernel {
   }
 
  private:
+  // Which sides are reordered, and how x and y lie inside.
+  Status lay_out(const Tensor& x, const Tensor& y, const Tensor& w, Route route) {
+    reorder_x_ = route == Route::kLast ? !x.channels_last : !x.channels_first;
+    reorder_y_ = route == Route::kLast ? !y.channels_last : !y.channels_first;
+    if ((reorder_x_ && !x.nested) || (reorder_y_ && !y.nested)) {
+      return refuse("onednn: x or y has strides that are not positive and nested");
+    }
+    if (!w.nested) return refuse("onednn: the weight has strides that are not positive and nested");
+    x_ = route == Route::kLast ? x.last() : x.first();
+    y_ = route == Route::kLast ? y.last() : y.first();
+    return {};
+  }
+
+  // Asks oneDNN for a primitive and looks at what it got.
+  Result<Implementation> choose(const Problem& p, const Tensor& w) {
+    const Geometry g = geometry_of(p);
+    const Desc any(w.dims, w.type, memory::format_tag::any);
+    if (with_bias_) bias_ = Desc({p.groups * p.co}, memory::data_type::f32, memory::format_tag::a);
+    using Forward = dnnl::deconvolution_forward;
+    const auto describe = [&](const Desc& bias, const Activation& act) {
+      return Forward::primitive_desc(engine_, dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct,
+                                     x_, any, bias, y_, g.stride, g.dilation, g.pad_l, g.pad_r, attributes_of(act),
+                                     /*allow_empty=*/true);
+    };
+    auto pd = describe(bias_, p.epilogue.activation);
+    // In f32 alone: a narrow y would be rounded twice.
+    finish_ = pd && p.types.x == Dtype::kF32 && (p.epilogue.bias || p.epilogue.activation.kind != Activation::kNone) &&
+              implementation_of(pd.impl_info_str()).backward_convolution;
+    if (finish_) pd = describe(Desc(), Activation());
+    if (!pd) return refuse("onednn: no deconvolution for this shape, element type or padding");
+    const std::string name = pd.impl_info_str();
+    const Implementation by = implementation_of(name);
+    if (by.method == Implementation::Method::kReference) {
+      return refuse("onednn: only the reference implementation (" + name + ")");
+    }
+    // It packs the weights anew for every image and group: 13 s for 513 images, a native call takes milliseconds.
+    if (by.method == Implementation::Method::kGemm && p.types.x == Dtype::kBf16) {
+      return refuse("onednn: the columns method, slow in bf16 (" + name + ")");
+    }
+    if (by.wrong) return refuse("onednn: an implementation that computes wrong numbers (" + name + ")");
+    deconvolution_name_ = name;
+    weights_ = pd.weights_desc();
+    scratchpad_ = pd.scratchpad_desc();
+    deconvolution_ = Forward(pd);
+    packing_ = "onednn " + layout_key(weights_);
+    return by;
+  }
+
+  // Workspace, estimate and the line for describe.
+  Status size_up(const Problem& p, const Implementation& by, const PlanContext& context) {
+    x_bytes_ = reorder_x_ ? round_up(x_.get_size()) : 0;
+    y_bytes_ = reorder_y_ ? round_up(y_.get_size()) : 0;
+    scratch_bytes_ =
+        x_bytes_ + y_bytes_ + std::max({scratchpad_.get_size(), reorder_input_.scratch, reorder_output_.scratch});
+    if (scratch_bytes_ > context.workspace_limit) {
+      return refuse("onednn: needs " + std::to_string(scratch_bytes_) + " bytes of workspace, the limit is " +
+                    std::to_string(context.workspace_limit));
+    }
+    seconds_ = onednn::estimated_seconds(p, by, threads_, 2.0 * static_cast<double>(x_bytes_ + y_bytes_));
+    form_ = deconvolution_name_ + (route_ == Route::kLast ? ", channels-last" : ", channels-first") +
+            (reorder_x_ ? ", x reordered" : "") + (reorder_y_ ? ", y reordered" : "") +
+            (finish_ ? ", bias and activation apart" : "") + ", " + runtime_name() +
+            (flushes_subnormals(p.types.x) ? ", numbers below 2^-126: x by an exact engine, partial sums to 0" : "");
+    return {};
+  }
+
   int32_t threads_ = 1;
   Route route_ = Route::kLast;
   bool with_bias_ = false, reorder_x_ = false, reorder_y_ = false;
@@ -193,7 +210,7 @@ class OnednnKernel final : public Kernel {
   Reorder reorder_input_, reorder_output_, reorder_weights_;
   size_t x_bytes_ = 0, y_bytes_ = 0, scratch_bytes_ = 0;
   double seconds_ = 0;
-  std::string form_, packing_;
+  std::string deconvolution_name_, form_, packing_;
 };
 
 }  // namespace

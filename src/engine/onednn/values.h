@@ -22,7 +22,9 @@ constexpr bool flushes_subnormals(Dtype dtype) { return dtype == Dtype::kBf16; }
 constexpr bool swallows_nan(const Activation& act) { return act.kind != Activation::kNone; }
 
 // True where each call's x and bias are looked through.
-constexpr bool looks_at_input(const Problem& p) { return size_of(p.types.x) == 2 || swallows_nan(p.epilogue.activation); }
+constexpr bool looks_at_input(const Problem& p) {
+  return size_of(p.types.x) == 2 || swallows_nan(p.epilogue.activation);
+}
 
 // What a kernel of this type says of weights it cannot honour.
 const char* weights_not_honoured(Dtype dtype);

@@ -4,8 +4,8 @@
 //   out: w (the gradient of the weight), every element written once; with epilogue.bias also bias
 //   terms of w[g, ci, co, t]: all (n, i) in the order n, d, h, w whose o = i*s + t*d - lo lies in the core
 //   terms of bias[g*co + c]:  all (n, o) of the core in the same order, each times 1
-//   The terms are numbered by their place (n, i) among all places, also those that are left out. Places
-//   b*kChainTerms .. are chain b:   part = +0;  part = fma(x, y, part) over the chain;   sum = sum + part, from sum = +0
+//   The terms are numbered by their place (n, i) among all places, also those that are left out. kChainTerms places
+//   are one chain:   part = +0;  part = fma(x, y, part) over the chain;   sum = sum + part, from sum = +0
 //   w = round(sum);   bias = sum, in the accumulator's type
 //   f16, bf16: all of it in f32; f64 in f64. packs: nothing;   scratch: none;   refuses: nothing
 //   Tasks are weights and channels of the bias; each is one task's own, so the split cannot change a bit.
@@ -106,8 +106,9 @@ void task(const Problem& p, const Operands& m, int64_t index) {
                                  index % p.axis[2].k};
   const int64_t pair = index / p.taps(), co = pair % p.co, ci = pair / p.co % p.ci, g = pair / p.co / p.ci;
   const auto* x = static_cast<const Stored*>(m.x) + (g * p.ci + ci) * p.x.c;
-  static_cast<Stored*>(m.w)[g * p.w.g + ci * p.w.ci + co * p.w.co + t[0] * p.w.tap[0] + t[1] * p.w.tap[1] +
-                            t[2] * p.w.tap[2]] = E::store(weight_sum<E>(p, x, y + (g * p.co + co) * p.y.c, t));
+  static_cast<Stored*>(
+      m.w)[g * p.w.g + ci * p.w.ci + co * p.w.co + t[0] * p.w.tap[0] + t[1] * p.w.tap[1] + t[2] * p.w.tap[2]] =
+      E::store(weight_sum<E>(p, x, y + (g * p.co + co) * p.y.c, t));
 }
 
 class GradientW final : public Kernel {

@@ -40,8 +40,8 @@ typename E::Acc gathered(const Problem& p, const typename E::Stored* y, const ty
   for (int64_t co = 0; co < p.co; ++co) {
     for (int64_t a = 0; a < d.count; ++a) {
       for (int64_t b = 0; b < h.count; ++b) {
-        const auto* yr = y + co * p.y.c + (d.o + a * p.axis[0].d) * p.y.axis[0] + (h.o + b * p.axis[1].d) * p.y.axis[1] +
-                         v.o * p.y.axis[2];
+        const auto* yr = y + co * p.y.c + (d.o + a * p.axis[0].d) * p.y.axis[0] +
+                         (h.o + b * p.axis[1].d) * p.y.axis[1] + v.o * p.y.axis[2];
         const auto* wr =
             w + co * p.w.co + (d.first + a) * p.w.tap[0] + (h.first + b) * p.w.tap[1] + v.first * p.w.tap[2];
         for (int64_t c = 0; c < v.count; ++c) {
