@@ -1,0 +1,130 @@
+// What `auto` may take with math = 0 is as accurate as the reference's own f32 chain.
+//
+//   in:  the layers of bench/layers.json, extents cut so that a layer stays below kMostFlop, channels and taps whole;
+//        data: normal, and badly scaled (every channel of x and every weight times a power of two, 2^-20 .. 2^20)
+//   out: per engine the largest and the RMS of |y - y in f64| / (sum of |x*w|), over all layers
+//   asks: both at most 1.5 times those of the reference. Engines with the reference's bits pass by definition.
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "capi/engines.h"
+#include "src/plan/engine.h"
+#include "tests/engine/support.h"
+
+using namespace ctconv;
+using namespace ctconv::test;
+
+namespace {
+
+constexpr double kMostFlop = 3e6;
+
+Problem layer_of(const nlohmann::json& j) {
+  Problem p;
+  p.rank = static_cast<int>(j["in"].size());
+  p.groups = j["g"];
+  p.ci = j["cin"].get<int64_t>() / p.groups;
+  p.co = j["cout"].get<int64_t>() / p.groups;
+  for (size_t a = 0; a < j["in"].size(); ++a) {
+    Axis& axis = p.axis[3 - j["in"].size() + a];
+    axis.i = j["in"][a];
+    axis.k = j["k"][a];
+    axis.s = j["s"][a];
+    axis.d = j["d"][a];
+    axis.lo = j["p_begin"][a];
+  }
+  return p;
+}
+
+// Fewer groups, output channels, then input rows, until the layer is small; the length of a sum stays.
+Problem cut(Problem p) {
+  const auto extents = [&] {
+    for (Axis& a : p.axis) a.o = std::max<int64_t>(1, (a.i - 1) * a.s + a.d * (a.k - 1) + 1 - 2 * a.lo);
+  };
+  extents();
+  while (useful_flop(p) > kMostFlop) {
+    Axis* longest = &*std::max_element(p.axis.begin(), p.axis.end(), [](auto& a, auto& b) { return a.i < b.i; });
+    if (p.groups > 16) {
+      p.groups /= 2;
+    } else if (p.co > 32) {
+      p.co /= 2;
+    } else if (longest->i > 3) {
+      longest->i = (longest->i + 1) / 2;
+    } else {
+      break;
+    }
+    extents();
+  }
+  lay_out(&p, true, true);
+  return p;
+}
+
+// Channels of x and single weights times powers of two.
+void scale_badly(Case* c, Rng& rng) {
+  const Problem& p = c->p;
+  const int64_t channels = p.groups * p.ci;
+  std::vector<double> scale(static_cast<size_t>(channels));
+  for (double& s : scale) s = std::ldexp(1.0, static_cast<int>(pick(rng, -20, 20)));
+  auto* x = static_cast<float*>(c->x.data(Dtype::kF32));
+  for (int64_t at = 0; at < p.in_elements(); ++at)
+    x[at] *= static_cast<float>(scale[static_cast<size_t>(at % channels)]);
+  auto* w = static_cast<float*>(c->w.data(Dtype::kF32));
+  for (int64_t at = 0; at < p.weight_elements(); ++at) w[at] *= std::ldexp(1.0f, static_cast<int>(pick(rng, -20, 20)));
+}
+
+struct Errors {
+  double largest = 0, squares = 0;
+  int64_t count = 0, layers = 0;
+  double rms() const { return std::sqrt(squares / static_cast<double>(std::max<int64_t>(count, 1))); }
+};
+
+void add(const std::vector<double>& y, const std::vector<double>& exact, const std::vector<double>& magnitudes,
+         Errors* e) {
+  ++e->layers;
+  for (size_t k = 0; k < y.size(); ++k) {
+    if (magnitudes[k] == 0) continue;
+    const double error = std::fabs(y[k] - exact[k]) / magnitudes[k];
+    e->largest = std::max(e->largest, error);
+    e->squares += error * error;
+    ++e->count;
+  }
+}
+
+void judge(bool badly_scaled) {
+  std::ifstream file(CTCONV_SOURCE_DIR "/bench/layers.json");
+  Rng rng(badly_scaled ? 11 : 12);
+  std::map<std::string, Errors> errors;
+  for (const auto& row : nlohmann::json::parse(file)) {
+    const Problem p = cut(layer_of(row));
+    Case c = make_case(p, rng, Values::kReal);
+    if (badly_scaled) scale_badly(&c, rng);
+    const auto exact = scatter(c), magnitudes = magnitude(c);
+    for (const Engine* engine : cpu_engines()) {
+      const Answer answer = run(*engine, c);
+      if (answer.status.ok()) add(answer.y, exact, magnitudes, &errors[engine->name]);
+    }
+  }
+  const Errors& own = errors.at("reference");
+  REQUIRE(own.layers == 101);
+  for (const auto& [name, e] : errors) {
+    INFO(name << ": " << e.layers << " layers, largest " << e.largest << ", RMS " << e.rms() << "; reference: largest "
+              << own.largest << ", RMS " << own.rms());
+    CHECK(e.layers > 0);
+    CHECK(e.largest <= 1.5 * own.largest);
+    CHECK(e.rms() <= 1.5 * own.rms());
+    if (name == "native") CHECK((e.largest == own.largest || e.layers != own.layers));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("accuracy: what auto may take is as accurate as the reference, normal data", "[engine][accuracy]") {
+  judge(false);
+}
+
+TEST_CASE("accuracy: what auto may take is as accurate as the reference, badly scaled data", "[engine][accuracy]") {
+  judge(true);
+}
