@@ -6,6 +6,7 @@ Out:  faults(table, root): one line per place where one of these says another th
         tests/abi/<release>  the frozen headers: what the table dates to that release or earlier, and no more
         ctconv.hpp           calls every function but those marked wrapped false; carries every field of a call
         _options.py          sets every field of ctconv_options but those marked bound false
+        _layer.py            the same for ctconv_call
         tests/abi            appends a field to each record that grows
 """
 
@@ -159,6 +160,13 @@ def binding_faults(table, root):
         carried = re.search(rf"\brecord\.{name}\b", text) is not None
         if carried != (field.get("bound", True) and not name.startswith("reserved")):
             out.append(f"{path}: ctconv_options.{name} is {'set' if carried else 'not set'}; `bound` says other")
+    path = "bindings/python/ctconv/_layer.py"
+    text = (root / path).read_text(encoding="utf-8")
+    call = next(r for r in table["records"] if r["name"] == "ctconv_call")
+    for field in call["fields"][1:]:
+        name = field["name"]
+        if field.get("bound", True) and not re.search(rf'\bcall\.{name}\b|\("{name}", ', text):
+            out.append(f"{path}: a call does not carry ctconv_call.{name}")
     return out
 
 

@@ -27,6 +27,7 @@ READ = (
     "include/ctconv/ctconv_status.h",
     "include/ctconv/ctconv.hpp",
     "bindings/python/ctconv/_options.py",
+    "bindings/python/ctconv/_layer.py",
     "tests/abi/CMakeLists.txt",
 )
 TYPES = "include/ctconv/ctconv_types.h"
@@ -80,6 +81,7 @@ PLANTED = (
     ("include/ctconv/ctconv.hpp", "c.stream = ", "// c.stream = ", "does not carry ctconv_call.stream"),
     ("include/ctconv/ctconv.hpp", "CTCONV_VALUE_LIST", "CTCONV_VALUE_ROW", "CTCONV_VALUE_ROW is not in the table"),
     ("bindings/python/ctconv/_options.py", "record.math", "record.maths", "ctconv_options.math is not set"),
+    ("bindings/python/ctconv/_layer.py", "call.output_size", "call.size", "does not carry ctconv_call.output_size"),
     ("tests/abi/CMakeLists.txt", "|call|", "|", "ctconv_call grows, but is not tested as grown"),
 )
 

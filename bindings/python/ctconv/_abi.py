@@ -2,7 +2,7 @@
 
 In:  the shared library named by CTCONV_LIBRARY, else the one inside this package.
 Out: `lib` with every function's types set; all names of _records.py, which follows from the C ABI's table.
-Refuses: a library that is absent (ImportError names both places) or of another major version.
+Refuses: a library that is absent (ImportError names both places), lacks a function or is of another major version.
 """
 
 import ctypes
@@ -26,8 +26,12 @@ def _load():
         where = f"CTCONV_LIBRARY={named}" if named else f"{inside} (CTCONV_LIBRARY is not set)"
         raise ImportError(f"the ctconv shared library cannot be loaded from {where}: {error}") from None
     for name, (result, arguments) in PROTOTYPES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+        try:
+            function = getattr(library, name)
+        except AttributeError:
+            raise ImportError(f"{path} has no {name}: it is no libctconv, or one older than this package") from None
+        function.restype = result
+        function.argtypes = arguments
     number = library.ctconv_version()
     if number // 10000 != 0:
         raise ImportError(f"{path} is libctconv {library.ctconv_version_string().decode()}; this package speaks 0.x")

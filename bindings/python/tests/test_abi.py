@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -103,3 +104,16 @@ def test_the_library_has_every_function():
     for name, (result, arguments) in PROTOTYPES.items():
         function = getattr(_abi.lib, name)
         assert function.restype is result and list(function.argtypes) == arguments, name
+
+
+def test_a_library_that_lacks_a_function_is_refused(tmp_path):
+    source, library = tmp_path / "old.c", tmp_path / "old.so"
+    source.write_text("int ctconv_version(void) { return 1; }\n")
+    subprocess.run([COMPILER, "-shared", "-fPIC", str(source), "-o", str(library)], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import ctconv"],
+        env={**os.environ, "CTCONV_LIBRARY": str(library)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 1 and f"ImportError: {library} has no ctconv_desc_create" in done.stderr, done.stderr
