@@ -1,7 +1,7 @@
 // One buffer kept between calls: memory fresh from the system costs a page fault per 4 kB, more than many a layer.
 //
 //   in:  take(bytes): a buffer at least so large, or null;   give(buffer): the larger of it and what is here stays
-//   Any number of threads, no lock: the buffer changes hands by one exchange, and ends in the hands of whoever drops it.
+//   Any number of threads, no lock: the buffer changes hands by one exchange. Who drops it frees it.
 //   Refuses: nothing.
 #pragma once
 
