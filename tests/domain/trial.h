@@ -11,7 +11,7 @@
 #include <string>
 
 #include "src/plan/engine.h"
-#include "tests/domain/guarded.h"
+#include "tests/rig/memory.h"
 
 namespace ctconv::domain {
 
@@ -32,7 +32,7 @@ class Bench {
               volatile int* stage);
 
  private:
-  Arena x_, w_, bias_, y_, want_, workspace_, packed_;
+  rig::Arena x_, w_, bias_, y_, want_, workspace_, packed_;
 };
 
 }  // namespace ctconv::domain

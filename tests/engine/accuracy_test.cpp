@@ -4,6 +4,7 @@
 //        data: normal, and badly scaled (every channel of x and every weight times a power of two, 2^-20 .. 2^20)
 //   out: per engine the largest and the RMS of |y - y in f64| / (sum of |x*w|), over all layers
 //   asks: both at most 1.5 times those of the reference. Engines with the reference's bits pass by definition.
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <fstream>
@@ -12,11 +13,10 @@
 #include <random>
 
 #include "capi/engines.h"
-#include "src/plan/engine.h"
-#include "tests/engine/support.h"
+#include "tests/rig/checked.h"
 
 using namespace ctconv;
-using namespace ctconv::test;
+using namespace ctconv::rig;
 
 namespace {
 
@@ -81,12 +81,11 @@ struct Errors {
   double rms() const { return std::sqrt(squares / static_cast<double>(std::max<int64_t>(count, 1))); }
 };
 
-void add(const std::vector<double>& y, const std::vector<double>& exact, const std::vector<double>& magnitudes,
-         Errors* e) {
+void add(const std::vector<double>& y, const std::vector<Exact>& exact, Errors* e) {
   ++e->layers;
   for (size_t k = 0; k < y.size(); ++k) {
-    if (magnitudes[k] == 0) continue;
-    const double error = std::fabs(y[k] - exact[k]) / magnitudes[k];
+    if (exact[k].magnitude == 0) continue;
+    const double error = std::fabs(y[k] - exact[k].value) / exact[k].magnitude;
     e->largest = std::max(e->largest, error);
     e->squares += error * error;
     ++e->count;
@@ -101,10 +100,10 @@ void judge(bool badly_scaled) {
     const Problem p = cut(layer_of(row));
     Case c = make_case(p, rng, Values::kReal);
     if (badly_scaled) scale_badly(&c, rng);
-    const auto exact = scatter(c), magnitudes = magnitude(c);
+    const std::vector<Exact> exact = defined_in_f64(p, c.operand());
     for (const Engine* engine : cpu_engines()) {
-      const Answer answer = run(*engine, c);
-      if (answer.status.ok()) add(answer.y, exact, magnitudes, &errors[engine->name]);
+      const Outcome answer = checked(*engine, c);
+      if (answer.status.ok()) add(answer.written.values, exact, &errors[engine->name]);
     }
   }
   const Errors& own = errors.at("reference");

@@ -13,12 +13,10 @@
 #include "src/engine/onednn/onednn.h"
 #include "src/engine/onednn/values.h"
 #include "src/engine/reference/reference.h"
-#include "src/plan/plan.h"
-#include "src/problem/text.h"
-#include "tests/engine/support.h"
+#include "tests/rig/checked.h"
 
 using namespace ctconv;
-using namespace ctconv::test;
+using namespace ctconv::rig;
 
 namespace {
 
@@ -34,29 +32,14 @@ Problem line_problem(Dtype dtype, int64_t channels, int64_t inputs, int64_t kern
 
 // y of a plan that picks its engine by `name`, and that engine's name.
 std::vector<double> planned(const Case& c, const char* name, std::string* engine) {
-  Allocator allocator;
-  PackedStore store;
-  PlanRequest request;
-  request.engines = cpu_engines();
-  request.engine = name;
-  request.reference = reference_engine();
-  request.weight = c.w.data(c.p.types.x);
-  request.allocator = &allocator;
-  request.store = &store;
-  auto plan = make_plan(c.p, request);
-  REQUIRE(plan.ok());
-  *engine = (*plan)->engine->name;
-  const auto elements = static_cast<size_t>(c.p.out_elements());
-  std::vector<uint8_t> y(elements * size_of(c.p.types.x), 0xa5), workspace((*plan)->workspace_bytes());
-  const RunMemory memory{.x = read_only(c.x.data(c.p.types.x)),
-                         .w = read_only(request.weight),
-                         .bias = c.bias.empty() ? nullptr : read_only(c.bias.data()),
-                         .y = y.data(),
-                         .workspace = workspace.data()};
-  REQUIRE(run_plan(**plan, memory, Runner()).ok());
-  std::vector<double> values;
-  for (size_t k = 0; k < elements; ++k) values.push_back(load(y.data(), c.p.types.x, static_cast<int64_t>(k)));
-  return values;
+  PlanTrial trial;
+  trial.engines = cpu_engines();
+  trial.reference = reference_engine();
+  trial.engine = name;
+  const Outcome out = checked(trial, c);
+  REQUIRE(out.status.ok());
+  *engine = out.engine;
+  return out.written.values;
 }
 
 // The same numbers, and NaN in the same places.
@@ -75,7 +58,7 @@ TEST_CASE("onednn domain: strides beyond it crashed inside oneDNN; auto is right
       for (const auto& [channels, stride] : {std::pair<int64_t, int64_t>{16, 32768}, {1, 65536}}) {
         Problem p = line_problem(dtype, channels, 3, 1, stride);
         lay_out(&p, last, last);
-        INFO(describe(p));
+        INFO(to_text(p));
         const Case c = make_case(p, rng, Values::kSmallInteger);
         const auto refused = kOnednnEngine.plan(p, {});
         REQUIRE(refused.status().code() == Code::UNSUPPORTED_ENGINE);
@@ -208,7 +191,7 @@ TEST_CASE("onednn: bf16 subnormal numbers keep their value, through auto and by 
       CHECK(std::count(want.begin(), want.end(), 0x1p-110) > 0);
       CHECK(planned(c, "auto", &engine) == want);
       if (tiny_weight) {
-        CHECK(run(kOnednnEngine, c).status.code() == Code::UNSUPPORTED_ENGINE);
+        CHECK(checked(kOnednnEngine, c).status.code() == Code::UNSUPPORTED_ENGINE);
       } else if (kOnednnEngine.plan(p, {}).ok()) {
         CHECK(planned(c, "onednn", &engine) == want);
         CHECK(engine == "onednn");
@@ -221,7 +204,7 @@ TEST_CASE("onednn: a subnormal x is found wherever it lies", "[onednn]") {
   PoolHold hold;
   Rng rng(23);
   for (int round = 0; round < 300; ++round) {
-    Problem p = random_problem(rng, Dtype::kBf16, round % 2 ? Layouts::kDense : Layouts::kAny);
+    Problem p = random_of(rng, Dtype::kBf16, round % 2 ? Layouts::kDense : Layouts::kViews);
     if (round % 10 == 0) {
       p = line_problem(Dtype::kBf16, pick(rng, 1, 3), pick(rng, 60000, 140000), 1, 1);
       lay_out(&p, round % 20 == 0, true);

@@ -9,39 +9,39 @@
 
 #include "src/base/pool.h"
 #include "src/engine/reference/reference.h"
-#include "tests/engine/support.h"
+#include "tests/rig/checked.h"
 
 using namespace ctconv;
-using namespace ctconv::test;
+using namespace ctconv::rig;
 
 namespace {
 
 // True where the engine ran. Integers: the same numbers. Reals: within 1e-5 of the sum of |terms| (f32), a rounding
 // of the narrow type more for bf16 and f16.
 bool agrees(const Case& c, Values values, const Runner& runner) {
-  INFO(describe(c.p));
-  const Answer got = run(kOnednnEngine, c, {}, runner);
+  INFO(to_text(c.p));
+  const Outcome got = checked(kOnednnEngine, c, {}, runner);
   if (!got.status.ok()) {
-    REQUIRE(got.status.code() == Code::UNSUPPORTED_ENGINE);
+    REQUIRE(got.refused());
     return false;
   }
-  const Answer want = run(kReferenceEngine, c);
+  const std::vector<double> want = values_of(kReferenceEngine, c), &have = got.written.values;
   INFO(got.form);
-  REQUIRE(got.y.size() == want.y.size());
+  REQUIRE(have.size() == want.size());
   const bool smooth =
       c.p.epilogue.activation.kind == Activation::kTanh || c.p.epilogue.activation.kind == Activation::kSigmoid;
   if (values == Values::kSmallInteger && !smooth) {
-    for (size_t k = 0; k < want.y.size(); ++k) {
+    for (size_t k = 0; k < want.size(); ++k) {
       INFO("element " << k);
-      REQUIRE(got.y[k] == want.y[k]);
+      REQUIRE(have[k] == want[k]);
     }
     return true;
   }
-  const std::vector<double> scale = magnitude(c);
+  const std::vector<Exact> exact = defined_in_f64(c.p, c.operand());
   const double narrow = c.p.types.x == Dtype::kBf16 ? 0x1p-8 : c.p.types.x == Dtype::kF16 ? 0x1p-11 : 0;
-  for (size_t k = 0; k < want.y.size(); ++k) {
-    INFO("element " << k << " " << got.y[k] << " " << want.y[k]);
-    REQUIRE(std::fabs(got.y[k] - want.y[k]) <= 1e-5 * std::max(1.0, scale[k]) + 2 * narrow * std::fabs(want.y[k]));
+  for (size_t k = 0; k < want.size(); ++k) {
+    INFO("element " << k << " " << have[k] << " " << want[k]);
+    REQUIRE(std::fabs(have[k] - want[k]) <= 1e-5 * std::max(1.0, exact[k].magnitude) + 2 * narrow * std::fabs(want[k]));
   }
   return true;
 }
@@ -55,7 +55,7 @@ TEST_CASE("onednn: agrees with the reference where it does not refuse", "[onednn
   for (int round = 0; round < 1200; ++round) {
     const Dtype dtype = round % 5 == 0 ? Dtype::kF16 : round % 2 == 0 ? Dtype::kF32 : Dtype::kBf16;
     const Values values = round % 3 == 0 ? Values::kReal : Values::kSmallInteger;
-    const Problem p = random_problem(rng, dtype, round % 8 == 0 ? Layouts::kAny : Layouts::kDense);
+    const Problem p = random_of(rng, dtype, round % 8 == 0 ? Layouts::kViews : Layouts::kDense);
     ran[name_of(dtype)] += agrees(make_case(p, rng, values), values, pool_runner(1 + round % 3));
   }
   CAPTURE(ran);
@@ -71,7 +71,7 @@ TEST_CASE("onednn: refuses what it must", "[onednn]") {
   lay_out(&p, true, true);
   const Case good = make_case(p, rng, Values::kReal);
   const auto code = [&](const Case& c, const PlanContext& context) {
-    return run(kOnednnEngine, c, context).status.code();
+    return checked(kOnednnEngine, c, context).status.code();
   };
   REQUIRE(code(good, {}) == Code::OK);
   REQUIRE(code(good, {.weakest = Bits::kReference}) == Code::UNSUPPORTED_ENGINE);
@@ -95,7 +95,7 @@ TEST_CASE("onednn: refuses what it must", "[onednn]") {
 
   c = good;
   store(c.w.data(p.types.x), p.types.x, 7, std::numeric_limits<double>::infinity());
-  REQUIRE(run(kOnednnEngine, c).status.code() == Code::UNSUPPORTED_ENGINE);  // noticed when packing
+  REQUIRE(checked(kOnednnEngine, c).status.code() == Code::UNSUPPORTED_ENGINE);  // noticed when packing
 }
 
 TEST_CASE("onednn: one kernel, many threads at once", "[onednn]") {
@@ -110,7 +110,7 @@ TEST_CASE("onednn: one kernel, many threads at once", "[onednn]") {
     p.axis[1] = p.axis[2] = {9, 18, 4, 2, 1, 1, 0};
     lay_out(&p, last, last);
     const Case c = make_case(p, rng, Values::kSmallInteger);
-    const std::vector<double> want = run(kReferenceEngine, c).y;
+    const std::vector<double> want = values_of(kReferenceEngine, c);
     const Runner runner = pool_runner(2);
     auto kernel = kOnednnEngine.plan(p, {.threads = 2});
     REQUIRE(kernel.ok());

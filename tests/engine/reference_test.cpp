@@ -5,72 +5,20 @@
 #include <cmath>
 #include <limits>
 
-#include "src/base/activation.h"
-#include "src/base/half.h"
 #include "src/base/pool.h"
-#include "tests/engine/support.h"
+#include "tests/rig/checked.h"
 
 using namespace ctconv;
-using namespace ctconv::test;
+using namespace ctconv::rig;
 
 namespace {
 
 constexpr Dtype kAll[] = {Dtype::kF32, Dtype::kF16, Dtype::kBf16, Dtype::kF64};
 
-template <class T>
-T activated(const Activation& act, T v) {
-  switch (act.kind) {
-    case Activation::kNone:
-      break;
-    case Activation::kRelu:
-      return relu(v);
-    case Activation::kLeakyRelu:
-      return leaky_relu(v, static_cast<T>(act.alpha));
-    case Activation::kTanh:
-      return tanh_exact_steps(v);
-    case Activation::kSigmoid:
-      return sigmoid_exact_steps(v);
-    case Activation::kClip:
-      return clip(v, static_cast<T>(act.alpha), static_cast<T>(act.beta));
-  }
-  return v;
-}
-
-double rounded(Dtype t, double v) {
-  uint64_t memory = 0;
-  store(&memory, t, 0, v);
-  return load(&memory, t, 0);
-}
-
-// The chain as design words it, one element at a time, every tap tried.
-template <class T>
-std::vector<double> naive_chain(const Case& c) {
-  const Problem& p = c.p;
-  const auto& a = p.axis;
-  std::vector<double> y;
-  for (int64_t n = 0; n < p.n; ++n)
-    for (int64_t ch = 0; ch < p.groups * p.co; ++ch)
-      for (int64_t od = 0; od < a[0].o; ++od)
-        for (int64_t oh = 0; oh < a[1].o; ++oh)
-          for (int64_t ov = 0; ov < a[2].o; ++ov) {
-            T acc = 0;
-            const int64_t g = ch / p.co;
-            const auto input = [](const Axis& x, int64_t o, int64_t t) {
-              const int64_t at = o + x.lo - t * x.d;
-              return at >= 0 && at % x.s == 0 && at / x.s < x.i ? at / x.s : -1;
-            };
-            for (int64_t ci = 0; ci < p.ci; ++ci)
-              for (int64_t td = 0; td < a[0].k; ++td)
-                for (int64_t th = 0; th < a[1].k; ++th)
-                  for (int64_t tv = 0; tv < a[2].k; ++tv) {
-                    const int64_t d = input(a[0], od, td), h = input(a[1], oh, th), v = input(a[2], ov, tv);
-                    if (d < 0 || h < 0 || v < 0) continue;
-                    acc = std::fma(static_cast<T>(c.x_at(n, g * p.ci + ci, d, h, v)),
-                                   static_cast<T>(c.w_at(g, ci, ch % p.co, td, th, tv)), acc);
-                  }
-            y.push_back(rounded(p.types.x, activated(p.epilogue.activation, acc + static_cast<T>(c.bias_at(ch)))));
-          }
-  return y;
+std::vector<double> in_f64(const Case& c) {
+  std::vector<double> values;
+  for (const Exact& e : defined_in_f64(c.p, c.operand())) values.push_back(e.value);
+  return values;
 }
 
 }  // namespace
@@ -78,27 +26,25 @@ std::vector<double> naive_chain(const Case& c) {
 TEST_CASE("reference: small integers are exact, any view", "[reference]") {
   Rng rng(1);
   for (int round = 0; round < 400; ++round) {
-    Problem p = random_problem(rng, kAll[round % 4], round % 3 == 0 ? Layouts::kDense : Layouts::kAny);
+    Problem p = random_of(rng, kAll[round % 4], round % 3 == 0 ? Layouts::kDense : Layouts::kViews);
     p.epilogue.activation = {};
     const Case c = make_case(p, rng, Values::kSmallInteger);
-    INFO(describe(p));
-    const Answer got = run(kReferenceEngine, c);
-    REQUIRE(got.status.ok());
-    std::vector<double> want = scatter(c);
-    for (double& v : want) v = rounded(p.types.x, v);
-    REQUIRE(got.y == want);
+    INFO(to_text(p));
+    std::vector<double> want = in_f64(c);
+    for (double& v : want) v = rounded(p.types.y, v);
+    REQUIRE(values_of(kReferenceEngine, c) == want);
   }
 }
 
 TEST_CASE("reference: its bits are those of the written chain", "[reference]") {
   Rng rng(2);
   for (int round = 0; round < 400; ++round) {
-    const Problem p = random_problem(rng, kAll[round % 4], Layouts::kAny);
+    const Problem p = random_of(rng, kAll[round % 4], Layouts::kViews);
     const Case c = make_case(p, rng, Values::kReal);
-    INFO(describe(p));
-    const Answer got = run(kReferenceEngine, c);
+    INFO(to_text(p));
+    const Outcome got = checked(kReferenceEngine, c);
     REQUIRE(got.status.ok());
-    REQUIRE(got.y == (p.types.x == Dtype::kF64 ? naive_chain<double>(c) : naive_chain<float>(c)));
+    REQUIRE(difference(got.written, defined(p, c.operand())).empty());
   }
 }
 
@@ -106,9 +52,11 @@ TEST_CASE("reference: the split over threads changes no bit", "[reference]") {
   PoolHold hold;
   Rng rng(3);
   for (int round = 0; round < 60; ++round) {
-    const Case c = make_case(random_problem(rng, kAll[round % 4], Layouts::kAny), rng, Values::kReal);
-    const Answer one = run(kReferenceEngine, c);
-    for (int32_t threads : {2, 3, 7}) REQUIRE(run(kReferenceEngine, c, {}, pool_runner(threads)).bits == one.bits);
+    const Case c = make_case(random_of(rng, kAll[round % 4], Layouts::kViews), rng, Values::kReal);
+    const Outcome one = checked(kReferenceEngine, c);
+    for (int32_t threads : {2, 3, 7}) {
+      REQUIRE(checked(kReferenceEngine, c, {}, pool_runner(threads)).written.bits == one.written.bits);
+    }
   }
 }
 
@@ -125,64 +73,50 @@ TEST_CASE("reference: wide rows, long strides, far dilations", "[reference]") {
     } while (a.o < 1);
     lay_out(&p, false, false);
     const Case c = make_case(p, rng, Values::kSmallInteger);
-    INFO(describe(p));
-    REQUIRE(run(kReferenceEngine, c).y == scatter(c));
+    INFO(to_text(p));
+    REQUIRE(values_of(kReferenceEngine, c) == in_f64(c));
   }
   Problem p;  // steps near the end of int64: nothing may overflow
   p.axis[2] = {1, 5, 2, int64_t{1} << 62, int64_t{1} << 61, (int64_t{1} << 61) - 2, 0};
   lay_out(&p, false, false);
   const Case c = make_case(p, rng, Values::kSmallInteger);
-  const double x = c.x_at(0, 0, 0, 0, 0), w = c.w_at(0, 0, 0, 0, 0, 1);
-  REQUIRE(run(kReferenceEngine, c).y == std::vector<double>{0, 0, x * w, 0, 0});
+  const double x = load(c.x.data(p.types.x), p.types.x, 0), w = load(c.w.data(p.types.w), p.types.w, 1);
+  REQUIRE(values_of(kReferenceEngine, c) == std::vector<double>{0, 0, x * w, 0, 0});
+  REQUIRE(in_f64(c) == std::vector<double>{0, 0, x * w, 0, 0});
 }
 
 TEST_CASE("reference: adjoint of a plain convolution", "[reference]") {
-  // <T x, z> == <x, C z>, C z[n, g*ci + c, i] = sum over co, t of z[o] * w[g, c, co, t] with o = i*s + t*d - lo
+  // <T x, z> == <x, C z>; C z is the data gradient, by its definition and by the reference's own kernel
   Rng rng(5);
   for (int round = 0; round < 60; ++round) {
-    Problem p = random_problem(rng, Dtype::kF64, Layouts::kDense);
-    p.epilogue.activation = {};
-    p.epilogue.bias = false;
+    Problem p = random_of(rng, Dtype::kF64, Layouts::kDense);
+    p.epilogue = {};
     for (Axis& x : p.axis) x.tail = 0;
     lay_out(&p, false, false);
     const Case c = make_case(p, rng, Values::kSmallInteger);
-    const std::vector<double> y = run(kReferenceEngine, c).y;
-    std::vector<double> z(y.size());
-    for (double& v : z) v = static_cast<double>(pick(rng, -4, 4));
+    Case back = c;
+    back.p.written = Written::kX;
+    back.y.bytes.resize(static_cast<size_t>(p.out_elements()) * sizeof(double));
+    std::vector<double> z;
+    for (int64_t k = 0; k < p.out_elements(); ++k) {
+      z.push_back(static_cast<double>(pick(rng, -4, 4)));
+      store(back.y.bytes.data(), Dtype::kF64, k, z.back());
+    }
+    const std::vector<double> y = values_of(kReferenceEngine, c), x = defined(back.p, back.operand()).values;
     double left = 0, right = 0;
     for (size_t k = 0; k < y.size(); ++k) left += y[k] * z[k];
-    const auto& a = p.axis;
-    for (int64_t n = 0; n < p.n; ++n)
-      for (int64_t ch = 0; ch < p.groups * p.ci; ++ch)
-        for (int64_t d = 0; d < a[0].i; ++d)
-          for (int64_t h = 0; h < a[1].i; ++h)
-            for (int64_t v = 0; v < a[2].i; ++v) {
-              double sum = 0;
-              const int64_t g = ch / p.ci;
-              for (int64_t co = 0; co < p.co; ++co)
-                for (int64_t td = 0; td < a[0].k; ++td)
-                  for (int64_t th = 0; th < a[1].k; ++th)
-                    for (int64_t tv = 0; tv < a[2].k; ++tv) {
-                      const int64_t od = d * a[0].s + td * a[0].d - a[0].lo, oh = h * a[1].s + th * a[1].d - a[1].lo,
-                                    ov = v * a[2].s + tv * a[2].d - a[2].lo;
-                      if (od < 0 || oh < 0 || ov < 0 || od >= a[0].o || oh >= a[1].o || ov >= a[2].o) continue;
-                      const int64_t plane = (n * p.groups + g) * p.co + co;
-                      sum += z[static_cast<size_t>(((plane * a[0].o + od) * a[1].o + oh) * a[2].o + ov)] *
-                             c.w_at(g, ch % p.ci, co, td, th, tv);
-                    }
-              right += c.x_at(n, ch, d, h, v) * sum;
-            }
-    INFO(describe(p));
+    for (size_t k = 0; k < x.size(); ++k) right += x[k] * load(c.x.bytes.data(), Dtype::kF64, static_cast<int64_t>(k));
+    INFO(to_text(p));
     REQUIRE(left == right);
+    REQUIRE(values_of(kReferenceEngine, back) == x);
   }
 }
 
 TEST_CASE("reference: linear in x and in w", "[reference]") {
   Rng rng(6);
   for (int round = 0; round < 40; ++round) {
-    Problem p = random_problem(rng, Dtype::kF64, Layouts::kAny);
-    p.epilogue.activation = {};
-    p.epilogue.bias = false;
+    Problem p = random_of(rng, Dtype::kF64, Layouts::kViews);
+    p.epilogue = {};
     Case one = make_case(p, rng, Values::kSmallInteger), two = one, sum = one;
     Memory Case::*part = round % 2 == 0 ? &Case::x : &Case::w;
     auto* a = reinterpret_cast<double*>((one.*part).bytes.data());
@@ -192,33 +126,33 @@ TEST_CASE("reference: linear in x and in w", "[reference]") {
       b[k] = static_cast<double>(pick(rng, -4, 4));
       s[k] = 3 * a[k] - 2 * b[k];
     }
-    const auto y1 = run(kReferenceEngine, one).y, y2 = run(kReferenceEngine, two).y;
+    const auto y1 = values_of(kReferenceEngine, one), y2 = values_of(kReferenceEngine, two);
     auto want = y1;
     for (size_t k = 0; k < want.size(); ++k) want[k] = 3 * y1[k] - 2 * y2[k];
-    REQUIRE(run(kReferenceEngine, sum).y == want);
+    REQUIRE(values_of(kReferenceEngine, sum) == want);
   }
 }
 
 TEST_CASE("reference: groups are problems side by side, so are images", "[reference]") {
   Rng rng(7);
   for (int round = 0; round < 60; ++round) {
-    Problem p = random_problem(rng, kAll[round % 4], Layouts::kAny);
+    Problem p = random_of(rng, kAll[round % 4], Layouts::kViews);
     p.epilogue.bias = false;
     const Case c = make_case(p, rng, Values::kReal);
-    const Answer whole = run(kReferenceEngine, c);
+    const Outcome whole = checked(kReferenceEngine, c);
     std::vector<uint64_t> parts;
     Problem one = p;
     one.n = one.groups = 1;
     for (int64_t n = 0; n < p.n; ++n) {
       for (int64_t g = 0; g < p.groups; ++g) {
-        Case part{one, c.x, c.w, {}};
+        Case part{one, c.x, c.w, {}, {}};
         part.x.origin += n * p.x.n + g * p.ci * p.x.c;
         part.w.origin += g * p.w.g;
-        const Answer y = run(kReferenceEngine, part);
-        parts.insert(parts.end(), y.bits.begin(), y.bits.end());
+        const Outcome y = checked(kReferenceEngine, part);
+        parts.insert(parts.end(), y.written.bits.begin(), y.written.bits.end());
       }
     }
-    REQUIRE(parts == whole.bits);
+    REQUIRE(parts == whole.written.bits);
   }
 }
 
@@ -229,8 +163,7 @@ TEST_CASE("reference: an absent bias is +0, and an empty problem a no-op", "[ref
   Case c = make_case(p, rng, Values::kReal);
   store(c.x.data(p.types.x), p.types.x, 0, std::numeric_limits<float>::denorm_min());
   store(c.w.data(p.types.x), p.types.x, 0, -0.25);
-  REQUIRE(run(kReferenceEngine, c).bits == std::vector<uint64_t>{0});  // the sum alone would be -0
+  REQUIRE(checked(kReferenceEngine, c).written.bits == std::vector<uint64_t>{0});  // the sum alone would be -0
   p.n = 0;
-  c.p = p;
-  REQUIRE(run(kReferenceEngine, c).status.ok());
+  REQUIRE(checked(kReferenceEngine, make_case(p, rng, Values::kReal)).status.ok());
 }

@@ -12,7 +12,7 @@
 #include "capi/engines.h"
 #include "src/plan/pieces.h"
 #include "src/plan/plan.h"
-#include "tests/engine/support.h"
+#include "tests/rig/layouts.h"
 
 using namespace ctconv;
 
@@ -91,7 +91,7 @@ std::shared_ptr<const Plan> planned(const Problem& p, int32_t threads, const cha
 void check(const Layer& l, Dtype type, bool x_last, bool y_last, int32_t threads, const char* engine) {
   Problem p = l.p;
   p.types = uniform_types(type);
-  test::lay_out(&p, x_last, y_last);
+  rig::lay_out(&p, x_last, y_last);
   const auto plan = planned(p, threads, engine);
   INFO(l.id << ", " << name_of(type) << ", " << threads << " threads");
   REQUIRE(plan != nullptr);

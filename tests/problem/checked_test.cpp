@@ -3,8 +3,6 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "tests/problem/random_problem.h"
-
 using namespace ctconv;
 
 namespace {

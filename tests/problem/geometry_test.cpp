@@ -4,10 +4,10 @@
 
 #include "src/problem/canonicalize.h"
 #include "src/problem/lowering.h"
-#include "tests/problem/random_problem.h"
+#include "tests/rig/problems.h"
 
 using namespace ctconv;
-using namespace ctconv::test;
+using namespace ctconv::rig;
 
 namespace {
 
@@ -150,7 +150,7 @@ TEST_CASE("lowering: overflow is remembered, wherever it happens", "[problem][lo
 TEST_CASE("useful_flop: counted pair by pair", "[problem][facts]") {
   Rng rng(7);
   for (int round = 0; round < 5000; ++round) {
-    Problem p = random_problem(rng);
+    Problem p = random_problem(rng, anything());
     double pairs = 1;
     for (const Axis& a : p.axis) {
       int64_t live = 0;
@@ -175,7 +175,7 @@ TEST_CASE("useful_flop: counted pair by pair", "[problem][facts]") {
 TEST_CASE("order_of: dense layouts are found, others are not taken for them", "[problem][facts]") {
   Rng rng(8);
   for (int round = 0; round < 5000; ++round) {
-    Problem p = random_problem(rng);
+    Problem p = random_problem(rng, anything());
     p.n = pick(rng, 1, 3);
     for (size_t a = 0; a < 3; ++a) p.axis[a].o = std::max<int64_t>(p.axis[a].o, 1);
     for (bool output : {false, true}) {

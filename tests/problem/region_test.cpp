@@ -7,10 +7,10 @@
 
 #include "src/problem/canonicalize.h"
 #include "src/problem/lowering.h"
-#include "tests/problem/random_problem.h"
+#include "tests/rig/problems.h"
 
 using namespace ctconv;
-using namespace ctconv::test;
+using namespace ctconv::rig;
 
 namespace {
 

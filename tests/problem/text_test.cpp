@@ -3,10 +3,10 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "tests/problem/random_problem.h"
+#include "tests/rig/problems.h"
 
 using namespace ctconv;
-using namespace ctconv::test;
+using namespace ctconv::rig;
 
 namespace {
 
@@ -39,7 +39,7 @@ const std::string kGood = "f32 n1 g1 ci16 co32 i10x32x32 k4x6x2 s1x1x1 d1x1x1 lo
 TEST_CASE("text: print and parse are inverse", "[problem][text]") {
   Rng rng(7);
   for (int round = 0; round < 20000; ++round) {
-    const Problem p = random_problem(rng);
+    const Problem p = random_problem(rng, anything());
     const std::string line = to_text(p);
     INFO(line);
     auto q = problem_from_text(line);
@@ -52,7 +52,7 @@ TEST_CASE("text: print and parse are inverse", "[problem][text]") {
 TEST_CASE("text: equal problems have equal hashes", "[problem][text]") {
   Rng rng(8);
   for (int round = 0; round < 2000; ++round) {
-    const Problem p = random_problem(rng);
+    const Problem p = random_problem(rng, anything());
     Problem q = p;
     REQUIRE(hash_of(p) == hash_of(q));
     q.axis[2].o += 1;
@@ -143,7 +143,7 @@ TEST_CASE("text: lines with a few random bytes changed never crash, and what par
   Rng rng(9);
   int parsed = 0;
   for (int round = 0; round < 50000; ++round) {
-    std::string line = to_text(random_problem(rng));
+    std::string line = to_text(random_problem(rng, anything()));
     for (int64_t n = pick(rng, 1, 3); n > 0; --n) {
       const auto at = static_cast<size_t>(pick(rng, 0, static_cast<int64_t>(line.size()) - 1));
       switch (pick(rng, 0, 2)) {

@@ -1,5 +1,5 @@
-// See guarded.h.
-#include "tests/domain/guarded.h"
+// See memory.h.
+#include "tests/rig/memory.h"
 
 #include <sys/mman.h>
 
@@ -7,11 +7,10 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace ctconv::domain {
+namespace ctconv::rig {
 namespace {
 
 constexpr size_t kPage = 4096;
-constexpr size_t kGuard = size_t{4} << 30;
 constexpr size_t kCanary = 4096;
 constexpr size_t kKept = size_t{32} << 20;  // memory above this goes back to the system after a trial
 constexpr uint8_t kMark = 0xc3;
@@ -20,19 +19,32 @@ uint8_t* page_of(uint8_t* p) { return p - reinterpret_cast<uintptr_t>(p) % kPage
 
 }  // namespace
 
-Arena::Arena(size_t capacity) : capacity_((capacity + kPage - 1) / kPage * kPage) {
-  void* p = mmap(nullptr, capacity_ + 2 * kGuard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (p == MAP_FAILED) std::abort();
-  base_ = static_cast<uint8_t*>(p);
-  begin_ = base_ + kGuard;
-  if (mprotect(begin_, capacity_, PROT_READ | PROT_WRITE) != 0) std::abort();
+Arena::Arena(size_t capacity, size_t most, size_t guard) : most_(std::max(capacity, most)), guard_(guard) {
+  map(capacity);
 }
 
-Arena::~Arena() { munmap(base_, capacity_ + 2 * kGuard); }
+Arena::~Arena() { unmap(); }
+
+void Arena::map(size_t capacity) {
+  capacity_ = (capacity + kPage - 1) / kPage * kPage;
+  void* p = mmap(nullptr, capacity_ + 2 * guard_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) std::abort();
+  base_ = static_cast<uint8_t*>(p);
+  data_ = begin_ = base_ + guard_;
+  if (capacity_ != 0 && mprotect(begin_, capacity_, PROT_READ | PROT_WRITE) != 0) std::abort();
+}
+
+void Arena::unmap() { munmap(base_, capacity_ + 2 * guard_); }
 
 void* Arena::place(size_t bytes, size_t alignment, bool at_end) {
-  if (bytes > capacity_ - alignment) return nullptr;
+  const size_t needed = bytes + alignment - 1;
+  if (needed > most_) return nullptr;
   writable();
+  if (needed > capacity_) {
+    unmap();
+    map(std::max(needed, 2 * capacity_));
+    bytes_ = 0;
+  }
   if (bytes_ > kKept) madvise(begin_, capacity_, MADV_DONTNEED);
   bytes_ = bytes;
   data_ = begin_;
@@ -69,4 +81,4 @@ bool Arena::intact() const {
   return marked(low, data_) && marked(end, end + std::min<size_t>(kCanary, static_cast<size_t>(last - end)));
 }
 
-}  // namespace ctconv::domain
+}  // namespace ctconv::rig

@@ -1,19 +1,19 @@
 // Memory between pages that nobody may touch.
 //
 //   in:  bytes, and which end lies flush against its guard;   out: memory filled with a pattern
-//   One arena serves many trials: both guards reach 4 GiB, so that a wild 32-bit offset meets one of them.
+//   One arena serves many trials, and grows where one needs more. A guard of 4 GiB meets any wild 32-bit offset.
 //   On the side that is not flush 4 KiB of canary are laid; intact() says whether they still stand.
-//   Refuses: more than its capacity (null).
+//   read_only() ends with the next placing. Refuses: more than `most` (null).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-namespace ctconv::domain {
+namespace ctconv::rig {
 
 class Arena {
  public:
-  explicit Arena(size_t capacity);
+  explicit Arena(size_t capacity = 0, size_t most = SIZE_MAX, size_t guard = size_t{1} << 20);
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -26,11 +26,13 @@ class Arena {
   size_t capacity() const { return capacity_; }
 
  private:
+  void map(size_t capacity);
+  void unmap();
   void writable() const;
 
-  size_t capacity_ = 0, bytes_ = 0;
+  size_t capacity_ = 0, most_ = 0, guard_ = 0, bytes_ = 0;
   uint8_t *base_ = nullptr, *begin_ = nullptr, *data_ = nullptr;
   mutable uint8_t *locked_ = nullptr, *locked_end_ = nullptr;
 };
 
-}  // namespace ctconv::domain
+}  // namespace ctconv::rig
