@@ -2,8 +2,8 @@
 //
 //   in:  a seed
 //   out: a problem record with memory for x, w, bias, y (y poisoned, guard elements around it)
-//   reference: scans every (ci, tap) and every input by the defining equation i*s + t*d - lo == o; it shares no index
-//   code with the kernels.
+//   reference: the tests' one definition (tests/rig/definition.h) of what the record says; it shares no index code with
+//   the kernels.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "cuda/forms.h"
-#include "src/base/activation.h"
+#include "tests/rig/cuda_record.h"
 
 namespace ctconv::cuda::testing {
 
@@ -181,51 +181,23 @@ void for_each_output(const ctconv_cuda_problem& p, F&& f) {
 
 // True and the input where tap t of output o meets one.
 inline bool meets(const ctconv_cuda_axis& a, int64_t o, int64_t t, int64_t* i) {
-  const int64_t v = o + a.lo - t * a.d;
-  *i = v / a.s;
-  return v >= 0 && v % a.s == 0 && *i < a.i;
+  *i = rig::input_at(rig::axis_of(a), o, t);
+  return *i >= 0;
 }
 
+// The sum of one output before bias and activation: one chain of fma, as the reference's.
 template <class T>
 Accumulator<T> plain_sum(const Case<T>& c, int64_t n, int64_t channel, int64_t od, int64_t oh, int64_t ow) {
-  const ctconv_cuda_problem& p = c.p;
-  const int64_t g = channel / p.co;
-  Accumulator<T> acc(0);
-  for (int64_t ci = 0; ci < p.ci; ++ci) {
-    for (int64_t td = 0; td < p.axis[0].k; ++td) {
-      int64_t id, ih, iw;
-      if (!meets(p.axis[0], od, td, &id)) continue;
-      for (int64_t th = 0; th < p.axis[1].k; ++th) {
-        if (!meets(p.axis[1], oh, th, &ih)) continue;
-        for (int64_t tw = 0; tw < p.axis[2].k; ++tw) {
-          if (!meets(p.axis[2], ow, tw, &iw)) continue;
-          const T x =
-              c.x[static_cast<size_t>(n * p.x[0] + (g * p.ci + ci) * p.x[1] + id * p.x[2] + ih * p.x[3] + iw * p.x[4])];
-          const T w = c.w[static_cast<size_t>(g * p.w[0] + ci * p.w[1] + channel % p.co * p.w[2] + td * p.w[3] +
-                                              th * p.w[4] + tw * p.w[5])];
-          acc = std::fma(widen(x), widen(w), acc);
-        }
-      }
-    }
-  }
-  return acc;
+  const Problem p = rig::problem_of(c.p);
+  rig::Sum<Accumulator<T>> sum(0);
+  rig::Definition(p, {.x = c.x.data(), .w = c.w.data()})
+      .terms({n, channel / p.co, 0, channel % p.co, {od, oh, ow}}, &sum);
+  return sum.total();
 }
 
 template <class A>
 A library_activation(const ctconv_cuda_problem& p, A v) {
-  switch (p.activation) {
-    case 1:
-      return relu(v);
-    case 2:
-      return leaky_relu(v, static_cast<A>(p.alpha));
-    case 3:
-      return tanh_exact_steps(v);
-    case 4:
-      return sigmoid_exact_steps(v);
-    case 5:
-      return clip(v, static_cast<A>(p.alpha), static_cast<A>(p.beta));
-  }
-  return v;
+  return rig::activated<A>(rig::problem_of(p).epilogue.activation, v);
 }
 
 template <class T>

@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "src/base/half.h"
+#include "tests/rig/cuda_record.h"
 
 struct ctconv_cuda_plan {
   ctconv_cuda_problem problem;
@@ -49,54 +49,6 @@ int32_t answer(ctconv_cuda_error* error, int32_t status, const std::string& text
 int32_t told(ctconv_cuda_error* error, int32_t status) { return answer(error, status, "the test wants this to fail"); }
 
 size_t size_of(int32_t dtype) { return dtype == CTCONV_CUDA_F64 ? 8 : dtype == CTCONV_CUDA_F32 ? 4 : 2; }
-
-double load(const void* data, int32_t dtype, int64_t at) {
-  switch (dtype) {
-    case CTCONV_CUDA_F64:
-      return static_cast<const double*>(data)[at];
-    case CTCONV_CUDA_F32:
-      return static_cast<const float*>(data)[at];
-    case CTCONV_CUDA_F16:
-      return ctconv::f16_to_f32(static_cast<const uint16_t*>(data)[at]);
-    default:
-      return ctconv::bf16_to_f32(static_cast<const uint16_t*>(data)[at]);
-  }
-}
-
-void store(void* data, int32_t dtype, int64_t at, double value) {
-  const auto f = static_cast<float>(value);
-  switch (dtype) {
-    case CTCONV_CUDA_F64:
-      static_cast<double*>(data)[at] = value;
-      break;
-    case CTCONV_CUDA_F32:
-      static_cast<float*>(data)[at] = f;
-      break;
-    case CTCONV_CUDA_F16:
-      static_cast<uint16_t*>(data)[at] = ctconv::f32_to_f16(f);
-      break;
-    default:
-      static_cast<uint16_t*>(data)[at] = ctconv::f32_to_bf16(f);
-      break;
-  }
-}
-
-double activate(const ctconv_cuda_problem& p, double v) {
-  switch (p.activation) {
-    case 1:
-      return v < 0 ? 0 : v;
-    case 2:
-      return v < 0 ? p.alpha * v : v;
-    case 3:
-      return std::tanh(v);
-    case 4:
-      return 1 / (1 + std::exp(-v));
-    case 5:
-      return std::min(std::max(v, p.alpha), p.beta);
-    default:
-      return v;
-  }
-}
 
 int64_t weights_of(const ctconv_cuda_problem& p) {
   return p.groups * p.ci * p.co * p.axis[0].k * p.axis[1].k * p.axis[2].k;
@@ -144,28 +96,6 @@ void pack(const ctconv_cuda_problem& p, const void* w, void* packed) {
   });
 }
 
-// One output element: bias + sum over ci and taps of x * w, i * s + t * d - lo == o in each axis.
-double element_of(const ctconv_cuda_problem& p, const ctconv_cuda_call& call, const void* w, const int64_t (&ws)[6],
-                  int64_t n, int64_t g, int64_t c, Point o) {
-  double sum = p.bias == CTCONV_CUDA_BIAS_NONE ? 0 : load(call.bias, p.dtype, (g * p.co + c) * p.bias_stride);
-  const int64_t taps[3] = {p.axis[0].k, p.axis[1].k, p.axis[2].k}, out[3] = {o.d, o.h, o.w};
-  each(taps, [&](Point t) {
-    const int64_t tap[3] = {t.d, t.h, t.w};
-    int64_t x_at = n * p.x[0], w_at = g * ws[0] + c * ws[2];
-    for (int a = 0; a < 3; ++a) {
-      const ctconv_cuda_axis& axis = p.axis[a];
-      const int64_t from = out[a] + axis.lo - tap[a] * axis.d;
-      if (from < 0 || from % axis.s != 0 || from / axis.s >= axis.i) return;
-      x_at += from / axis.s * p.x[2 + a];
-      w_at += tap[a] * ws[3 + a];
-    }
-    for (int64_t i = 0; i < p.ci; ++i) {
-      sum += load(call.x, p.dtype, x_at + (g * p.ci + i) * p.x[1]) * load(w, p.dtype, w_at + i * ws[1]);
-    }
-  });
-  return activate(p, sum);
-}
-
 void compute(const ctconv_cuda_plan& plan, const ctconv_cuda_call& call) {
   const ctconv_cuda_problem& p = plan.problem;
   int64_t ws[6];
@@ -180,15 +110,17 @@ void compute(const ctconv_cuda_plan& plan, const ctconv_cuda_call& call) {
       if (g_state.slow) std::this_thread::yield();
     }
   }
-  const int64_t whole[3] = {p.axis[0].o + p.axis[0].tail, p.axis[1].o + p.axis[1].tail, p.axis[2].o + p.axis[2].tail};
-  const int64_t channels[3] = {p.n, p.groups, p.co};
-  each(channels, [&](Point c) {
-    each(whole, [&](Point o) {
-      const bool core = o.d < p.axis[0].o && o.h < p.axis[1].o && o.w < p.axis[2].o;
-      const double value = core ? element_of(p, call, w, ws, c.d, c.h, c.w, o) : 0;
-      store(call.y, p.dtype, c.d * p.y[0] + (c.h * p.co + c.w) * p.y[1] + o.d * p.y[2] + o.h * p.y[3] + o.w * p.y[4],
-            value);
-    });
+  using namespace ctconv;
+  Problem q = rig::problem_of(p);
+  q.types.accumulator = Dtype::kF64;
+  q.w = {ws[0], ws[1], ws[2], {ws[3], ws[4], ws[5]}};
+  const std::vector<uint8_t> bias = rig::bias_of(p, call.bias, Dtype::kF64);
+  rig::Definition definition(q, {.x = call.x, .w = w, .bias = bias.data()});
+  Problem whole = q;
+  for (Axis& a : whole.axis) a.o += a.tail;
+  rig::each_element(whole, Written::kY, [&](const rig::Element& e) {
+    const bool core = e.at[0] < q.axis[0].o && e.at[1] < q.axis[1].o && e.at[2] < q.axis[2].o;
+    rig::store(call.y, q.types.y, rig::place_of(q, Written::kY, e), core ? definition.finished<double>(e) : 0);
   });
 }
 
