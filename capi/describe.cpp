@@ -6,6 +6,7 @@
 #include "capi/call.h"
 #include "src/base/number.h"
 #include "src/base/utf8.h"
+#include "src/machine/machine.h"
 #include "src/problem/text.h"
 
 using namespace ctconv;
@@ -31,6 +32,13 @@ std::string describe_plan(const PlanFacts& plan) {
   return s;
 }
 
+// What the cost models of the CPU engines read.
+std::string describe_machine() {
+  std::string s = line("machine.source", name_of(machine().source));
+  for (const auto& [fact, value] : facts_of(machine())) s += line(("machine." + fact).c_str(), value);
+  return s;
+}
+
 std::string describe_op(const ctconv_op& op) {
   const Options& options = op.backend->options();
   const OpFacts held = op.backend->held();
@@ -47,7 +55,8 @@ std::string describe_op(const ctconv_op& op) {
   if (held.cores != 0) s += line("cores", std::to_string(held.cores));
   if (!held.cpu_quota.empty()) s += line("cpu_quota", held.cpu_quota);
   std::string_view version;
-  return s + line("mirrors", find_dialect(op.desc.dialect, &version)->source);
+  s += line("mirrors", find_dialect(op.desc.dialect, &version)->source);
+  return held.cores != 0 ? s + describe_machine() : s;
 }
 
 }  // namespace

@@ -70,6 +70,8 @@
  *   CTCONV_TUNING_FILE  the file of measured times; empty: none. Default: $XDG_CACHE_HOME/ctconv/tuning.tsv,
  *                       or ~/.cache/ctconv/tuning.tsv
  *   CTCONV_LOG          not empty and not 0: rare remarks on stderr, the one exception to "nothing prints"
+ *   CTCONV_MACHINE      what the cost models know of the processor, in place of measuring it once a process
+ *                       (some milliseconds): "hertz=3.65e9 fma=1 ...", as `ctconv info` prints it
  *   CTCONV_CUDA_MODULE  path of libctconv_cuda.so; default: beside this library, then the loader's search path
  *   CTCONV_CUDNN_PATH   path of libcudnn.so.9; default: the loader's search path
  */

@@ -13,6 +13,7 @@
 
 namespace ctconv {
 
+// The same on every machine: callers plan their memory by it, so it does not follow the machine record.
 inline constexpr double kThreadBytes = 4.0 * (1 << 20);
 
 // Images of x with the rows its taps reach beyond it, and the bias, in the computing type.

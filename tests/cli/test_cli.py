@@ -471,6 +471,7 @@ class Others(Case):
         got = answer("info")
         self.assertIn("reference", got["engines"])
         self.assertIn(T2, [d["name"] for d in got["dialects"]])
+        self.assertIn("CTCONV_MACHINE pins it", ctconv("info")[1])
         arguments = {d["name"]: d["arguments"] for d in got["dialects"]}[T2]
         self.assertEqual([a["name"] for a in arguments][:3], ["in_channels", "out_channels", "kernel_size"])
         self.assertIn("kernel_size", ctconv("info", T2)[1])

@@ -1,43 +1,96 @@
-// The model's numbers, from 101 layers on Zen 4 (AVX-512, 3.65 GHz, 2 threads), oneDNN 3.7.2, 2026-11-21.
-// 117 GF/s a core is the f32 peak. Where it errs most: many phases with few channels (k4s4 48 to 48: 4 times too low).
+// The model's numbers, from 101 layers on Zen 4 (AVX-512, 2 threads), oneDNN 3.7.2, 2026-11-21: cycles, and shares of
+// this machine's peak and bandwidth.
+// Where it errs most: many phases with few channels (k4s4 48 to 48: 4 times too low).
 #include "src/engine/onednn/cost.h"
 
 #include <algorithm>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "src/machine/machine.h"
+
 namespace ctconv::onednn {
 namespace {
 
+// Shares of the peak.
+constexpr double kBestShare = 0.95;  // of brgemm on full blocks
+constexpr double kGemmShare = 0.09,
+                 kGroupedGemmShare = 0.0035;  // built without generated kernels; 0.3 to 0.6 with them
+constexpr double kDepthwiseShare = 0.35;
+constexpr double kJitShare = 0.8, kJitDepthwiseShare = 0.03;
+constexpr double kBrgemmDepthwiseShare = 1.0 / 16;
+constexpr double kHalfTypes = 2;  // times the f32 rate for 16-bit types
+
+constexpr int64_t kBlock = 16;             // channels are padded to a multiple
+constexpr double kLeastOfFewInputs = 0.6;  // of brgemm's rate with next to no input channels; all of it from a block on
+
+// Passes over y beside the first: of GEMM, which adds columns up; of bias and activation apart from the convolution.
+constexpr double kGemmPasses = 1;
+constexpr double kOurEpiloguePasses = 2, kBiasPasses = 12, kActivationPasses = 60;  // ours in f32; oneDNN's plain C++
+
+// Of what one core writes past the caches: values moved once by one thread, values reordered.
+constexpr double kMovedShare = 13.0 / 27, kReorderedShare = 20.0 / 27;
+constexpr double kCallCycles = 22e3, kReorderCycles = 14.6e3;  // 6 and 4 microseconds at 3.65 GHz
+
+// Bytes of the vectors oneDNN uses here, which ONEDNN_MAX_CPU_ISA may narrow.
+int64_t vector_bytes() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+      return 16;
+    case dnnl::cpu_isa::avx:
+    case dnnl::cpu_isa::avx2:
+    case dnnl::cpu_isa::avx2_vnni:
+    case dnnl::cpu_isa::avx2_vnni_2:
+      return 32;
+    default:
+      return 64;
+  }
+}
+
 // f32 flop a second of one core.
 double core_peak() {
-  static const double peak = [] {
-    const auto isa = dnnl::get_effective_cpu_isa();
-    const bool wide = isa != dnnl::cpu_isa::sse41 && isa != dnnl::cpu_isa::avx && isa != dnnl::cpu_isa::avx2 &&
-                      isa != dnnl::cpu_isa::avx2_vnni && isa != dnnl::cpu_isa::avx2_vnni_2;
-    return wide ? 117e9 : 58e9;
-  }();
-  return peak;
+  const Machine& m = machine();
+  const double narrower = static_cast<double>(vector_bytes()) / static_cast<double>(m.vector_bytes);
+  return m.peak(sizeof(float)) * std::min(1.0, narrower);
 }
 
-// Share of lanes that hold a channel when channels are padded to a block of 16.
+// Share of lanes that hold a channel when channels are padded to a block.
 double filled(int64_t channels) {
-  return static_cast<double>(channels) / static_cast<double>((channels + 15) / 16 * 16);
+  return static_cast<double>(channels) / static_cast<double>((channels + kBlock - 1) / kBlock * kBlock);
 }
-
-constexpr double kBestShare = 0.95;  // of the peak
 
 // Reading x and w, `passes` times y, and the reorders.
 double moving_seconds(const Problem& p, int32_t threads, double passes, double reorder_bytes) {
-  const double lanes = std::min<double>(threads, 4);  // threads that memory can feed
+  const Machine& m = machine();
   const double y_bytes = static_cast<double>(p.out_elements()) * static_cast<double>(size_of(p.types.y));
-  const double reorders = reorder_bytes > 0 ? 4e-6 + reorder_bytes / (20e9 * lanes) : 0;
-  return 6e-6 + (moved_bytes(p) + (passes - 1) * y_bytes) / (13e9 * lanes) + reorders;
+  const double moved = std::min(kMovedShare * m.bandwidth(1) * threads, m.bandwidth(threads));
+  const double reordered = moved * (kReorderedShare / kMovedShare);
+  const double reorders = reorder_bytes > 0 ? m.seconds(kReorderCycles) + reorder_bytes / reordered : 0;
+  return m.seconds(kCallCycles) + (moved_bytes(p) + (passes - 1) * y_bytes) / moved + reorders;
+}
+
+double type_factor(const Problem& p) { return size_of(p.types.x) == 2 ? kHalfTypes : 1; }
+
+double brgemm_rate(const Problem& p, double peak, bool depthwise) {
+  const double few_inputs = kLeastOfFewInputs + (1 - kLeastOfFewInputs) * static_cast<double>(p.ci) / kBlock;
+  double rate = kBestShare * peak * filled(p.co) * std::min(1.0, few_inputs);
+  if (depthwise) rate = kBrgemmDepthwiseShare * peak;
+  // Along w it multiplies padding too: o*k/s taps instead of i*k.
+  const auto& w = p.axis[2];
+  rate /= std::max(1.0, static_cast<double>(w.o) / (static_cast<double>(w.s) * static_cast<double>(w.i)));
+  return rate * type_factor(p);
+}
+
+// Passes of bias and activation where they are not part of the convolution.
+double epilogue_passes(const Problem& p) {
+  const bool act = p.epilogue.activation.kind != Activation::kNone, bias = p.epilogue.bias;
+  if (p.types.x == Dtype::kF32) return bias || act ? kOurEpiloguePasses : 0;
+  return (bias ? kBiasPasses : 0) + (act ? kActivationPasses : 0);
 }
 
 }  // namespace
 
 double least_seconds(const Problem& p, int32_t threads, double reorder_bytes) {
-  const double rate = kBestShare * core_peak() * threads * (size_of(p.types.x) == 2 ? 2 : 1);
+  const double rate = kBestShare * core_peak() * threads * type_factor(p);
   return moving_seconds(p, threads, 1, reorder_bytes) + useful_flop(p) / rate;
 }
 
@@ -45,26 +98,18 @@ double estimated_seconds(const Problem& p, const Implementation& by, int32_t thr
   using Method = Implementation::Method;
   const double peak = core_peak() * threads;
   const bool depthwise = p.ci == 1 && p.co == 1 && p.groups > 1;
-  const auto& w = p.axis[2];
   double rate = 0, passes = 1;  // passes: times y goes through memory
   if (by.method == Method::kGemm) {
-    rate = (p.groups > 1 ? 0.0035 : 0.09) * peak;  // built without generated GEMM kernels; 0.3 to 0.6 with them
-    passes = 2;
+    rate = (p.groups > 1 ? kGroupedGemmShare : kGemmShare) * peak;
+    passes += kGemmPasses;
   } else if (by.method == Method::kDepthwise) {
-    rate = 0.35 * peak;
+    rate = kDepthwiseShare * peak;
   } else if (by.method == Method::kBrgemm) {
-    rate = kBestShare * peak * filled(p.co) * std::min(1.0, 0.6 + 0.4 * static_cast<double>(p.ci) / 16);
-    if (depthwise) rate = peak / 16;
-    // Along w it multiplies padding too: o*k/s taps instead of i*k.
-    rate /= std::max(1.0, static_cast<double>(w.o) / (static_cast<double>(w.s) * static_cast<double>(w.i)));
-    if (size_of(p.types.x) == 2) rate *= 2;
+    rate = brgemm_rate(p, peak, depthwise);
   } else {
-    rate = depthwise ? 0.03 * peak : 0.8 * peak * filled(p.co);
+    rate = depthwise ? kJitDepthwiseShare * peak : kJitShare * peak * filled(p.co);
   }
-  if (by.backward_convolution) {  // bias and activation apart: ours in f32, else oneDNN's passes of plain C++
-    const bool act = p.epilogue.activation.kind != Activation::kNone;
-    passes += p.types.x == Dtype::kF32 ? (p.epilogue.bias || act ? 2 : 0) : (p.epilogue.bias ? 12 : 0) + (act ? 60 : 0);
-  }
+  if (by.backward_convolution) passes += epilogue_passes(p);
   return moving_seconds(p, threads, passes, reorder_bytes) + useful_flop(p) / rate;
 }
 

@@ -1,6 +1,7 @@
 // What a call is expected to take: flop over the rate of the implementation oneDNN named, plus the bytes moved.
 //
-//   in:  Problem, implementation, threads, bytes of the reorders;   out: seconds (for comparing engines only)
+//   in:  Problem, implementation, threads, bytes of the reorders, the machine record (src/machine)
+//   out: seconds (for comparing engines only)
 //   seconds = calls + flop / rate + bytes / bandwidth + reorder bytes / reorder bandwidth
 #pragma once
 

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "src/base/checked.h"
+#include "src/engine/reference/cost.h"
 #include "src/engine/reference/elements.h"
 #include "src/engine/reference/gradients.h"
 
@@ -117,7 +118,7 @@ class GradientW final : public Kernel {
 
   std::string form() const override { return "gradient of w, chains of " + std::to_string(kChainTerms) + " places"; }
   Bits bits() const override { return Bits::kReference; }
-  double estimated_seconds() const override { return 1e-6 + useful_flop(p_) / (0.3e9 * threads_); }
+  double estimated_seconds() const override { return seconds_of(useful_flop(p_) * kGradientFlopCycles, threads_); }
 
   Status run(const Operands& memory, const Runner& runner) const override {
     const int64_t biases = p_.epilogue.bias && memory.bias != nullptr ? p_.groups * p_.co : 0;

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "src/base/checked.h"
+#include "src/engine/reference/cost.h"
 #include "src/engine/reference/elements.h"
 #include "src/engine/reference/gradients.h"
 
@@ -78,7 +79,7 @@ class GradientX final : public Kernel {
 
   std::string form() const override { return "gradient of x, gather, one chain of fma an element"; }
   Bits bits() const override { return Bits::kReference; }
-  double estimated_seconds() const override { return 1e-6 + useful_flop(p_) / (0.3e9 * threads_); }
+  double estimated_seconds() const override { return seconds_of(useful_flop(p_) * kGradientFlopCycles, threads_); }
 
   Status run(const Operands& memory, const Runner& runner) const override {
     const bool counted = runner(p_.n * p_.groups * p_.ci * p_.axis[0].i, [&](int64_t index, int32_t) {

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "src/base/activation.h"
+#include "src/engine/reference/cost.h"
 #include "src/engine/reference/elements.h"
 #include "src/engine/reference/gradients.h"
 #include "src/engine/reference/taps.h"
@@ -175,12 +176,11 @@ class ReferenceKernel final : public Kernel {
            std::to_string(tasks_) + " tasks";
   }
 
-  // Measured on Zen 4, f32, 53 layers: 0.4 (weights that stream by) to 18 GF/s (long rows, one channel) of a thread's
-  // time; f16 a fifth of it. The low end is meant, so that `auto` comes here last.
   Bits bits() const override { return Bits::kReference; }
   double estimated_seconds() const override {
-    const double rate = (fused_ ? 0.6e9 : 0.05e9) * threads_;
-    return 1e-6 + useful_flop(p_) / rate + static_cast<double>(p_.out_elements()) * 2e-8 / threads_;
+    const double per_flop = fused_ ? reference::kFusedFlopCycles : reference::kLibraryFlopCycles;
+    const double work = useful_flop(p_) * per_flop + static_cast<double>(p_.out_elements()) * reference::kElementCycles;
+    return reference::seconds_of(work, threads_);
   }
 
   Status run(const Operands& memory, const Runner& runner) const override {
