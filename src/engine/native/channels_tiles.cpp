@@ -31,7 +31,7 @@ bool enough_tasks(const Work& work, int64_t tasks) {
 
 // Positions per tile: sums of all triples of a unit fit the second-level cache, and every thread gets several tasks.
 int64_t tile_positions(const Work& work, int64_t sums_bytes) {
-  int64_t most = std::clamp<int64_t>(kTileBytes / sums_bytes, kLeastTile, kMostTile);
+  int64_t most = std::clamp<int64_t>(in_l2(kTileBytes) / sums_bytes, kLeastTile, kMostTile);
   while (most > kHalvedTile && !enough_tasks(work, work.repeats * ceil_div(work.positions, most))) {
     most = (most + 1) / 2;
   }
@@ -101,7 +101,7 @@ void add_cycles(const Plan<T>& k, const Triple& t, double& cycles) {
   const auto images = static_cast<double>(k.p.n);
   for (const Block& b : k.blocks) {
     const double m = k.routines.rows(b.vectors);
-    const double step = std::max(m * b.vectors * kFmaCycles, kBroadcastCycles * m + b.vectors);
+    const double step = on_ports(std::max(m * b.vectors * kFmaCycles, kBroadcastCycles * m + b.vectors));
     cycles += images * (steps * static_cast<double>(k.p.ci) * step + positions * kBoxCallCycles) / m;
     cycles += images * positions * b.vectors * (k.direct ? kDirectCycles : kSumsCycles);
   }
@@ -124,8 +124,7 @@ double seconds_of(const Plan<T>& k) {
   cycles *= static_cast<double>(k.p.groups);
   if (!k.source.in_place) cycles += static_cast<double>(k.p.in_elements()) * kTransposeCycles * kCopiedTranspose;
   const double tasks = static_cast<double>(k.tiles.per_images(k.p.n) * k.p.groups) * static_cast<double>(k.pairs());
-  const double computing = cycles / std::min<double>(k.threads, tasks) / kHertz;
-  return overlapped(computing, moved_bytes(k.p) / kBytesPerSecond) + kCallSeconds;
+  return call_seconds(cycles / std::min<double>(k.threads, tasks), k.p, k.threads);
 }
 
 template Tiles tiles_of(const Given<float>&, const Lanes&, const Source&, const Triples&, const std::vector<Block>&);

@@ -2,6 +2,8 @@
 //
 //   AMD Zen 4 (EPYC 9004, 2 cores, 3.65 GHz), November 2026. Where one layer taught a number, its name stands by it.
 //   Only comparisons between forms and engines rest on them; no result does.
+//   Cycles are the same everywhere. What a cycle and a byte take, multiply-adds a cycle and caches stand in the machine
+//   record (src/machine); sizes for a cache shrink with it and do not grow: larger ones gained nothing on 48 KB + 2 MB.
 //   A form's cost: vector multiply-adds over the rate of its blocks, plus moving values in and out,
 //   or the memory traffic where that is longer, plus a fixed call.
 #pragma once
@@ -10,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "src/machine/machine.h"
 #include "src/problem/problem.h"
 
 namespace ctconv::native {
@@ -20,9 +23,8 @@ inline double overlapped(double computing, double moving) {
   return std::max(computing, moving) + kNotOverlapped * std::min(computing, moving);
 }
 
-inline constexpr double kHertz = 3.65e9;
-inline constexpr double kBytesPerSecond = 25e9;     // two threads, far from any cache
-inline constexpr double kCallSeconds = 3e-6;        // waking the workers twice
+inline constexpr double kMovedShare = 25.0 / 27;    // of the bandwidth past the caches
+inline constexpr double kWakeCycles = 10950;        // per call: waking the workers twice, three microseconds
 inline constexpr double kFmaCycles = 1.03;          // per vector multiply-add inside a full block
 inline constexpr double kCallCycles = 30;           // per block: its prologue and epilogue
 inline constexpr double kPositionsStoreCycles = 7;  // per vector of sums: to the tile, interleaved, to y
@@ -41,7 +43,7 @@ inline constexpr double kRunCycles = 18;            // per run of lanes copied t
 inline constexpr double kRunVectorCycles = 2;       // and per vector of it
 inline constexpr double kTaskCycles = 12e3;         // shortest worthwhile task
 inline constexpr double kTablesShare = 4;           // tasks so many times as long outweigh the tables they make
-inline constexpr double kStreamBytes = 24e6;        // outputs beyond this leave the cache anyway: stream them
+inline constexpr int64_t kStreamBytes = 24000000;   // outputs beyond this leave the cache anyway: stream them
 inline constexpr double kOwnCopies = 6e6;           // copies of a whole input, one for each thread
 inline constexpr double kCopyBytes = 8e6;           // padded input held at once, at least one image
 
@@ -50,8 +52,29 @@ inline constexpr int kManyAccumulators = 24;  // instruction sets with 32 regist
 
 inline constexpr int64_t kBlockRows = 8, kFewBlockRows = 6;  // form positions: then three or two vectors still fit
 
+// A call of so many cycles on each thread.
+inline double call_seconds(double cycles, const Problem& p, int32_t threads) {
+  const Machine& m = machine();
+  const double moving = moved_bytes(p) / (kMovedShare * m.bandwidth(threads));
+  return overlapped(m.seconds(cycles), moving) + m.seconds(kWakeCycles);
+}
+
+// Cycles of a block's step that takes so many with one multiply-add a cycle. Loads keep pace: processors with two
+// multiply-adds a cycle have two loads of such vectors.
+inline double on_ports(double cycles) { return cycles / machine().fma; }
+
+// A size chosen for the plain record's cache, on this machine's.
+inline int64_t shrunk(int64_t bytes, int64_t cache, int64_t plain) {
+  return cache >= plain ? bytes
+                        : static_cast<int64_t>(static_cast<double>(bytes) * static_cast<double>(cache) /
+                                               static_cast<double>(plain));
+}
+inline int64_t in_l1(int64_t bytes) { return shrunk(bytes, machine().l1, Machine().l1); }
+inline int64_t in_l2(int64_t bytes) { return shrunk(bytes, machine().l2, Machine().l2); }
+
 inline bool leaves_cache(const Problem& p, size_t element) {
-  return static_cast<double>(p.out_elements()) * static_cast<double>(element) > kStreamBytes;
+  const int64_t most = shrunk(kStreamBytes, std::max(machine().l2, machine().l3), Machine().l3);
+  return static_cast<double>(p.out_elements()) * static_cast<double>(element) > static_cast<double>(most);
 }
 
 // Packed weights of one slice of input channels, in the second-level cache; channels of a slice, at least.

@@ -55,7 +55,7 @@ double seconds_of(const Plan<T>& k) {
                        (1 + static_cast<double>(k.grid[2].v_max) / static_cast<double>(k.tiles.positions));
     cycles += static_cast<double>(p.in_elements()) * met / lanes * kWidenCycles + outputs / lanes * kPlaneCycles;
   }
-  return overlapped(cycles / k.threads / kHertz, moved_bytes(p) / kBytesPerSecond) + kCallSeconds;
+  return call_seconds(cycles / k.threads, p, k.threads);
 }
 
 // One tap of a triple for all channels.

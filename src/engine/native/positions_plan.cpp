@@ -114,13 +114,13 @@ UnitShape unit_shape(const Given<T>& given, const std::vector<TapList>& lists, b
   UnitShape u;
   u.block_rows = given.moves.accumulators >= kManyAccumulators ? kBlockRows : kFewBlockRows;
   // All phases in one unit while its rows stay in the first-level cache; else one (d, h) phase at a time.
-  u.whole = (ws < u.block_rows && ds * hs * ws * strip_bytes <= kUnitBytes) || (ds == 1 && hs == 1);
+  u.whole = (ws < u.block_rows && ds * hs * ws * strip_bytes <= in_l1(kUnitBytes)) || (ds == 1 && hs == 1);
   u.phases = u.whole ? ds * hs * ws : ws;
   const int64_t unit_lists = u.whole ? std::ssize(lists) : given.grid[2].tap_lists;
   const int64_t per_list = std::max<int64_t>(1, u.phases / unit_lists);  // rows one channel adds to a block
   u.channels = channels_inner ? co : std::min(co, ceil_div(u.block_rows, per_list));
   if (!channels_inner) {
-    const int64_t fits = std::max<int64_t>(1, kChannelsBytes / (u.phases * strip_bytes));
+    const int64_t fits = std::max<int64_t>(1, in_l1(kChannelsBytes) / (u.phases * strip_bytes));
     u.channels = ceil_div(co, ceil_div(co, std::max<int64_t>(1, std::min(u.channels, fits))));  // as even as possible
   }
   return u;
@@ -200,13 +200,14 @@ template <class T>
 Bands bands_of(const Given<T>& given, const Planes& planes, const Slabs& slabs, const Units& units, bool stream) {
   const int64_t strip = kMostPositionVectors * given.lanes(), size = sizeof(T);
   Bands b;
-  b.strips = std::clamp<int64_t>((stream ? kStreamBandBytes : kBandBytes) / (units.most_rows * strip * size), 1,
-                                 stream ? kMostStreamedStrips : kMostStrips);
+  b.strips =
+      std::clamp<int64_t>((stream ? in_l2(kStreamBandBytes) : in_l1(kBandBytes)) / (units.most_rows * strip * size), 1,
+                          stream ? kMostStreamedStrips : kMostStrips);
   // What they read, all input channels, stays in the second-level cache for every unit.
   const AxisPhases &d = given.grid[0], &h = given.grid[1];
   const int64_t reach = std::min(h.v_max * planes.stride[1], h.v_max * b.strips * strip);
   const int64_t read = (b.strips * strip + reach) * (d.v_max + 1) * given.p.ci * size;
-  b.strips = std::max<int64_t>(1, std::min(b.strips, b.strips * kPanelBytes / read));
+  b.strips = std::max<int64_t>(1, std::min(b.strips, b.strips * in_l2(kPanelBytes) / read));
   b.strips = std::min(b.strips, slabs.strips);
   b.per_slab = ceil_div(slabs.strips, b.strips);
   b.count = slabs.count * b.per_slab;

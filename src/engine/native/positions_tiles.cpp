@@ -119,13 +119,13 @@ Tiles tile_panels(const Given<T>& given, const Work& work, const Planes& planes,
     t.panel_pitch = panel_pitch(read.most, lanes);
     const int64_t bytes = ci * t.panel_pitch * static_cast<int64_t>(sizeof(T));
     const bool fits =
-        bytes <= kTilePanelBytes && static_cast<size_t>(bytes) * static_cast<size_t>(work.threads) <= limit;
+        bytes <= in_l2(kTilePanelBytes) && static_cast<size_t>(bytes) * static_cast<size_t>(work.threads) <= limit;
     if (work.even(t) && fits && t.copies <= (best.source == Source::kTilePanels ? negligible : bearable)) {
       best = t;
       const double tasks = work.tasks(t);
       const bool many =
           tasks >= kEvenTasks * work.threads || work.cycles() * work.outer < kTablesShare * kTaskCycles * tasks;
-      if (many && bytes <= kPanelBytes) return best;
+      if (many && bytes <= in_l2(kPanelBytes)) return best;
     }
     if (t.bands == 1) return best;
   }
@@ -162,7 +162,7 @@ double block_cycles(const Plan<T>& k, const Block& b) {
   const int64_t most = std::min(kMostPositionVectors, k.moves.accumulators / b.rows);
   const auto v = static_cast<double>(ceil_div(strip, ceil_div(strip, most)));
   const auto products = static_cast<double>(k.p.ci * at(k.lists, b.list).taps());
-  const double step = std::max(b.rows * v, kLoadCycles * v + b.rows);
+  const double step = on_ports(std::max(b.rows * v, kLoadCycles * v + b.rows));
   return (products * k.slabs.real * step * kFmaCycles + kCallCycles) / v + b.rows * kPositionsStoreCycles;
 }
 
@@ -185,8 +185,7 @@ double seconds_of(const Plan<T>& k) {
   cycles += outputs / static_cast<double>(k.grid[2].o) * kRowCycles;
   if (!k.store.contiguous()) cycles += outputs * kScatterCycles;
   const double tasks = outer * static_cast<double>(k.tiles.count * k.tiles.shares);
-  const double computing = cycles / std::min<double>(k.threads, tasks) / kHertz;
-  return overlapped(computing, moved_bytes(p) / kBytesPerSecond) + kCallSeconds;
+  return call_seconds(cycles / std::min<double>(k.threads, tasks), p, k.threads);
 }
 
 template Tiles tiles_of(const Given<float>&, const Planes&, const std::vector<TapList>&, const Units&, const Slabs&,

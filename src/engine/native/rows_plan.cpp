@@ -56,7 +56,7 @@ double seconds_of(const Plan<T>& k) {
   cycles += channels * static_cast<double>(k.planes.plane) / lanes * kPlaneCycles;
   // Whole channels are handed out: the slowest thread has so many of them.
   const double share = static_cast<double>(ceil_div(p.n * p.groups, k.threads)) / channels;
-  return overlapped(cycles * share / kHertz, moved_bytes(p) / kBytesPerSecond) + kCallSeconds;
+  return call_seconds(cycles * share, p, k.threads);
 }
 
 }  // namespace
