@@ -420,6 +420,14 @@ class Others(Case):
         self.assertTrue(got["ok"])
         native = {e["engine"]: e for e in got["engines"]}["native"]
         self.assertTrue(native["same_bits"] and native["promises_bits"])
+        self.assertEqual(native["bits"], "reference")
+
+    def test_promises(self):
+        for words in (["--reproducible"], ["--reproducible=1"], ["--reproducible=2"], ["--math", "1"]):
+            got = answer("run", T2, json.dumps(ARGS), "-x", "2,3,7,6", *words)
+            self.assertEqual(got["y"], answer("run", T2, json.dumps(ARGS), "-x", "2,3,7,6")["y"], words)
+        for words in (["--reproducible=3"], ["--math", "2"]):
+            self.refused("OPTION", "run", T2, json.dumps(ARGS), "-x", "2,3,7,6", *words)
 
     def test_bench(self):
         got = answer("bench", T2, json.dumps(ARGS), "-x", "1,3,6,6", "--repeat", 2)

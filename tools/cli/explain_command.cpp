@@ -144,9 +144,10 @@ int explain_command(const Request& request) {
   const std::string where = threads > 0 ? fmt::format(" on {:.0f} thread{}", threads, threads == 1 ? "" : "s") : "";
   print("short   {} runs this layer{}, in about {} ({} GF/s) by its own estimate\n", facts.get("engine"), where,
         show_time(seconds), show_rate(facts.number("flop"), seconds));
-  print("engine  {}: {}\nwhy     {}\nmemory  {} workspace, {} packed weight\nproblem {}\n\n{}", facts.get("engine"),
-        facts.get("form"), facts.get("why"), show_bytes(facts.number("workspace_bytes")),
-        show_bytes(facts.number("packed_bytes")), facts.get("problem"), table.text());
+  print("engine  {}: {}\nbits    {}\nwhy     {}\nmemory  {} workspace, {} packed weight\nproblem {}\n\n{}",
+        facts.get("engine"), facts.get("form"), facts.get("bits"), facts.get("why"),
+        show_bytes(facts.number("workspace_bytes")), show_bytes(facts.number("packed_bytes")), facts.get("problem"),
+        table.text());
   if (request.side_by_side)
     print("\nthe same words in every dialect of this rank: o = (i-1)*s + d*(k-1) + 1 - lo - hi\n{}", dialect_text);
   return 0;

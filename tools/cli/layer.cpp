@@ -149,12 +149,13 @@ void Layer::load_weight(Need need) {
       b, spec.bias, request.seed + 2, [&](uint64_t s, const ctconv::Tensor& t) { desc.init_bias(s, t); }, &bias_origin);
 }
 
-ctconv::Options Layer::options(const char* engine, bool reproducible) const {
+ctconv::Options Layer::options(const char* engine, int reproducible) const {
   ctconv::Options o;
   o.engine = engine;
   o.device = request.device.c_str();
   o.threads = request.threads;
-  o.reproducible = reproducible ? 1 : 0;
+  o.reproducible = reproducible;
+  o.math = request.math;
   o.tuning = request.tune ? CTCONV_TUNING_MEASURE : CTCONV_TUNING_NONE;
   o.activation = activation_number(request.activation);
   if (o.activation < 0)
@@ -165,7 +166,7 @@ ctconv::Options Layer::options(const char* engine, bool reproducible) const {
   return o;
 }
 
-ctconv::Op Layer::op(const std::string& engine, bool reproducible) const {
+ctconv::Op Layer::op(const std::string& engine, int reproducible) const {
   const ctconv::Options o = options(engine.c_str(), reproducible);
   if (!weight) return ctconv::Op(desc, o);
   if (!bias) return ctconv::Op(desc, weight->tensor(), o);

@@ -40,10 +40,10 @@ class Layer {
   };
   Layer(const Request& request, Need need);
 
-  ctconv::Op op(const std::string& engine, bool reproducible = false) const;
+  ctconv::Op op(const std::string& engine, int reproducible = 0) const;
   ctconv::CallExtras extras() const;
   // engine must outlive the options.
-  ctconv::Options options(const char* engine, bool reproducible) const;
+  ctconv::Options options(const char* engine, int reproducible) const;
 
   // Runs one engine; the output is dense.
   Array execute(const ctconv::Op& op) const;

@@ -70,7 +70,14 @@ void add_engine(CLI::App* command, cli::Request* r) {
       ->capture_default_str()
       ->type_name("X");
   command->add_option("--beta", r->beta, "upper bound of clip")->capture_default_str()->type_name("X");
-  command->add_flag("--reproducible", r->reproducible, "only engines that give the reference's bits");
+  command
+      ->add_flag("--reproducible{1}", r->reproducible,
+                 "only engines that give the reference's bits; =2: or bits that are the same on every machine")
+      ->check(CLI::Range(0, 2).description(""));
+  command->add_option("--math", r->math, "1: operands may be rounded below their own type (TF32 on a GPU)")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1).description(""))
+      ->type_name("N");
   command->add_flag("--tune", r->tune, "time the engines first and take the fastest");
 }
 

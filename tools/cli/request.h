@@ -14,7 +14,8 @@ struct Request {
   std::string activation = "none";
   double alpha = 0.01, beta = 0;  // of the activation
   int threads = 0;
-  bool reproducible = false, tune = false;
+  int reproducible = 0, math = 0;  // as in ctconv_options
+  bool tune = false;
   uint64_t seed = 1;
   int repeat = 0;  // 0: as many as fit into `seconds`
   double seconds = 0.5;
