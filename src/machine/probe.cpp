@@ -25,21 +25,33 @@ constexpr double kWindow = 30e-6;                         // seconds of one wind
 constexpr int kLeastWindows = 8, kMostWindows = 40;       // of each kind
 constexpr auto kMostTime = std::chrono::milliseconds(4);  // for each kind, beyond its least windows
 constexpr double kGuess = 4e9;                            // cycles a second, before anything is known
-constexpr int64_t kChain = 16;                            // exclusive ors of a turn
+constexpr int64_t kChain = 16;                            // exclusive ors of a turn: four times CTCONV_LINKS
 #if defined(__x86_64__)
 constexpr size_t kStreamed = size_t{1} << 20;  // bytes: stores past the caches need no larger room
 #else
 constexpr size_t kStreamed = size_t{16} << 20;
 #endif
 
+// Written out, so that no compiler, whatever its options, adds to the chain or breaks it.
+#if defined(__x86_64__)
+#define CTCONV_LINK "xorq %1, %0\n\t"
+#elif defined(__aarch64__)
+#define CTCONV_LINK "eor %0, %0, %1\n\t"
+#endif
+
 uint64_t chain(int64_t turns) {
-  uint64_t x = 1, k = 3;
-  asm volatile("" : "+r"(k));  // unknown to the compiler
+  uint64_t x = 1;
+  const uint64_t k = 3;
   for (int64_t t = 0; t < turns; ++t) {
+#if defined(CTCONV_LINK)
+#define CTCONV_LINKS CTCONV_LINK CTCONV_LINK CTCONV_LINK CTCONV_LINK
+    asm volatile(CTCONV_LINKS CTCONV_LINKS CTCONV_LINKS CTCONV_LINKS : "+r"(x) : "r"(k) : "cc");
+#else
     for (int64_t n = 0; n < kChain; ++n) {
       x ^= k;
       asm volatile("" : "+r"(x));
     }
+#endif
   }
   return x;
 }

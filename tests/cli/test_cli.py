@@ -480,6 +480,14 @@ class Others(Case):
         self.assertIn("reference", got["engines"])
         self.assertIn(T2, [d["name"] for d in got["dialects"]])
         self.assertIn("CTCONV_MACHINE pins it", ctconv("info")[1])
+        pinned = dict(got["machine"], hertz=2.8e9, fma=2)
+        text = " ".join(f"{name}={value:.15g}" for name, value in pinned.items() if name != "source")
+        os.environ["CTCONV_MACHINE"] = text
+        try:
+            self.assertEqual(answer("info")["machine"], {**pinned, "source": "pinned"})
+            self.assertIn(text, ctconv("info")[1])
+        finally:
+            del os.environ["CTCONV_MACHINE"]
         arguments = {d["name"]: d["arguments"] for d in got["dialects"]}[T2]
         self.assertEqual([a["name"] for a in arguments][:3], ["in_channels", "out_channels", "kernel_size"])
         self.assertIn("kernel_size", ctconv("info", T2)[1])
