@@ -11,7 +11,7 @@
 #include <string>
 
 #include "src/plan/engine.h"
-#include "tests/rig/memory.h"
+#include "tests/rig/guarded.h"
 
 namespace ctconv::domain {
 

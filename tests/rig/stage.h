@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "tests/rig/memory.h"
+#include "tests/rig/guarded.h"
 #include "tests/rig/problems.h"
 
 namespace ctconv::rig {

@@ -1,5 +1,5 @@
-// See memory.h.
-#include "tests/rig/memory.h"
+// See guarded.h.
+#include "tests/rig/guarded.h"
 
 #include <sys/mman.h>
 
