@@ -70,8 +70,8 @@ TEST_CASE("native: layers of generators, decoders and vocoders equal the referen
         p.epilogue.activation.kind = static_cast<Activation::Kind>(rng() % 6);
         p.epilogue.activation.alpha = -0.25;
         p.epilogue.activation.beta = 0.5;
-        p.x = layout(p, false, last, 0);
-        p.y = layout(p, true, last, 0);
+        p.x = rig::sliced_layout(p, false, last, 0);
+        p.y = rig::sliced_layout(p, true, last, 0);
         p.w = {p.taps() * p.co * p.ci, p.taps() * p.co, p.taps(), {p.axis[1].k * p.axis[2].k, p.axis[2].k, 1}};
         const int workers = 1 + static_cast<int>(rng() % 5);
         const Outcome o = compare(engine, p, rng, workers);
@@ -111,8 +111,8 @@ TEST_CASE("native: wide and long depthwise layers equal the reference in every t
       p.epilogue.activation.kind = static_cast<Activation::Kind>(rng() % 6);
       p.epilogue.activation.alpha = -0.25;
       p.epilogue.activation.beta = 0.5;
-      p.x = layout(p, false, true, size.gap);
-      p.y = layout(p, true, true, size.gap);
+      p.x = rig::sliced_layout(p, false, true, size.gap);
+      p.y = rig::sliced_layout(p, true, true, size.gap);
       p.w = {p.taps(), p.taps(), p.taps(), {p.axis[1].k * p.axis[2].k, p.axis[2].k, 1}};
       const Outcome o = compare(kDepthwise, p, rng, 1 + static_cast<int>(rng() % 3));
       INFO(text(p) << "\n  " << o.form << "\n  " << o.why);
@@ -141,8 +141,8 @@ TEST_CASE("native: regions of the output, however far away, are served or refuse
     if (round % 4 < 2) a.lo = round % 2 ? full - 3 : 2 - a.o;  // one end of x is inside
     const bool outside = a.lo >= full || a.lo + a.o <= 0;
     p.w = {p.taps() * p.co * p.ci, p.taps() * p.co, p.taps(), {p.axis[1].k * p.axis[2].k, p.axis[2].k, 1}};
-    p.x = layout(p, false, round % 3 == 0, 0);
-    p.y = layout(p, true, round % 3 == 0, 0);
+    p.x = rig::sliced_layout(p, false, round % 3 == 0, 0);
+    p.y = rig::sliced_layout(p, true, round % 3 == 0, 0);
     for (size_t e = 0; e < engines.size(); ++e) {
       std::mt19937_64 data(static_cast<uint64_t>(round));  // problems do not depend on how many engines there are
       const Outcome o = compare(engines[e], p, data, 1 + round % 3);
@@ -189,8 +189,8 @@ TEST_CASE("native: weights that are not finite are left to the reference") {
   std::mt19937_64 rng(3);
   Problem p;
   p.axis[2] = {.i = 9, .o = 19, .k = 3, .s = 2, .d = 1, .lo = 0, .tail = 0};
-  p.x = layout(p, false, false, 0);
-  p.y = layout(p, true, false, 0);
+  p.x = rig::sliced_layout(p, false, false, 0);
+  p.y = rig::sliced_layout(p, true, false, 0);
   p.w = {3, 3, 3, {3, 3, 1}};
   for (float bad : {INFINITY, -INFINITY, NAN}) {
     auto k = kNativeEngine.plan(p, {});

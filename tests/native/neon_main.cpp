@@ -82,8 +82,8 @@ bool conversions() {
     out = f;
     s.activate(e, out.data(), static_cast<int64_t>(out.size()));
     for (size_t k = 0; k < f.size(); ++k) {
-      if (same(out[k], activate(e, f[k]))) continue;
-      std::printf("activation %d of %a gives %a instead of %a\n", kind, f[k], out[k], activate(e, f[k]));
+      if (same(out[k], rig::activated(e, f[k]))) continue;
+      std::printf("activation %d of %a gives %a instead of %a\n", kind, f[k], out[k], rig::activated(e, f[k]));
       return false;
     }
   }

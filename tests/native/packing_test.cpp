@@ -29,8 +29,8 @@ Problem other_call(const Problem& p, std::mt19937_64& rng) {
     x.o = std::max<int64_t>(1, full - x.lo - (pick(0, 2) ? pick(-3, 5) : 0));
     if (pick(0, 5) == 0) x.o = pick(1, x.o);
   }
-  q.x = layout(q, false, pick(0, 1) == 1, 0);
-  q.y = layout(q, true, pick(0, 1) == 1, 0);
+  q.x = rig::sliced_layout(q, false, pick(0, 1) == 1, 0);
+  q.y = rig::sliced_layout(q, true, pick(0, 1) == 1, 0);
   q.epilogue.bias = pick(0, 1) == 1;
   return q;
 }
@@ -42,7 +42,7 @@ void same_key_same_bytes(const Engine& engine, uint64_t seed, int ops, int calls
     const Problem first = random_problem(rng);
     std::vector<char> w(static_cast<size_t>(first.weight_elements()) * size_of(first.types.x));
     for (int64_t at = 0; at < first.weight_elements(); ++at) {
-      write_value<double>(w.data(), first.types.x, at, static_cast<double>(at % 1021 + 1) / 1024);
+      rig::store(w.data(), first.types.x, at, static_cast<double>(at % 1021 + 1) / 1024);
     }
     std::map<std::string, Kept> store;
     for (int call = 0; call < calls; ++call) {
