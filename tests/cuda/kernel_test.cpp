@@ -7,7 +7,9 @@
 #include <memory>
 
 #include "cuda/geometry.h"
+#include "src/backend/cuda/cuda_module.h"
 #include "tests/cuda/on_cpu.h"
+#include "tests/rig/problems.h"
 
 namespace ctconv::cuda::testing {
 namespace {
@@ -112,13 +114,12 @@ struct Counts {
   int direct = 0, cell = 0, cell_sliding = 0, cell_whole = 0, pixel = 0, pixel_vector = 0, shuffle = 0, tensor = 0;
 };
 
+// Every form that takes the problem gives the definition's bits.
 template <class T>
-void one(uint64_t seed, Limits limits, Counts* counts) {
-  Random r(seed);
+void agree(const ctconv_cuda_problem& problem, Random& r, Counts* counts) {
   Case<T> c;
-  c.p = random_problem(r, dtype_of<T>(), limits);
+  c.p = problem;
   fill(r, &c, false, r() % 4 == 0);
-  INFO("seed " << seed << ", dtype " << c.p.dtype);
   const auto clean = c.y;
   auto expected = expected_core(c);
 
@@ -170,6 +171,14 @@ void one(uint64_t seed, Limits limits, Counts* counts) {
 }
 
 template <class T>
+void one(uint64_t seed, Limits limits, Counts* counts) {
+  Random r(seed);
+  INFO("seed " << seed << ", dtype " << dtype_of<T>());
+  const ctconv_cuda_problem problem = random_problem(r, dtype_of<T>(), limits);
+  agree<T>(problem, r, counts);
+}
+
+template <class T>
 void many(int from, int count, Counts* counts) {
   for (int s = from; s < from + count; ++s) {
     one<T>(static_cast<uint64_t>(s), {}, counts);
@@ -200,6 +209,30 @@ TEST_CASE("kernels on the CPU give the scalar scan's bits", "[cuda][kernels]") {
                            << " (whole stores " << counts.cell_whole << ")"
                            << ", pixel " << counts.pixel << " + vector " << counts.pixel_vector << ", shuffle "
                            << counts.shuffle << " + tensor " << counts.tensor);
+}
+
+TEST_CASE("kernels on the CPU: problems of the tests' bench, as the library hands them over", "[cuda][kernels]") {
+  Random r(17);
+  rig::Limits limits;
+  limits.layouts = rig::Layouts::kSlices;
+  limits.extents = {30, 8, 4};
+  limits.far = 15;  // regions of the output, before and behind all that x reaches
+  limits.products = 1e4;
+  Counts counts;
+  for (int round = 0; round < 400; ++round) {
+    const Problem p = rig::random_problem(r, limits);
+    const int32_t bias = p.epilogue.bias ? 1 + round % 2 : CTCONV_CUDA_BIAS_NONE;
+    const ctconv_cuda_problem record = cuda_problem(p, bias, 1 + round % 3);
+    REQUIRE(rig::problem_of(record) == p);
+    INFO("round " << round << ", dtype " << record.dtype);
+    if (p.types.x == Dtype::kF32) agree<float>(record, r, &counts);
+    if (p.types.x == Dtype::kF16) agree<F16>(record, r, &counts);
+    if (p.types.x == Dtype::kBf16) agree<Bf16>(record, r, &counts);
+    if (p.types.x == Dtype::kF64) agree<double>(record, r, &counts);
+  }
+  CHECK(counts.direct == 400);
+  CHECK(counts.cell > 20);
+  CHECK(counts.pixel > 20);
 }
 
 TEST_CASE("epilogue: interior, rim and tail", "[cuda][kernels]") {
