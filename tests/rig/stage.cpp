@@ -31,7 +31,7 @@ void Stage::place(const Case& c) {
     Arena& arena = operands_[static_cast<size_t>(operand)];
     void* memory = fill(arena, bytes, 1, kPoison);
     if (read) {
-      std::memcpy(memory, given.bytes.data(), bytes);
+      std::copy(given.bytes.begin(), given.bytes.end(), static_cast<uint8_t*>(memory));
       arena.read_only();
     }
     const int64_t origin = read ? given.origin : span.none ? 0 : -span.low;
