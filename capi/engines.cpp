@@ -28,13 +28,14 @@ std::string libraries() { return ""; }
 struct Row {
   const char* name;
   const Engine* engine;
-  bool here;  // false: left out of this build. Beside the pointer, as sanitizers let no constant compare one with null
+  // False: left out of this build. Beside the pointer, as sanitizers let no constant compare one with null.
+  bool here = true;
 };
 
 constexpr Row kTable[] = {
-    {"native", &kNativeEngine, true},
+    {"native", &kNativeEngine},
     {"onednn", kOnednn, kHasOnednn},
-    {"reference", &kReferenceEngine, true},
+    {"reference", &kReferenceEngine},
 };
 
 // The table's engines of this build, then room for one more. No heap: ctconv_engine_name must not fail.

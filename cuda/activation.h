@@ -8,7 +8,7 @@
 
 namespace ctconv::cuda {
 
-enum class Act : int32_t { kNone, kRelu, kLeakyRelu, kTanh, kSigmoid, kClip };  // = Epilogue::Kind
+enum class Act : int32_t { kNone, kRelu, kLeakyRelu, kTanh, kSigmoid, kClip };  // = Activation::Kind
 
 struct ActParams {
   Act kind = Act::kNone;

@@ -50,7 +50,7 @@ typedef struct ctconv_cuda_problem {
   int64_t w[6];              /* strides: group, ci, co, d, h, w */
   int64_t bias_stride;       /* elements between two biases */
   int32_t bias;              /* CTCONV_CUDA_BIAS_... */
-  int32_t activation;        /* as ctconv::Epilogue::Kind */
+  int32_t activation;        /* as ctconv::Activation::Kind */
   double alpha, beta;        /* leaky slope; clip to [alpha, beta] */
 } ctconv_cuda_problem;
 

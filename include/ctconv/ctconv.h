@@ -47,11 +47,12 @@
  *   What the bits of y depend on. describe names the promise that the chosen engine keeps:
  *   reference  the reference's bits: on every machine, for any threads, tiles and split of the batch
  *   stable     another order of sums, which is written down: the same bits on every machine
- *   machine    the same bits on this kind of machine, for any threads and tiles
+ *   machine    the same bits for the same call on this kind of machine. Another number of threads, or another
+ *              alignment of the operands, may give others. The error stays within that of reordered sums.
  *   reduced    operands may be rounded below their own type, e.g. f32 to TF32 or bf16
  *   options.reproducible chooses: 0 any of the first three, 1 reference, 2 reference or stable.
- *   options.math 1 admits reduced as well, while reproducible is 0.
- *   allow_tf32 admits TF32 alone. What the caller never asked for is never reduced.
+ *   options.math 1 admits reduced as well, while reproducible is 0. So does allow_tf32, for TF32 alone.
+ *   What the caller never asked for is never reduced.
  *
  * Limits
  *   The library's own pool runs at most 1,024 threads; options.threads accepts up to 4,096.

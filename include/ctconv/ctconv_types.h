@@ -169,7 +169,7 @@ typedef struct ctconv_options {
   double activation_alpha;           /* LEAKY_RELU: slope. CLIP: lower bound */
   double activation_beta;            /* CLIP: upper bound */
   int32_t reproducible;              /* see Bits in ctconv.h.
-                                        0: any bits but reduced ones.
+                                        0: any bits but reduced ones, which math and allow_tf32 admit.
                                         1: the reference's bits, on every machine and for any thread count.
                                         2: the reference's or stable ones, the same on every machine */
   int32_t allow_tf32;                /* 1: CUDA may round f32 operands to TF32 */

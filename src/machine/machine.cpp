@@ -24,7 +24,7 @@ std::atomic<const Machine*> for_tests{nullptr};  // set: in place of the process
 std::atomic<pid_t> measuring{0};                 // the process that writes own_record
 
 Machine pinned_or_measured() {
-  if (const char* text = std::getenv("CTCONV_MACHINE")) {
+  if (const char* text = std::getenv("CTCONV_MACHINE"); text != nullptr && *text != 0) {
     Machine pinned;
     std::string fault;
     if (machine_from_text(text, &pinned, &fault)) return pinned;

@@ -2,8 +2,9 @@
 //
 //   kReference  the reference's bits, on every machine, for any threads, tiles and batch split
 //   kStable     another order of sums, written down as a scalar definition, the same everywhere
-//   kMachine    the same on this kind of machine for any threads and tiles; its error bound is stated
-//   kReduced    operands rounded below their own type; only where asked for (options.math)
+//   kMachine    the same for the same call on this kind of machine; the number of threads and alignment may matter.
+//               Its error is that of reordered sums
+//   kReduced    operands rounded below their own type; only where asked for (options.math, options.allow_tf32)
 //   An op says the weakest it accepts; whoever accepts one accepts the stronger ones.
 #pragma once
 

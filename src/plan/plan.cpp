@@ -33,6 +33,7 @@ Status no_memory(size_t bytes) {
 
 std::string weaker_than_asked(Bits bits) {
   if (bits == Bits::kReduced) return "it rounds operands below their own type, and math = 1 was not asked for";
+  if (bits == Bits::kStable) return "its sums have an order of their own, and reproducible = 1 was asked for";
   return "its bits depend on the machine, and reproducible was asked for";
 }
 
@@ -80,8 +81,8 @@ class Choice {
     if (looks) keep_exact();
     if ((plan_->weight_per_call || looks) && plan_->engine != request_.reference && request_.reference != nullptr) {
       auto kernel = request_.reference->plan(problem_, request_.context);
-      if (!kernel.ok()) return kernel.take_status();
-      plan_->fallback = std::move(*kernel);
+      if (kernel.ok()) plan_->fallback = std::move(*kernel);
+      if (!kernel.ok() && kernel.status().code() == Code::NO_MEMORY) return kernel.take_status();
     }
     return std::shared_ptr<const Plan>(std::move(plan_));
   }
@@ -233,17 +234,23 @@ class Choice {
   std::string basis_;
 };
 
+// The reference, where it knows such problems.
+Status run_fallback(const Plan& plan, const Operands& call, const Runner& runner) {
+  if (plan.fallback != nullptr) return plan.fallback->run(call, runner);
+  return refuse(std::string(plan.engine->name) + ": no engine can honour the values of this call");
+}
+
 // One call by `exact`, else by the reference; `part`: the workspace behind the bias.
 Status run_exact(const Plan& plan, Operands call, std::byte* part, const Runner& runner) {
   call.packed = nullptr;
   call.scratch = nullptr;
-  if (plan.exact == nullptr) return plan.fallback->run(call, runner);
+  if (plan.exact == nullptr) return run_fallback(plan, call, runner);
   const size_t packed_bytes = round_up(plan.exact->packed_bytes());
   call.packed = packed_bytes ? part : nullptr;
   call.scratch = part + packed_bytes;
   auto packed = plan.exact->pack(call.w, packed_bytes ? part : nullptr, runner);
   if (!packed.ok()) return packed.take_status();
-  return (*packed ? plan.exact : plan.fallback)->run(call, runner);
+  return *packed ? plan.exact->run(call, runner) : run_fallback(plan, call, runner);
 }
 
 }  // namespace
@@ -285,7 +292,7 @@ Status run_plan(const Plan& plan, const RunMemory& m, const Runner& runner) {
   auto* part = static_cast<std::byte*>(align_up(m.workspace));
   Operands call{.x = m.x, .w = m.w, .packed = plan.packed ? plan.packed->data() : nullptr, .bias = m.bias, .y = m.y};
   if (plan.workspace.bias != 0) {
-    convert_bias(p.types.y, m.bias, m.bias_stride, p.groups * p.co, part);
+    convert_bias(bias_type(p.types), m.bias, m.bias_stride, p.groups * p.co, part);
     call.bias = part;
     part += plan.workspace.bias;
   }

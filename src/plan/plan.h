@@ -61,7 +61,7 @@ struct Plan {
 
 Result<std::shared_ptr<const Plan>> make_plan(const Problem& problem, const PlanRequest& request);
 
-// The memory of one execution; bias is raw (y's element type) where the plan converts it. Problem::written says which
+// The memory of one execution; bias is raw (bias_type) where the plan converts it. Problem::written says which
 // operand is written; the others are only read.
 struct RunMemory {
   void* x = nullptr;

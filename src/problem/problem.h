@@ -66,6 +66,9 @@ struct Types {
 // x, w and y alike, sums in the type's own accumulator: what every documented dialect says.
 constexpr Types uniform_types(Dtype t) { return {t, t, t, accumulator_of(t)}; }
 
+// A bias as the caller hands it over: of y's type where that is summed alike, else of the sums' own.
+constexpr Dtype bias_type(const Types& t) { return accumulator_of(t.y) == t.accumulator ? t.y : t.accumulator; }
+
 // A sum in the accumulator's type becomes scale * sum + zero_point, before the activation.
 struct Rescale {
   double scale = 1, zero_point = 0;

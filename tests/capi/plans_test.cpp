@@ -19,13 +19,6 @@ size_t prepared(const Op& op, const ctconv_call& call) {
   return bytes;
 }
 
-std::string value_of(const std::string& text, const std::string& key) {
-  const size_t at = ("\n" + text).find("\n" + key + ": ");
-  REQUIRE(at != std::string::npos);
-  const size_t start = at + key.size() + 2;
-  return text.substr(start, text.find('\n', start) - start);
-}
-
 struct Fixture {
   Conv conv;
   Desc desc = conv.desc();
@@ -320,7 +313,7 @@ TEST_CASE("describe: the keys, cut like snprintf", "[capi][describe]") {
   CHECK((whole.find("\nthreads: ") != std::string::npos) == test_device().cpu());
   CHECK(value_of(describe(op, nullptr), "mirrors") == "libctconv docs/semantics.md, section 1");
   for (const char* key : {"machine.source", "machine.hertz", "machine.fma", "machine.memory_all"}) {
-    CHECK_FALSE(value_of(describe(op, nullptr), key).empty());
+    CHECK(value_of(describe(op, nullptr), key).empty() != test_device().cpu());
   }
   for (size_t cap : {size_t{0}, size_t{1}, size_t{2}, size_t{10}, whole.size(), whole.size() + 1, whole.size() + 50}) {
     std::vector<char> text(cap + 8, '?');

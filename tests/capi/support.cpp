@@ -336,6 +336,13 @@ void run(const Op& op, const ctconv_call& call) {
   REQUIRE(status == CTCONV_OK);
 }
 
+std::string value_of(const std::string& text, const std::string& key) {
+  const size_t at = ("\n" + text).find("\n" + key + ": ");
+  REQUIRE(at != std::string::npos);
+  const size_t start = at + key.size() + 2;
+  return text.substr(start, text.find('\n', start) - start);
+}
+
 std::string describe(const Op& op, const ctconv_call* call) {
   Error error;
   size_t needed = 0;

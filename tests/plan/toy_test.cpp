@@ -120,9 +120,9 @@ TEST_CASE("toy: described with its form, its bits and why nobody else") {
     std::vector<std::string> refused;
     for (const auto& [engine, reason] : facts->refused) {
       INFO(engine << ": " << reason);
-      const bool too_weak = engine == "onednn" && reproducible == 2;
-      CHECK(reason == (too_weak ? "its bits depend on the machine, and reproducible was asked for"
-                                : "no x int8, w int8, y f32, sums int32"));
+      const bool too_weak = reason == "its bits depend on the machine, and reproducible was asked for";
+      CHECK((reason == "no x int8, w int8, y f32, sums int32" || (too_weak && reproducible == 2)));
+      if (engine == "native") CHECK_FALSE(too_weak);
       refused.push_back(engine);
     }
     CHECK(std::count(refused.begin(), refused.end(), "native") == 1);  // the reference is not asked where another can
@@ -130,8 +130,8 @@ TEST_CASE("toy: described with its form, its bits and why nobody else") {
   const auto none = facts_with(1);
   REQUIRE_FALSE(none.ok());
   CHECK(none.status().code() == Code::UNSUPPORTED_ENGINE);
-  CHECK(none.status().detail().message.find("toy: its bits depend on the machine, and reproducible was asked for") !=
-        std::string::npos);
+  CHECK(none.status().detail().message.find(
+            "toy: its sums have an order of their own, and reproducible = 1 was asked for") != std::string::npos);
 }
 
 TEST_CASE("toy: refuses what it does not know, and leaves the rest to the others") {

@@ -37,11 +37,11 @@ Json axes_of(const Numbers& n) {
 }
 
 // Every engine on this layer: chosen, able, or refusing with its reason.
-Json engines(const Layer& layer, const std::string& chosen, Table* table) {
+Json engines(const Layer& layer, const std::string& chosen, int reproducible, Table* table) {
   Json rows = Json::array();
   for (const std::string& name : engine_names()) {
     try {
-      const Facts facts = layer.describe(layer.op(name));
+      const Facts facts = layer.describe(layer.op(name, reproducible));
       table->add({name, name == chosen ? "chosen" : "able", show_time(facts.number("estimated_ms") * 1e-3),
                   facts.get("form")});
       rows.push_back({{"engine", name},
@@ -111,7 +111,7 @@ int explain_command(const Request& request) {
   const Facts facts = layer.describe(op);
   const Numbers n = numbers_of(facts.get("problem"));
   Table table({"engine", "", ">estimated", "form or reason"});
-  const Json engine_rows = engines(layer, facts.get("engine"), &table);
+  const Json engine_rows = engines(layer, facts.get("engine"), request.reproducible, &table);
   std::string dialect_text;
   Json dialect_rows;
   if (request.side_by_side) dialect_rows = side_by_side(read_geometry(request.dialect, layer, n), &dialect_text);

@@ -31,20 +31,20 @@ int verify_command(const Request& request) {
   progress.step("reference on magnitudes");
   const Array magnitude = layer.magnitude();
 
-  Table table({"engine", "result", ">max error", ">relative", ">of bound", "form or reason"});
+  Table table({"engine", "bits", "result", ">max error", ">relative", ">of bound", "form or reason"});
   Json rows = Json::array();
   int code = 0;
   for (const std::string& name : engine_names()) {
     if (name == "reference") continue;
     progress.step(name);
     try {
-      const ctconv::Op op = layer.op(name);
+      const ctconv::Op op = layer.op(name, request.reproducible);
       const Facts facts = layer.describe(op);
       const Difference d = compare(layer.execute(op), reference, &magnitude, terms);
       const bool exact = facts.get("bits") == "reference";
       const bool ok = exact ? d.same_bits : d.explained();
       if (!ok) code = 1;
-      table.add({name, verdict(d, ok, exact), show_error(d.max_abs), show_error(d.relative),
+      table.add({name, facts.get("bits"), verdict(d, ok, exact), show_error(d.max_abs), show_error(d.relative),
                  fmt::format("{:.2g}", d.of_bound), facts.get("form")});
       rows.push_back({{"engine", name},
                       {"ok", ok},
@@ -59,7 +59,7 @@ int verify_command(const Request& request) {
     } catch (const ctconv::error& e) {
       if (e.status() == CTCONV_ERR_MISUSE_ENGINE) continue;  // an engine of other devices
       if (!is_refusal(e)) throw;
-      table.add({name, "refuses", "", "", "", reason_of(e)});
+      table.add({name, "", "refuses", "", "", "", reason_of(e)});
       rows.push_back({{"engine", name}, {"refused", json_of(e)}});
     }
   }

@@ -133,6 +133,7 @@ dnnl::primitive_attr attributes_of(const Activation& act) {
   using A = dnnl::algorithm;
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  attr.set_fpmath_mode(dnnl::fpmath_mode::strict);  // whatever ONEDNN_DEFAULT_FPMATH_MODE says: nobody asked us
   dnnl::post_ops ops;
   const auto alpha = static_cast<float>(act.alpha), beta = static_cast<float>(act.beta);
   switch (act.kind) {

@@ -1,7 +1,8 @@
 // The meaning of the library: every other engine is judged against this one.
 //
 //   y[n, g*co + c, o] = act(bias + sum over ci, then taps in d, h, w order, of x * w), one chain of fused multiply-adds
-//   in:  any Problem: any rank, groups, dtype, strides of x, w and y;   refuses: nothing (an empty problem is a no-op)
+//   in:  any Problem of the four float types: any rank, groups and strides, any written operand
+//   refuses: other types, rescaling
 #pragma once
 
 #include "src/plan/engine.h"
