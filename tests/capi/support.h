@@ -138,7 +138,7 @@ ctconv_call call_of(Tensor* x, Tensor* y, Tensor* w = nullptr, Tensor* b = nullp
 Op create(const Desc& desc, Tensor* w, Tensor* b, const ctconv_options* options = nullptr);
 void run(const Op& op, const ctconv_call& call);  // executes, and requires success
 std::string describe(const Op& op, const ctconv_call* call);
-// The value of one line of it; empty where there is none.
+// The value of one line of it, which has to be there.
 std::string value_of(const std::string& text, const std::string& key);
 std::string engine_of(const Op& op, const ctconv_call& call);
 
