@@ -16,13 +16,6 @@ std::vector<std::string> keys_of(const std::string& text) {
   return keys;
 }
 
-std::string value_of(const std::string& text, const std::string& key) {
-  const size_t at = ("\n" + text).find("\n" + key + ": ");
-  REQUIRE(at != std::string::npos);
-  const size_t start = at + key.size() + 2;
-  return text.substr(start, text.find('\n', start) - start);
-}
-
 enum class Weights { kGiven, kBorrowed, kPerCall };
 
 }  // namespace
