@@ -7,13 +7,12 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
-#include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <random>
 
 #include "capi/engines.h"
 #include "tests/rig/checked.h"
+#include "tests/rig/layers.h"
 
 using namespace ctconv;
 using namespace ctconv::rig;
@@ -21,46 +20,6 @@ using namespace ctconv::rig;
 namespace {
 
 constexpr double kMostFlop = 3e6;
-
-Problem layer_of(const nlohmann::json& j) {
-  Problem p;
-  p.rank = static_cast<int>(j["in"].size());
-  p.groups = j["g"];
-  p.ci = j["cin"].get<int64_t>() / p.groups;
-  p.co = j["cout"].get<int64_t>() / p.groups;
-  for (size_t a = 0; a < j["in"].size(); ++a) {
-    Axis& axis = p.axis[3 - j["in"].size() + a];
-    axis.i = j["in"][a];
-    axis.k = j["k"][a];
-    axis.s = j["s"][a];
-    axis.d = j["d"][a];
-    axis.lo = j["p_begin"][a];
-  }
-  return p;
-}
-
-// Fewer groups, output channels, then input rows, until the layer is small; the length of a sum stays.
-Problem cut(Problem p) {
-  const auto extents = [&] {
-    for (Axis& a : p.axis) a.o = std::max<int64_t>(1, (a.i - 1) * a.s + a.d * (a.k - 1) + 1 - 2 * a.lo);
-  };
-  extents();
-  while (useful_flop(p) > kMostFlop) {
-    Axis* longest = &*std::max_element(p.axis.begin(), p.axis.end(), [](auto& a, auto& b) { return a.i < b.i; });
-    if (p.groups > 16) {
-      p.groups /= 2;
-    } else if (p.co > 32) {
-      p.co /= 2;
-    } else if (longest->i > 3) {
-      longest->i = (longest->i + 1) / 2;
-    } else {
-      break;
-    }
-    extents();
-  }
-  lay_out(&p, true, true);
-  return p;
-}
 
 // Channels of x and single weights times powers of two.
 void scale_badly(Case* c, Rng& rng) {
@@ -93,11 +52,10 @@ void add(const std::vector<double>& y, const std::vector<Exact>& exact, Errors* 
 }
 
 void judge(bool badly_scaled) {
-  std::ifstream file(CTCONV_SOURCE_DIR "/bench/layers.json");
   Rng rng(badly_scaled ? 11 : 12);
   std::map<std::string, Errors> errors;
-  for (const auto& row : nlohmann::json::parse(file)) {
-    const Problem p = cut(layer_of(row));
+  for (const Layer& layer : bench_layers()) {
+    const Problem p = cut_layer(layer.p, kMostFlop);
     Case c = make_case(p, rng, Values::kReal);
     if (badly_scaled) scale_badly(&c, rng);
     const std::vector<Exact> exact = defined_in_f64(p, c.operand());

@@ -2,9 +2,7 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
-#include <fstream>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "capi/engines.h"
 #include "src/base/pool.h"
@@ -14,6 +12,7 @@
 #include "src/engine/onednn/values.h"
 #include "src/engine/reference/reference.h"
 #include "tests/rig/checked.h"
+#include "tests/rig/layers.h"
 
 using namespace ctconv;
 using namespace ctconv::rig;
@@ -110,24 +109,11 @@ TEST_CASE("onednn domain: each limit names its argument, its value and its range
 }
 
 TEST_CASE("onednn domain: every layer of bench/layers.json lies inside, in both types", "[onednn]") {
-  std::ifstream file(CTCONV_SOURCE_DIR "/bench/layers.json");
-  const auto layers = nlohmann::json::parse(file);
+  const auto layers = bench_layers();
   REQUIRE(layers.size() >= 101);
-  for (const auto& layer : layers) {
-    Problem p;
-    const auto& in = layer["in"];
-    p.rank = static_cast<int>(in.size());
-    p.n = layer["n"];
-    p.groups = layer["g"];
-    p.ci = layer["cin"].get<int64_t>() / p.groups;
-    p.co = layer["cout"].get<int64_t>() / p.groups;
-    for (size_t k = 0; k < in.size(); ++k) {
-      Axis& a = p.axis[3 - in.size() + k];
-      a = {.i = in[k], .k = layer["k"][k], .s = layer["s"][k], .d = layer["d"][k], .lo = layer["p_begin"][k]};
-      const int64_t behind = layer["p_end"][k].get<int64_t>() - layer["op"][k].get<int64_t>();
-      a.o = (a.i - 1) * a.s + a.d * (a.k - 1) + 1 - a.lo - behind;
-    }
-    INFO(layer["id"].get<std::string>());
+  for (const Layer& layer : layers) {
+    Problem p = layer.p;
+    INFO(layer.id);
     for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
       p.types = uniform_types(dtype);
       for (const bool last : {false, true}) {

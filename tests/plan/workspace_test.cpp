@@ -6,45 +6,21 @@
 #include "src/plan/workspace.h"
 
 #include <catch2/catch_test_macros.hpp>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "capi/engines.h"
 #include "src/plan/pieces.h"
 #include "src/plan/plan.h"
+#include "tests/rig/layers.h"
 #include "tests/rig/layouts.h"
 
 using namespace ctconv;
 
 namespace {
 
-struct Layer {
-  std::string id;
-  Problem p;
-};
+using rig::Layer;
 
 Axis axis(int64_t i, int64_t k, int64_t s, int64_t d, int64_t lo, int64_t hi, int64_t extra) {
   return {.i = i, .o = (i - 1) * s + d * (k - 1) + 1 - lo - hi + extra, .k = k, .s = s, .d = d, .lo = lo};
-}
-
-std::vector<Layer> bench_layers() {
-  std::ifstream file(CTCONV_SOURCE_DIR "/bench/layers.json");
-  std::vector<Layer> out;
-  for (const auto& j : nlohmann::json::parse(file)) {
-    Problem p;
-    p.rank = static_cast<int>(j["in"].size());
-    p.n = j["n"];
-    p.groups = j["g"];
-    p.ci = j["cin"].get<int64_t>() / p.groups;
-    p.co = j["cout"].get<int64_t>() / p.groups;
-    p.epilogue.bias = j["bias"];
-    for (size_t a = 0; a < j["in"].size(); ++a) {
-      p.axis[3 - j["in"].size() + a] =
-          axis(j["in"][a], j["k"][a], j["s"][a], j["d"][a], j["p_begin"][a], j["p_end"][a], j["op"][a]);
-    }
-    out.push_back({j["id"], p});
-  }
-  return out;
 }
 
 Layer layer(const char* id, int64_t n, int64_t groups, int64_t ci, int64_t co, std::vector<Axis> axes) {
@@ -195,7 +171,7 @@ TEST_CASE("workspace: a batch in pieces looks at every image of x, as its kernel
 }
 
 TEST_CASE("workspace: of the native engine, the padded input and megabytes", "[plan]") {
-  std::vector<Layer> layers = bench_layers();
+  std::vector<Layer> layers = rig::bench_layers();
   for (Layer& l : growing()) layers.push_back(std::move(l));
   for (const Layer& l : layers) {
     for (Dtype type : {Dtype::kF32, Dtype::kF64, Dtype::kF16, Dtype::kBf16}) {
@@ -207,7 +183,7 @@ TEST_CASE("workspace: of the native engine, the padded input and megabytes", "[p
 }
 
 TEST_CASE("workspace: of auto, the padded input and megabytes", "[plan]") {
-  const std::vector<Layer> bench = bench_layers();
+  const std::vector<Layer> bench = rig::bench_layers();
   std::vector<Layer> layers = growing();
   for (size_t n = 0; n < bench.size(); n += 8) layers.push_back(bench[n]);  // code is generated for each
   for (const Layer& l : layers) {
