@@ -87,10 +87,13 @@ struct Engine {
   // UNSUPPORTED_ENGINE with the reason as message where the engine refuses; NO_MEMORY may also occur. Called by `plan`.
   Result<std::unique_ptr<Kernel>> (*make)(const Problem& problem, const PlanContext& context);
 
-  // The same, after the engine's own list of what it knows was asked.
+  // The same, after the engine's own list of what it knows was asked; never a kernel weaker than context.weakest.
   Result<std::unique_ptr<Kernel>> plan(const Problem& problem, const PlanContext& context) const {
+    CTCONV_RETURN_IF_ERROR(check_bits(name, strongest, context.weakest));
     CTCONV_RETURN_IF_ERROR(check_known(name, knows, problem));
-    return make(problem, context);
+    auto kernel = make(problem, context);
+    if (kernel.ok()) CTCONV_RETURN_IF_ERROR(check_bits(name, (*kernel)->bits(), context.weakest));
+    return kernel;
   }
 };
 

@@ -17,7 +17,18 @@ std::string text_of(const Types& t) {
          name_of(t.accumulator);
 }
 
+const char* weaker_than_asked(Bits bits) {
+  if (bits == Bits::kReduced) return "it rounds operands below their own type, and math = 1 was not asked for";
+  if (bits == Bits::kStable) return "its sums have an order of their own, and reproducible = 1 was asked for";
+  return "its bits depend on the machine, and reproducible was asked for";
+}
+
 }  // namespace
+
+Status check_bits(const char* engine, Bits bits, Bits weakest) {
+  if (bits <= weakest) return {};
+  return Status(Code::UNSUPPORTED_ENGINE, std::string(engine) + ": " + weaker_than_asked(bits));
+}
 
 Status check_known(const char* engine, const Knows& knows, const Problem& p) {
   const auto no = [&](const std::string& what) {

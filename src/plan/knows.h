@@ -1,13 +1,14 @@
 // What an engine can be asked at all, as data: which operand it writes, of which types, with which epilogue.
 //
-//   in:  a Problem and an engine's Knows
-//   out: OK, or UNSUPPORTED_ENGINE with the first thing the engine does not know
+//   in:  a Problem and an engine's Knows; the bits of a kernel and the weakest that the op accepts
+//   out: OK, or UNSUPPORTED_ENGINE with the first thing the engine does not know or promise
 //   Engine::plan asks this before the engine's own code sees the problem, so that no engine answers a question it has
 //   misread: a data gradient is never run as a forward pass, an int8 tensor never read as 16 bits.
 #pragma once
 
 #include <span>
 
+#include "src/plan/bits.h"
 #include "src/problem/problem.h"
 
 namespace ctconv {
@@ -26,5 +27,6 @@ inline constexpr Types kFloatTypes[] = {uniform_types(Dtype::kF32), uniform_type
 inline constexpr Knows kForwardFloats{.written = kForwardOnly, .types = kFloatTypes, .activations = true};
 
 Status check_known(const char* engine, const Knows& knows, const Problem& problem);
+Status check_bits(const char* engine, Bits bits, Bits weakest);
 
 }  // namespace ctconv

@@ -31,12 +31,6 @@ Status no_memory(size_t bytes) {
   return Status(Code::NO_MEMORY, "could not allocate " + std::to_string(bytes) + " bytes");
 }
 
-std::string weaker_than_asked(Bits bits) {
-  if (bits == Bits::kReduced) return "it rounds operands below their own type, and math = 1 was not asked for";
-  if (bits == Bits::kStable) return "its sums have an order of their own, and reproducible = 1 was asked for";
-  return "its bits depend on the machine, and reproducible was asked for";
-}
-
 // Packs the op's own weight for a kernel; false where the kernel cannot honour these weights.
 Result<bool> pack_own(const PlanRequest& request, const Engine& engine, const Kernel& kernel,
                       std::shared_ptr<const Buffer>* out) {
@@ -101,10 +95,6 @@ class Choice {
     double best_so_far = std::numeric_limits<double>::infinity();
     for (const Engine* engine : request_.engines) {
       if (!automatic_ && request_.engine != engine->name) continue;
-      if (engine->strongest > context.weakest) {
-        refused(*engine, weaker_than_asked(engine->strongest));
-        continue;
-      }
       // Slow beyond use where another engine can run: never a candidate that gets measured or packed.
       if (automatic_ && engine == request_.reference && !candidates_.empty()) continue;
       if (automatic_ && !request_.measure) context.beat_seconds = best_so_far / handicap(engine->strongest);
@@ -112,10 +102,6 @@ class Choice {
       if (!kernel.ok()) {
         if (kernel.status().code() == Code::NO_MEMORY) return kernel.take_status();
         refused(*engine, kernel.status().detail().message);
-        continue;
-      }
-      if ((*kernel)->bits() > context.weakest) {
-        refused(*engine, weaker_than_asked((*kernel)->bits()));
         continue;
       }
       *kernel = in_pieces(problem_, *engine, context, std::move(*kernel));

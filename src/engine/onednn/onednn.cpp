@@ -33,7 +33,6 @@ constexpr Types kTypes[] = {uniform_types(Dtype::kF32), uniform_types(Dtype::kF1
 constexpr Knows kKnown{.written = kForwardOnly, .types = kTypes, .activations = true};
 
 Status judge(const Problem& p, const PlanContext& context) {
-  if (context.weakest < Bits::kMachine) return refuse("onednn: sums are reordered, not reproducible");
   if (p.empty() || p.in_elements() == 0) return refuse("onednn: empty problem");
   if (!context.weights_finite) return refuse("onednn: the weight holds an Inf or NaN");
   if (CTCONV_ONEDNN_THREADPOOL && context.caller_runner && context.threads > 1) {
