@@ -59,7 +59,10 @@ def _int32(name, value):
 
 
 def _level(name, value):
-    """A number, or a bool: whatever is no whole number counts as true or false."""
+    """A whole number, or what counts as true or false; 2.0 would be neither, so it is refused."""
+    if isinstance(value, float):
+        text = f"{name} is {value!r}; a bool or a whole number is needed"
+        raise refusal("MISUSE_OPTION", text, name, value, wrong_type=True)
     try:
         value.__index__()
     except (AttributeError, TypeError):

@@ -104,6 +104,7 @@ def test_activations(options, want):
         ("MISUSE_DEVICE", {"device": "cpu\0"}),
         ("MISUSE_OPTION", {"threads": -1}),
         ("MISUSE_OPTION", {"reproducible": 3}),
+        ("MISUSE_OPTION", {"reproducible": 2.0}),
         ("MISUSE_OPTION", {"math": 2}),
         ("MISUSE_OPTION", {"math": "fast"}),
         ("MISUSE_OPTION", {"threads": 2**40}),
