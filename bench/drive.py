@@ -1,7 +1,9 @@
-"""bench/run: the matrix of runs (layout x threads), each in a process of its own.
+"""bench/run: the matrix of runs (type x layout x threads), each in a process of its own.
 
 In:  quick | full and options.
-Out: bench/results/<date>-<machine>-<layout>-<threads>[-quick].json per run; exit status of the first that fails.
+Out: bench/results/<date>-<machine>-<layout>-<threads>[-<type>][-quick][-<number>].json per run;
+     exit status of the first that fails.
+     A further run of a day gets a number: two runs say more than one (bench/report.py).
 Environment: python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -r bench/requirements.txt
 The library is CTCONV_LIBRARY, else the newest build/*/libctconv.so;
 bench_onednn and bench_peaks lie beside it (or in --build).
@@ -10,6 +12,8 @@ bench_onednn and bench_peaks lie beside it (or in --build).
 import argparse
 import datetime
 import importlib.util
+import itertools
+import json
 import os
 import pathlib
 import subprocess
@@ -42,6 +46,35 @@ def environment(threads, build):
     return env
 
 
+def free(path):
+    """`path`, or with the first number behind it that is free; a part of a run is overwritten."""
+    if path.stem.endswith("-part"):
+        return path
+    names = (path.with_name(f"{path.stem}{'' if i == 1 else f'-{i}'}.json") for i in itertools.count(1))
+    return next(name for name in names if not name.exists() or not json.loads(name.read_text())["complete"])
+
+
+def one_run(a, build, budget, dtype, threads, layout, out):
+    """The exit status of one run."""
+    command = [sys.executable, str(HERE / "measure.py")]
+    given = {
+        "which": a.which,
+        "layout": layout,
+        "dtype": dtype,
+        "threads": threads,
+        "budget": budget,
+        "out": out,
+        "layers": a.layers,
+        "peers": a.peers,
+        "engines": a.engines,
+        "build": build,
+    }
+    for name, value in given.items():
+        if value is not None:
+            command += ["--" + name, str(value)]
+    return subprocess.run(command, env=environment(threads, build), check=False).returncode
+
+
 def main():
     ap = argparse.ArgumentParser(
         prog="bench/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -53,6 +86,9 @@ def main():
         default="both",
         help="of x and y alike (default: both, one run each)",
     )
+    ap.add_argument(
+        "--dtype", default="f32", help="f32, f16, bf16 of every operand, separated by commas (default: f32)"
+    )
     ap.add_argument("--threads", default="all", help="numbers or `all`, separated by commas (default: all)")
     ap.add_argument(
         "--budget",
@@ -61,7 +97,7 @@ def main():
         help="seconds of timed calls per layer and run (default: quick 3.5, full 4.5)",
     )
     ap.add_argument("--layers", help="only layers whose id begins with one of these, separated by commas")
-    ap.add_argument("--peers", help="only these of onednn,pytorch,ort,ov; empty: none")
+    ap.add_argument("--peers", help="only these of onednn,pytorch,ort,ov,jax,litert,ncnn,mnn; empty: none")
     ap.add_argument(
         "--engines",
         help="engines of ours to time apart from auto, where auto took another (default: native,onednn); empty: none",
@@ -78,6 +114,9 @@ def main():
             "bench: this Python has no numpy; make the environment that bench/run --help names, "
             "or set CTCONV_BENCH_PYTHON"
         )
+    types = a.dtype.split(",")
+    if set(types) - {"f32", "f16", "bf16"}:
+        ap.error("--dtype: f32, f16 or bf16, separated by commas")
     try:
         counts = list(dict.fromkeys(machine.cores() if t == "all" else int(t) for t in a.threads.split(",")))
     except ValueError:
@@ -88,33 +127,14 @@ def main():
         datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
     )
     budget = a.budget or (3.5 if a.which == "quick" else 4.5)
+    layouts = ("first", "last") if a.layout == "both" else (a.layout,)
     tail = "-part" if a.layers or a.peers is not None else "-quick" if a.which == "quick" else ""
-    for threads in counts:
-        for layout in ("first", "last") if a.layout == "both" else (a.layout,):
-            out = a.out / f"{day}-{box}-{layout}-t{threads}{tail}.json"
-            command = [
-                sys.executable,
-                str(HERE / "measure.py"),
-                "--which",
-                a.which,
-                "--layout",
-                layout,
-                "--threads",
-                str(threads),
-                "--budget",
-                str(budget),
-                "--out",
-                str(out),
-            ]
-            for name in ("layers", "peers", "engines"):
-                if getattr(a, name) is not None:
-                    command += ["--" + name, getattr(a, name)]
-            if build:
-                command += ["--build", str(build)]
-            status = subprocess.run(command, env=environment(threads, build), check=False).returncode
-            if status:
-                return status
-            print(f"bench: wrote {out.relative_to(ROOT) if out.is_relative_to(ROOT) else out}", flush=True)
+    for dtype, threads, layout in itertools.product(types, counts, layouts):
+        out = free(a.out / f"{day}-{box}-{layout}-t{threads}{'' if dtype == 'f32' else '-' + dtype}{tail}.json")
+        status = one_run(a, build, budget, dtype, threads, layout, out)
+        if status:
+            return status
+        print(f"bench: wrote {out.relative_to(ROOT) if out.is_relative_to(ROOT) else out}", flush=True)
     return 0
 
 

@@ -6,7 +6,8 @@ Out: Layer: output size, useful FLOPs, bytes; deterministic operands; floor of i
      useful = 2 * n * cin * (cout/g) * prod_axis #{(i,t): 0 <= i*s + t*d - p_begin < out}
               (what the padding crops is not counted)
      floor  = max(useful / peak, read bytes / read bandwidth + written bytes / write bandwidth), every operand moved
-              once; bandwidths are those of the working set's size, so that small layers are measured against the cache
+              once, the peak that of float32; bandwidths are those of the working set's size, so that small layers are measured
+              against the cache
 """
 
 import json
@@ -31,26 +32,26 @@ def _pairs(i, s, lo, d, k, o):
 
 
 class Layer:
-    def __init__(self, row):
+    def __init__(self, row, element_bytes=4):
         self.id, self.kind = row["id"], row["class"]
-        self.n, self.cin, self.cout, self.g = row["n"], row["cin"], row["cout"], row["g"]
+        self.n, self.cin, self.cout, self.g = (row["n"], row["cin"], row["cout"], row["g"])
         self.i, self.k, self.s, self.d = row["in"], row["k"], row["s"], row["d"]
-        self.lo, self.hi, self.op, self.bias = row["p_begin"], row["p_end"], row["op"], bool(row["bias"])
+        self.lo, self.hi, self.op, self.bias = (row["p_begin"], row["p_end"], row["op"], bool(row["bias"]))
         axes = list(zip(self.i, self.s, self.lo, self.hi, self.d, self.k, self.op))
         self.o = [(i - 1) * s - lo - hi + d * (k - 1) + 1 + op for i, s, lo, hi, d, k, op in axes]
         self.rank = len(self.i)
-        self.x_shape, self.y_shape = (self.n, self.cin, *self.i), (self.n, self.cout, *self.o)
+        self.x_shape, self.y_shape = ((self.n, self.cin, *self.i), (self.n, self.cout, *self.o))
         self.w_shape = (self.cin, self.cout // self.g, *self.k)
         pairs = math.prod(
             _pairs(i, s, lo, d, k, o) for i, s, lo, d, k, o in zip(self.i, self.s, self.lo, self.d, self.k, self.o)
         )
         self.flop = 2 * self.n * self.cin * (self.cout // self.g) * pairs
-        self.read = 4 * (math.prod(self.x_shape) + math.prod(self.w_shape) + self.bias * self.cout)
-        self.written = 4 * math.prod(self.y_shape)
+        self.read = element_bytes * (math.prod(self.x_shape) + math.prod(self.w_shape) + self.bias * self.cout)
+        self.written = element_bytes * math.prod(self.y_shape)
         self.bytes = self.read + self.written
 
     def operands(self):
-        """x, weight (cin, cout/g, k..) and bias or None: float32 in [-1, 1), the same on every run."""
+        """x, weight (cin, cout/g, k..) and bias or None: random float32 in [-1, 1), the same on every run."""
         rng = np.random.default_rng(zlib.crc32(self.id.encode()))
 
         def uniform(shape):
@@ -59,7 +60,7 @@ class Layer:
             a -= 1
             return a
 
-        return uniform(self.x_shape), uniform(self.w_shape), uniform((self.cout,)) if self.bias else None
+        return (uniform(self.x_shape), uniform(self.w_shape), uniform((self.cout,)) if self.bias else None)
 
     def floor(self, roof):
         """Seconds no implementation can beat, and what binds: "flop" or "mem"."""
@@ -78,11 +79,11 @@ def bandwidth(roof, what, size):
     return float(np.interp(math.log(size), [math.log(r["bytes"]) for r in rows], values))
 
 
-def load(which, prefixes=()):
+def load(which, prefixes=(), element_bytes=4):
     """The layers of a run: "quick" or "full", or those whose id begins with one of `prefixes`."""
     rows = json.loads(FILE.read_text())
     if prefixes:
         rows = [r for r in rows if any(r["id"].startswith(p) for p in prefixes)]
     elif which == "quick":
         rows = rows[:STARTER]
-    return [Layer(r) for r in rows]
+    return [Layer(r, element_bytes) for r in rows]

@@ -1,4 +1,5 @@
-"""One run: every contender of every layer in one layout with one number of threads; a table on stdout, one JSON file.
+"""One run: every contender of every layer in one layout and type with one number of threads;
+a table on stdout, one JSON file.
 
 In:  the command line of bench/drive.py, which starts this in a process of its own (thread counts are fixed at
      start-up).
@@ -6,7 +7,7 @@ Out: the file, rewritten after every layer ("complete": false until the last), a
      engine, ms, useful GF/s, share of the roofline, ratio to each peer (above 1: libctconv is faster), creation,
      workspace. Ratios are of medians; a peer that makes its output anew in every call is set against `ctconv.alloc`,
      oneDNN's C++ program against `ctconv.c`, the others against `ctconv`.
-Refuses a ratio where a result differs from ours by more than TOLERANCE of its largest value.
+Refuses a ratio where a result differs from ours by more than the type's TOLERANCE of its largest value.
 """
 
 import argparse
@@ -27,10 +28,20 @@ import machine
 import timing
 from contenders import available, base, forced, onednn
 
-TOLERANCE = 1e-4
+TOLERANCE = {"f32": 1e-4, "f16": 2e-3, "bf16": 1.6e-2}  # 16 bits: a few roundings of y, sums in float32
 LARGE = 2**29  # bytes of one layer's tensors from which contenders hold their memory one after another
-PEERS = ["torch", "onnxruntime", "openvino", "onednn", "onednn.e2e"]
-HEADS = {"torch": "torch", "onnxruntime": "ORT", "openvino": "OpenVINO", "onednn": "oneDNN", "onednn.e2e": "1DNN e2e"}
+HEADS = {
+    "torch": "torch",
+    "onnxruntime": "ORT",
+    "openvino": "OpenVINO",
+    "onednn": "oneDNN",
+    "onednn.e2e": "1DNN e2e",
+    "jax": "JAX",
+    "litert": "LiteRT",
+    "ncnn": "ncnn",
+    "mnn": "MNN",
+}
+PEERS = list(HEADS)
 
 
 def difference(y, reference):
@@ -41,11 +52,11 @@ def difference(y, reference):
     for image, other in zip(y, reference):
         step = max(1, 2**24 // max(1, image[0].size))
         for c in range(0, len(image), step):
-            a, b = image[c : c + step], other[c : c + step]
+            a, b = (v[c : c + step].astype(np.float32, copy=False) for v in (image, other))
             gap = float(np.abs(a - b).max(initial=0))
             if not np.isfinite(gap):
                 return float("inf")
-            worst, largest = max(worst, gap), max(largest, float(np.abs(b).max(initial=0)))
+            worst, largest = (max(worst, gap), max(largest, float(np.abs(b).max(initial=0))))
     return worst / largest if largest else worst
 
 
@@ -92,7 +103,7 @@ def fresh(name, makes, layer, operands, setting):
 
 
 def run_layer(layer, makes, setting, budget, roof):
-    operands, row, ready, reference, firsts = base.Operands(layer, setting.layout), {}, [], None, {}
+    operands, row, ready, reference, firsts = (base.Operands(layer, setting), {}, [], None, {})
     everyone = [c for make in makes for c in make(layer, operands, setting)]
     auto, large = None, layer.bytes > LARGE
     for c in everyone:
@@ -133,16 +144,16 @@ def run_layer(layer, makes, setting, budget, roof):
     if not large:
         for c in ready:
             c.close()
-    return summary(layer, row, roof)
+    return summary(layer, row, roof, TOLERANCE[setting.dtype])
 
 
-def summary(layer, row, roof):
+def summary(layer, row, roof, tolerance=TOLERANCE["f32"]):
     floor, bound = layer.floor(roof)
     ratios = {}
     for name, record in row.items():
         if "ms" not in record:
             continue
-        if not record["error"] <= TOLERANCE:  # NaN too
+        if not record["error"] <= tolerance:  # NaN too
             record["wrong"] = True
         elif name in PEERS:
             ours = row[
@@ -219,6 +230,7 @@ def main():
     for name, kind in (
         ("which", str),
         ("layout", str),
+        ("dtype", str),
         ("threads", int),
         ("budget", float),
         ("build", pathlib.Path),
@@ -241,6 +253,7 @@ def main():
         pathlib.Path(scratch.name),
         names,
         None if a.engines is None else [e for e in a.engines.split(",") if e],
+        a.dtype,
     )
     try:
         made, skipped = available(setting)
@@ -248,12 +261,13 @@ def main():
         raise SystemExit(f"bench: libctconv or its Python binding cannot be used: {error}") from None
     for name, why in skipped.items():
         print(f"bench: SKIPPED {name}: {why}", file=sys.stderr)
-    roof, now, load = machine.roof(a.build, a.threads), datetime.datetime.now(datetime.timezone.utc), os.getloadavg()
+    roof, now, load = (machine.roof(a.build, a.threads), datetime.datetime.now(datetime.timezone.utc), os.getloadavg())
     box = machine.describe()
     report = {
         "schema": 1,
         "which": a.which,
         "layout": a.layout,
+        "dtype": a.dtype,
         "threads": a.threads,
         "date": now.strftime("%Y-%m-%d %H:%M UTC"),
         "complete": False,
@@ -263,11 +277,11 @@ def main():
         "skipped": skipped,
         "load_before": load[0],
         "budget_s": a.budget,
-        "tolerance": TOLERANCE,
+        "tolerance": TOLERANCE[a.dtype],
         "roof": roof,
         "layers": [],
     }
-    todo = layers.load(a.which, [p for p in (a.layers or "").split(",") if p])
+    todo = layers.load(a.which, [p for p in (a.layers or "").split(",") if p], base.BYTES[a.dtype])
     peers = [
         p
         for p in PEERS
@@ -275,7 +289,7 @@ def main():
     ]
     big = max(r["bytes"] for r in roof["bandwidth"])
     print(
-        f"\nlayout {a.layout}, {a.threads} thread{'s' if a.threads > 1 else ''}, {box['cpu']}; "
+        f"\nlayout {a.layout}, {a.dtype}, {a.threads} thread{'s' if a.threads > 1 else ''}, {box['cpu']}; "
         f"peak {roof['gflops']:.0f} GF/s, memory read "
         f"{layers.bandwidth(roof, 'read', big):.1f} write {layers.bandwidth(roof, 'write', big):.1f} GB/s, "
         f"core to core {roof.get('handoff_ns', 0):.0f} ns; "
@@ -292,7 +306,7 @@ def main():
         row = run_layer(layer, made, setting, a.budget, roof)
         row["strangers"], row["took_s"] = strangers.share(), time.time() - began
         report["layers"].append(rounded(row))
-        report["complete"], report["took_s"] = len(report["layers"]) == len(todo), round(time.time() - start)
+        report["complete"], report["took_s"] = (len(report["layers"]) == len(todo), round(time.time() - start))
         a.out.with_suffix(".part").write_text(
             json.dumps(report, separators=(",", ":")).replace('{"id":', '\n{"id":') + "\n"
         )

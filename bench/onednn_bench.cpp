@@ -2,14 +2,15 @@
 //
 //   in (one command a line, on stdin) and out (one line each, flushed, on stdout; "error: ..." on a refusal):
 //     version                                        ok VERSION RUNTIME
-//     make MODE RANK n cin cout g bias in.. out.. k.. s.. d.. lo.. hi.. FILE
+//     make MODE TYPE RANK n cin cout g bias in.. out.. k.. s.. d.. lo.. hi.. FILE
 //                                                    ok CREATE_S PACK_S EXTRA_BYTES IMPLEMENTATION
 //     time CALLS                                     ok SECONDS              all calls together
 //     fetch FILE                                     ok                      y, dense, channels-first
 //     drop / quit
 //   MODE  first: nc* in and out, oneDNN's own nc* implementation;  last: n*c in and out;
 //         e2e: nc* in and out, reorders to and from an n*c primitive in every call
-//   FILE: float32 x (nc*), w (cin, cout/g, k..), b (cout, if bias), dense, one after another.
+//   TYPE  f32, f16 or bf16: of x, w, b and y
+//   FILE: x (nc*), w (cin, cout/g, k..), b (cout, if bias), dense, one after another.
 //   `make` replaces what was made before. hi is what is cropped at the end less the output padding; it may be negative.
 //   Weights are packed once, scratchpad and y are allocated once; EXTRA_BYTES: packed weights, scratchpad, temporaries.
 #include <cstdio>
@@ -34,7 +35,13 @@ using dnnl::memory;
 using Dims = memory::dims;
 using Desc = memory::desc;
 using Tag = memory::format_tag;
-constexpr auto kF32 = memory::data_type::f32;
+
+memory::data_type type_of(const std::string& name) {
+  if (name == "f32") return memory::data_type::f32;
+  if (name == "f16") return memory::data_type::f16;
+  if (name == "bf16") return memory::data_type::bf16;
+  throw std::runtime_error("TYPE must be f32, f16 or bf16");
+}
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -93,10 +100,10 @@ class Layer {
  public:
   Layer(const dnnl::engine& engine, const dnnl::stream& stream, std::istringstream& words)
       : engine_(engine), stream_(stream) {
-    std::string mode, file;
+    std::string mode, type_name, file;
     size_t rank = 0;
     memory::dim n = 0, cin = 0, cout = 0, groups = 0, with_bias = 0;
-    words >> mode >> rank >> n >> cin >> cout >> groups >> with_bias;
+    words >> mode >> type_name >> rank >> n >> cin >> cout >> groups >> with_bias;
     if (rank < 1 || rank > 3 || groups < 1) throw std::runtime_error("rank or groups");
     const auto axes = [&] {
       Dims v(rank);
@@ -107,6 +114,7 @@ class Layer {
     words >> file;
     if (!words || (mode != "first" && mode != "last" && mode != "e2e")) throw std::runtime_error("malformed make");
 
+    const memory::data_type type = type_of(type_name);
     Dims xd = {n, cin}, yd = {n, cout}, wd = {cout / groups, cin / groups}, ws;
     memory::dim taps = 1;
     for (size_t a = 0; a < rank; ++a) {
@@ -125,11 +133,11 @@ class Layer {
     Dims dilation = d;
     for (auto& e : dilation) e -= 1;
 
-    const Desc x_first(xd, kF32, first(rank)), x_last(xd, kF32, last(rank)), y_first(yd, kF32, first(rank)),
-        y_last(yd, kF32, last(rank));
+    const Desc x_first(xd, type, first(rank)), x_last(xd, type, last(rank)), y_first(yd, type, first(rank)),
+        y_last(yd, type, last(rank));
     const bool planes = mode == "first";
-    const Desc x_inner = planes ? x_first : x_last, y_inner = planes ? y_first : y_last, w_user(wd, kF32, ws);
-    const Desc b_desc = with_bias ? Desc({cout}, kF32, Tag::a) : Desc();
+    const Desc x_inner = planes ? x_first : x_last, y_inner = planes ? y_first : y_last, w_user(wd, type, ws);
+    const Desc b_desc = with_bias ? Desc({cout}, type, Tag::a) : Desc();
 
     std::ifstream data(file, std::ios::binary);
     const auto load = [&](const Desc& desc) {
@@ -145,7 +153,7 @@ class Layer {
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const dnnl::deconvolution_forward::primitive_desc pd(
         engine_, dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct, x_inner,
-        Desc(wd, kF32, Tag::any), b_desc, y_inner, s, dilation, lo, hi, attr);
+        Desc(wd, type, Tag::any), b_desc, y_inner, s, dilation, lo, hi, attr);
     implementation = pd.impl_info_str();
     const dnnl::deconvolution_forward primitive(pd);
     create_seconds = now() - start;

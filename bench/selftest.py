@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Checks of the harness itself, without peers and without the library.
+"""Checks of the harness itself, without the library; of the peers, those that are installed.
 Exit 0, 77 where numpy is missing, else an AssertionError.
 
 useful FLOPs and output sizes against counting by hand; the floor; a wrong result gets no ratio and is marked; a peer
 that makes its own y is set against ours doing so; the comparison sees one wrong element,
-another shape and a NaN; rounds end.
+another shape and a NaN; rounds end; a peer in this process gives what a sum over the taps gives, or refuses.
 """
 
+import importlib
 import itertools
 import json
 import pathlib
@@ -23,6 +24,7 @@ import layers  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
 import timing  # noqa: E402
+from contenders import base  # noqa: E402
 
 ROOF = {
     "gflops": 100.0,
@@ -95,6 +97,92 @@ def test_difference():
     assert abs(measure.difference(z, y) - 1) < 1e-6
     z[0, 0, 0] = np.nan
     assert measure.difference(z, y) == float("inf") and measure.difference(y[:1], y) == float("inf")
+
+
+def test_types():
+    two, four = layers.Layer(row(), 2), layers.Layer(row())
+    assert 2 * two.bytes == four.bytes and two.flop == four.flop and set(measure.TOLERANCE) == set(base.BYTES)
+    for dtype in ("f32", "f16"):
+        setting = base.Setting("last", 1, None, None, dtype=dtype)
+        held = base.Operands(two, setting)
+        assert {a.dtype for a in (held.x, held.w, held.b, held.y)} == {base.element(dtype)}
+        assert held.x.shape == (2, 5, 4, 4) and held.x.itemsize == base.BYTES[dtype] and held.x.ctypes.data % 64 == 0
+        assert (np.moveaxis(held.x, -1, 1) == held.x_first).all()
+    y = np.ones((1, 1, 2), np.float16)
+    assert measure.difference(y * np.float16(1.5), y) == 0.5
+
+
+def by_taps(layer, x, w, b):
+    """y by its definition, in float64: every tap adds the input, spread by the stride."""
+    full = [
+        (i - 1) * s + d * (k - 1) + 1 + lo + hi + op
+        for i, s, d, k, lo, hi, op in zip(layer.i, layer.s, layer.d, layer.k, layer.lo, layer.hi, layer.op)
+    ]
+    y = np.zeros((layer.n, layer.g, layer.cout // layer.g, *full))
+    x = x.astype(np.float64).reshape(layer.n, layer.g, layer.cin // layer.g, *layer.i)
+    w = w.astype(np.float64).reshape(layer.g, layer.cin // layer.g, layer.cout // layer.g, *layer.k)
+    for tap in np.ndindex(*layer.k):
+        at = tuple(slice(t * d, t * d + (i - 1) * s + 1, s) for t, d, i, s in zip(tap, layer.d, layer.i, layer.s))
+        y[(..., *at)] += np.einsum("ngi...,gio->ngo...", x, w[(..., *tap)])
+    y = y[(..., *[slice(lo, lo + o) for lo, o in zip(layer.lo, layer.o)])].reshape(layer.y_shape)
+    return y if b is None else y + b.astype(np.float64).reshape(-1, *[1] * layer.rank)
+
+
+PLAIN = dict(n=1, g=1, bias=True)
+SHAPES = [
+    row(**PLAIN, **{"in": [5], "k": [4], "s": [2], "d": [1], "p_begin": [0], "p_end": [2], "op": [0]}),
+    row(
+        **PLAIN,
+        **{"in": [5, 4], "k": [3, 4], "s": [2, 2], "d": [1, 1], "p_begin": [1, 1], "p_end": [1, 1], "op": [1, 0]},
+    ),
+    row(
+        **PLAIN,
+        **{"in": [5, 4], "k": [4, 4], "s": [2, 2], "d": [1, 1], "p_begin": [1, 1], "p_end": [1, 1], "op": [0, 0]},
+    ),
+    row(**{"p_end": [1, 2]}),
+    row(**PLAIN, **{a: [v] * 3 for a, v in dict(k=2, s=2, d=1, p_begin=0, p_end=0, op=0).items()}, **{"in": [2, 3, 4]}),
+]
+IN_PROCESS = ["pytorch", "ort", "ov", "jax", "litert", "ncnn", "mnn"]
+
+
+def peers_of(module, shape, layout, dtype, scratch):
+    """Whether the peer ran the layer; asserts that its y is right."""
+    layer = layers.Layer(shape, base.BYTES[dtype])
+    setting = base.Setting(layout, 1, None, pathlib.Path(scratch), dtype=dtype)
+    module.start(setting)
+    held = base.Operands(layer, setting)
+    expected = by_taps(layer, held.x_first, held.w, held.b)
+    for contender in module.make(layer, held, setting):
+        try:
+            contender.setup()
+        except base.Refused:
+            return False
+        assert contender.time(2) > 0
+        error = measure.difference(contender.result(), expected.astype(np.float32))
+        assert error <= measure.TOLERANCE[dtype] or contender.name == "mnn" and layer.rank == 3, (contender.name, error)
+        contender.facts()
+        contender.close()
+    return True
+
+
+def test_peers():
+    ran = {}
+    for name in IN_PROCESS:
+        try:
+            module = importlib.import_module(f"contenders.{name}")
+        except ImportError:
+            continue
+        ran[name] = 0
+        with tempfile.TemporaryDirectory() as scratch:
+            for layout, dtype, shape in itertools.product(("first", "last"), base.BYTES, SHAPES):
+                if dtype == "bf16" and importlib.util.find_spec("ml_dtypes") is None:
+                    continue
+                try:
+                    ran[name] += peers_of(module, shape, layout, dtype, scratch)
+                except RuntimeError:  # start() refuses the layout or the type
+                    continue
+    assert all(ran.values()), ran
+    print("bench: peers checked:", ran)
 
 
 class Fake:

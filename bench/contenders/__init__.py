@@ -2,8 +2,8 @@
 
 import importlib
 
-WAYS = ["ctconv.alloc", "ctconv.c"]  # other ways to call what `ctconv` calls
-MODULES = ["ours", "onednn", "pytorch", "ort", "ov"]
+WAYS = ["ctconv.alloc", "ctconv.c", "ctconv.same"]  # other ways to call `auto`
+MODULES = ["ours", "onednn", "pytorch", "ort", "ov", "jax", "litert", "ncnn", "mnn"]
 
 
 def available(setting):

@@ -4,9 +4,14 @@ In:  a bench.layers.Layer, its Operands, and the Setting of the run.
 Out: a Contender whose time(calls) runs the layer `calls` times and returns the seconds of all of them.
 Layout "first": x and y are dense (n, c, axes..); "last": dense (n, axes.., c). Both ends have the same layout for
 everyone; a library that must convert inside converts inside the timed call.
+Type "f32", "f16" or "bf16": x, weight, bias and y lie in it for everyone. A library without kernels of a 16-bit type
+converts inside the timed call and says so.
 """
 
+import contextlib
+import importlib
 import math
+import os
 import pathlib
 import time
 from dataclasses import dataclass, field
@@ -14,6 +19,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 CONVERTING = "converts inside"
+BYTES = {"f32": 4, "f16": 2, "bf16": 2}
+
+
+def element(dtype):
+    """The numpy type of "f32", "f16" or "bf16"; bf16 needs ml_dtypes."""
+    if dtype == "bf16":
+        return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+    return np.dtype({"f32": np.float32, "f16": np.float16}[dtype])
 
 
 class Refused(Exception):
@@ -28,6 +41,7 @@ class Setting:
     scratch: pathlib.Path  # files that pass operands to other processes
     peers: list | None = None  # modules to take; None: all
     engines: list | None = None  # engines of ours to time apart from auto; None: every one but reference
+    dtype: str = "f32"  # "f32", "f16" or "bf16"
     versions: dict = field(default_factory=dict)
 
 
@@ -65,33 +79,47 @@ class Contender:
         """Lets go of everything."""
 
 
+@contextlib.contextmanager
+def silent():
+    """Keeps the standard output free of what a library writes there, past Python too."""
+    held, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    try:
+        yield
+    finally:
+        os.dup2(held, 1)
+        os.close(held)
+        os.close(nothing)
+
+
 def as_first(a):
     """A channels-first view of a channels-last array."""
     return np.moveaxis(a, -1, 1)
 
 
-def aligned(shape):
-    """A new float32 array that begins with a cache line, as the frameworks' own tensors do (numpy's large arrays begin
-    16 bytes behind one)."""
-    size = 4 * math.prod(shape)
+def aligned(shape, dtype=np.float32):
+    """A new array that begins with a cache line, as the frameworks' own tensors do (numpy's large arrays begin 16 bytes
+    behind one)."""
+    size = np.dtype(dtype).itemsize * math.prod(shape)
     memory = np.empty(size + 64, np.uint8)
     at = -memory.ctypes.data % 64
-    return memory[at : at + size].view(np.float32).reshape(shape)
+    return memory[at : at + size].view(dtype).reshape(shape)
 
 
 class Operands:
-    """One layer's memory, shared by the contenders of this process:
-    w and b as the layer has them, x and y in the run's layout.
+    """One layer's memory, shared by the contenders of this process: w and b as the layer has them, x and y in the run's
+    layout, all in the run's type.
 
     y is touched, so that no call pays for its pages; each contender that does not make its own writes into it.
     """
 
-    def __init__(self, layer, layout):
-        self.x_first, self.w, self.b = layer.operands()
-        given = self.x_first if layout == "first" else np.moveaxis(self.x_first, 1, -1)
-        self.x = aligned(given.shape)
+    def __init__(self, layer, setting):
+        dtype = element(setting.dtype)
+        self.x_first, self.w, self.b = (None if a is None else a.astype(dtype, copy=False) for a in layer.operands())
+        given = self.x_first if setting.layout == "first" else np.moveaxis(self.x_first, 1, -1)
+        self.x = aligned(given.shape, dtype)
         self.x[...] = given
-        if layout == "first":
+        if setting.layout == "first":
             self.x_first = self.x
-        self.y = aligned(layer.y_shape if layout == "first" else (layer.n, *layer.o, layer.cout))
+        self.y = aligned(layer.y_shape if setting.layout == "first" else (layer.n, *layer.o, layer.cout), dtype)
         self.y.fill(0)

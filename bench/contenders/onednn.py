@@ -1,7 +1,8 @@
 """oneDNN's deconvolution primitive through bench_onednn, one process per kind of use.
 
 layout first: "onednn" its own nc* implementation, "onednn.e2e" reorders to and from an n*c primitive in every call.
-layout last:  "onednn" n*c in and out. Weights packed once, y and scratchpad reused.
+layout last:  "onednn" n*c in and out. Weights packed once, y and scratchpad reused. x, weight, bias and y lie in the
+run's type; what has no kernel of that type is refused by oneDNN itself.
 Times are taken inside that process.
 """
 
@@ -9,7 +10,7 @@ import subprocess
 
 import numpy as np
 
-from contenders.base import Contender, Refused
+from contenders.base import Contender, Refused, element
 
 _children = {}
 
@@ -62,7 +63,7 @@ def start(setting):
 class OneDNN(Contender):
     def __init__(self, name, mode, layer, operands, setting):
         super().__init__(name)
-        self.mode, self.layer, self.operands, self.setting = mode, layer, operands, setting
+        self.mode, self.layer, self.operands, self.setting = (mode, layer, operands, setting)
         self.file = setting.scratch / f"onednn-{mode}.bin"
 
     def setup(self):
@@ -74,6 +75,7 @@ class OneDNN(Contender):
         hi = [h - op for h, op in zip(layer.hi, layer.op)]
         words = [
             self.mode,
+            self.setting.dtype,
             layer.rank,
             layer.n,
             layer.cin,
@@ -106,7 +108,7 @@ class OneDNN(Contender):
     def result(self):
         try:
             child(self.setting, self.mode).ask(f"fetch {self.file}")
-            return np.fromfile(self.file, np.float32).reshape(self.layer.y_shape)
+            return np.fromfile(self.file, element(self.setting.dtype)).reshape(self.layer.y_shape)
         finally:
             self.file.unlink(missing_ok=True)
 

@@ -2,8 +2,8 @@
 and every engine forced.
 
 `ctconv` writes into y given as out=; `ctconv.alloc` makes a new y in every call, as PyTorch does; `ctconv.c` calls the
-C function without Python's part, as oneDNN's program calls its primitive. A forced engine is timed only where `auto`
-took another; it takes no part in the ratios.
+C function without Python's part, as oneDNN's program calls its primitive. `ctconv.same` asks for reproducible = 1. A
+forced engine is timed only where `auto` took another; these two take no part in the ratios to the peers.
 """
 
 import ctconv
@@ -25,10 +25,10 @@ def start(setting):
 
 
 class Ours(Contender):
-    def __init__(self, name, layer, operands, setting, engine=None, alloc=False):
+    def __init__(self, name, layer, operands, setting, engine=None, alloc=False, reproducible=0):
         super().__init__(name)
         self.layer, self.setting, self.engine = layer, setting, engine
-        self.pays_for_y = "alloc" if alloc else "reuse"
+        self.pays_for_y, self.reproducible = "alloc" if alloc else "reuse", reproducible
         self.args = dict(
             in_channels=layer.cin,
             out_channels=layer.cout,
@@ -42,12 +42,18 @@ class Ours(Contender):
             data_format="channels_" + setting.layout,
             bias=layer.bias,
         )
-        self.x, self.w, self.b, self.y = operands.x, operands.w, operands.b, None if alloc else operands.y
+        self.x, self.w, self.b, self.y = (operands.x, operands.w, operands.b, None if alloc else operands.y)
 
     def setup(self):
         try:
             self.op = ctconv.Layer(
-                "ctconv", self.args, self.w, self.b, engine=self.engine, threads=self.setting.threads
+                "ctconv",
+                self.args,
+                self.w,
+                self.b,
+                engine=self.engine,
+                threads=self.setting.threads,
+                reproducible=self.reproducible,
             )
             self.op.prepare(self.x.shape)
         except ctconv.Error as error:
@@ -81,7 +87,7 @@ class FromC(Ours):
         super().setup()
         slot, _ = self.op._prepare_call(self.x, ctconv._layer._UNSET, None, None, self.y, None)
         self.workspace = np.empty(slot.workspace_bytes + 64, np.uint8)
-        slot.call.workspace, slot.call.workspace_bytes = self.workspace.ctypes.data, slot.workspace_bytes
+        slot.call.workspace, slot.call.workspace_bytes = (self.workspace.ctypes.data, slot.workspace_bytes)
         self.slot = slot
 
     def once(self):
@@ -99,6 +105,7 @@ def make(layer, operands, setting):
         Ours("ctconv", layer, operands, setting),
         Ours("ctconv.alloc", layer, operands, setting, alloc=True),
         FromC("ctconv.c", layer, operands, setting),
+        Ours("ctconv.same", layer, operands, setting, reproducible=1),
     ]
     forced = (
         setting.engines

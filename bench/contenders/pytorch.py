@@ -2,16 +2,17 @@
 
 layout first: contiguous tensors. layout last: channels_last / channels_last_3d tensors, weights too; 1-D as 2-D with
 height 1, which is how channels-last is had there; where the answer comes back in another layout, the conversion is part
-of the call. Uneven padding does not exist there: the larger output is computed and sliced; the view counts as the
-answer. It makes a new output in every call (there is no out=), so it is compared with `ctconv.alloc`.
+of the call. f16 and bf16 tensors are given as they are (oneDNN's kernels, or its own). Uneven padding does not exist
+there: the larger output is computed and sliced; the view counts as the answer. It makes a new output in every call (there is no out=), so it is compared with `ctconv.alloc`.
 """
 
 import re
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
-from contenders.base import Contender
+from contenders.base import Contender, element
 
 
 def start(setting):
@@ -20,13 +21,20 @@ def start(setting):
     return {"torch": torch.__version__, "torch.onednn": next((g for g in inside.groups() if g), "") if inside else ""}
 
 
+def tensor(a):
+    """The array as a tensor on the same memory; torch knows no numpy type of bf16."""
+    return (
+        torch.from_numpy(a.view(np.int16)).view(torch.bfloat16) if a.dtype.name == "bfloat16" else torch.from_numpy(a)
+    )
+
+
 class Torch(Contender):
     pays_for_y = "alloc"
 
     def __init__(self, layer, operands, setting):
         super().__init__("torch")
-        x, w, b = (None if a is None else torch.from_numpy(a) for a in (operands.x_first, operands.w, operands.b))
-        rank, i, s, d, op = layer.rank, list(layer.i), list(layer.s), list(layer.d), list(layer.op)
+        x, w, b = (None if a is None else tensor(a) for a in (operands.x_first, operands.w, operands.b))
+        rank, i, s, d, op = (layer.rank, list(layer.i), list(layer.s), list(layer.d), list(layer.op))
         p = [min(lo, hi) for lo, hi in zip(layer.lo, layer.hi)]
         keep = [(lo - even, o) for lo, even, o in zip(layer.lo, p, layer.o)]
         self.uneven = list(layer.lo) != list(layer.hi)
@@ -37,7 +45,7 @@ class Torch(Contender):
         self.memory = torch.contiguous_format
         if setting.layout == "last":
             self.memory = torch.channels_last if rank == 2 else torch.channels_last_3d
-            x, w = x.contiguous(memory_format=self.memory), w.contiguous(memory_format=self.memory)
+            x, w = (x.contiguous(memory_format=self.memory), w.contiguous(memory_format=self.memory))
         self.function = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}[rank]
         self.arguments = (x, w, b, s, p, op, layer.g, d)
         self.window = (slice(None), slice(None), *(slice(first, first + o) for first, o in keep))
@@ -52,7 +60,7 @@ class Torch(Contender):
 
     def result(self):
         y = self.y.squeeze(2) if self.flat else self.y
-        return y.numpy()
+        return y.view(torch.int16).numpy().view(element("bf16")) if y.dtype == torch.bfloat16 else y.numpy()
 
     def close(self):
         self.arguments = self.y = None
