@@ -36,11 +36,18 @@ struct Moves {
   void (*store)(const T* src, int64_t count, Dtype dtype, void* dst, int64_t stride, bool stream);
   // dst[to ..] = src[from ..] for every part, dst[to - gap .. to] = 0.
   void (*copy)(const T* src, const RowPart* parts, int64_t count, T* dst);
+  // The same of a src of dtype, widened; from counts its elements.
+  void (*load_parts)(const void* src, Dtype dtype, const RowPart* parts, int64_t count, T* dst);
+  // dst[to ..] = narrowed src[from ..] for every part without a gap, dst in elements of dtype.
+  void (*store_parts)(const T* src, const RowPart* parts, int64_t count, Dtype dtype, void* dst);
   // dst[q*rows + f] = src[f*src_stride + q]; reads whole vectors of each row.
   // spare: room for rows*count values and one more vector a row.
   void (*interleave)(const T* src, int64_t src_stride, int64_t rows, int64_t count, T* dst, T* spare);
   // dst[j*dst_stride + i] = src[i*src_stride + j], i < rows, j < columns.
   void (*transpose)(const T* src, int64_t src_stride, int64_t rows, int64_t columns, T* dst, int64_t dst_stride);
+  // The same of a src of dtype, widened; its stride in elements of dtype.
+  void (*transpose_load)(const void* src, int64_t src_stride, Dtype dtype, int64_t rows, int64_t columns, T* dst,
+                         int64_t dst_stride);
   // values[k] = act(values[k])
   void (*activate)(const Activation& act, T* values, int64_t count);
   void (*fence)();  // after streaming stores, before the task returns

@@ -103,16 +103,16 @@ template <class T>
 void copy_rows(const Moves<T>& moves, const Problem& p, const char* x, const PlanePart& part, const Batch& batch,
                int64_t pitch, T* out) {
   const int64_t bytes = bytes_of(p.types.x), step = p.x.axis[2];
-  const bool same = size_of(p.types.x) == sizeof(T), transposed = channels_innermost(p) && p.x.c == 1 && same;
+  const bool transposed = channels_innermost(p) && p.x.c == 1;
   if (transposed) {
     for (const RowPart* r = batch.rows; r < batch.rows + batch.count; ++r) {
-      const T* from = reinterpret_cast<const T*>(x) + part.c0 + r->from;
-      moves.transpose(from, step, r->count, part.c1 - part.c0, out + r->to, pitch);
+      const char* from = x + (part.c0 + r->from) * bytes;
+      moves.transpose_load(from, step, p.types.x, r->count, part.c1 - part.c0, out + r->to, pitch);
     }
   }
   for (int64_t c = part.c0; c < part.c1; ++c, out += pitch) {
-    if (same && step == 1) {
-      moves.copy(reinterpret_cast<const T*>(x) + c * p.x.c, batch.rows, batch.count, out);
+    if (step == 1) {
+      moves.load_parts(x + c * p.x.c * bytes, p.types.x, batch.rows, batch.count, out);
       continue;
     }
     for (const RowPart* r = batch.rows; r < batch.rows + batch.count; ++r) {

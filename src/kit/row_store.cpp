@@ -69,7 +69,7 @@ template <class T>
 void RowStore<T>::many(const T* src, int64_t src_stride, int64_t count, const RowPart* parts, int64_t parts_count,
                        char* y, T* stage) const {
   moves_.interleave(src - lead(), src_stride, w_.s * channels_, count + lead(), stage, stage + room_);
-  moves_.copy(stage, parts, parts_count, reinterpret_cast<T*>(y));
+  moves_.store_parts(stage, parts, parts_count, dtype_, y);
 }
 
 template <class T>

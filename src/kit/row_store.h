@@ -39,7 +39,7 @@ class RowStore {
 
   // Many short rows at once, where plain(): all `count` positions interleaved into the stage, then cut up.
   // src: the first position, one place earlier readable; part(span, at): what a row's values at position `at` become.
-  bool plain() const { return contiguous_ && !stream_ && same_; }
+  bool plain() const { return contiguous_ && !stream_; }
   RowPart part(const Span& span, int64_t at) const {
     return {((at - span.begin + lead()) * w_.s + span.first) * channels_, span.first * channels_,
             span.values * channels_};

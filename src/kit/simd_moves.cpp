@@ -10,6 +10,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/kit/simd_moves.cpp"
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -18,6 +19,7 @@
 #include "hwy/highway.h"
 #include "src/base/half.h"
 #include "src/kit/moves.h"
+#include "src/kit/simd_halves.h"
 #include "src/kit/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -65,6 +67,29 @@ void CopyParts(const T* src, const RowPart* parts, int64_t count, T* dst) {
   }
 }
 
+template <bool kBf16>
+void WidenParts(const uint16_t* src, const RowPart* parts, int64_t count, float* dst) {
+  const hn::ScalableTag<float> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  for (const RowPart* p = parts; p < parts + count; ++p) {
+    float* to = dst + p->to - p->gap;
+    int64_t gap = p->gap;
+    for (; gap >= n; gap -= n, to += n) hn::StoreU(hn::Zero(d), d, to);
+    for (; gap > 0; --gap) *to++ = 0;
+    WidenRow<kBf16>(src + p->from, p->count, to);
+  }
+}
+
+template <class T>
+void LoadParts(const void* src, Dtype dtype, const RowPart* parts, int64_t count, T* dst) {
+  if (size_of(dtype) == sizeof(T)) return CopyParts(static_cast<const T*>(src), parts, count, dst);
+  if constexpr (std::is_same_v<T, float>) {
+    const auto* s = static_cast<const uint16_t*>(src);
+    if (dtype == Dtype::kBf16) return WidenParts<true>(s, parts, count, dst);
+    WidenParts<false>(s, parts, count, dst);
+  }
+}
+
 template <class T>
 void Load(const void* src, int64_t stride, Dtype dtype, int64_t count, T* dst) {
   if (size_of(dtype) == sizeof(T)) {
@@ -78,21 +103,13 @@ void Load(const void* src, int64_t stride, Dtype dtype, int64_t count, T* dst) {
   }
   if constexpr (std::is_same_v<T, float>) {
     const uint16_t* s = static_cast<const uint16_t*>(src);
-    int64_t k = 0;
-    if (stride == 1) {
-      const hn::ScalableTag<float> d;
-      const hn::Rebind<uint16_t, decltype(d)> d16;
-      const hn::Rebind<hwy::float16_t, decltype(d)> df16;
-      const hn::RebindToUnsigned<decltype(d)> du;
-      const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-      for (; k + n <= count; k += n) {
-        const auto h = hn::LoadU(d16, s + k);
-        const auto f = dtype == Dtype::kBf16 ? hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, h)))
-                                             : hn::PromoteTo(d, hn::BitCast(df16, h));
-        hn::StoreU(f, d, dst + k);
-      }
+    if (stride != 1) {
+      for (int64_t k = 0; k < count; ++k) dst[k] = widen(s[k * stride], dtype);
+    } else if (dtype == Dtype::kBf16) {
+      WidenRow<true>(s, count, dst);
+    } else {
+      WidenRow<false>(s, count, dst);
     }
-    for (; k < count; ++k) dst[k] = widen(s[k * stride], dtype);
   }
 }
 
@@ -114,33 +131,40 @@ void StoreSame(const T* src, int64_t count, T* dst, int64_t stride, bool stream)
   Copy(src + k, count - k, dst + k);
 }
 
+template <bool kBf16>
+void StoreNarrow(const float* src, int64_t count, uint16_t* dst, int64_t stride, bool stream) {
+  constexpr Dtype kType = kBf16 ? Dtype::kBf16 : Dtype::kF16;
+  if (stride != 1) {
+    for (int64_t k = 0; k < count; ++k) dst[k * stride] = narrow(src[k], kType);
+  } else if (stream) {
+    StreamRow<kBf16>(src, count, dst);
+  } else {
+    NarrowRow<kBf16>(src, count, dst);
+  }
+}
+
 template <class T>
 void Store(const T* src, int64_t count, Dtype dtype, void* dst, int64_t stride, bool stream) {
   if (size_of(dtype) == sizeof(T)) return StoreSame(src, count, static_cast<T*>(dst), stride, stream);
   if constexpr (std::is_same_v<T, float>) {
     uint16_t* y = static_cast<uint16_t*>(dst);
-    int64_t k = 0;
-    if (stride == 1) {
-      const hn::ScalableTag<float> d;
-      const hn::Rebind<uint16_t, decltype(d)> d16;
-      const hn::Rebind<hwy::float16_t, decltype(d)> df16;
-      const hn::RebindToUnsigned<decltype(d)> du;
-      const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-      for (; k + n <= count; k += n) {
-        const auto f = hn::LoadU(d, src + k);
-        if (dtype == Dtype::kBf16) {
-          const auto u = hn::BitCast(du, f);
-          const auto odd = hn::And(hn::ShiftRight<16>(u), hn::Set(du, 1u));
-          const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(u, hn::Set(du, 0x7fffu)), odd));
-          const auto quiet = hn::Or(hn::ShiftRight<16>(u), hn::Set(du, 0x40u));
-          const auto is_nan = hn::RebindMask(du, hn::IsNaN(f));
-          hn::StoreU(hn::TruncateTo(d16, hn::IfThenElse(is_nan, quiet, rounded)), d16, y + k);
-        } else {
-          hn::StoreU(hn::BitCast(d16, hn::DemoteTo(df16, f)), d16, y + k);
-        }
-      }
-    }
-    for (; k < count; ++k) y[k * stride] = narrow(src[k], dtype);
+    if (dtype == Dtype::kBf16) return StoreNarrow<true>(src, count, y, stride, stream);
+    StoreNarrow<false>(src, count, y, stride, stream);
+  }
+}
+
+template <bool kBf16>
+void NarrowParts(const float* src, const RowPart* parts, int64_t count, uint16_t* dst) {
+  for (const RowPart* p = parts; p < parts + count; ++p) NarrowRow<kBf16>(src + p->from, p->count, dst + p->to);
+}
+
+template <class T>
+void StoreParts(const T* src, const RowPart* parts, int64_t count, Dtype dtype, void* dst) {
+  if (size_of(dtype) == sizeof(T)) return CopyParts(src, parts, count, static_cast<T*>(dst));
+  if constexpr (std::is_same_v<T, float>) {
+    uint16_t* y = static_cast<uint16_t*>(dst);
+    if (dtype == Dtype::kBf16) return NarrowParts<true>(src, parts, count, y);
+    NarrowParts<false>(src, parts, count, y);
   }
 }
 
@@ -231,6 +255,31 @@ void Transpose(const T* src, int64_t src_stride, int64_t rows, int64_t columns, 
   }
 }
 
+// Widened some rows at a time into a buffer that stays in the first-level cache.
+template <class T>
+void TransposeLoad(const void* src, int64_t src_stride, Dtype dtype, int64_t rows, int64_t columns, T* dst,
+                   int64_t dst_stride) {
+  if (size_of(dtype) == sizeof(T)) {
+    return Transpose(static_cast<const T*>(src), src_stride, rows, columns, dst, dst_stride);
+  }
+  constexpr int64_t kColumns = 256, kBuffer = kColumns * kMaxLanes;
+  HWY_ALIGN T wide[kBuffer];
+  const auto* from = static_cast<const uint16_t*>(src);
+  for (int64_t c = 0; c < columns; c += kColumns) {
+    const int64_t some = std::min(kColumns, columns - c), together = kBuffer / some / kMaxLanes * kMaxLanes;
+    for (int64_t r = 0; r < rows; r += together) {
+      const int64_t count = std::min(together, rows - r);
+      const uint16_t* s = from + r * src_stride + c;
+      if (some == src_stride) {
+        Load(s, 1, dtype, count * some, wide);
+      } else {
+        for (int64_t k = 0; k < count; ++k) Load(s + k * src_stride, 1, dtype, some, wide + k * some);
+      }
+      Transpose(wide, some, count, some, dst + c * dst_stride + r, dst_stride);
+    }
+  }
+}
+
 template <class T>
 void Interleave(const T* src, int64_t stride, int64_t rows, int64_t count, T* dst, T* spare) {
   switch (rows) {
@@ -267,8 +316,11 @@ void Fill(Moves<T>& s) {
   s.load = &Load<T>;
   s.store = &Store<T>;
   s.copy = &CopyParts<T>;
+  s.load_parts = &LoadParts<T>;
+  s.store_parts = &StoreParts<T>;
   s.interleave = &Interleave<T>;
   s.transpose = &Transpose<T>;
+  s.transpose_load = &TransposeLoad<T>;
   s.fence = &Fence;
 }
 #else

@@ -31,6 +31,7 @@ inline constexpr double kPositionsStoreCycles = 7;  // per vector of sums: to th
 inline constexpr double kPlaneCycles = 4;           // per vector copied into planes
 inline constexpr double kGatheredPlanes = 4;        // times as much where channels lie innermost in x
 inline constexpr double kWidenCycles = 2;           // per vector of 16-bit values widened into a panel
+inline constexpr double kNarrowCycles = 2;          // per vector of sums narrowed to a 16-bit type
 inline constexpr double kScatterCycles = 2;         // per element stored alone
 inline constexpr double kTransposeCycles = 1.0;     // per element transposed
 inline constexpr double kScatteredTranspose = 4;    // times as much where the transposed rows are not contiguous in y
@@ -108,6 +109,7 @@ inline constexpr int64_t kMostPackedChannels = 8;            // of a packing tas
 inline constexpr int64_t kUnitBytes = 24 * 1024;      // sums of all phases of a channel, in the first-level cache
 inline constexpr int64_t kChannelsBytes = 32 * 1024;  // sums of the channels of one unit
 inline constexpr int64_t kStreamedRun = 4096;         // values that wait for streaming stores, at least (seed1.ex)
+inline constexpr int64_t kNarrowedRun = 1024;         // and that wait to be narrowed together (form rows)
 inline constexpr int64_t kMostStrips = 8, kMostStreamedStrips = 12;  // of a band
 inline constexpr int64_t kMostInner = 64;                            // channels interleaved like phases
 inline constexpr int64_t kPanelRows = 16;      // rows that read a strip in place; more of them read a copy
@@ -122,6 +124,8 @@ inline constexpr int64_t kMostTiles = 1024;    // looked at for panels; such pla
 inline constexpr double kBearableCopies = 1.5, kBearableShare = 0.1, kNegligibleCopies = 1.1, kNegligibleShare = 0.02;
 
 // Form depthwise.
+inline constexpr double kWidenedTapCycles = 0.6;  // per vector and tap widened in the routine
+inline constexpr int64_t kFewRowTaps = 8;         // of a phase along w; more of them read a widened panel
 // Panels of 16-bit types and their outputs, in elements of the computing type: the second-level cache holds both.
 inline constexpr int64_t kPanelElements = 65536, kWideElements = 16384;
 inline constexpr int64_t kMostPart = 512, kLeastPart = 64;  // channels of a task

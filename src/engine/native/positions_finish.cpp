@@ -24,7 +24,7 @@ void finish_short(const Plan<T>& k, char* y, const Unit& u, const Band<T>& band,
     if (found == 0) continue;
     for (int64_t c = 0; c < u.channels; c += k.units.channels_inner ? u.channels : 1) {
       const T* row = worker.rows + kMaxLanes + k.units.row(u, c, d, h, ws) * k.bands.width;
-      char* to = y + c * k.p.y.c * static_cast<int64_t>(sizeof(T));
+      char* to = y + c * k.p.y.c * bytes_of(k.p.types.y);
       k.store.many(row, k.bands.width, band.width, worker.parts, found, to, worker.stage);
     }
   }

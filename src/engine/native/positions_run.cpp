@@ -108,8 +108,8 @@ Input<T> input_in_place(const Plan<T>& k, const Images<T>& images, const Task& t
   const char* source = static_cast<const char*>(images.memory.x) + place * bytes;
   const T* from = reinterpret_cast<const T*>(source);
   if (band.positions == band.width && k.tiles.source == Source::kInPlace) return {from, p.x.c};
-  if (p.x.c == 1 && step != 1 && same) {
-    k.moves.transpose(from, step, band.positions, p.ci, worker.panel, k.tiles.panel_pitch);
+  if (p.x.c == 1 && step != 1) {
+    k.moves.transpose_load(source, step, p.types.x, band.positions, p.ci, worker.panel, k.tiles.panel_pitch);
   } else {
     for (int64_t c = 0; c < p.ci; ++c) {
       k.moves.load(source + c * p.x.c * bytes, step, p.types.x, band.positions, worker.panel + c * k.tiles.panel_pitch);
