@@ -54,6 +54,7 @@ double seconds_of(const Plan<T>& k) {
   double cycles = outputs / lanes * (static_cast<double>(k.weights) / phases * kRowTapCycles + kRowStoreCycles);
   cycles += outputs / static_cast<double>(p.axis[2].o) * kRowCycles;
   cycles += channels * static_cast<double>(k.planes.plane) / lanes * kPlaneCycles;
+  if (size_of(p.types.y) != sizeof(T)) cycles += outputs / lanes * kNarrowCycles;
   // Whole channels are handed out: the slowest thread has so many of them.
   const double share = static_cast<double>(ceil_div(p.n * p.groups, k.threads)) / channels;
   return call_seconds(cycles * share, p, k.threads);
@@ -65,7 +66,7 @@ template <class T>
 std::unique_ptr<Kernel> plan(const Given<T>& given) {
   const Problem& p = given.p;
   const AxisPhases& w = given.grid[2];
-  if (p.ci != 1 || p.co != 1 || p.y.axis[2] != 1 || !given.same_type()) return nullptr;
+  if (p.ci != 1 || p.co != 1 || p.y.axis[2] != 1) return nullptr;
   const RowsRoutines<T> routines = rows_routines<T>();
   if (!w.complete() || w.s > kMostRowPhases || routines.row[w.s] == nullptr) return nullptr;
   const int64_t lanes = given.lanes();
@@ -81,7 +82,12 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
   k.channel.n = k.channel.groups = 1;
   k.pairs = pairs_of(p, k.grid, k.planes);
   for (const PhasePair& pair : k.pairs) k.weights += std::ssize(pair.x_tap);
-  if (k.stream || p.epilogue.activation.kind != Activation::kNone) k.room = p.axis[2].o + (k.stream ? kStreamedRun : 0);
+  const bool narrow = !given.same_type();
+  if (k.stream || narrow) {
+    k.room = p.axis[2].o + (k.stream ? kStreamedRun : kNarrowedRun);
+  } else if (p.epilogue.activation.kind != Activation::kNone) {
+    k.room = p.axis[2].o;
+  }
   k.seconds = seconds_of(k);
   return kernel_of(std::move(k));
 }

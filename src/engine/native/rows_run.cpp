@@ -25,9 +25,9 @@ class Output {
   Output(const Plan<T>& k, T* stage) : k_(k), stage_(stage) {}
 
   // Where to write `count` values that belong at y.
-  T* reserve(T* y, int64_t count) {
-    if (k_.room == 0) return y;
-    if (filled_ != 0 && (y_ + filled_ != y || filled_ + count > k_.room)) flush();
+  T* reserve(char* y, int64_t count) {
+    if (k_.room == 0) return reinterpret_cast<T*>(y);
+    if (filled_ != 0 && (y_ + filled_ * bytes_of(k_.p.types.y) != y || filled_ + count > k_.room)) flush();
     if (filled_ == 0) y_ = y;
     filled_ += count;
     return stage_ + filled_ - count;
@@ -40,7 +40,7 @@ class Output {
  private:
   const Plan<T>& k_;
   T* const stage_;
-  T* y_ = nullptr;  // where the stage's values belong
+  char* y_ = nullptr;  // where the stage's values belong
   int64_t filled_ = 0;
 };
 
@@ -66,22 +66,22 @@ template <class T>
 void run_channel(const Plan<T>& k, const Operands& m, int64_t index, const Place<T>& place) {
   const Problem& p = k.p;
   const int64_t n = index / p.groups, g = index % p.groups;
-  const T* x = static_cast<const T*>(m.x) + n * p.x.n + g * p.x.c;
-  kit::plane_part(k.moves, k.channel, k.planes, reinterpret_cast<const char*>(x), {0, 1, 0, k.planes.plane},
-                  k.planes.plane, place.plane);
-  T* y = static_cast<T*>(m.y) + n * p.y.n + g * p.y.c;
+  const char* x = static_cast<const char*>(m.x) + (n * p.x.n + g * p.x.c) * bytes_of(p.types.x);
+  kit::plane_part(k.moves, k.channel, k.planes, x, {0, 1, 0, k.planes.plane}, k.planes.plane, place.plane);
+  const int64_t bytes = bytes_of(p.types.y);
+  char* y = static_cast<char*>(m.y) + (n * p.y.n + g * p.y.c) * bytes;
   Output<T> output(k, place.stage);
   const T* packed = static_cast<const T*>(m.packed) + g * k.weights;
   const auto row = k.routines.row[k.grid[2].s];
   const bool activates = p.epilogue.activation.kind != Activation::kNone;
-  const int64_t pairs_h = k.grid[1].count(), x_step = k.planes.stride[1], y_step = p.y.axis[1];
+  const int64_t pairs_h = k.grid[1].count(), x_step = k.planes.stride[1], y_step = p.y.axis[1] * bytes;
   RowsArgs<T> a;
   a.bias = m.bias ? static_cast<const T*>(m.bias)[g] : T(0);
   a.values = p.axis[2].o;
   for (RowAt d{k.grid[0]}; d.inside(); d.next()) {
     const PhasePair* pairs = k.pairs.data() + d.f * pairs_h;
     const T* from = place.plane + d.u() * k.planes.stride[0];
-    T* to = y + d.o * p.y.axis[0];
+    char* to = y + d.o * p.y.axis[0] * bytes;
     for (RowAt h{k.grid[1]}; h.inside(); h.next(), to += y_step) {
       const PhasePair& pair = pairs[h.f];
       a.x = from + h.u() * x_step;
