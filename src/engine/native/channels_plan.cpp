@@ -139,25 +139,29 @@ std::vector<Block> blocks_of(const Lanes& lanes, int64_t vector, int accumulator
 }
 
 // A block goes straight to y where it is one run there, every position counts and one slice holds all input channels.
+// With a wider slice sums wait in y, which a 16-bit y cannot hold.
 template <class T>
 bool goes_straight(const Given<T>& given, const Lanes& lanes, const Triples& triples,
                    const std::vector<Block>& blocks) {
   const Activation::Kind act = given.p.epilogue.activation.kind;
   if (act == Activation::kTanh || act == Activation::kSigmoid) return false;
-  if (!lanes.runs || !given.same_type() || (lanes.merged && !lanes.everywhere)) return false;
-  const int64_t slice = given.p.ci * triples.most_taps * blocks[0].vectors * given.lanes();
-  if (slice * static_cast<int64_t>(sizeof(T)) > 2 * kSliceBytes) return false;
+  if (!lanes.runs || (lanes.merged && !lanes.everywhere)) return false;
+  int64_t widest = 1;
+  for (const Block& b : blocks) widest = std::max<int64_t>(widest, b.vectors);
+  const int64_t slice = given.p.ci * triples.most_taps * widest * given.lanes();
+  if (slice * static_cast<int64_t>(sizeof(T)) > (given.same_type() ? 2 : 1) * kSliceBytes) return false;
   return std::all_of(blocks.begin(), blocks.end(),
                      [&](const Block& b) { return b.row0 / lanes.run == (b.row0 + b.valid - 1) / lanes.run; });
 }
 
-// Streaming needs every position's channels to begin and end with a cache line.
-template <class T>
-bool whole_lines(const Problem& p) {
+// Streaming needs every position's channels, and each block's of them, to begin and end with a cache line.
+bool whole_lines(const Problem& p, const std::vector<Block>& blocks, int64_t vector) {
   const ActivationLayout& y = p.y;
-  const int64_t line = static_cast<int64_t>(kAlignment / sizeof(T));
+  const int64_t line = kLine / static_cast<int64_t>(size_of(p.types.y));
   return y.n % line == 0 && y.axis[0] % line == 0 && y.axis[1] % line == 0 && y.axis[2] % line == 0 &&
-         (p.groups == 1 || p.co % kMaxLanes == 0);
+         p.co % line == 0 && std::all_of(blocks.begin(), blocks.end(), [&](const Block& b) {
+           return vector >= line || b.vectors * vector % line == 0;
+         });
 }
 
 template <class T>
@@ -176,20 +180,21 @@ std::unique_ptr<Kernel> plan_as(const Given<T>& given, bool merge) {
   const bool direct = goes_straight(given, lanes, triples, blocks);
   const Tiles tiles = tiles_of(given, lanes, source, triples, blocks);
   const int64_t room = w.complete() && !lanes.runs ? (tiles.step[3] + given.lanes()) * w.s : 0;
-  Plan<T> k{.p = p,
-            .moves = given.moves,
-            .routines = channels_routines<T>(),
-            .grid = given.grid,
-            .threads = given.threads(),
-            .lanes = lanes,
-            .source = source,
-            .triples = std::move(triples),
-            .blocks = blocks,
-            .tiles = tiles,
-            .direct = direct,
-            .stream = direct && lanes.inner && whole_lines<T>(p) && leaves_cache(p, sizeof(T)),
-            .room = room,
-            .store = RowStore<T>(given.moves, w, p.types.y, p.y.axis[2], 1, false, room)};
+  Plan<T> k{
+      .p = p,
+      .moves = given.moves,
+      .routines = channels_routines<T>(),
+      .grid = given.grid,
+      .threads = given.threads(),
+      .lanes = lanes,
+      .source = source,
+      .triples = std::move(triples),
+      .blocks = blocks,
+      .tiles = tiles,
+      .direct = direct,
+      .stream = direct && lanes.inner && whole_lines(p, blocks, given.lanes()) && leaves_cache(p, size_of(p.types.y)),
+      .room = room,
+      .store = RowStore<T>(given.moves, w, p.types.y, p.y.axis[2], 1, false, room)};
   k.seconds = seconds_of(k);
   return kernel_of(std::move(k));
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "src/base/dtype.h"
 #include "src/problem/problem.h"
 
 namespace ctconv::native {
@@ -33,6 +34,7 @@ struct ChannelsArgs {
   bool first, last;       // start from +0; add the bias
   const Activation* act;  // after the bias: relu, leaky relu or clip; null: none, or the caller's business
   bool stream;            // store past the cache: out is aligned to whole vectors and lines
+  Dtype type;  // of out; where it is narrower than T, out and out_pos count its elements, first and last hold
 };
 
 template <class T>

@@ -172,6 +172,7 @@ void multiply(const Plan<T>& k, const Images<T>& images, const Task& task, const
   a.bias = images.bias + task.g * k.lanes.padded + task.block->row0;
   a.out = step.out;
   a.stream = step.stream;
+  a.type = k.direct ? k.p.types.y : k.p.types.accumulator;
   a.spare = k.direct ? task.width - task.block->valid : 0;
   a.first = slice.c0 == 0;
   a.last = slice.next == 0;
@@ -216,13 +217,13 @@ void multiply_triple(const Plan<T>& k, const Images<T>& images, const Task& task
 
 // Where position 0 of a triple and the first lane of a block lie in y.
 template <class T>
-T* place_in_y(const Plan<T>& k, const Images<T>& images, const Task& task, const Triple& t) {
+char* place_in_y(const Plan<T>& k, const Images<T>& images, const Task& task, const Triple& t) {
   const Problem& p = k.p;
   const int64_t channel = task.g * p.co + k.lanes.channel(task.block->row0);
   const int64_t w = k.grid[2].out(0, k.grid[2].phase(t.w)) + k.lanes.phase(task.block->row0);
-  return static_cast<T*>(images.memory.y) + images.first * p.y.n + channel * p.y.c +
-         k.grid[0].out(0, k.grid[0].phase(t.d)) * p.y.axis[0] + k.grid[1].out(0, k.grid[1].phase(t.h)) * p.y.axis[1] +
-         w * p.y.axis[2];
+  const int64_t place = images.first * p.y.n + channel * p.y.c + k.grid[0].out(0, k.grid[0].phase(t.d)) * p.y.axis[0] +
+                        k.grid[1].out(0, k.grid[1].phase(t.h)) * p.y.axis[1] + w * p.y.axis[2];
+  return static_cast<char*>(images.memory.y) + place * bytes_of(p.types.y);
 }
 
 template <class T>
@@ -240,7 +241,7 @@ void run_task(const Plan<T>& k, const Images<T>& images, const Task& task, const
     if (s + 1 < slices) slice.next = ci * (s + 2) / slices - slice.c1;
     for (int64_t c = task.unit.first; c < task.unit.last; ++c) {
       const Triple& t = at(k.triples.all, c);
-      T* out = k.direct ? place_in_y(k, images, task, t)
+      T* out = k.direct ? reinterpret_cast<T*>(place_in_y(k, images, task, t))
                         : worker.sums + (c - task.unit.first) * k.tiles.positions * task.width;
       multiply_triple(k, images, task, {t, slice, packed + weights_at(k.p, t, *task.block), after, out, stream},
                       worker);

@@ -7,11 +7,14 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/engine/native/simd_channels.cpp"
+#include <type_traits>
+
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "src/engine/native/channels_routines.h"
 #include "src/kit/simd_branches.h"
+#include "src/kit/simd_halves.h"
 #include "src/kit/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -131,6 +134,33 @@ HWY_INLINE void StoreWith(const ChannelsArgs<T>& a, const Vector<T> (&acc)[M][V]
   }
 }
 
+// The sums of `rows` positions, `width` apart, narrowed to y.
+template <bool kBf16>
+HWY_NOINLINE void Narrow(const ChannelsArgs<float>& a, const float* sums, int rows, int64_t width) {
+  for (int m = 0; m < rows; ++m, sums += width) {
+    auto* to = reinterpret_cast<uint16_t*>(a.out) + a.out_pos[m];
+    if (a.stream) {
+      kit::HWY_NAMESPACE::StreamRow<kBf16>(sums, width, to);
+    } else {
+      kit::HWY_NAMESPACE::NarrowRow<kBf16>(sums, width - a.spare, to);
+    }
+  }
+}
+
+template <int M, int V>
+HWY_INLINE void StoreNarrow(const ChannelsArgs<float>& a, const Vector<float> (&acc)[M][V]) {
+  const hn::ScalableTag<float> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  HWY_ALIGN float sums[M * V * hn::MaxLanes(d)];
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) hn::Store(acc[m][v], d, sums + (m * V + v) * n);
+  }
+  if (a.type == Dtype::kBf16) return Narrow<true>(a, sums, M, V * n);
+  Narrow<false>(a, sums, M, V * n);
+}
+
 template <class T, int M, int V, bool kAhead>
 HWY_INLINE void Block(const ChannelsArgs<T>& a) {
   const hn::ScalableTag<T> d;
@@ -138,6 +168,9 @@ HWY_INLINE void Block(const ChannelsArgs<T>& a) {
   Start<T, M, V>(a, acc);
   Multiply<T, M, V, kAhead>(a, acc);
   if (a.last) Finish<T, M, V>(a, acc);
+  if constexpr (std::is_same_v<T, float>) {
+    if (size_of(a.type) != sizeof(T)) return StoreNarrow<M, V>(a, acc);
+  }
   const auto stream = [d](auto sums, T* to) HWY_ATTR { hn::Stream(sums, d, to); };
   const auto store = [d](auto sums, T* to) HWY_ATTR { hn::StoreU(sums, d, to); };
   if (a.stream) return StoreWith<T, M, V>(a, acc, stream, stream);
