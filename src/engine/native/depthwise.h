@@ -3,8 +3,8 @@
 //   x (in place, or widened) -> per output row and phase: positions x taps of vector multiply-adds -> y
 //   Only taps that meet a real input element are multiplied. Weights: [triple][tap][channel]; a triple is one phase of
 //   each axis.
-//   16-bit types: each task widens what it reads into a panel of its worker, so that no call needs a copy of x. A task
-//   is then a range of channels too, which bounds the panel.
+//   16-bit types are read where they lie, too. Where each is read many times a task first widens what it reads into a
+//   panel of its worker; it is then a range of channels too, which bounds the panel.
 //   Refuses (null): fewer channels than lanes, other layouts, more than one channel in a group, too large tables.
 #pragma once
 
@@ -35,7 +35,9 @@ struct Plan {
   std::array<std::vector<std::vector<Stretch>>, 3> stretches;  // per axis and phase
   std::vector<int64_t> weight;                                 // per triple: where its taps begin
   int64_t weights = 0, most_taps = 1;
-  bool in_place = false;
+  bool in_place = false;                // x is read where it lies
+  bool straight = false;                // sums go to y at once
+  Stored in = Stored::kWide, out = in;  // what the routine reads and writes
   Tiles tiles;
   double seconds = 0;
 

@@ -19,15 +19,20 @@ int64_t most_taps(const AxisPhases& axis) {
   return most;
 }
 
-Tiles tiles_in_place(const Problem& p, const AxisPhases& w) {
+Tiles tiles_in_place(const Problem& p, const AxisPhases& w, bool straight) {
   Tiles t;
   t.positions = ceil_div(w.un, std::clamp<int64_t>(p.axis[2].o * p.groups / kRowTileOutputs, 1, w.un));
   t.count = ceil_div(w.un, t.positions);
+  t.wide = straight ? 0 : t.positions * p.groups;
   return t;
 }
 
+Stored stored_as(Dtype type) {
+  return type == Dtype::kF16 ? Stored::kF16 : type == Dtype::kBf16 ? Stored::kBf16 : Stored::kWide;
+}
+
 // The second-level cache holds a panel and the outputs of a tile.
-Tiles tiles_of_panels(const Problem& p, const Grid& grid) {
+Tiles tiles_of_panels(const Problem& p, const Grid& grid, bool straight) {
   Tiles t;
   const AxisPhases& w = grid[2];
   const int64_t rows = most_taps(grid[0]) * most_taps(grid[1]);
@@ -40,7 +45,7 @@ Tiles tiles_of_panels(const Problem& p, const Grid& grid) {
   t.count = ceil_div(w.un, t.positions);
   t.panel_row = std::min(p.axis[2].i, t.positions + w.v_max) * channels;
   t.panel = rows * t.panel_row;
-  t.wide = t.positions * channels;
+  t.wide = straight ? 0 : t.positions * channels;
   return t;
 }
 
@@ -49,12 +54,14 @@ double seconds_of(const Plan<T>& k) {
   const Problem& p = k.p;
   const double lanes = k.moves.lanes;
   const auto outputs = static_cast<double>(p.out_elements());
-  double cycles = outputs / lanes * kRowStoreCycles + useful_flop(p) / 2 / lanes * kRowTapCycles;
+  const double tap = kRowTapCycles + (k.in != Stored::kWide ? kWidenedTapCycles : 0);
+  double cycles = outputs / lanes * kRowStoreCycles + useful_flop(p) / 2 / lanes * tap;
   if (!k.in_place) {  // an input row is widened for every output row that meets it
     const double met = static_cast<double>(p.axis[0].k * p.axis[1].k) *
                        (1 + static_cast<double>(k.grid[2].v_max) / static_cast<double>(k.tiles.positions));
-    cycles += static_cast<double>(p.in_elements()) * met / lanes * kWidenCycles + outputs / lanes * kPlaneCycles;
+    cycles += static_cast<double>(p.in_elements()) * met / lanes * kWidenCycles;
   }
+  if (size_of(p.types.y) != sizeof(T)) cycles += outputs / lanes * kNarrowCycles;
   return call_seconds(cycles / k.threads, p, k.threads);
 }
 
@@ -94,13 +101,18 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
   for (const AxisPhases& a : given.grid) {
     if (kit::most_stretches(a) > kMostStretches) return nullptr;
   }
+  const bool straight = given.same_type() || p.epilogue.activation.kind == Activation::kNone;
+  const bool in_place = given.same_type() || most_taps(given.grid[2]) <= kFewRowTaps;
   Plan<T> k{.p = p,
             .moves = given.moves,
             .routines = depthwise_routines<T>(),
             .grid = given.grid,
             .threads = given.threads(),
-            .in_place = given.same_type(),
-            .tiles = given.same_type() ? tiles_in_place(p, given.grid[2]) : tiles_of_panels(p, given.grid)};
+            .in_place = in_place,
+            .straight = straight,
+            .in = in_place ? stored_as(p.types.x) : Stored::kWide,
+            .out = straight ? stored_as(p.types.y) : Stored::kWide,
+            .tiles = in_place ? tiles_in_place(p, given.grid[2], straight) : tiles_of_panels(p, given.grid, straight)};
   for (size_t a = 0; a < 3; ++a) {
     for (const Phase& f : k.grid[a].phases) {
       k.stretches[a].push_back(kit::stretches_of(k.grid[a], f, f.u_begin, f.u_end));

@@ -9,25 +9,30 @@
 
 namespace ctconv::native {
 
+// How values lie in memory: as the computing type, or in 16 bits.
+enum class Stored { kWide, kF16, kBf16 };
+
 // out[m*out_step + r] = bias[r] + sum over t of x[m*x_step + x_tap[t] + r] * w[w_tap[t] + r]
-// for r < channels (N at least) and m < count
+// for r < channels (N at least) and m < count; steps and taps in elements
 template <class T>
 struct DepthwiseArgs {
-  const T* x;
+  const void* x;
   int64_t x_step;
   const int64_t* x_tap;
   const int64_t* w_tap;
   int64_t taps;
   const T* w;
   const T* bias;
-  T* out;
+  void* out;
   int64_t out_step;
   int64_t count, channels;
 };
 
 template <class T>
 struct DepthwiseRoutines {
-  void (*positions)(const DepthwiseArgs<T>&);
+  void (*table[3][3])(const DepthwiseArgs<T>&);  // [Stored of x][of out]; null: two different types of 16 bits
+
+  auto positions(Stored x, Stored out) const { return table[static_cast<int>(x)][static_cast<int>(out)]; }
 };
 
 template <class T>

@@ -128,19 +128,15 @@ int64_t tap_tables(const Plan<T>& k, const Task& t, const Phase& pw, const Stret
   return taps;
 }
 
-// Finished sums of `a` become y: where they are, or narrowed.
+// Activation of sums of `a`; where they are not straight in y, they are narrowed to it.
 template <class T>
 void finish(const Plan<T>& k, const DepthwiseArgs<T>& a, char* y, int64_t y_step) {
   const Activation& act = k.p.epilogue.activation;
-  if (k.in_place) {
-    for (int64_t q = 0; act.kind != Activation::kNone && q < a.count; ++q) {
-      k.moves.activate(act, a.out + q * a.out_step, a.channels);
-    }
-    return;
-  }
-  if (act.kind != Activation::kNone) k.moves.activate(act, a.out, a.count * a.channels);
-  for (int64_t q = 0; q < a.count; ++q) {
-    k.moves.store(a.out + q * a.channels, a.channels, k.p.types.y, y + q * y_step * bytes_of(k.p.types.y), 1, false);
+  if (act.kind == Activation::kNone) return;
+  T* sums = static_cast<T*>(a.out);
+  for (int64_t q = 0; q < a.count; ++q, sums += a.out_step) {
+    k.moves.activate(act, sums, a.channels);
+    if (!k.straight) k.moves.store(sums, a.channels, k.p.types.y, y + q * y_step * bytes_of(k.p.types.y), 1, false);
   }
 }
 
@@ -155,20 +151,22 @@ void run_stretch(const Plan<T>& k, const Operands& m, const T* bias, const Task&
   const int64_t channels = t.c1 - t.c0, column = k.in_place ? x.axis[2] : channels;
   const int64_t place = t.n * y.n + t.od * y.axis[0] + t.oh * y.axis[1] + k.grid[2].out(begin, pw) * y.axis[2] + t.c0;
   char* to = static_cast<char*>(m.y) + place * bytes_of(k.p.types.y);
-  const T* in_place = static_cast<const T*>(m.x) + t.n * x.n + t.ud * x.axis[0] + t.uh * x.axis[1] + t.c0;
+  const int64_t x_place = t.n * x.n + t.ud * x.axis[0] + t.uh * x.axis[1] + t.c0 + begin * column;
   DepthwiseArgs<T> a;
   a.taps = tap_tables(k, t, pw, s, column, worker);
   a.x_tap = worker.x_tap;
   a.w_tap = worker.w_tap;
-  a.x = k.in_place ? in_place + begin * column : worker.panel + (begin - t.first) * column;
+  a.x = worker.panel + (begin - t.first) * column;
+  if (k.in_place) a.x = static_cast<const char*>(m.x) + x_place * bytes_of(k.p.types.x);
   a.x_step = column;
   a.w = static_cast<const T*>(m.packed) + at(k.weight, k.triple(t.fd, t.fh, f)) + t.c0;
   a.bias = bias + t.c0;
-  a.out = k.in_place ? reinterpret_cast<T*>(to) : worker.wide;
-  a.out_step = k.in_place ? k.grid[2].s * y.axis[2] : channels;
+  a.out = worker.wide;
+  if (k.straight) a.out = to;
+  a.out_step = k.straight ? k.grid[2].s * y.axis[2] : channels;
   a.count = end - begin;
   a.channels = channels;
-  k.routines.positions(a);
+  k.routines.positions(k.in, k.out)(a);
   finish(k, a, to, k.grid[2].s * y.axis[2]);
 }
 
