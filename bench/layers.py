@@ -6,8 +6,8 @@ Out: Layer: output size, useful FLOPs, bytes; deterministic operands; floor of i
      useful = 2 * n * cin * (cout/g) * prod_axis #{(i,t): 0 <= i*s + t*d - p_begin < out}
               (what the padding crops is not counted)
      floor  = max(useful / peak, read bytes / read bandwidth + written bytes / write bandwidth), every operand moved
-              once, the peak that of float32; bandwidths are those of the working set's size, so that small layers are measured
-              against the cache
+              once, the peak that of float32; bandwidths are those of the working set's size,
+              so that small layers are measured against the cache
 """
 
 import json

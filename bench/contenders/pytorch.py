@@ -3,7 +3,8 @@
 layout first: contiguous tensors. layout last: channels_last / channels_last_3d tensors, weights too; 1-D as 2-D with
 height 1, which is how channels-last is had there; where the answer comes back in another layout, the conversion is part
 of the call. f16 and bf16 tensors are given as they are (oneDNN's kernels, or its own). Uneven padding does not exist
-there: the larger output is computed and sliced; the view counts as the answer. It makes a new output in every call (there is no out=), so it is compared with `ctconv.alloc`.
+there: the larger output is computed and sliced; the view counts as the answer.
+It makes a new output in every call (there is no out=), so it is compared with `ctconv.alloc`.
 """
 
 import re
@@ -34,7 +35,7 @@ class Torch(Contender):
     def __init__(self, layer, operands, setting):
         super().__init__("torch")
         x, w, b = (None if a is None else tensor(a) for a in (operands.x_first, operands.w, operands.b))
-        rank, i, s, d, op = (layer.rank, list(layer.i), list(layer.s), list(layer.d), list(layer.op))
+        rank, s, d, op = (layer.rank, list(layer.s), list(layer.d), list(layer.op))
         p = [min(lo, hi) for lo, hi in zip(layer.lo, layer.hi)]
         keep = [(lo - even, o) for lo, even, o in zip(layer.lo, p, layer.o)]
         self.uneven = list(layer.lo) != list(layer.hi)
