@@ -69,6 +69,11 @@ class Kernel {
     return "the weight holds an Inf or NaN, which padding zeros would turn into NaN";
   }
 
+  // What a weight that is not finite spoils beyond its own sums, where pack answers false but has packed all the same:
+  // anything, outputs whose taps leave x (the kernel multiplies zeros there), nothing. See mended.h.
+  enum class Spoils { kAnything, kBorders, kNothing };
+  virtual Spoils spoils() const { return Spoils::kAnything; }
+
   // True: each call is asked about its x and bias; where the answer is false an exact kernel computes that call.
   virtual bool looks_at_input() const { return false; }
   virtual Result<bool> honours_input(const Operands& memory, const Runner& runner) const {

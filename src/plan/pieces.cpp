@@ -34,6 +34,7 @@ class PiecesKernel final : public Kernel {
     return piece_->pack(w, packed, runner);
   }
   const char* weights_not_honoured() const override { return piece_->weights_not_honoured(); }
+  Spoils spoils() const override { return piece_->spoils(); }
   bool looks_at_input() const override { return piece_->looks_at_input(); }
   Result<bool> honours_input(const Operands& memory, const Runner& runner) const override {
     Operands m = memory;

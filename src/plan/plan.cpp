@@ -6,6 +6,7 @@
 
 #include "src/base/half.h"
 #include "src/base/number.h"
+#include "src/plan/mended.h"
 #include "src/plan/pieces.h"
 #include "src/plan/tail.h"
 #include "src/plan/tune.h"
@@ -66,13 +67,14 @@ class Choice {
   }
 
   Result<std::shared_ptr<const Plan>> make() {
-    CTCONV_RETURN_IF_ERROR(ask());
+    CTCONV_RETURN_IF_ERROR(ask(request_.context));
     estimate();
     CTCONV_RETURN_IF_ERROR(take());
     if (plan_->engine == nullptr) return nobody();
-    plan_->workspace = workspace_of(problem_, request_, *plan_->kernel);
     const bool looks = plan_->kernel->looks_at_input();
-    if (looks) keep_exact();
+    mend_per_call(&plan_->kernel);
+    plan_->workspace = workspace_of(problem_, request_, *plan_->kernel);
+    if (looks || (plan_->weight_per_call && plan_->kernel->spoils() == Kernel::Spoils::kAnything)) keep_exact();
     if ((plan_->weight_per_call || looks) && plan_->engine != request_.reference && request_.reference != nullptr) {
       auto kernel = request_.reference->plan(problem_, request_.context);
       if (kernel.ok()) plan_->fallback = std::move(*kernel);
@@ -86,12 +88,14 @@ class Choice {
   void refused(const Engine& engine, std::string reason) {
     const std::string front = std::string(engine.name) + ": ";
     if (reason.rfind(front, 0) == 0) reason.erase(0, front.size());
-    plan_->refused.emplace_back(engine.name, std::move(reason));
+    std::pair<std::string, std::string> entry(engine.name, std::move(reason));
+    if (std::find(plan_->refused.begin(), plan_->refused.end(), entry) == plan_->refused.end()) {
+      plan_->refused.push_back(std::move(entry));
+    }
   }
 
   // Every engine that may and can becomes a candidate.
-  Status ask() {
-    PlanContext context = request_.context;
+  Status ask(PlanContext context) {
     double best_so_far = std::numeric_limits<double>::infinity();
     for (const Engine* engine : request_.engines) {
       if (!automatic_ && request_.engine != engine->name) continue;
@@ -150,6 +154,7 @@ class Choice {
       if (packed.ok() && *packed) {
         plan_->why = why();
         plan_->engine = c.engine;
+        std::erase_if(plan_->refused, [&](const auto& entry) { return entry.first == c.engine->name; });
         plan_->packed = std::move(c.packed);
         plan_->kernel = std::move(c.kernel);
         return {};
@@ -160,11 +165,43 @@ class Choice {
       }
       const Engine* engine = c.engine;
       refused(*engine, packed.ok() ? c.kernel->weights_not_honoured() : packed.status().detail().message);
+      if (automatic_ && packed.ok() && c.kernel->spoils() != Kernel::Spoils::kAnything)
+        spoiled_.push_back(std::move(c));
       candidates_.erase(candidates_.begin() + static_cast<std::ptrdiff_t>(best));
       seconds_.erase(seconds_.begin() + static_cast<std::ptrdiff_t>(best));
-      if (candidates_.empty() && automatic_ && engine != request_.reference) CTCONV_RETURN_IF_ERROR(last_resort());
+      if (!candidates_.empty() || !automatic_ || engine == request_.reference) continue;
+      const bool again = !spoiled_.empty() && !std::exchange(asked_again_, true);
+      CTCONV_RETURN_IF_ERROR(again ? ask_for_not_finite() : last_resort());
     }
     return {};
+  }
+
+  // All that nearly could stumbled over an Inf or NaN: forms that multiply x alone, the others mended.
+  Status ask_for_not_finite() {
+    PlanContext context = request_.context;
+    context.weights_finite = false;
+    CTCONV_RETURN_IF_ERROR(ask(context));
+    double most = std::numeric_limits<double>::infinity();
+    for (const Candidate& c : candidates_) most = std::min(most, c.kernel->estimated_seconds());
+    for (Candidate& c : spoiled_) candidates_.push_back(std::move(c));
+    spoiled_.clear();
+    for (Candidate& c : candidates_) {
+      seconds_.push_back(c.kernel->estimated_seconds());
+      mend(most, &c.kernel);
+    }
+    return {};
+  }
+
+  void mend(double most_seconds, std::unique_ptr<Kernel>* kernel) {
+    if (request_.reference == nullptr) return;
+    *kernel = mended(problem_, request_.context, *request_.reference, most_seconds, std::move(*kernel));
+  }
+
+  // Weights that come with each call may be finite now and not the next time.
+  void mend_per_call(std::unique_ptr<Kernel>* kernel) {
+    if (request_.reference == nullptr || !plan_->weight_per_call) return;
+    auto alone = request_.reference->plan(problem_, request_.context);
+    if (alone.ok()) mend((*alone)->estimated_seconds(), kernel);
   }
 
   Status last_resort() {
@@ -177,9 +214,16 @@ class Choice {
   }
 
   // For calls whose values the kernel cannot honour: another candidate with the reference's bits, if memory allows.
+  // An engine asked for by name has no other candidate beside it.
   void keep_exact() {
+    for (const Engine* engine : request_.engines) {
+      if (automatic_ || engine == plan_->engine || engine == request_.reference) continue;
+      auto kernel = engine->plan(problem_, request_.context);
+      if (kernel.ok()) candidates_.push_back({engine, std::move(*kernel), nullptr, 1});
+    }
     for (Candidate& c : candidates_) {
       if (c.kernel == nullptr || c.kernel->bits() != Bits::kReference) continue;
+      mend_per_call(&c.kernel);
       Workspace w = plan_->workspace;
       w.exact = round_up(c.kernel->packed_bytes()) + round_up(c.kernel->scratch_bytes());
       if (w.bytes() > request_.context.workspace_limit) continue;
@@ -216,7 +260,9 @@ class Choice {
   const bool automatic_;
   std::shared_ptr<Plan> plan_;
   std::vector<Candidate> candidates_;
-  std::vector<double> seconds_;  // of each candidate
+  bool asked_again_ = false;        // ask_for_not_finite was
+  std::vector<Candidate> spoiled_;  // packed, but for an Inf or NaN among the weights
+  std::vector<double> seconds_;     // of each candidate
   std::string basis_;
 };
 

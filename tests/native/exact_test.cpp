@@ -185,7 +185,7 @@ TEST_CASE("native: a CPU without vector fma is refused") {
 #endif
 }
 
-TEST_CASE("native: weights that are not finite are left to the reference") {
+TEST_CASE("native: weights that are not finite are noticed while packing") {
   std::mt19937_64 rng(3);
   Problem p;
   p.axis[2] = {.i = 9, .o = 19, .k = 3, .s = 2, .d = 1, .lo = 0, .tail = 0};
@@ -203,7 +203,10 @@ TEST_CASE("native: weights that are not finite are left to the reference") {
   }
   PlanContext known;
   known.weights_finite = false;
-  CHECK_FALSE(kNativeEngine.plan(p, known).ok());
+  auto k = kNativeEngine.plan(p, known);  // a form that multiplies x alone
+  REQUIRE(k.ok());
+  CHECK((*k)->spoils() == Kernel::Spoils::kNothing);
+  CHECK_FALSE(plan_positions(p, known).ok());
 }
 
 TEST_CASE("native: the workspace limit is kept") {

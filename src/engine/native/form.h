@@ -7,6 +7,7 @@
 //     packed_size(plan)                  bytes of its packed weights
 //     packing_key(plan)                  plans of one op with equal keys read the same packed weights
 //     pack_weights(plan, w, packed, ..)  false where a weight is not finite
+//     spoils_of(plan)                    what such a weight spoils: borders, or nothing where only x is multiplied
 //     compute(plan, memory, runner)      the core of y
 //   Plan<T>::seconds is the expected time of a call. T is the computing type: float or double.
 #pragma once
@@ -49,6 +50,7 @@ class FormKernel final : public Kernel {
   Result<bool> pack(const void* w, void* packed, const Runner& runner) const override {
     return pack_weights(plan_, w, packed, runner);
   }
+  Spoils spoils() const override { return spoils_of(plan_); }
   Status run(const Operands& memory, const Runner& runner) const override { return compute(plan_, memory, runner); }
 
  private:

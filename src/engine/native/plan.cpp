@@ -92,6 +92,7 @@ Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& con
     if (name && std::string_view(name) != form.name) continue;
     std::unique_ptr<Kernel> k = form.plan({p, context, grid, moves});
     if (!k) continue;
+    if (!context.weights_finite && k->spoils() != Kernel::Spoils::kNothing) continue;
     planned = true;
     if (static_cast<double>(k->scratch_bytes()) > budget) continue;
     within = true;
@@ -99,6 +100,7 @@ Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& con
     if (!best || k->estimated_seconds() < best->estimated_seconds()) best = std::move(k);
   }
   if (best) return best;
+  if (!planned && !context.weights_finite) return refuse("native: a weight is infinite or not a number");
   if (!planned) return refuse("native: more channels times phases than its tables hold");
   if (!within) return refuse("native: its scratch memory exceeds the padded input by megabytes");
   return refuse("native: its scratch memory exceeds the workspace limit");
@@ -108,7 +110,6 @@ Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& con
 
 Result<std::unique_ptr<Kernel>> plan_form(const Problem& p, const PlanContext& context, const char* name) {
   if (p.empty()) return refuse("native: the output is empty");
-  if (!context.weights_finite) return refuse("native: a weight is infinite or not a number");
   if (beyond_tables(p)) return refuse("native: more phases, taps, channels or padding than its tables hold");
   if (beyond_reach(p)) return refuse("native: output rows too far from the input for its tables");
   const Problem q = folded(p);

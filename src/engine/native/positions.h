@@ -137,6 +137,10 @@ std::string packing_key(const Plan<T>& plan);
 template <class T>
 Result<bool> pack_weights(const Plan<T>& plan, const void* w, void* packed, const Runner& runner);
 template <class T>
+Kernel::Spoils spoils_of(const Plan<T>& plan) {
+  return plan.tiles.in_place() ? Kernel::Spoils::kNothing : Kernel::Spoils::kBorders;
+}
+template <class T>
 Status compute(const Plan<T>& plan, const Operands& memory, const Runner& runner);
 
 }  // namespace ctconv::native::positions

@@ -45,7 +45,7 @@ class AxisTaps {
   Taps at(int64_t o) const {
     const int64_t reach = o + axis_.lo;  // == i*s + t*d; the un-cropped extent fits int64, so this does
     if (reach < 0 || reach % gcd_ != 0) return {};
-    Int128 t = Int128{reach / gcd_ % tap_step} * inverse_ % tap_step;  // least tap of this phase
+    Int128 t = least_tap(reach / gcd_ % tap_step);
     const int64_t above = reach - axis_.s * (axis_.i - 1);             // t*d >= above keeps i inside
     if (above > t * axis_.d) {
       const auto behind = static_cast<int64_t>(ceil_div(above, axis_.d) - t);
@@ -60,6 +60,13 @@ class AxisTaps {
   int64_t tap_step = 1, input_step = 1;
 
  private:
+  // Of a phase: phase * inverse modulo the step. Divisions of 128 bits are slow, and hardly ever needed.
+  Int128 least_tap(int64_t phase) const {
+    constexpr int64_t kSmall = int64_t{1} << 31;
+    if (tap_step < kSmall) return phase * inverse_ % tap_step;
+    return Int128{phase} * inverse_ % tap_step;
+  }
+
   Axis axis_;
   int64_t gcd_ = 1, inverse_ = 0;
 };
