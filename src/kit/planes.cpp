@@ -218,7 +218,9 @@ void channel_task(const Moves<T>& moves, const Problem& p, const char* x, int64_
   for (int64_t g = 0; g < p.groups; ++g) {
     T* dst = out + ((n * p.groups + g) * positions + first + from) * pitch;
     const char* s = src + g * p.ci * p.x.c * bytes;
-    if (p.x.c == 1 && p.ci > 1) {
+    if (p.x.c == 1 && step == p.ci && pitch == p.ci) {
+      moves.load(s, 1, p.types.x, count * p.ci, dst);
+    } else if (p.x.c == 1 && p.ci > 1) {
       for (int64_t q = 0; q < count; ++q) moves.load(s + q * step * bytes, 1, p.types.x, p.ci, dst + q * pitch);
     } else if (step == 1 && size_of(p.types.x) == sizeof(T)) {
       moves.transpose(reinterpret_cast<const T*>(s), p.x.c, p.ci, count, dst, pitch);

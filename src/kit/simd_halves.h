@@ -50,6 +50,27 @@ HWY_INLINE hwy::HWY_NAMESPACE::Vec<Halves> Narrowed(F f) {
   }
 }
 
+// Two vectors side by side: for bf16 the upper halves of their elements once they are rounded.
+using Pair = hwy::HWY_NAMESPACE::Repartition<uint16_t, Floats>;
+template <bool kBf16, class F>
+HWY_INLINE hwy::HWY_NAMESPACE::Vec<Pair> NarrowedPair(F low, F high) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const Pair whole;
+  if constexpr (kBf16) {
+    const Floats d;
+    const hn::RebindToUnsigned<Floats> du;
+    if (HWY_LIKELY(hn::AllFalse(d, hn::IsEitherNaN(low, high)))) {
+      const auto most = hn::Set(du, 0x7fffu), one = hn::Set(du, 1u);
+      const auto rounded = [&](auto f) HWY_ATTR {
+        const auto u = hn::BitCast(du, f);
+        return hn::BitCast(whole, hn::Add(hn::Add(u, most), hn::And(hn::ShiftRight<16>(u), one)));
+      };
+      return hn::ConcatOdd(whole, rounded(high), rounded(low));
+    }
+  }
+  return hn::Combine(whole, Narrowed<kBf16>(high), Narrowed<kBf16>(low));
+}
+
 template <bool kBf16>
 HWY_INLINE void WidenRow(const uint16_t* src, int64_t count, float* dst) {
   namespace hn = hwy::HWY_NAMESPACE;
@@ -72,8 +93,12 @@ HWY_INLINE void NarrowRow(const float* src, int64_t count, uint16_t* dst) {
   namespace hn = hwy::HWY_NAMESPACE;
   const Floats d;
   const Halves d16;
+  const Pair whole;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   int64_t k = 0;
+  for (; k + 2 * n <= count; k += 2 * n) {
+    hn::StoreU(NarrowedPair<kBf16>(hn::LoadU(d, src + k), hn::LoadU(d, src + k + n)), whole, dst + k);
+  }
   for (; k + n <= count; k += n) hn::StoreU(Narrowed<kBf16>(hn::LoadU(d, src + k)), d16, dst + k);
   if (k == count) return;
   if (count >= n) {
@@ -89,7 +114,7 @@ template <bool kBf16>
 HWY_INLINE void StreamRow(const float* src, int64_t count, uint16_t* dst) {
   namespace hn = hwy::HWY_NAMESPACE;
   const Floats d;
-  const hn::Repartition<uint16_t, Floats> whole;
+  const Pair whole;
   constexpr int64_t kLine = 64 / sizeof(uint16_t);
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   int64_t k = -static_cast<int64_t>(reinterpret_cast<uintptr_t>(dst) / sizeof(uint16_t)) & (kLine - 1);
@@ -97,8 +122,8 @@ HWY_INLINE void StreamRow(const float* src, int64_t count, uint16_t* dst) {
   NarrowRow<kBf16>(src, k, dst);
   for (; k + kLine <= count; k += kLine) {
     for (int64_t j = k; j < k + kLine; j += 2 * n) {
-      const auto low = Narrowed<kBf16>(hn::LoadU(d, src + j)), high = Narrowed<kBf16>(hn::LoadU(d, src + j + n));
-      hn::Stream(hn::Combine(whole, high, low), whole, dst + j);
+      const auto pair = NarrowedPair<kBf16>(hn::LoadU(d, src + j), hn::LoadU(d, src + j + n));
+      hn::Stream(pair, whole, dst + j);
     }
   }
   NarrowRow<kBf16>(src + k, count - k, dst + k);

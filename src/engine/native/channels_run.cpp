@@ -251,6 +251,16 @@ void run_task(const Plan<T>& k, const Images<T>& images, const Task& task, const
   if (!k.direct) finish(k, images, task, worker);
 }
 
+// A small copy is one task: waking other threads for it takes longer.
+template <class T>
+bool copy_all(const Plan<T>& k, const char* x, int64_t images, T* to, const Runner& runner) {
+  const int64_t all = kit::channel_tasks(k.p, images);
+  const int64_t tasks = images * k.source.image <= kAloneElements ? 1 : all;
+  return runner(tasks, [&](int64_t task, int32_t) {
+    for (int64_t i = task; i < all; i += tasks) kit::channel_task(k.moves, k.p, x, i, k.source.pitch, to);
+  });
+}
+
 }  // namespace
 
 template <class T>
@@ -282,11 +292,7 @@ Status compute(const Plan<T>& k, const Operands& m, const Runner& given) {
   for (int64_t n0 = 0; n0 < k.p.n; n0 += k.tiles.images) {
     const int64_t count = std::min(k.tiles.images, k.p.n - n0);
     const char* x = static_cast<const char*>(m.x) + n0 * k.p.x.n * bytes_of(k.p.types.x);
-    if (copies && !runner(kit::channel_tasks(k.p, count), [&](int64_t i, int32_t) {
-          kit::channel_task(k.moves, k.p, x, i, k.source.pitch, scratch.copy);
-        })) {
-      return runner_broke();
-    }
+    if (copies && !copy_all(k, x, count, scratch.copy, runner)) return runner_broke();
     const T* from = k.source.in_place ? reinterpret_cast<const T*>(x) : scratch.copy;
     const bool ok = runner(k.tiles.per_images(count) * k.p.groups * k.pairs(), [&](int64_t i, int32_t w) {
       const Worker<T> worker = worker_of(w);

@@ -87,6 +87,7 @@ inline constexpr int64_t kTilePanelBytes = 1536 * 1024;  // the padded input of 
 inline constexpr int64_t kTileBytes = 128 * 1024;        // sums of one tile
 
 // Form channels.
+inline constexpr int64_t kAloneElements = 8192;                  // copied by one thread rather than by all
 inline constexpr int64_t kMostTransposedPhases = 64;             // w phases in one tile: their sums lie there together
 inline constexpr int64_t kReusedTaps = 4, kReusedChannels = 64;  // each input is read more often: worth a better pitch
 inline constexpr int64_t kAliasBytes = 2048;  // positions a multiple of this apart share two first-level cache sets
