@@ -23,12 +23,14 @@ import zlib
 
 import numpy as np
 
+import disturbance
 import layers
 import machine
 import timing
 from contenders import available, base, forced, onednn
 
 TOLERANCE = {"f32": 1e-4, "f16": 2e-3, "bf16": 1.6e-2}  # 16 bits: a few roundings of y, sums in float32
+STRANGERS = 0.05  # of the machine, taken by other processes: the layer is soft
 LARGE = 2**29  # bytes of one layer's tensors from which contenders hold their memory one after another
 HEADS = {
     "torch": "torch",
@@ -102,7 +104,7 @@ def fresh(name, makes, layer, operands, setting):
     return contender
 
 
-def run_layer(layer, makes, setting, budget, roof):
+def run_layer(layer, makes, setting, budget, roof, watch):
     operands, row, ready, reference, firsts = (base.Operands(layer, setting), {}, [], None, {})
     everyone = [c for make in makes for c in make(layer, operands, setting)]
     auto, large = None, layer.bytes > LARGE
@@ -125,12 +127,12 @@ def run_layer(layer, makes, setting, budget, roof):
             c.close()
     if large:
         reference = None
-        timed = timing.in_turn(
-            [c.name for c in ready], lambda name: fresh(name, makes, layer, operands, setting), budget
+        timed, rounds = timing.in_turn(
+            [c.name for c in ready], lambda name: fresh(name, makes, layer, operands, setting), budget, watch
         )
     else:
         operands = reference = None
-        timed = timing.alternate(ready, budget, zlib.crc32(layer.id.encode()))
+        timed, rounds = timing.alternate(ready, budget, zlib.crc32(layer.id.encode()), watch, firsts)
     for name, t in timed.items():
         seconds = t.median()
         row[name] |= {
@@ -144,7 +146,12 @@ def run_layer(layer, makes, setting, budget, roof):
     if not large:
         for c in ready:
             c.close()
-    return summary(layer, row, roof, TOLERANCE[setting.dtype])
+    return {
+        **summary(layer, row, roof, TOLERANCE[setting.dtype]),
+        "rounds": rounds.count,
+        "dropped": rounds.dropped,
+        "soft": rounds.soft,
+    }
 
 
 def summary(layer, row, roof, tolerance=TOLERANCE["f32"]):
@@ -215,8 +222,8 @@ def line(r, peers):
         )
 
     return (
-        f"{r['id']:20s} {ours['engine']:8s} {ours['ms']:9.3f} {alloc.get('ms', 0):9.3f} {r['gflops']:7.1f} "
-        f"{100 * r['roof_share']:4.0f}% |         "
+        f"{r['id'] + ('~' if r.get('soft') else ''):20s} {ours['engine']:8s} "
+        f"{ours['ms']:9.3f} {alloc.get('ms', 0):9.3f} {r['gflops']:7.1f} {100 * r['roof_share']:4.0f}% |         "
         + "".join(f"{ratio(p):>10s}" for p in peers)
         + f" | {r['best_ratio'] or 0:6.2f} {ours['setup_ms']:9.2f} {ours['workspace_bytes'] / 1e6:7.2f} "
         + (f"{100 * r['strangers']:5.0f}%" if r["strangers"] is not None else "     ?")
@@ -297,14 +304,19 @@ def main():
     )
     if load[0] > 0.5 * box["cores"]:
         print(f"bench: WARNING: load average {load[0]:.1f} before the start; others are working here", file=sys.stderr)
+    watch = disturbance.Watch(disturbance.prober(a.build, a.threads))
+    if not watch.look:
+        print("bench: WARNING: libbench_probe.so is not built; no turn is dropped", file=sys.stderr)
     print(head(peers), flush=True)
     strangers, start = machine.Strangers(onednn.pids), time.time()
     a.out.parent.mkdir(parents=True, exist_ok=True)
     for layer in todo:
         strangers.share()
         began = time.time()
-        row = run_layer(layer, made, setting, a.budget, roof)
+        row = run_layer(layer, made, setting, a.budget, roof, watch)
         row["strangers"], row["took_s"] = strangers.share(), time.time() - began
+        row["soft"] = row["soft"] or (row["strangers"] or 0) > STRANGERS
+        report["disturbance"] = watch.facts()
         report["layers"].append(rounded(row))
         report["complete"], report["took_s"] = (len(report["layers"]) == len(todo), round(time.time() - start))
         a.out.with_suffix(".part").write_text(
@@ -325,6 +337,12 @@ def close(report, todo, start):
             f"against the best peer of each layer: geometric mean {np.exp(np.mean(np.log(ratios))):.2f}, "
             f"worst {min(ratios):.2f}, "
             f"{slow} of {len(ratios)} below 1.0; {len(todo)} layers in {time.time() - start:.0f} s   (*: timed once)"
+        )
+    soft, watched = [r["id"] for r in report["layers"] if r["soft"]], report["disturbance"]
+    if watched:
+        print(
+            f"disturbance: {sum(r['dropped'] for r in report['layers'])} turns dropped; {watched['slow_looks']} of "
+            f"{watched['looks']} looks below {watched['least']:.0%} of the run's best; soft (~): {len(soft)} layers"
         )
     wrong = [(r["id"], n) for r in report["layers"] for n, c in r["contenders"].items() if c.get("wrong")]
     for layer, name in wrong:

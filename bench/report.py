@@ -80,7 +80,7 @@ def chosen(folder):
 
 
 def name(run):
-    layout = 'channels-first' if run['layout'] == 'first' else 'channels-last'
+    layout = "channels-first" if run["layout"] == "first" else "channels-last"
     return f"{layout}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}"
 
 

@@ -2,9 +2,10 @@
 """Checks of the harness itself, without the library; of the peers, those that are installed.
 Exit 0, 77 where numpy is missing, else an AssertionError.
 
-useful FLOPs and output sizes against counting by hand; the floor; a wrong result gets no ratio and is marked; a peer
+Useful FLOPs and output sizes against counting by hand; the floor; a wrong result gets no ratio and is marked; a peer
 that makes its own y is set against ours doing so; the comparison sees one wrong element,
-another shape and a NaN; rounds end; a peer in this process gives what a sum over the taps gives, or refuses.
+another shape and a NaN; rounds end, and drop what was disturbed for everyone;
+a peer in this process gives what a sum over the taps gives, or refuses.
 """
 
 import importlib
@@ -13,6 +14,7 @@ import json
 import pathlib
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
@@ -20,6 +22,7 @@ try:
     import numpy as np
 except ImportError:
     sys.exit(77)
+import disturbance  # noqa: E402
 import layers  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
@@ -194,15 +197,61 @@ class Fake:
         return calls * self.seconds
 
 
+class Lasting(Fake):
+    """Takes the time it says."""
+
+    def __init__(self, name):
+        super().__init__(name, 0.1)
+
+    def time(self, calls):
+        time.sleep(calls * self.seconds)
+        return super().time(calls)
+
+    def close(self):
+        self.calls = 0
+
+
 def test_rounds():
-    fast, slow = Fake("fast", 1e-4), Fake("slow", 9.0)
-    timed = timing.alternate([fast, slow], 0.1, 1)
-    assert (
-        abs(timed["fast"].median() - 1e-4) < 1e-9
-        and len(timed["fast"].samples) >= timing.ROUNDS_LEAST
-        and fast.calls > 60
-    )
+    fast, slow, behind = Fake("fast", 1e-4), Fake("slow", 9.0), Fake("behind", 2e-3)
+    calm = disturbance.Watch(None)
+    timed, rounds = timing.alternate([fast, slow, behind], 0.2, 1, calm)
+    assert abs(timed["fast"].median() - 1e-4) < 1e-9 and fast.calls > 60
     assert timed["slow"].once and slow.calls == 1
+    assert len(timed["behind"].samples) == timing.ROUNDS_LEAST < len(timed["fast"].samples) == rounds.count
+    assert not rounds.soft and rounds.dropped == 0
+    timed, _ = timing.alternate([fast, slow], 0.1, 1, calm, {"fast": 1e-4, "slow": 8.0})
+    assert timed["slow"].once and slow.calls == 1 and timed["slow"].median() == 8.0
+
+
+def test_watch():
+    speeds = iter([[9.0, 4.0]] + [[10.0, 4.0]] * 9 + [[8.4, 4.0], [8.6, 4.0], [10.0, 3.3], [90.0, 4.0], [10.0, 4.0]])
+    watch = disturbance.Watch(lambda: next(speeds), 10)
+    assert watch.looks == 0 and watch.best() == [10.0, 4.0]
+    assert [watch.calm() for _ in range(5)] == [False, True, False, True, True]  # one lucky look does not decide
+    assert watch.facts() == {"looks": 5, "slow_looks": 2, "least": disturbance.LEAST, "best_speeds": [10.0, 4.0]}
+    slow = disturbance.Watch(iter([[2.0]] * 5 + [[1.0]]).__next__, 5)
+    assert not slow.wait(0)
+
+
+def watched(slow):
+    """A watch whose looks are slow where slow(number of the look)."""
+    count = itertools.count()
+    return disturbance.Watch(lambda: [1.0 if slow(next(count)) else 2.0], 0)
+
+
+def test_disturbance():
+    def look_of(number):
+        return number in (7, 8)
+
+    timed, rounds = timing.alternate([Fake("a", 1e-3), Fake("b", 1e-3)], 0.3, 1, watched(look_of))
+    assert rounds.dropped == 1 and not rounds.soft and rounds.count == rounds.done >= timing.ROUNDS_LEAST
+    assert {len(t.samples) for t in timed.values()} == {rounds.count} and not any(t.rough for t in timed.values())
+    timed, rounds = timing.alternate([Fake("a", 1e-3), Fake("b", 1e-3)], 0.1, 1, watched(lambda number: number > 5))
+    assert rounds.soft and rounds.dropped > 0 and rounds.count < timing.ROUNDS_LEAST
+    assert {len(t.samples) for t in timed.values()} == {rounds.done}  # then all of them count, for everyone
+    visits = []
+    timed, rounds = timing.in_turn(["a"], lambda name: visits.append(name) or Lasting(name), 0.1, watched(look_of))
+    assert len(visits) == rounds.done and timed["a"].samples
 
 
 def test_report():
