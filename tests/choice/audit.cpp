@@ -23,6 +23,7 @@
 #include "src/base/half.h"
 #include "src/base/pool.h"
 #include "src/plan/plan.h"
+#include "src/plan/workspace.h"
 #include "tests/native/forms.h"
 #include "tests/rig/layouts.h"
 
@@ -34,6 +35,7 @@ using nlohmann::json;
 constexpr double kBearable = 1.1;  // auto's time over the best
 constexpr double kWindow = 1e-3;   // seconds of a turn, at least
 constexpr double kHopeless = 3;    // times auto's: timed once
+constexpr double kMemoryHandicap = 2;
 constexpr int kLeastRounds = 3, kMostRounds = 60;
 
 struct Options {
@@ -119,7 +121,8 @@ struct Tensors {
 // One plan that is timed.
 struct Contender {
   std::string name;
-  bool choice = true;  // auto could have taken it
+  bool choice = true;   // auto could have taken it
+  double handicap = 1;  // times longer it counts, as in src/plan/plan.cpp: it borrows more than scratch_budget
   std::shared_ptr<const Plan> plan;
   PackedStore store;
   Reused workspace;
@@ -171,6 +174,8 @@ std::unique_ptr<Contender> contender(const std::string& name, std::span<const En
   if (!plan.ok()) return nullptr;
   c->plan = *plan;
   c->memory.workspace = c->workspace.of(c->plan->workspace_bytes());
+  const auto scratch = static_cast<double>(c->plan->kernel->scratch_bytes());
+  if (scratch > scratch_budget(p, threads)) c->handicap = kMemoryHandicap;
   c->guess = c->time(1);
   c->first = now() - start;
   return c;
@@ -221,9 +226,11 @@ struct Verdict {
 Verdict verdict_of(const Contenders& all) {
   Verdict v;
   for (const auto& c : all) {
-    if (c->choice && (v.best == nullptr || c->seconds() < v.best->seconds())) v.best = c.get();
+    const bool better = v.best == nullptr || c->seconds() * c->handicap < v.best->seconds() * v.best->handicap;
+    if (c->choice && better) v.best = c.get();
   }
-  v.behind = std::min(all[0]->seconds() / v.best->seconds(), all[0]->least() / v.best->least());
+  const double times = all[0]->handicap / v.best->handicap;
+  v.behind = times * std::min(all[0]->seconds() / v.best->seconds(), all[0]->least() / v.best->least());
   return v;
 }
 

@@ -98,6 +98,22 @@ TEST_CASE("onednn: refuses what it must", "[onednn]") {
   REQUIRE(checked(kOnednnEngine, c).status.code() == Code::UNSUPPORTED_ENGINE);  // noticed when packing
 }
 
+// Code for a kernel of 1024 taps and 1026 channels takes seconds to generate: a call would have to gain milliseconds.
+TEST_CASE("onednn: what takes seconds to make is refused where another engine takes milliseconds", "[onednn]") {
+  PlanContext context;
+  context.beat_seconds = 0.02;
+  auto istft = problem_from_text("bf16 n1 g1 ci1026 co1 i200 k1024 s256 d1 lo512 o50944 x=first y=first");
+  REQUIRE(istft.ok());
+  const auto refused = kOnednnEngine.plan(*istft, context);
+  REQUIRE(!refused.ok());
+  CHECK(refused.status().detail().message.find("ms at least") != std::string::npos);
+  auto plain = problem_from_text("bf16 n1 g1 ci512 co64 i200 k16 s8 d1 lo4 o1600 x=last y=last");
+  REQUIRE(plain.ok());
+  const auto taken = kOnednnEngine.plan(*plain, context);
+  const bool asked = taken.ok() || taken.status().detail().message.find("at least") == std::string::npos;
+  CHECK(asked);
+}
+
 TEST_CASE("onednn: one kernel, many threads at once", "[onednn]") {
   PoolHold hold;
   Rng rng(13);

@@ -1,6 +1,5 @@
-// The model's numbers, from 101 layers on Zen 4 (AVX-512, 2 threads), oneDNN 3.7.2, 2026-11-21: cycles, and shares of
-// this machine's peak and bandwidth.
-// Where it errs most: many phases with few channels (k4s4 48 to 48: 4 times too low).
+// The model's numbers, from 101 layers on Zen 4 (AVX-512, 2 threads), oneDNN 3.7.2, 2026-11-21 and 2026-11-27: cycles,
+// and shares of this machine's peak and bandwidth.
 #include "src/engine/onednn/cost.h"
 
 #include <algorithm>
@@ -25,7 +24,17 @@ constexpr double kLeastOfFewInputs = 0.6;  // of brgemm's rate with next to no i
 
 // Passes over y beside the first: of GEMM, which adds columns up; of bias and activation apart from the convolution.
 constexpr double kGemmPasses = 1;
-constexpr double kOurEpiloguePasses = 2, kBiasPasses = 12, kActivationPasses = 60;  // ours in f32; oneDNN's plain C++
+constexpr double kOurEpiloguePasses = 2, kBiasPasses = 80, kActivationPasses = 60;  // ours in f32; oneDNN's plain C++
+
+// Brgemm calls its kernel for each row of y, phase of w and block of output channels; where it cuts short rows of many
+// phases for several threads (da2s.k4s4, fcn32s.dense, waveglow.up), for each position.
+constexpr double kKernelCallCycles = 900, kShortPhaseCycles = 600;
+constexpr int64_t kCallChannels = 64, kManyPhases = 4, kShortPhase = 128;
+
+// Making a primitive: each tap of a long row is code of its own, for each block of input channels (waveglow.up 0.5 s,
+// istft.conv 7 s). It counts as a part of so many calls.
+constexpr int64_t kLongKernel = 16;
+constexpr double kTapMakingCycles = 0.4e6, kMakingCalls = 100;
 
 // Of what one core writes past the caches: values moved once by one thread, values reordered.
 constexpr double kMovedShare = 13.0 / 27, kReorderedShare = 20.0 / 27;
@@ -70,14 +79,33 @@ double moving_seconds(const Problem& p, int32_t threads, double passes, double r
 
 double type_factor(const Problem& p) { return size_of(p.types.x) == 2 ? kHalfTypes : 1; }
 
-double brgemm_rate(const Problem& p, double peak, bool depthwise) {
+bool is_depthwise(const Problem& p) { return p.ci == 1 && p.co == 1 && p.groups > 1; }
+
+// Share of the peak that brgemm has with full rows.
+double brgemm_share(const Problem& p) {
+  if (is_depthwise(p)) return kBrgemmDepthwiseShare;
   const double few_inputs = kLeastOfFewInputs + (1 - kLeastOfFewInputs) * static_cast<double>(p.ci) / kBlock;
-  double rate = kBestShare * peak * filled(p.co) * std::min(1.0, few_inputs);
-  if (depthwise) rate = kBrgemmDepthwiseShare * peak;
+  return kBestShare * filled(p.co) * std::min(1.0, few_inputs);
+}
+
+double brgemm_rate(const Problem& p, double peak) {
+  double rate = brgemm_share(p) * peak;
   // Along w it multiplies padding too: o*k/s taps instead of i*k.
   const auto& w = p.axis[2];
   rate /= std::max(1.0, static_cast<double>(w.o) / (static_cast<double>(w.s) * static_cast<double>(w.i)));
   return rate * type_factor(p);
+}
+
+// Of brgemm's kernels, beside what they multiply.
+double brgemm_calls_seconds(const Problem& p, int32_t threads) {
+  const Axis& w = p.axis[2];
+  const double blocks = static_cast<double>((p.co + kCallChannels - 1) / kCallChannels);
+  const double rows = static_cast<double>(p.n * p.groups * p.axis[0].o * p.axis[1].o) * blocks;
+  double cycles = rows * static_cast<double>(std::min(w.s, w.o)) * kKernelCallCycles;
+  if (threads > 1 && w.s >= kManyPhases && w.i <= kShortPhase) {
+    cycles += rows * static_cast<double>(w.o) * kShortPhaseCycles;
+  }
+  return machine().seconds(cycles / threads);
 }
 
 // Passes of bias and activation where they are not part of the convolution.
@@ -89,28 +117,37 @@ double epilogue_passes(const Problem& p) {
 
 }  // namespace
 
+double making_seconds(const Problem& p) {
+  const int64_t k = p.axis[2].k, blocks = (p.ci + kBlock - 1) / kBlock;
+  return k <= kLongKernel ? 0 : machine().seconds(static_cast<double>(k * blocks) * kTapMakingCycles);
+}
+
 double least_seconds(const Problem& p, int32_t threads, double reorder_bytes) {
-  const double rate = kBestShare * core_peak() * threads * type_factor(p);
-  return moving_seconds(p, threads, 1, reorder_bytes) + useful_flop(p) / rate;
+  const bool narrow = size_of(p.types.x) == 2;
+  double share = is_depthwise(p) ? kDepthwiseShare : std::max(brgemm_share(p), kGemmShare);
+  if (narrow) share = brgemm_share(p);  // nothing else is taken there
+  const double rate = share * core_peak() * threads * type_factor(p);
+  return moving_seconds(p, threads, 1, reorder_bytes) + useful_flop(p) / rate +
+         (narrow ? brgemm_calls_seconds(p, threads) : 0) + making_seconds(p) / kMakingCalls;
 }
 
 double estimated_seconds(const Problem& p, const Implementation& by, int32_t threads, double reorder_bytes) {
   using Method = Implementation::Method;
   const double peak = core_peak() * threads;
-  const bool depthwise = p.ci == 1 && p.co == 1 && p.groups > 1;
-  double rate = 0, passes = 1;  // passes: times y goes through memory
+  double rate = 0, passes = 1, calls = 0;  // passes: times y goes through memory
   if (by.method == Method::kGemm) {
     rate = (p.groups > 1 ? kGroupedGemmShare : kGemmShare) * peak;
     passes += kGemmPasses;
   } else if (by.method == Method::kDepthwise) {
     rate = kDepthwiseShare * peak;
   } else if (by.method == Method::kBrgemm) {
-    rate = brgemm_rate(p, peak, depthwise);
+    rate = brgemm_rate(p, peak);
+    calls = brgemm_calls_seconds(p, threads);
   } else {
-    rate = depthwise ? kJitDepthwiseShare * peak : kJitShare * peak * filled(p.co);
+    rate = is_depthwise(p) ? kJitDepthwiseShare * peak : kJitShare * peak * filled(p.co);
   }
   if (by.backward_convolution) passes += epilogue_passes(p);
-  return moving_seconds(p, threads, passes, reorder_bytes) + useful_flop(p) / rate;
+  return moving_seconds(p, threads, passes, reorder_bytes) + useful_flop(p) / rate + calls;
 }
 
 }  // namespace ctconv::onednn
