@@ -7,6 +7,7 @@
 
 #include "src/engine/native/native.h"
 #include "src/engine/reference/reference.h"
+#include "src/engine/winograd/winograd.h"
 #if defined(CTCONV_WITH_ONEDNN)
 #include "src/engine/onednn/onednn.h"
 #include "src/engine/onednn/version.h"
@@ -34,6 +35,7 @@ struct Row {
 
 constexpr Row kTable[] = {
     {"native", &kNativeEngine},
+    {"winograd", &kWinogradEngine},
     {"onednn", kOnednn, kHasOnednn},
     {"reference", &kReferenceEngine},
 };

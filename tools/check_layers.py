@@ -38,6 +38,7 @@ TABLE = {
     "src/kit": ["src/base", "src/problem"],
     "src/engine/reference": ["src/base", "src/problem", "src/plan", "src/kit", "src/machine"],
     "src/engine/native": ["src/base", "src/problem", "src/plan", "src/kit", "src/machine"],
+    "src/engine/winograd": ["src/base", "src/problem", "src/plan", "src/kit", "src/machine"],
     "src/engine/onednn": ["src/base", "src/problem", "src/plan", "src/kit", "src/machine"],
     "src/backend": ["src/base", "src/problem", "src/plan"],
     "src/backend/cpu": ["src/base", "src/problem", "src/plan", *BACKEND],

@@ -261,6 +261,10 @@ TEST_CASE("numbers: a forced engine is the one that runs, or refuses with a reas
     }
     REQUIRE(status == CTCONV_OK);  // the list holds what this build has
     Op op(made);
+    if (std::string(engine) == "winograd") {  // too few channels for it
+      refused(ctconv_execute(made, &call, &error), error, CTCONV_ERR_UNSUPPORTED_ENGINE, "engine");
+      continue;
+    }
     CHECK(engine_of(op, call) == engine);
     const std::string bits = value_of(describe(op, &call), "bits");
     const bool known = std::string(engine) == "native" || std::string(engine) == "reference";

@@ -1,0 +1,89 @@
+// Expected seconds of a call.
+//
+//   in:  a Plan, the op's context;   out: seconds
+//   Products at the machine's rate, transforms and moves in cycles beside them, the transformed weight and the tensors
+//   through memory where they do not fit the caches. Cycles were measured on AMD Zen 4 (EPYC 9004), November 2026.
+#include <algorithm>
+
+#include "src/base/at.h"
+#include "src/engine/winograd/plan.h"
+#include "src/machine/machine.h"
+
+namespace ctconv::winograd {
+namespace {
+
+constexpr double kFmaCycles = 1.04;        // a vector multiply-add inside a block
+constexpr double kCallCycles = 40;         // a block: prologue and epilogue
+constexpr double kInputCycles = 3.0;       // a vector of inputs and points, read, added and written
+constexpr double kOutputCycles = 3.0;      // the same of points and outputs
+constexpr double kTransposeCycles = 1.2;   // an element of x or y, channels not innermost
+constexpr double kScatterCycles = 2.5;     // the same alone
+constexpr double kStoreCycles = 3;         // a vector of outputs, channels innermost
+constexpr double kWakeCycles = 11e3;       // a call
+constexpr double kPackCycles = 4;          // a transformed weight, where it comes with the call
+constexpr double kNotOverlapped = 0.3;     // of the shorter of computing and moving
+constexpr double kMovedShare = 25.0 / 27;  // of the bandwidth past the caches
+
+// Cycles of one task: all passes of a full block.
+double task_cycles(const Plan& plan) {
+  const Machine& m = machine();
+  const Problem& p = plan.p;
+  const double lanes = plan.routines.lanes, tiles = static_cast<double>(plan.block);
+  const double groups = static_cast<double>((plan.block + plan.row_limit - 1) / plan.row_limit);
+  const double chunks = static_cast<double>((p.ci + plan.routines.lanes - 1) / plan.routines.lanes);
+  const double vectors = static_cast<double>(plan.vectors);
+  double products = 0, moved = 0;
+  for (const Pass& pass : plan.passes) {
+    const KindRow h = row_of(pass.kind);
+    double inputs = 0;
+    for (const PointsW& w : plan.points_w)
+      inputs += h.inputs * row_of(w.kind).inputs + h.points * row_of(w.kind).points;
+    moved += tiles * static_cast<double>(plan.d_taps) * chunks * inputs * kInputCycles;
+    for (int64_t fd = 0; fd < plan.d.count(); ++fd) {
+      for (const int64_t fh : pass.h_phases) {
+        for (int64_t fw = 0; fw < plan.w.phases.count(); ++fw) {
+          const auto points = static_cast<double>(plan.points(fh, fw));
+          const double outputs = h.outputs * row_of(at(plan.w.kind, fw)).outputs;
+          const double chain = static_cast<double>(plan.d.phase(fd).taps * p.ci);
+          const double columns = static_cast<double>(plan.column_blocks) / static_cast<double>(plan.parts);
+          products += columns * points * (tiles * chain * vectors * kFmaCycles / m.fma + groups * kCallCycles);
+          moved += columns * tiles * vectors * (points + outputs) * kOutputCycles;
+          const bool plain = p.y.axis[2] * plan.w.step == 1;
+          moved += columns * tiles * vectors * outputs *
+                   (p.y.c == 1 ? kStoreCycles : lanes * (plain ? kTransposeCycles : kScatterCycles));
+        }
+      }
+    }
+  }
+  if (!plan.in_place) {
+    const double copied = tiles * static_cast<double>(plan.w.m * plan.h.m * plan.d_taps * p.ci) * 1.2;
+    const bool plain = p.x.c == 1 || p.x.axis[2] * plan.w.step == 1;
+    moved += copied * static_cast<double>(plan.passes.size()) *
+             (p.x.c == 1 ? kStoreCycles / lanes
+              : plain    ? kTransposeCycles
+                         : kScatterCycles);
+  }
+  return products + moved;
+}
+
+}  // namespace
+
+double expected_seconds(const Plan& plan, const PlanContext& context) {
+  const Machine& m = machine();
+  const double threads = plan.threads;
+  const double turns = static_cast<double>((plan.tasks() + plan.threads - 1) / plan.threads);
+  const double weights = static_cast<double>(plan.weight_at.back()) * static_cast<double>(plan.p.groups);
+  double cycles = turns * task_cycles(plan);
+  if (context.weights_per_call) cycles += weights * kPackCycles / threads;
+  // The weight is read anew for every block; past the caches where it does not fit half of the last one.
+  const double weight_bytes = weights * sizeof(float);
+  const double last = static_cast<double>(std::max(m.l2, m.l3));
+  double bytes = moved_bytes(plan.p) + weight_bytes;
+  if (weight_bytes > last / 2) {
+    bytes += weight_bytes * std::max(0.0, static_cast<double>(plan.blocks) / threads - 1);
+  }
+  const double computing = m.seconds(cycles), moving = bytes / (kMovedShare * m.bandwidth(plan.threads));
+  return std::max(computing, moving) + kNotOverlapped * std::min(computing, moving) + m.seconds(kWakeCycles);
+}
+
+}  // namespace ctconv::winograd
