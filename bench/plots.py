@@ -16,6 +16,10 @@ MARKS = {
     "openvino": ("^", "#8d6a9f", "OpenVINO"),
     "onednn": ("D", "#edae49", "oneDNN primitive"),
     "onednn.e2e": ("v", "#c08a1e", "oneDNN with reorders"),
+    "jax": ("P", "#3c6e71", "JAX"),
+    "litert": ("X", "#5f0f40", "LiteRT"),
+    "ncnn": ("<", "#7f7f7f", "ncnn"),
+    "mnn": (">", "#bc6c25", "MNN"),
 }
 AHEAD, BEHIND = "#2e6f95", "#b23a48"
 
@@ -23,7 +27,8 @@ AHEAD, BEHIND = "#2e6f95", "#b23a48"
 def title(run):
     layout = "channels-first" if run["layout"] == "first" else "channels-last"
     plural = "s" if run["threads"] > 1 else ""
-    return f"{layout} in and out, float32, {run['threads']} thread{plural}, {run['machine']['cpu']}, {run['date'][:10]}"
+    kind = f"{layout} in and out, {run.get('dtype', 'f32')}"
+    return f"{kind}, {run['threads']} thread{plural}, {run['machine']['cpu']}, {run['date'][:10]}"
 
 
 def ratios(run, path):

@@ -26,6 +26,7 @@ import disturbance  # noqa: E402
 import layers  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
+import runs  # noqa: E402
 import timing  # noqa: E402
 from contenders import base  # noqa: E402
 
@@ -73,6 +74,7 @@ def records(**errors):
     return {
         "ctconv": {**one(2.0), "engine": "native", "setup_ms": 1.0, "workspace_bytes": 0, "extra_bytes": 0},
         "ctconv.alloc": one(4.0, "alloc"),
+        "ctconv.same": one(2.5),
         "torch": one(12.0, "alloc", errors.get("torch", 0.0)),
         "onednn": one(3.0, error=errors.get("onednn", 0.0)),
         "openvino": {"refused": "no"},
@@ -254,8 +256,14 @@ def test_disturbance():
     assert len(visits) == rounds.done and timed["a"].samples
 
 
+def slower(layer, ratio):
+    """The row of a layer whose best peer takes `ratio` of our time."""
+    return {**layer, "best_ratio": ratio, "ratios": {**layer["ratios"], "onednn": ratio}}
+
+
 def test_report():
     layer = measure.rounded({**measure.summary(layers.Layer(row()), records(), ROOF), "strangers": 0.5, "took_s": 1.0})
+    layer |= {"id": "s1.k3", "dropped": 7}
     run = {
         "which": "full",
         "layout": "first",
@@ -264,6 +272,7 @@ def test_report():
         "complete": True,
         "revision": "abc",
         "load_before": 0.1,
+        "budget_s": 1.0,
         "roof": ROOF,
         "machine": {
             "cpu": "X",
@@ -281,23 +290,49 @@ def test_report():
     }
     with tempfile.TemporaryDirectory() as folder:
         results = pathlib.Path(folder)
-        for name, changed in (
+        for file, changed in (
             ("a", {}),
             ("b", {"which": "quick", "date": "2026-01-03 00:00 UTC"}),
             ("c", {"complete": False}),
             ("d-part", {"threads": 1}),
+            ("e", {"date": "2026-01-01 00:00 UTC", "layers": [slower(layer, 0.9)]}),
+            ("f", {"date": "2025-01-01 00:00 UTC", "revision": "old", "layers": [slower(layer, 0.5)]}),
+            ("g", {"dtype": "bf16", "layers": [slower(layer, 0.8)]}),
+            ("h", {"dtype": "bf16", "date": "2026-01-03 00:00 UTC", "layers": [slower(layer, 0.9)]}),
+            ("i", {"machine": {**run["machine"], "cpu": "Y(R) CPU", "vectors": ["amx_tile"]}, "disturbance": {}}),
         ):
-            (results / f"{name}.json").write_text(json.dumps({**run, **changed}))
-        runs = report.chosen(results)
-    assert len(runs) == 1 and runs[0]["which"] == "full"
-    text = "\n".join(
-        report.machine_lines(runs)
-        + report.target_lines(runs)
-        + report.peer_lines(run)
-        + report.choice_lines(run)
-        + report.table_lines(run)
-    )
-    assert "Not measured**: ort" in text and "| 3.00 | - | 1.50 | 1.50 |" in text and "**no**" in text
+            (results / f"{file}.json").write_text(json.dumps({**run, **changed}))
+        every = runs.load(results)
+        assert [s.name for s in every] == [
+            "X, channels-first, 2 threads",
+            "X, channels-first, bf16, 2 threads",
+            "Y (AMX), channels-first, 2 threads",
+        ]
+        two, half, other = every
+        assert [len(s.now) for s in every] == [2, 2, 1] and [len(s.older) for s in every] == [2, 0, 0]
+        assert not two.behind() and [i for i, _ in two.doubtful()] == ["s1.k3"]  # one of two runs says so
+        assert half.behind() == [("s1.k3", [0.9, 0.8])] and runs.worst_of(half.found()) == (0.9, "s1.k3")
+        assert abs(runs.mean_of(half.found()) - 0.72**0.5) < 1e-9 and other.soft() == ["s1.k3"]
+        text = "\n".join(report.front(every) + report.machine_page([two], None, None))
+        docs = results / "docs"
+        sys.argv[1:] = ["--results", folder, "--docs", str(docs), "--no-plots"]
+        report.main()
+        assert {p.name for p in docs.glob("*.md")} == {
+            "performance.md",
+            "performance-x-2c.md",
+            "performance-y-amx-2c.md",
+        }
+    for expected in (
+        "| X | f32 | first | 2 | 2026-01-02 | 2 | 1 | 0 | 1 | 1 |",
+        "- **X, channels-first, bf16, 2 threads**: s1.k3 0.90 / 0.80 (oneDNN, soft).",
+        "| bf16 over the best peer | X, channels-first, bf16, 2 threads | 2.0, worst 1.0 | 0.85",
+        "| f32 over the best peer | Y (AMX), channels-first, 2 threads | 2.5, worst 1.0 | 1.50",
+        "| reproducible = 1 | X, channels-first, 2 threads | 1.6, median 85% of the roofline | 1.",
+        "ort (absent)",
+        "| 3.00 | - | 1.50 | 1.50 |",
+        "OpenVINO: no: s1.k3",
+    ):
+        assert expected in text, (expected, text)
 
 
 if __name__ == "__main__":
