@@ -7,6 +7,7 @@
 
 #include "src/engine/native/native.h"
 #include "src/engine/reference/reference.h"
+#include "src/engine/tiles/tiles.h"
 #include "src/engine/winograd/winograd.h"
 #if defined(CTCONV_WITH_ONEDNN)
 #include "src/engine/onednn/onednn.h"
@@ -36,6 +37,7 @@ struct Row {
 constexpr Row kTable[] = {
     {"native", &kNativeEngine},
     {"winograd", &kWinogradEngine},
+    {"dot", &kDotEngine},
     {"onednn", kOnednn, kHasOnednn},
     {"reference", &kReferenceEngine},
 };

@@ -40,6 +40,7 @@ TABLE = {
     "src/engine/native": ["src/base", "src/problem", "src/plan", "src/kit", "src/machine"],
     "src/engine/winograd": ["src/base", "src/problem", "src/plan", "src/kit", "src/machine"],
     "src/engine/onednn": ["src/base", "src/problem", "src/plan", "src/kit", "src/machine"],
+    "src/engine/tiles": ["src/base", "src/problem", "src/plan", "src/kit", "src/machine"],
     "src/backend": ["src/base", "src/problem", "src/plan"],
     "src/backend/cpu": ["src/base", "src/problem", "src/plan", *BACKEND],
     "src/backend/cuda": ["src/base", "src/problem", "src/plan", *BACKEND, "cuda/module.h"],

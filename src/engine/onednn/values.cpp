@@ -2,10 +2,10 @@
 #include "src/engine/onednn/values.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cmath>
-#include <utility>
+
+#include "src/kit/tensor_rows.h"
 
 namespace ctconv::onednn {
 namespace {
@@ -62,46 +62,6 @@ constexpr Unfit<uint32_t> kUnfitF32{0x7f800000u};
 constexpr Unfit<uint16_t> kUnfitF16{0x7c00u};
 constexpr Unfit<uint16_t> kUnfitBf16{0x7f80u, Unfit<uint16_t>::kTop};
 
-// A tensor as rows of equal steps, the outer dimensions sorted by stride.
-struct Rows {
-  std::array<std::pair<int64_t, int64_t>, 5> part;  // stride and extent, the innermost first
-
-  Rows(const Problem& p, const ActivationLayout& l)
-      : part{{{l.n, p.n},
-              {l.c, p.groups * p.ci},
-              {l.axis[0], p.axis[0].i},
-              {l.axis[1], p.axis[1].i},
-              {l.axis[2], p.axis[2].i}}} {
-    for (auto& [stride, extent] : part) {
-      if (extent == 1) stride = 0;
-    }
-    std::sort(part.begin(), part.end());
-    // Dimensions that continue each other are one.
-    size_t kept = 0;
-    for (size_t k = 1; k < part.size(); ++k) {
-      auto& [stride, extent] = part[kept];
-      if (extent == 1) {
-        part[kept] = part[k];
-      } else if (part[k].first == stride * extent) {
-        extent *= part[k].second;
-      } else {
-        part[++kept] = part[k];
-      }
-    }
-    std::fill(part.begin() + static_cast<std::ptrdiff_t>(kept) + 1, part.end(), std::pair<int64_t, int64_t>{0, 1});
-  }
-
-  int64_t count() const { return part[1].second * part[2].second * part[3].second * part[4].second; }
-  int64_t start(int64_t row) const {
-    int64_t at = 0;
-    for (size_t k = 1; k < part.size(); ++k) {
-      at += row % part[k].second * part[k].first;
-      row /= part[k].second;
-    }
-    return at;
-  }
-};
-
 }  // namespace
 
 const char* weights_not_honoured(Dtype dtype) {
@@ -121,7 +81,7 @@ namespace {
 
 template <class Bits>
 bool any_unfit_in(const Problem& p, const Bits* from, const Unfit<Bits>& unfit, const Runner& runner, bool* broken) {
-  const Rows rows(p, p.x);
+  const kit::TensorRows rows(p, p.x);
   const auto [stride, length] = rows.part[0];
   if (length * rows.count() <= kChunk) {
     bool found = false;

@@ -1,0 +1,67 @@
+// Packing weights; see pack.h.
+//
+//   A task packs the tiles of one block and chunk.
+#include <array>
+#include <atomic>
+
+#include "src/base/checked.h"
+#include "src/engine/tiles/pack.h"
+#include "src/engine/tiles/values.h"
+
+namespace ctconv::tiles {
+namespace {
+
+// All taps of a chunk of a block: [tap][half][pair][row][2].
+bool pack_chunk(const Layout& k, const uint16_t* w, const RowBlock& b, int64_t chunk, uint16_t* out) {
+  const Problem& p = k.p;
+  const TapList& list = at(k.lists, b.list);
+  const int64_t c0 = chunk * kChannels, channels = std::min(kChannels, p.ci - c0);
+  std::array<int64_t, kRows> place{};
+  for (int32_t r = 0; r < b.rows; ++r) {
+    const Row& row = at(k.units.rows, b.row + r);
+    at(place, r) = row.c * p.w.co + k.grid[0].phase(row.d).t0 * p.w.tap[0] + k.grid[1].phase(row.h).t0 * p.w.tap[1] +
+                   k.grid[2].phase(row.w).t0 * p.w.tap[2];
+  }
+  Judge<uint16_t> judge(kWeightRange);
+  for (const int64_t tap : list.w_tap) {
+    std::fill_n(out, b.halves() * kTile, 0);
+    for (int64_t c = 0; c < channels; ++c) {
+      const uint16_t* from = w + (c0 + c) * p.w.ci + tap;
+      for (int32_t r = 0; r < b.rows; ++r) {
+        const uint16_t value = from[at(place, r)];
+        judge.look(value);
+        out[(r / kHalf) * kTile + (c / 2) * kChannels + (r % kHalf) * 2 + c % 2] = value;
+      }
+    }
+    out += b.halves() * kTile;
+  }
+  return judge.fit();
+}
+
+}  // namespace
+
+std::string packing_key(const Layout& k) {
+  std::string key = "tiles/" + std::to_string(k.split.parts) + "/" + name_of(k.p.types.w) + "/" +
+                    std::to_string(k.units.count()) + "x" + std::to_string(k.units.blocks.size());
+  for (const kit::AxisPhases& a : k.grid) {
+    key += "/s" + std::to_string(a.s) + "f" + std::to_string(a.first_f) + "x" + std::to_string(a.count());
+  }
+  return key;
+}
+
+Result<bool> pack_weights(const Layout& k, const void* w, uint16_t* packed, const Runner& runner) {
+  std::atomic<bool> fit{true};
+  const int64_t blocks = std::ssize(k.units.blocks);
+  const bool ok = runner(k.p.groups * blocks * k.chunks, [&](int64_t index, int32_t) {
+    const int64_t chunk = index % k.chunks, g = index / k.chunks / blocks;
+    const RowBlock& b = at(k.units.blocks, index / k.chunks % blocks);
+    const int64_t own = at(k.lists, b.list).taps() * b.halves() * kTile * k.split.parts;
+    uint16_t* out = packed + g * k.units.weights + b.weight + chunk * own;
+    const auto* from = static_cast<const uint16_t*>(w) + g * k.p.w.g;
+    if (!pack_chunk(k, from, b, chunk, out)) fit.store(false, std::memory_order_relaxed);
+  });
+  if (!ok) return runner_broke();
+  return fit.load();
+}
+
+}  // namespace ctconv::tiles
