@@ -3,6 +3,7 @@
 //   clock          a chain of dependent exclusive ors: one a cycle on every processor we know
 //   multiply-adds  a second; over the clock: how many a cycle, rounded to a power of two; over that: the clock while
 //                  they run
+//   bf16           products of pairs a second over that clock, rounded to a power of two; 0 where there are none
 //   bandwidth      stores past the caches (x86); elsewhere stores over more than the caches hold
 //   Several threads are not measured: bandwidth grows with them as in the plain record.
 #include "src/machine/probe.h"
@@ -93,6 +94,20 @@ void measure_computing(const ProbeLoops& loops, Machine* m) {
   m->hertz = in_steps(multiply_adds / m->fma, plain.hertz);
 }
 
+// Some windows are enough: a power of two is asked.
+void measure_dot(const DotLoop& loop, Machine* m) {
+  m->bf16 = 0;
+  if (loop.rounds == nullptr) return;
+  const auto rounds = static_cast<int64_t>(kWindow * kGuess / static_cast<double>(loop.products));
+  double products = 0;  // a second
+  volatile double kept = 0;
+  for (int n = 0; n < kLeastWindows; ++n) {
+    const double took = seconds_of([&] { kept = kept + static_cast<double>(loop.rounds(rounds)); });
+    if (took > 0) products = std::max(products, static_cast<double>(rounds * loop.products) / took);
+  }
+  if (products > 0) m->bf16 = power_of_two(products / m->hertz);
+}
+
 struct Free {
   void operator()(void* p) const { std::free(p); }
 };
@@ -126,6 +141,7 @@ Machine measured_machine() {
   const FpMode default_mode;
   const ProbeLoops loops = probe_loops();
   measure_computing(loops, &m);
+  measure_dot(dot_loop(), &m);
   measure_memory(loops, &m);
   return clamped(m);
 }

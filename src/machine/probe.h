@@ -28,4 +28,11 @@ struct ProbeLoops {
 };
 ProbeLoops probe_loops();
 
+// The same for products of bf16 pairs in 64-byte vectors; rounds is null where the CPU has none (dot_probe.cpp).
+struct DotLoop {
+  int64_t products = 0;  // vectors of one round
+  float (*rounds)(int64_t count) = nullptr;
+};
+DotLoop dot_loop();
+
 }  // namespace ctconv

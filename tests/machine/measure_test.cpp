@@ -49,6 +49,7 @@ TEST_CASE("measure: speeds are this machine's, within wide limits", "[machine]")
   const ProbeLoops loops = probe_loops();
   CHECK(m.vector_bytes == loops.vector_bytes);
   CHECK((m.fma == 0.25 || m.fma == 0.5 || m.fma == 1 || m.fma == 2 || m.fma == 4));
+  CHECK((m.bf16 > 0) == (dot_loop().rounds != nullptr));
   CHECK(m.hertz > 3e8);
   CHECK(m.memory_2 >= m.memory_1);
   CHECK(m.l1 < m.l2);

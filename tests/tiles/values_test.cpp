@@ -1,11 +1,12 @@
 // Values that bf16 products cannot honour: another engine computes them, and y is the reference's bits.
+#include "src/engine/tiles/values.h"
+
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <limits>
 
 #include "capi/engines.h"
 #include "src/engine/tiles/tiles.h"
-#include "src/engine/tiles/values.h"
 #include "src/problem/text.h"
 #include "tests/tiles/harness.h"
 
@@ -20,24 +21,12 @@ struct Kind {
   bool fit_x, fit_w;
 };
 const double kInf = std::numeric_limits<double>::infinity();
-const Kind kKinds[] = {{0.0, true, true},
-                       {-0.0, true, true},
-                       {1.0, true, true},
-                       {0x1p-62, true, false},
-                       {-0x1.8p-63, false, false},
-                       {0x1p-50, true, true},
-                       {0x1.fcp-51, true, false},
-                       {0x1.fcp43, true, true},
-                       {0x1p44, true, false},
-                       {-0x1.fcp59, true, false},
-                       {0x1p60, false, false},
-                       {0x1p-126, false, false},
-                       {0x1p-130, false, false},
-                       {0x1p-133, false, false},
-                       {0x1.fep127, false, false},
-                       {kInf, false, false},
-                       {-kInf, false, false},
-                       {std::nan(""), false, false}};
+const Kind kKinds[] = {{0.0, true, true},         {-0.0, true, true},         {1.0, true, true},
+                       {0x1p-62, true, false},    {-0x1.8p-63, false, false}, {0x1p-50, true, true},
+                       {0x1.fcp-51, true, false}, {0x1.fcp43, true, true},    {0x1p44, true, false},
+                       {-0x1.fcp59, true, false}, {0x1p60, false, false},     {0x1p-126, false, false},
+                       {0x1p-130, false, false},  {0x1p-133, false, false},   {0x1.fep127, false, false},
+                       {kInf, false, false},      {-kInf, false, false},      {std::nan(""), false, false}};
 
 // Two groups, every size odd, so that each value has its own place among tails of chunks, lines and vectors.
 Case small_case(Rng& rng, bool last) {

@@ -11,15 +11,15 @@
 namespace ctconv::tiles {
 namespace {
 
-constexpr double kStepCycles = 30;             // per step of positions of a block: sums begun and stored
-constexpr double kLineCycles = 5;              // per line copied
-constexpr double kTransposedLineCycles = 20;   // per line transposed
-constexpr double kScanCycles = 1.5;            // per 64 bytes of x
-constexpr double kRunCycles = 8;               // per run stored
-constexpr double kStoredCycles = 14;           // per 16 sums transposed, interleaved and stored
-constexpr double kRowCycles = 60;              // per row of y and channel
+constexpr double kStepCycles = 30;            // per step of positions of a block: sums begun and stored
+constexpr double kLineCycles = 5;             // per line copied
+constexpr double kTransposedLineCycles = 20;  // per line transposed
+constexpr double kScanCycles = 1.5;           // per 64 bytes of x
+constexpr double kRunCycles = 8;              // per run stored
+constexpr double kStoredCycles = 14;          // per 16 sums transposed, interleaved and stored
+constexpr double kRowCycles = 60;             // per row of y and channel
 constexpr double kTaskCycles = 2000;
-constexpr double kWakeCycles = 11000;          // per call of the runner
+constexpr double kWakeCycles = 11000;  // per call of the runner
 
 // Products of 16 pairs with 16 rows... of one position, all blocks of a group.
 double products(const Layout& k) {
@@ -30,11 +30,17 @@ double products(const Layout& k) {
   return sum * static_cast<double>((k.chunks - 1) * kHalf + k.pairs);
 }
 
+// Of a group of all images.
+double positions_of(const Layout& k) {
+  const int64_t stacks = k.stacks();
+  return static_cast<double>((k.p.n - stacks) * k.image_places() + stacks * k.planes.positions);
+}
+
 double store_cycles(const Layout& k) {
-  const auto positions = static_cast<double>(k.planes.positions);
+  const double positions = positions_of(k);
   const auto blocks = static_cast<double>(k.units.blocks.size());
   if (k.runs) return kRunCycles * positions * static_cast<double>(k.units.rows.size()) / kRows * 2;
-  const double rows = static_cast<double>(k.p.co * k.p.axis[0].o * k.p.axis[1].o);
+  const double rows = static_cast<double>(k.p.n * k.p.co * k.p.axis[0].o * k.p.axis[1].o);
   return kStoredCycles * positions * blocks * 2 + kRowCycles * rows;
 }
 
@@ -43,8 +49,8 @@ double store_cycles(const Layout& k) {
 double expected_seconds(const Layout& k) {
   const Machine& m = machine();
   const Slabs& s = k.slabs;
-  const auto groups = static_cast<double>(k.p.n * k.p.groups), slabs = static_cast<double>(s.count);
-  const auto positions = static_cast<double>(k.planes.positions);
+  const auto groups = static_cast<double>(k.p.groups), slabs = static_cast<double>(k.stacks() * s.count);
+  const double positions = positions_of(k);
   const auto steps = static_cast<double>(ceil_div(s.positions, k.unit->step)) * slabs;
   double cycles = products(k) * positions / std::max(1e-3, m.bf16);
   cycles += kStepCycles * steps * static_cast<double>(k.units.blocks.size());

@@ -13,8 +13,8 @@ namespace {
 char* row_of_y(const Layout& k, const SlabOf& slab, const Segment& s, const kit::Phase& pd, const kit::Phase& ph,
                int64_t c, char* y) {
   const ActivationLayout& l = k.p.y;
-  const int64_t at = slab.n * l.n + (slab.g * k.p.co + c) * l.c + k.grid[0].out(s.d, pd) * l.axis[0] +
-                     k.grid[1].out(s.h, ph) * l.axis[1];
+  const int64_t at =
+      s.n * l.n + (slab.g * k.p.co + c) * l.c + k.grid[0].out(s.d, pd) * l.axis[0] + k.grid[1].out(s.h, ph) * l.axis[1];
   return y + at * kit::bytes_of(k.p.types.y);
 }
 
@@ -53,14 +53,15 @@ void transpose_run(const Layout& k, const SlabOf& slab, const RowUnit& u, const 
 }  // namespace
 
 int64_t segments_of(const Layout& k, const SlabOf& slab, Segment* out) {
-  const int64_t row = k.planes.stride[1], plane = k.planes.stride[0], last = slab.first + slab.positions;
+  const int64_t row = k.planes.stride[1], plane = k.planes.stride[0], image = k.image_places();
+  const int64_t last = slab.first + slab.positions;
   int64_t found = 0;
   for (int64_t j = slab.first; j < last;) {
-    const int64_t d = j / plane, h = j % plane / row, w = j % row;
-    const int64_t next = std::min(last, j - w + row);  // the next row of the grid
+    const int64_t n = j / image, place = j % image, d = place / plane, h = place % plane / row, w = place % plane % row;
+    const int64_t next = std::min({last, j - w + row, (n + 1) * image});  // the next row of the grid
     const int64_t end = std::min(w + next - j, k.grid[2].un);
-    if (w < end && h < k.grid[1].un) {
-      out[found++] = {d + k.grid[0].u0,  h + k.grid[1].u0, w + k.grid[2].u0,
+    if (w < end && h < k.grid[1].un && d < k.grid[0].un) {
+      out[found++] = {slab.n + n,     d + k.grid[0].u0, h + k.grid[1].u0,    w + k.grid[2].u0,
                       j - slab.first, end - w,          k.store.span(w, end)};
     }
     j = next;

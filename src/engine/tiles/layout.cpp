@@ -11,15 +11,15 @@
 namespace ctconv::tiles {
 namespace {
 
-constexpr int64_t kMostRowCount = int64_t{1} << 18;   // channels times phases of a group
-constexpr int64_t kMostTapCount = int64_t{1} << 20;   // of all lists together
-constexpr int64_t kMostUnitRows = 128;                // all phases of d and h in one unit up to here
-constexpr int64_t kLeastPositions = 96;               // of a slab that is cut for more tasks
+constexpr int64_t kMostRowCount = int64_t{1} << 18;  // channels times phases of a group
+constexpr int64_t kMostTapCount = int64_t{1} << 20;  // of all lists together
+constexpr int64_t kMostUnitRows = 128;               // all phases of d and h in one unit up to here
+constexpr int64_t kLeastPositions = 96;              // of a slab that is cut for more tasks
 constexpr int64_t kTasksPerThread = 4;
-constexpr int64_t kLeastBuffer = 512;                 // values of the row store's stage
-constexpr double kCacheShare = 0.6;                   // of the second-level cache for what a task holds
-constexpr double kBearableOverlap = 0.3;              // places of a panel that two tasks pack
-constexpr int64_t kPlaneBytes = 8 << 20;              // planes packed at once, at least one image
+constexpr int64_t kLeastBuffer = 512;     // values of the row store's stage
+constexpr double kCacheShare = 0.6;       // of the second-level cache for what a task holds
+constexpr double kBearableOverlap = 0.3;  // places of a panel that two tasks pack
+constexpr int64_t kPlaneBytes = 8 << 20;  // planes packed at once, at least one image
 constexpr double kMostWorkerBytes = 4.0 * (1 << 20);
 
 // Products of counts stay small: extents, phases and taps of an axis, and places of a plane.
@@ -30,7 +30,8 @@ bool beyond_tables(const Problem& p) {
     const int64_t reach = a.d * (a.k - 1);
     if (std::max({a.i, a.o, a.k, a.s, a.d, a.lo, -a.lo, reach}) > kMost) return true;
     phases *= static_cast<double>(a.i == 1 ? a.o : std::min(a.s, a.o));
-    places *= static_cast<double>(a.i) + static_cast<double>(std::abs(a.lo) + a.o + reach) / static_cast<double>(a.s) + 4;
+    places *=
+        static_cast<double>(a.i) + static_cast<double>(std::abs(a.lo) + a.o + reach) / static_cast<double>(a.s) + 4;
   }
   return phases * static_cast<double>(p.co) > static_cast<double>(kMostRowCount) || places > 0x1p40 ||
          static_cast<double>(p.taps()) > static_cast<double>(kMostTapCount);
@@ -134,25 +135,30 @@ int64_t even(int64_t count, int64_t pieces, int64_t step) {
 // Slabs whose lines and sums stay in the second-level cache; more of them, or shares of the units, for more threads.
 Slabs slabs_of(const Layout& k) {
   Slabs s;
-  const int64_t all = k.planes.positions, groups = k.p.n * k.p.groups, step = k.unit->step;
-  const int64_t line = k.chunk_parts() * kChannels * 2;
+  const int64_t step = k.unit->step, line = k.chunk_parts() * kChannels * 2;
   const int64_t rows = (kRows + (k.runs ? 0 : k.units.most_rows)) * static_cast<int64_t>(sizeof(float));
   const auto cache = static_cast<int64_t>(kCacheShare * static_cast<double>(std::max(machine().l2, 2 * machine().l1)));
-  const int64_t fits = std::max(cache - k.planes.last * line, cache / 2) / (line + rows);
-  int64_t count = ceil_div(all, std::clamp<int64_t>(fits, 2 * step, std::max(all, 2 * step)));
+  const int64_t fits = std::max(2 * step, std::max(cache - k.planes.last * line, cache / 2) / (line + rows));
+  s.images = std::clamp<int64_t>(fits / k.image_places(), 1, k.p.n);
+  s.images = ceil_div(k.p.n, ceil_div(k.p.n, s.images));
+  const int64_t all = (s.images - 1) * k.image_places() + k.planes.positions;
+  const int64_t groups = ceil_div(k.p.n, s.images) * k.p.groups;
+  int64_t count = ceil_div(all, fits);
   const int64_t wanted = k.threads == 1 ? 1 : kTasksPerThread * k.threads;
-  if (groups * count < wanted) {
+  if (s.images == 1 && groups * count < wanted) {
     count = std::max(count, std::min(ceil_div(wanted, groups), std::max<int64_t>(1, all / kLeastPositions)));
   }
+  if (s.images > 1) count = 1;
   s.positions = even(all, count, step);
   s.count = ceil_div(all, s.positions);
   const int64_t tasks = groups * s.count;
   if (tasks < wanted) s.shares = std::min(k.units.count(), ceil_div(wanted, tasks));
   const bool overlap = static_cast<double>(k.planes.last) > kBearableOverlap * static_cast<double>(s.positions);
   s.own_panel = s.shares == 1 && (!overlap || s.count == 1);
-  s.pitch = s.own_panel ? (s.positions + k.planes.last + step) | 1 : k.planes.plane;
-  const int64_t image = k.p.groups * k.chunk_parts() * s.pitch * kChannels * 2;
-  s.images = s.own_panel ? k.p.n : std::clamp<int64_t>(kPlaneBytes / image, 1, k.p.n);
+  s.pitch = ((s.own_panel ? s.positions : all) + k.planes.last + step) | 1;
+  const int64_t stack = k.p.groups * line * s.pitch;
+  s.packed =
+      s.own_panel ? ceil_div(k.p.n, s.images) : std::clamp<int64_t>(kPlaneBytes / stack, 1, ceil_div(k.p.n, s.images));
   return s;
 }
 

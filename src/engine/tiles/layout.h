@@ -1,7 +1,8 @@
 // How a problem is cut for a unit: chunks of channels, tap lists, units and blocks of rows, slabs of positions.
 //
 //   Row: one output channel in one phase. Block: up to 32 rows of one tap list. Unit: the rows finished together, some
-//   channels times all phases along w. Slab: positions of one task. Line: 64 bytes, 32 channels of one position.
+//   channels times all phases along w. Line: 64 bytes, 32 channels of one position. Stack: images that one task takes
+//   together, where one has few positions. Slab: positions of one task, all of a stack or a part of an image.
 //   x: padded planes of lines, [chunk][part][place]; w: [group][unit][block][chunk][tap][part][half] tiles (unit.h)
 //   A position of the u grid is one place, neighbouring rows share their padding: every tap is a shift by whole lines.
 //
@@ -27,7 +28,7 @@ struct Split {
   std::vector<Product> products;
 };
 
-struct TapList {  // one per combination of the axes' tap lists
+struct TapList {                      // one per combination of the axes' tap lists
   std::vector<int64_t> x_tap, w_tap;  // values of packed x; elements of the raw weight
   int64_t taps() const { return std::ssize(x_tap); }
 };
@@ -58,11 +59,12 @@ struct Units {
 };
 
 struct Slabs {
-  int64_t positions = 0, count = 1;
-  int64_t shares = 1;       // tasks that share the units of a slab
-  bool own_panel = false;   // each task packs what it reads; else planes of some images are packed before
-  int64_t images = 1;       // packed at once
-  int64_t pitch = 0;        // lines from one chunk and part to the next
+  int64_t images = 1;                // of a stack
+  int64_t positions = 0, count = 1;  // of a slab; slabs of a stack
+  int64_t shares = 1;                // tasks that share the units of a slab
+  bool own_panel = false;            // each task packs what it reads; else planes of some images are packed before
+  int64_t packed = 1;                // stacks packed at once
+  int64_t pitch = 0;                 // lines from one chunk and part to the next
 };
 
 struct Layout {
@@ -86,7 +88,13 @@ struct Layout {
 
   int64_t chunk_parts() const { return chunks * split.parts; }
   int64_t first(int64_t slab) const { return slab * slabs.positions; }
-  int64_t positions_of(int64_t slab) const { return std::min(slabs.positions, planes.positions - first(slab)); }
+  int64_t stacks() const { return (p.n + slabs.images - 1) / slabs.images; }
+  int64_t images_of(int64_t stack) const { return std::min(slabs.images, p.n - stack * slabs.images); }
+  // Places from one image of a stack to the next: no tap of one reaches the next.
+  int64_t image_places() const { return planes.positions + planes.last; }
+  int64_t positions_of(int64_t images, int64_t slab) const {
+    return std::min(slabs.positions, (images - 1) * image_places() + planes.positions - first(slab));
+  }
   int64_t packed_values() const { return p.groups * units.weights; }
 };
 

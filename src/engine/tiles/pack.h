@@ -1,6 +1,6 @@
 // Packing: places of x as lines, weights as tiles. See layout.h for both orders.
 //
-//   in:  a Layout; x of one image, or the raw weight
+//   in:  a Layout; x of a stack of images, or the raw weight
 //   out: lines with zeros where no input lies; tiles with zeros where a block has no row or a chunk no channel
 //   Refuses to pack (false): weights outside the range of values.h.
 #pragma once
@@ -11,8 +11,9 @@ namespace ctconv::tiles {
 
 // Lines of one chunk of a group, places from .. to; place `from` of part 0 comes to out, parts `pitch` lines apart.
 // spare: kSpareWords words.
+// Places are those of a stack of images, x is the first of them.
 struct LinePart {
-  int64_t group, chunk, from, to;
+  int64_t images, group, chunk, from, to;
 };
 inline constexpr int64_t kSparePlaces = 64;
 constexpr int64_t spare_words(int64_t parts) { return parts * kHalf * kSparePlaces; }

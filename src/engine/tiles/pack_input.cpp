@@ -18,9 +18,11 @@ struct RowAt {
 
 RowAt row_at(const Layout& k, int64_t row) {
   const kit::Planes& g = k.planes;
-  const int64_t d = row / g.axis[1].count, h = row % g.axis[1].count;
-  const int64_t place = (g.axis[0].before + d) * g.stride[0] + (g.axis[1].before + h) * g.stride[1] + g.axis[2].before;
-  return {place, (g.axis[0].first + d) * k.p.x.axis[0] + (g.axis[1].first + h) * k.p.x.axis[1] +
+  const int64_t rows = g.axis[0].count * g.axis[1].count, n = row / rows;
+  const int64_t d = row % rows / g.axis[1].count, h = row % g.axis[1].count;
+  const int64_t place = n * k.image_places() + (g.axis[0].before + d) * g.stride[0] +
+                        (g.axis[1].before + h) * g.stride[1] + g.axis[2].before;
+  return {place, n * k.p.x.n + (g.axis[0].first + d) * k.p.x.axis[0] + (g.axis[1].first + h) * k.p.x.axis[1] +
                      g.axis[2].first * k.p.x.axis[2]};
 }
 
@@ -40,9 +42,10 @@ int64_t row_behind(const Layout& k, int64_t rows, int64_t place) {
 
 // Calls input(place, x, count) for what lies in x, and zeros(place, count) between, in the order of places.
 template <class Input, class Zeros>
-void for_stretches(const Layout& k, int64_t from, int64_t to, Input input, Zeros zeros) {
+void for_stretches(const Layout& k, const LinePart& part, Input input, Zeros zeros) {
   const kit::Planes& g = k.planes;
-  const int64_t rows = g.axis[2].count ? g.axis[0].count * g.axis[1].count : 0;
+  const int64_t from = part.from, to = part.to;
+  const int64_t rows = g.axis[2].count ? part.images * g.axis[0].count * g.axis[1].count : 0;
   int64_t cursor = from;
   for (int64_t r = row_behind(k, rows, from); r < rows; ++r) {
     const RowAt row = row_at(k, r);
@@ -57,15 +60,15 @@ void for_stretches(const Layout& k, int64_t from, int64_t to, Input input, Zeros
 
 // What a chunk holds.
 struct Chunk {
-  const char* x;      // its first channel
-  int64_t channels;   // 1 .. kChannels
-  int64_t bytes;      // of a value
+  const char* x;     // its first channel
+  int64_t channels;  // 1 .. kChannels
+  int64_t bytes;     // of a value
 };
 
 void copy_lines(const Layout& k, const Chunk& chunk, const LinePart& part, int64_t pitch, uint16_t* out) {
   const auto line = [&](int64_t place) { return out + (place - part.from) * kChannels; };
   for_stretches(
-      k, part.from, part.to,
+      k, part,
       [&](int64_t place, int64_t x, int64_t count) {
         k.lines.copy(chunk.x + x * chunk.bytes, k.p.x.axis[2], k.p.types.x, chunk.channels, count, line(place),
                      pitch * kChannels);
@@ -83,7 +86,7 @@ void transpose_lines(const Layout& k, const Chunk& chunk, const LinePart& part, 
   constexpr int64_t kPart = kHalf * kSparePlaces;
   const int64_t pairs = ceil_div(chunk.channels, int64_t{2}), channel = k.p.x.c * chunk.bytes;
   for_stretches(
-      k, part.from, part.to,
+      k, part,
       [&](int64_t place, int64_t x, int64_t count) {
         for (int64_t c = 0; c < pairs; ++c) {
           const char* low = chunk.x + x * chunk.bytes + 2 * c * channel;
@@ -112,7 +115,7 @@ void pack_lines(const Layout& k, const char* x, const LinePart& part, int64_t pi
                     .bytes = bytes};
   if (k.p.x.c == 1) return copy_lines(k, chunk, part, pitch, out);
   for (int64_t from = part.from; from < part.to; from += kSparePlaces) {
-    const LinePart piece{part.group, part.chunk, from, std::min(part.to, from + kSparePlaces)};
+    const LinePart piece{part.images, part.group, part.chunk, from, std::min(part.to, from + kSparePlaces)};
     transpose_lines(k, chunk, piece, pitch, spare, out + (from - part.from) * kChannels);
   }
 }

@@ -16,37 +16,40 @@ constexpr int64_t kTaskPlaces = 256;  // packed by one task
 
 int64_t lines_of(const Layout& k) { return k.chunk_parts() * k.slabs.pitch * kChannels; }
 
-// Some images of a call.
+// Some stacks of a call.
 struct Images {
   const Operands& memory;
   const Scratch& scratch;
-  int64_t first;
+  int64_t first;  // stack
 
-  const char* x(const Layout& k, int64_t n) const {
-    return static_cast<const char*>(memory.x) + (first + n) * k.p.x.n * kit::bytes_of(k.p.types.x);
+  const char* x(const Layout& k, int64_t stack) const {
+    const int64_t n = (first + stack) * k.slabs.images;
+    return static_cast<const char*>(memory.x) + n * k.p.x.n * kit::bytes_of(k.p.types.x);
   }
 };
 
-// One chunk of a group of an image, some of its places.
+// One chunk of a group of a stack, some of its places.
 void pack_task(const Layout& k, const Images& images, int64_t index, const Worker& worker) {
-  const int64_t places = k.planes.plane, pieces = ceil_div(places, kTaskPlaces);
+  const int64_t places = k.slabs.pitch, pieces = ceil_div(places, kTaskPlaces);
   const int64_t from = index % pieces * kTaskPlaces;
-  const int64_t chunk = index / pieces % k.chunks, group = index / pieces / k.chunks;  // of all images
-  const LinePart part{group % k.p.groups, chunk, from, std::min(places, from + kTaskPlaces)};
+  const int64_t chunk = index / pieces % k.chunks, group = index / pieces / k.chunks;  // of all stacks
+  const int64_t images_here = k.images_of(images.first + group / k.p.groups);
+  const LinePart part{images_here, group % k.p.groups, chunk, from, std::min(places, from + kTaskPlaces)};
   uint16_t* out = images.scratch.planes + group * lines_of(k);
   out += (chunk * k.split.parts * k.slabs.pitch + from) * kChannels;
   pack_lines(k, images.x(k, group / k.p.groups), part, k.slabs.pitch, worker.spare, out);
 }
 
 // The lines of a slab's first position.
-const uint16_t* lines_at(const Layout& k, const Images& images, const SlabOf& slab, const Worker& worker) {
+const uint16_t* lines_at(const Layout& k, const Images& images, int64_t stack, const SlabOf& slab,
+                         const Worker& worker) {
   if (!k.slabs.own_panel) {
-    return images.scratch.planes + (slab.n * k.p.groups + slab.g) * lines_of(k) + slab.first * kChannels;
+    return images.scratch.planes + (stack * k.p.groups + slab.g) * lines_of(k) + slab.first * kChannels;
   }
-  const int64_t to = std::min(slab.first + slab.positions + k.planes.last + k.unit->step, k.planes.plane);
+  const int64_t to = slab.first + slab.positions + k.planes.last + k.unit->step;
   for (int64_t c = 0; c < k.chunks; ++c) {
     uint16_t* out = worker.panel + c * k.split.parts * k.slabs.pitch * kChannels;
-    pack_lines(k, images.x(k, slab.n), {slab.g, c, slab.first, to}, k.slabs.pitch, worker.spare, out);
+    pack_lines(k, images.x(k, stack), {slab.images, slab.g, c, slab.first, to}, k.slabs.pitch, worker.spare, out);
   }
   return worker.panel;
 }
@@ -62,8 +65,6 @@ void run_unit(const Layout& k, const Images& images, const SlabOf& slab, const R
   const Operands& m = images.memory;
   const auto* packed = static_cast<const uint16_t*>(m.packed) + slab.g * k.units.weights;
   const float* bias = m.bias == nullptr ? nullptr : static_cast<const float*>(m.bias) + slab.g * k.p.co;
-  SlabOf whole = slab;
-  whole.n += images.first;
   for (int32_t i = u.block0; i < u.block1; ++i) {
     const RowBlock& b = at(k.units.blocks, i);
     const TapList& list = at(k.lists, b.list);
@@ -73,19 +74,24 @@ void run_unit(const Layout& k, const Images& images, const SlabOf& slab, const R
     block.w = packed + b.weight;
     block.halves = b.halves();
     k.unit->sum(block);
-    finish_block(k, whole, u, b, static_cast<char*>(m.y), worker);
+    finish_block(k, slab, u, b, static_cast<char*>(m.y), worker);
   }
-  if (!k.runs) finish_unit(k, whole, u, static_cast<char*>(m.y), worker);
+  if (!k.runs) finish_unit(k, slab, u, static_cast<char*>(m.y), worker);
 }
 
 void run_task(const Layout& k, const Images& images, int64_t index, const Worker& worker) {
   const Slabs& s = k.slabs;
   const int64_t share = index % s.shares, slab = index / s.shares % s.count, group = index / s.shares / s.count;
-  SlabOf own{.n = group / k.p.groups, .g = group % k.p.groups, .first = k.first(slab), .positions = 0, .segments = 0};
-  own.positions = k.positions_of(slab);
+  const int64_t stack = group / k.p.groups;
+  SlabOf own{};
+  own.n = (images.first + stack) * s.images;
+  own.images = k.images_of(images.first + stack);
+  own.g = group % k.p.groups;
+  own.first = k.first(slab);
+  own.positions = k.positions_of(own.images, slab);
   own.segments = segments_of(k, own, worker.segments);
   Block block{};
-  block.x = lines_at(k, images, own, worker);
+  block.x = lines_at(k, images, stack, own, worker);
   block.x_part = s.pitch * kChannels;
   block.x_chunk = k.split.parts * block.x_part;
   block.chunks = k.chunks;
@@ -119,7 +125,7 @@ Worker::Worker(const Layout& k, kit::Arena& arena) {
 Scratch::Scratch(const Layout& k, kit::Arena& arena) {
   worker_bytes = static_cast<int64_t>(kit::bytes_taken<Worker>(k));
   workers = arena.take<char>(k.threads * worker_bytes);
-  planes = arena.take<uint16_t>(k.slabs.own_panel ? 0 : k.slabs.images * k.p.groups * lines_of(k));
+  planes = arena.take<uint16_t>(k.slabs.own_panel ? 0 : k.slabs.packed * k.p.groups * lines_of(k));
 }
 
 Status compute(const Layout& k, const Operands& m, const Runner& given) {
@@ -130,11 +136,12 @@ Status compute(const Layout& k, const Operands& m, const Runner& given) {
     kit::Arena own(scratch.workers + w * scratch.worker_bytes);
     return Worker(k, own);
   };
-  for (int64_t n0 = 0; n0 < k.p.n; n0 += k.slabs.images) {
-    const int64_t count = std::min(k.slabs.images, k.p.n - n0) * k.p.groups;
-    const Images images{m, scratch, n0};
+  const int64_t stacks = k.stacks();
+  for (int64_t first = 0; first < stacks; first += k.slabs.packed) {
+    const int64_t count = std::min(k.slabs.packed, stacks - first) * k.p.groups;
+    const Images images{m, scratch, first};
     if (!k.slabs.own_panel) {
-      const int64_t tasks = count * k.chunks * ceil_div(k.planes.plane, kTaskPlaces);
+      const int64_t tasks = count * k.chunks * ceil_div(k.slabs.pitch, kTaskPlaces);
       if (!runner(tasks, [&](int64_t i, int32_t w) { pack_task(k, images, i, worker(w)); })) return runner_broke();
     }
     const bool ok = runner(count * k.slabs.count * k.slabs.shares,

@@ -11,8 +11,8 @@ namespace ctconv::tiles {
 
 // Positions of a slab that lie in one row of the grid.
 struct Segment {
-  int64_t d, h, w;                    // u of the first
-  int64_t at, count;                  // from the slab's first position on
+  int64_t n, d, h, w;               // image; u of the first
+  int64_t at, count;                // from the slab's first position on
   kit::RowStore<float>::Span span;  // rows only
 };
 
@@ -31,14 +31,14 @@ struct Worker {
 struct Scratch {
   int64_t worker_bytes;
   char* workers;
-  uint16_t* planes;  // [image][group] lines, unless own_panel
+  uint16_t* planes;  // [stack][group] lines, unless own_panel
 
   Scratch(const Layout& k, kit::Arena& arena);
 };
 
-// A slab of a group of an image, with its segments.
+// A slab of a group of a stack, with its segments. n, images: those of the stack.
 struct SlabOf {
-  int64_t n, g, first, positions;
+  int64_t n, images, g, first, positions;
   int64_t segments;
 };
 // Answers how many.

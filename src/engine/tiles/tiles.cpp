@@ -47,8 +47,8 @@ class TilesKernel final : public Kernel {
 
 constexpr Types kBf16[] = {uniform_types(Dtype::kBf16)};
 
-Result<std::unique_ptr<Kernel>> plan(const char* engine, const Problem& p, const PlanContext& context,
-                                     const Unit& unit, Split split) {
+Result<std::unique_ptr<Kernel>> plan(const char* engine, const Problem& p, const PlanContext& context, const Unit& unit,
+                                     Split split) {
   const auto no = [engine](const char* why) { return refuse(std::string(engine) + ": " + why); };
   if (const char* missing = unit.missing()) return no(missing);
   if (p.empty() || p.in_elements() == 0) return no("empty problem");

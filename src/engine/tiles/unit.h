@@ -23,14 +23,14 @@ struct Product {
 };
 
 struct Block {
-  const uint16_t* x;              // the first position's line of chunk 0, part 0
-  int64_t x_chunk, x_part;        // values from one to the next
-  const int64_t* tap;             // values from a position to what its taps read
-  int64_t taps, chunks, pairs;    // pairs of channels of the last chunk that are not padding
-  const uint16_t* w;              // [chunk][tap][part][half][pair][row][2]
-  int64_t w_parts, halves;        // halves: 1 or 2
+  const uint16_t* x;            // the first position's line of chunk 0, part 0
+  int64_t x_chunk, x_part;      // values from one to the next
+  const int64_t* tap;           // values from a position to what its taps read
+  int64_t taps, chunks, pairs;  // pairs of channels of the last chunk that are not padding
+  const uint16_t* w;            // [chunk][tap][part][half][pair][row][2]
+  int64_t w_parts, halves;      // halves: 1 or 2
   std::span<const Product> products;
-  const float* bias;              // kRows of them
+  const float* bias;  // kRows of them
   int64_t positions;
   float* sums;
 };

@@ -77,10 +77,9 @@ template <int P, int H>
 
 using Positions = void (*)(const Block&, int64_t);
 template <int H>
-constexpr Positions kCounts[kPositions] = {&positions<1, H>,  &positions<2, H>,  &positions<3, H>, &positions<4, H>,
-                                           &positions<5, H>,  &positions<6, H>,  &positions<7, H>, &positions<8, H>,
-                                           &positions<9, H>,  &positions<10, H>, &positions<11, H>,
-                                           &positions<12, H>};
+constexpr Positions kCounts[kPositions] = {&positions<1, H>, &positions<2, H>,  &positions<3, H>,  &positions<4, H>,
+                                           &positions<5, H>, &positions<6, H>,  &positions<7, H>,  &positions<8, H>,
+                                           &positions<9, H>, &positions<10, H>, &positions<11, H>, &positions<12, H>};
 
 void sum(const Block& b) {
   const auto& counts = b.halves == 2 ? kCounts<2> : kCounts<1>;
