@@ -46,7 +46,7 @@ class AxisTaps {
     const int64_t reach = o + axis_.lo;  // == i*s + t*d; the un-cropped extent fits int64, so this does
     if (reach < 0 || reach % gcd_ != 0) return {};
     Int128 t = least_tap(reach / gcd_ % tap_step);
-    const int64_t above = reach - axis_.s * (axis_.i - 1);             // t*d >= above keeps i inside
+    const int64_t above = reach - axis_.s * (axis_.i - 1);  // t*d >= above keeps i inside
     if (above > t * axis_.d) {
       const auto behind = static_cast<int64_t>(ceil_div(above, axis_.d) - t);
       t += Int128{ceil_div(behind, tap_step)} * tap_step;

@@ -11,29 +11,35 @@
 namespace ctconv::tiles {
 namespace {
 
+constexpr double kProductCycles = 1.07;       // per product, at one a cycle
 constexpr double kStepCycles = 30;            // per step of positions of a block: sums begun and stored
 constexpr double kLineCycles = 5;             // per line copied
 constexpr double kTransposedLineCycles = 20;  // per line transposed
 constexpr double kScanCycles = 1.5;           // per 64 bytes of x
 constexpr double kRunCycles = 8;              // per run stored
-constexpr double kStoredCycles = 14;          // per 16 sums transposed, interleaved and stored
+constexpr double kStoredCycles = 20;          // per 16 sums transposed, interleaved and stored
 constexpr double kRowCycles = 60;             // per row of y and channel
 constexpr double kTaskCycles = 2000;
 constexpr double kWakeCycles = 11000;  // per call of the runner
-
-// Products of 16 pairs with 16 rows... of one position, all blocks of a group.
-double products(const Layout& k) {
-  double sum = 0;
-  for (const RowBlock& b : k.units.blocks) {
-    sum += static_cast<double>(b.halves() * at(k.lists, b.list).taps());
-  }
-  return sum * static_cast<double>((k.chunks - 1) * kHalf + k.pairs);
-}
 
 // Of a group of all images.
 double positions_of(const Layout& k) {
   const int64_t stacks = k.stacks();
   return static_cast<double>((k.p.n - stacks) * k.image_places() + stacks * k.planes.positions);
+}
+
+// Vectors of 16 sums times 16 pairs, all images of a group.
+double products(const Layout& k) {
+  double sum = 0;
+  for (const RowBlock& b : k.units.blocks) {
+    double positions = positions_of(k);
+    if (k.by_rows) {
+      positions = static_cast<double>(k.p.n * (b.u[0].end - b.u[0].begin) * (b.u[1].end - b.u[1].begin) *
+                                      (b.u[2].end - b.u[2].begin));
+    }
+    sum += positions * static_cast<double>(b.halves() * at(k.lists, b.list).taps());
+  }
+  return sum * static_cast<double>((k.chunks - 1) * kHalf + k.pairs);
 }
 
 double store_cycles(const Layout& k) {
@@ -52,7 +58,7 @@ double expected_seconds(const Layout& k) {
   const auto groups = static_cast<double>(k.p.groups), slabs = static_cast<double>(k.stacks() * s.count);
   const double positions = positions_of(k);
   const auto steps = static_cast<double>(ceil_div(s.positions, k.unit->step)) * slabs;
-  double cycles = products(k) * positions / std::max(1e-3, m.bf16);
+  double cycles = products(k) * kProductCycles / std::max(1e-3, m.bf16);
   cycles += kStepCycles * steps * static_cast<double>(k.units.blocks.size());
   const double again = s.own_panel ? slabs * static_cast<double>(k.planes.last + k.unit->step) : 0;
   const double lines = (positions + again) * static_cast<double>(k.chunk_parts());

@@ -16,6 +16,9 @@ constexpr int64_t kMostTapCount = int64_t{1} << 20;  // of all lists together
 constexpr int64_t kMostUnitRows = 128;               // all phases of d and h in one unit up to here
 constexpr int64_t kLeastPositions = 96;              // of a slab that is cut for more tasks
 constexpr int64_t kTasksPerThread = 4;
+// In positions: what a row costs beside its own, long or short.
+constexpr int64_t kFewPositions = 4;
+constexpr double kRowCost = 0.2, kFewCost = 0.6;
 constexpr int64_t kLeastBuffer = 512;     // values of the row store's stage
 constexpr double kCacheShare = 0.6;       // of the second-level cache for what a task holds
 constexpr double kBearableOverlap = 0.3;  // places of a panel that two tasks pack
@@ -86,6 +89,18 @@ std::vector<std::vector<Row>> rows_by_list(const kit::Grid& grid, const RowUnit&
   return rows;
 }
 
+std::array<Range, 3> hull_of(const kit::Grid& grid, std::span<const Row> rows) {
+  std::array<Range, 3> hull;
+  for (size_t a = 0; a < 3; ++a) {
+    hull[a] = {grid[a].u0 + grid[a].un, grid[a].u0};
+    for (const Row& row : rows) {
+      const kit::Phase& f = grid[a].phase(a == 0 ? row.d : a == 1 ? row.h : row.w);
+      hull[a] = {std::min(hull[a].begin, f.u_begin), std::max(hull[a].end, f.u_end)};
+    }
+  }
+  return hull;
+}
+
 void append_blocks(const Layout& k, RowUnit& u, Units& units) {
   u.block0 = static_cast<int32_t>(units.blocks.size());
   const auto rows_of = rows_by_list(k.grid, u, k.lists.size());
@@ -97,6 +112,7 @@ void append_blocks(const Layout& k, RowUnit& u, Units& units) {
       b.row = static_cast<int32_t>(units.rows.size());
       b.rows = static_cast<int32_t>(std::min(kRows, std::ssize(rows) - r));
       b.weight = units.weights;
+      b.u = hull_of(k.grid, {rows.data() + r, static_cast<size_t>(b.rows)});
       units.weights += b.halves() * kTile * k.chunk_parts() * at(k.lists, list).taps();
       units.rows.insert(units.rows.end(), rows.begin() + r, rows.begin() + r + b.rows);
       units.blocks.push_back(b);
@@ -128,6 +144,20 @@ Units units_of(const Layout& k) {
   return units;
 }
 
+// Rows without the padding between them, where their positions cost less than all places.
+bool sums_by_rows(const Layout& k) {
+  if (!k.unit->short_rows || k.grid[0].un * k.grid[1].un == 1) return false;
+  double rows = 0, places = 0;
+  for (const RowBlock& b : k.units.blocks) {
+    const double taps = static_cast<double>(at(k.lists, b.list).taps());
+    const int64_t width = b.u[2].end - b.u[2].begin;
+    const double one = static_cast<double>(width) + (width < kFewPositions ? kFewCost : kRowCost);
+    rows += taps * one * static_cast<double>((b.u[0].end - b.u[0].begin) * (b.u[1].end - b.u[1].begin));
+    places += taps * static_cast<double>(k.p.n > 1 ? k.image_places() : k.planes.positions);
+  }
+  return rows < places;
+}
+
 int64_t even(int64_t count, int64_t pieces, int64_t step) {
   return std::min(count, ceil_div(ceil_div(count, pieces), step) * step);
 }
@@ -149,7 +179,8 @@ Slabs slabs_of(const Layout& k) {
     count = std::max(count, std::min(ceil_div(wanted, groups), std::max<int64_t>(1, all / kLeastPositions)));
   }
   if (s.images > 1) count = 1;
-  s.positions = even(all, count, step);
+  const int64_t row = k.planes.stride[1];
+  s.positions = even(all, count, k.by_rows && row < fits && s.images == 1 ? row : step);
   s.count = ceil_div(all, s.positions);
   const int64_t tasks = groups * s.count;
   if (tasks < wanted) s.shares = std::min(k.units.count(), ceil_div(wanted, tasks));
@@ -187,6 +218,7 @@ Result<std::unique_ptr<Layout>> lay_out(const char* engine, const Problem& p, co
   k.pairs = ceil_div(p.ci - (k.chunks - 1) * kChannels, int64_t{2});
   k.lists = lists_of(p, grid, k.planes);
   k.units = units_of(k);
+  k.by_rows = sums_by_rows(k);
   k.slabs = slabs_of(k);
   k.row_pitch = k.slabs.positions + 2 * kit::kMaxLanes;
   k.room = std::max(kLeastBuffer, grid[2].s * (std::min(k.slabs.positions, grid[2].un) + 2 + 2 * kit::kMaxLanes));

@@ -38,9 +38,14 @@ struct Row {
   int32_t c, d, h, w;
   bool follows(const Row& r) const { return c == r.c + 1 && d == r.d && h == r.h && w == r.w; }
 };
+struct Range {
+  int64_t begin = 0, end = 0;
+  bool holds(int64_t v) const { return begin <= v && v < end; }
+};
 struct RowBlock {
   int32_t list = 0, row = 0, rows = 0;  // rows: so many from Units::rows[row] on
   int64_t weight = 0;                   // values from the group's first
+  std::array<Range, 3> u;               // what any of its phases computes
   int64_t halves() const { return rows > kHalf ? 2 : 1; }
 };
 struct RowUnit {
@@ -79,7 +84,8 @@ struct Layout {
   int64_t chunks = 1, pairs = 1;  // pairs of channels of the last chunk
   std::vector<TapList> lists;
   Units units;
-  bool runs = false;  // y has its channels innermost: rows are stored as runs of channels
+  bool by_rows = false;  // positions are summed row by row of the grid; else all places of a slab, padding included
+  bool runs = false;     // y has its channels innermost: rows are stored as runs of channels
   Slabs slabs;
   int64_t row_pitch = 0;  // from one transposed row of sums to the next
   int64_t room = 0;       // of the row store's stage

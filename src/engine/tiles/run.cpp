@@ -60,6 +60,27 @@ void block_bias(const Layout& k, const RowBlock& b, const float* bias, float* ou
   for (int32_t r = 0; r < b.rows; ++r) out[r] = bias[at(k.units.rows, b.row + r).c];
 }
 
+// All places of the slab, or the rows of it that the block's phases compute, those of one width together.
+void sum_block(const Layout& k, const SlabOf& slab, const RowBlock& b, Block block, const Worker& worker) {
+  block.row = worker.row;
+  block.width = slab.positions;
+  worker.row[0] = 0;
+  block.rows = 1;
+  if (!k.by_rows) return k.unit->sum(block);
+  block.rows = 0;
+  for (const Segment* s = worker.segments; s < worker.segments + slab.segments; ++s) {
+    const int64_t begin = std::max(s->w, b.u[2].begin), end = std::min(s->w + s->count, b.u[2].end);
+    if (begin >= end || !b.u[0].holds(s->d) || !b.u[1].holds(s->h)) continue;
+    if (block.rows > 0 && block.width != end - begin) {
+      k.unit->sum(block);
+      block.rows = 0;
+    }
+    block.width = end - begin;
+    worker.row[block.rows++] = (s->at + begin - s->w) * kChannels;
+  }
+  if (block.rows > 0) k.unit->sum(block);
+}
+
 void run_unit(const Layout& k, const Images& images, const SlabOf& slab, const RowUnit& u, Block block,
               const Worker& worker) {
   const Operands& m = images.memory;
@@ -73,7 +94,7 @@ void run_unit(const Layout& k, const Images& images, const SlabOf& slab, const R
     block.taps = list.taps();
     block.w = packed + b.weight;
     block.halves = b.halves();
-    k.unit->sum(block);
+    sum_block(k, slab, b, block, worker);
     finish_block(k, slab, u, b, static_cast<char*>(m.y), worker);
   }
   if (!k.runs) finish_unit(k, slab, u, static_cast<char*>(m.y), worker);
@@ -99,7 +120,6 @@ void run_task(const Layout& k, const Images& images, int64_t index, const Worker
   block.w_parts = k.split.parts;
   block.products = k.split.products;
   block.bias = worker.bias;
-  block.positions = own.positions;
   block.sums = worker.sums;
   k.unit->begin();
   const int64_t units = k.units.count(), end = units * (share + 1) / s.shares;
@@ -120,6 +140,7 @@ Worker::Worker(const Layout& k, kit::Arena& arena) {
   stage = arena.take<float>(kit::RowStore<float>::stage_elements(k.room));
   bias = arena.take<float>(kRows);
   segments = arena.take<Segment>(k.slabs.positions + 1);
+  row = arena.take<int64_t>(k.slabs.positions + 1);
 }
 
 Scratch::Scratch(const Layout& k, kit::Arena& arena) {

@@ -24,6 +24,7 @@ struct Worker {
   float* stage;
   float* bias;  // of a block's rows
   Segment* segments;
+  int64_t* row;  // of positions, a segment each
 
   Worker(const Layout& k, kit::Arena& arena);
 };

@@ -20,7 +20,7 @@ class TilesKernel final : public Kernel {
     const Layout& k = *layout_;
     return std::string(k.unit->name) + ", " + std::to_string(k.units.blocks.size()) + " blocks of rows, " +
            std::to_string(k.slabs.count) + " slabs of " + std::to_string(k.slabs.positions) + " positions, " +
-           (k.slabs.own_panel ? "packed by each task" : "packed before") +
+           (k.by_rows ? "by rows, " : "") + (k.slabs.own_panel ? "packed by each task" : "packed before") +
            (k.slabs.shares > 1 ? ", " + std::to_string(k.slabs.shares) + " shares" : "");
   }
   Bits bits() const override { return Bits::kMachine; }

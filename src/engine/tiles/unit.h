@@ -4,6 +4,7 @@
 //   out: sums[position*32 + row] = bias[row] + the sum over chunks, taps, products of parts, pairs of channels
 //        in this order; how the unit rounds inside is its own definition (unit_*.cpp)
 //   A line is 64 bytes: one position's channels of one chunk and part. A tap is a number of lines.
+//   Positions come as rows of one width: those of the input, without the padding between, or all of a slab as one.
 //   Refuses: nothing; whether this CPU has the unit is asked before (missing).
 #pragma once
 
@@ -30,8 +31,9 @@ struct Block {
   const uint16_t* w;            // [chunk][tap][part][half][pair][row][2]
   int64_t w_parts, halves;      // halves: 1 or 2
   std::span<const Product> products;
-  const float* bias;  // kRows of them
-  int64_t positions;
+  const float* bias;   // kRows of them
+  const int64_t* row;  // lines times kChannels from position 0 to the first of each row of positions
+  int64_t rows, width;
   float* sums;
 };
 
@@ -39,7 +41,8 @@ struct Unit {
   const char* name;
   // Why this CPU cannot run it; null: it can.
   const char* (*missing)();
-  int64_t step;  // positions: sums and x are touched in steps of so many
+  int64_t step;     // positions: sums and x are touched in steps of so many
+  bool short_rows;  // rows of few positions cost no more a position than long ones
   // Around the blocks of one task.
   void (*begin)();
   void (*sum)(const Block& block);
