@@ -19,6 +19,12 @@ inline constexpr int kMaxLanes = 16;  // N
 
 constexpr int64_t bytes_of(Dtype dtype) { return static_cast<int64_t>(size_of(dtype)); }
 
+// How values lie in memory: as the computing type, or in 16 bits.
+enum class Stored { kWide, kF16, kBf16 };
+constexpr Stored stored_as(Dtype type) {
+  return type == Dtype::kF16 ? Stored::kF16 : type == Dtype::kBf16 ? Stored::kBf16 : Stored::kWide;
+}
+
 // Part of a row: elements from the source to the destination, there behind `gap` zeros.
 struct RowPart {
   int64_t from, to, count, gap = 0;

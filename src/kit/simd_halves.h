@@ -50,25 +50,32 @@ HWY_INLINE hwy::HWY_NAMESPACE::Vec<Halves> Narrowed(F f) {
   }
 }
 
-// Two vectors side by side: for bf16 the upper halves of their elements once they are rounded.
+// Two vectors side by side; of bf16 without a NaN: the upper halves of their elements once they are rounded.
 using Pair = hwy::HWY_NAMESPACE::Repartition<uint16_t, Floats>;
 template <bool kBf16, class F>
-HWY_INLINE hwy::HWY_NAMESPACE::Vec<Pair> NarrowedPair(F low, F high) {
+HWY_INLINE hwy::HWY_NAMESPACE::Vec<Pair> NarrowedNumbers(F low, F high) {
   namespace hn = hwy::HWY_NAMESPACE;
   const Pair whole;
   if constexpr (kBf16) {
-    const Floats d;
     const hn::RebindToUnsigned<Floats> du;
-    if (HWY_LIKELY(hn::AllFalse(d, hn::IsEitherNaN(low, high)))) {
-      const auto most = hn::Set(du, 0x7fffu), one = hn::Set(du, 1u);
-      const auto rounded = [&](auto f) HWY_ATTR {
-        const auto u = hn::BitCast(du, f);
-        return hn::BitCast(whole, hn::Add(hn::Add(u, most), hn::And(hn::ShiftRight<16>(u), one)));
-      };
-      return hn::ConcatOdd(whole, rounded(high), rounded(low));
-    }
+    const auto most = hn::Set(du, 0x7fffu), one = hn::Set(du, 1u);
+    const auto rounded = [&](auto f) HWY_ATTR {
+      const auto u = hn::BitCast(du, f);
+      return hn::BitCast(whole, hn::Add(hn::Add(u, most), hn::And(hn::ShiftRight<16>(u), one)));
+    };
+    return hn::ConcatOdd(whole, rounded(high), rounded(low));
+  } else {
+    return hn::Combine(whole, Narrowed<false>(high), Narrowed<false>(low));
   }
-  return hn::Combine(whole, Narrowed<kBf16>(high), Narrowed<kBf16>(low));
+}
+
+template <bool kBf16, class F>
+HWY_INLINE hwy::HWY_NAMESPACE::Vec<Pair> NarrowedPair(F low, F high) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  if (kBf16 && HWY_UNLIKELY(!hn::AllFalse(Floats(), hn::IsEitherNaN(low, high)))) {
+    return hn::Combine(Pair(), Narrowed<kBf16>(high), Narrowed<kBf16>(low));
+  }
+  return NarrowedNumbers<kBf16>(low, high);
 }
 
 template <bool kBf16>

@@ -110,7 +110,6 @@ inline constexpr int64_t kMostPackedChannels = 8;            // of a packing tas
 inline constexpr int64_t kUnitBytes = 24 * 1024;      // sums of all phases of a channel, in the first-level cache
 inline constexpr int64_t kChannelsBytes = 32 * 1024;  // sums of the channels of one unit
 inline constexpr int64_t kStreamedRun = 4096;         // values that wait for streaming stores, at least (seed1.ex)
-inline constexpr int64_t kNarrowedRun = 1024;         // and that wait to be narrowed together (form rows)
 inline constexpr int64_t kMostStrips = 8, kMostStreamedStrips = 12;  // of a band
 inline constexpr int64_t kMostInner = 64;                            // channels interleaved like phases
 inline constexpr int64_t kPanelRows = 16;      // rows that read a strip in place; more of them read a copy

@@ -27,10 +27,6 @@ Tiles tiles_in_place(const Problem& p, const AxisPhases& w, bool straight) {
   return t;
 }
 
-Stored stored_as(Dtype type) {
-  return type == Dtype::kF16 ? Stored::kF16 : type == Dtype::kBf16 ? Stored::kBf16 : Stored::kWide;
-}
-
 // The second-level cache holds a panel and the outputs of a tile.
 Tiles tiles_of_panels(const Problem& p, const Grid& grid, bool straight) {
   Tiles t;
@@ -110,8 +106,8 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
             .threads = given.threads(),
             .in_place = in_place,
             .straight = straight,
-            .in = in_place ? stored_as(p.types.x) : Stored::kWide,
-            .out = straight ? stored_as(p.types.y) : Stored::kWide,
+            .in = in_place ? kit::stored_as(p.types.x) : Stored::kWide,
+            .out = straight ? kit::stored_as(p.types.y) : Stored::kWide,
             .tiles = in_place ? tiles_in_place(p, given.grid[2], straight) : tiles_of_panels(p, given.grid, straight)};
   for (size_t a = 0; a < 3; ++a) {
     for (const Phase& f : k.grid[a].phases) {

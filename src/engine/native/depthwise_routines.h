@@ -7,10 +7,11 @@
 
 #include <cstdint>
 
+#include "src/kit/moves.h"
+
 namespace ctconv::native {
 
-// How values lie in memory: as the computing type, or in 16 bits.
-enum class Stored { kWide, kF16, kBf16 };
+using kit::Stored;
 
 // out[m*out_step + r] = bias[r] + sum over t of x[m*x_step + x_tap[t] + r] * w[w_tap[t] + r]
 // for r < channels (N at least) and m < count; steps and taps in elements

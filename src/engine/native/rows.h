@@ -2,7 +2,7 @@
 //
 //   x of one channel -> padded plane of one worker -> per output row: all phases in registers, interleaved -> y, once
 //   Weights: [group][(d, h) phases][w phase][tap].
-//   16-bit types are widened on their way into the plane and narrowed from a stage of several rows.
+//   16-bit types are widened on their way into the plane and narrowed in registers.
 //   Refuses (null): more than one channel in a group, rows that are not contiguous or miss a phase, strides along w
 //   that have no interleaving store.
 //   Refuses to pack: weights with Inf or NaN, which padding could meet.

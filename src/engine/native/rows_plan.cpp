@@ -68,7 +68,7 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
   const AxisPhases& w = given.grid[2];
   if (p.ci != 1 || p.co != 1 || p.y.axis[2] != 1) return nullptr;
   const RowsRoutines<T> routines = rows_routines<T>();
-  if (!w.complete() || w.s > kMostRowPhases || routines.row[w.s] == nullptr) return nullptr;
+  if (!w.complete() || w.s > kMostRowPhases || routines.row[0][w.s] == nullptr) return nullptr;
   const int64_t lanes = given.lanes();
   Plan<T> k{.p = p,
             .channel = p,
@@ -82,12 +82,8 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
   k.channel.n = k.channel.groups = 1;
   k.pairs = pairs_of(p, k.grid, k.planes);
   for (const PhasePair& pair : k.pairs) k.weights += std::ssize(pair.x_tap);
-  const bool narrow = !given.same_type();
-  if (k.stream || narrow) {
-    k.room = p.axis[2].o + (k.stream ? kStreamedRun : kNarrowedRun);
-  } else if (p.epilogue.activation.kind != Activation::kNone) {
-    k.room = p.axis[2].o;
-  }
+  // Values wait to be streamed, or to be activated in the computing type.
+  if (k.stream || p.epilogue.activation.kind != Activation::kNone) k.room = p.axis[2].o + (k.stream ? kStreamedRun : 0);
   k.seconds = seconds_of(k);
   return kernel_of(std::move(k));
 }

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "src/kit/moves.h"
+
 namespace ctconv::native {
 
 inline constexpr int kMostRowPhases = 8;   // S
@@ -20,13 +22,13 @@ struct RowsArgs {
   const T* w;
   const int32_t* begin;  // S + 1
   T bias;
-  T* y;
+  void* y;
   int64_t values;
 };
 
 template <class T>
 struct RowsRoutines {
-  void (*row[kMostRowPhases + 1])(const RowsArgs<T>&);  // [S]
+  void (*row[3][kMostRowPhases + 1])(const RowsArgs<T>&);  // [Stored of y][S]
 };
 
 template <class T>

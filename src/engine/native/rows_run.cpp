@@ -25,8 +25,8 @@ class Output {
   Output(const Plan<T>& k, T* stage) : k_(k), stage_(stage) {}
 
   // Where to write `count` values that belong at y.
-  T* reserve(char* y, int64_t count) {
-    if (k_.room == 0) return reinterpret_cast<T*>(y);
+  void* reserve(char* y, int64_t count) {
+    if (k_.room == 0) return y;
     if (filled_ != 0 && (y_ + filled_ * bytes_of(k_.p.types.y) != y || filled_ + count > k_.room)) flush();
     if (filled_ == 0) y_ = y;
     filled_ += count;
@@ -72,7 +72,8 @@ void run_channel(const Plan<T>& k, const Operands& m, int64_t index, const Place
   char* y = static_cast<char*>(m.y) + (n * p.y.n + g * p.y.c) * bytes;
   Output<T> output(k, place.stage);
   const T* packed = static_cast<const T*>(m.packed) + g * k.weights;
-  const auto row = k.routines.row[k.grid[2].s];
+  const auto stored = k.room == 0 ? kit::stored_as(p.types.y) : kit::Stored::kWide;
+  const auto row = k.routines.row[static_cast<size_t>(stored)][k.grid[2].s];
   const bool activates = p.epilogue.activation.kind != Activation::kNone;
   const int64_t pairs_h = k.grid[1].count(), x_step = k.planes.stride[1], y_step = p.y.axis[1] * bytes;
   RowsArgs<T> a;
@@ -90,7 +91,7 @@ void run_channel(const Plan<T>& k, const Operands& m, int64_t index, const Place
       a.begin = pair.begin.data();
       a.y = output.reserve(to, a.values);
       row(a);
-      if (activates) k.moves.activate(p.epilogue.activation, a.y, a.values);
+      if (activates) k.moves.activate(p.epilogue.activation, static_cast<T*>(a.y), a.values);
     }
   }
   output.flush();

@@ -148,9 +148,45 @@ HWY_NOINLINE void Narrow(const ChannelsArgs<float>& a, const float* sums, int ro
 }
 
 template <int M, int V>
+HWY_INLINE bool AnyNaN(const Vector<float> (&acc)[M][V]) {
+  const hn::ScalableTag<float> d;
+  auto found = hn::IsEitherNaN(acc[0][0], acc[0][V - 1]);
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v += 2) found = hn::Or(found, hn::IsEitherNaN(acc[m][v], acc[m][v + 1 < V ? v + 1 : v]));
+  }
+  return !hn::AllFalse(d, found);
+}
+
+// Pairs of vectors straight from the registers.
+template <bool kBf16, int M, int V>
+HWY_INLINE void StorePairs(const ChannelsArgs<float>& a, const Vector<float> (&acc)[M][V]) {
+  const kit::HWY_NAMESPACE::Pair whole;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) {
+    auto* to = reinterpret_cast<uint16_t*>(a.out) + a.out_pos[m];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v += 2) {
+      const auto pair = kit::HWY_NAMESPACE::NarrowedNumbers<kBf16>(acc[m][v], acc[m][v + 1 < V ? v + 1 : v]);
+      if (a.stream) {
+        hn::Stream(pair, whole, to + v * n);
+      } else {
+        hn::StoreU(pair, whole, to + v * n);
+      }
+    }
+  }
+}
+
+template <int M, int V>
 HWY_INLINE void StoreNarrow(const ChannelsArgs<float>& a, const Vector<float> (&acc)[M][V]) {
   const hn::ScalableTag<float> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  if constexpr (V % 2 == 0) {
+    if (a.spare == 0 && a.type == Dtype::kF16) return StorePairs<false, M, V>(a, acc);
+    if (a.spare == 0 && !AnyNaN<M, V>(acc)) return StorePairs<true, M, V>(a, acc);
+  }
   HWY_ALIGN float sums[M * V * hn::MaxLanes(d)];
 #pragma GCC unroll 12
   for (int m = 0; m < M; ++m) {

@@ -8,10 +8,12 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/engine/native/simd_rows.cpp"
 #include <cstring>
+#include <type_traits>
 
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "src/engine/native/rows_routines.h"
+#include "src/kit/simd_halves.h"
 #include "src/kit/simd_tables.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,6 +23,23 @@ namespace {  // several files define these names
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_NATIVE_FMA
+using kit::Stored;
+
+// Elements of y, vectors of them as wide as sums have lanes, and sums made such.
+template <class T, Stored kY>
+using Element = std::conditional_t<kY == Stored::kWide, T, uint16_t>;
+template <class T, Stored kY>
+using Tag = hn::Rebind<Element<T, kY>, hn::ScalableTag<T>>;
+
+template <Stored kY, class V>
+HWY_INLINE auto Finished(V sums) {
+  if constexpr (kY == Stored::kWide) {
+    return sums;
+  } else {
+    return kit::HWY_NAMESPACE::Narrowed<kY == Stored::kBf16>(sums);
+  }
+}
+
 // dst[q*S + r] = a[r][q]
 template <int S, class D, class V>
 HWY_INLINE void StorePhases(D d, const V* a, hn::TFromD<D>* dst) {
@@ -43,8 +62,8 @@ HWY_INLINE void StorePhases(D d, const V* a, hn::TFromD<D>* dst) {
 }
 
 // V vectors of positions from q on, into dst.
-template <class T, int S, int V>
-HWY_INLINE void Strip(const RowsArgs<T>& a, int64_t q, T* dst) {
+template <class T, Stored kY, int S, int V>
+HWY_INLINE void Strip(const RowsArgs<T>& a, int64_t q, Element<T, kY>* dst) {
   const hn::ScalableTag<T> d;
   using Vec = hn::Vec<decltype(d)>;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
@@ -63,32 +82,48 @@ HWY_INLINE void Strip(const RowsArgs<T>& a, int64_t q, T* dst) {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) acc[v][r] = hn::Add(acc[v][r], bias);
   }
+  const Tag<T, kY> dy;
 #pragma GCC unroll 4
-  for (int v = 0; v < V; ++v) StorePhases<S>(d, acc[v], dst + v * n * S);
+  for (int v = 0; v < V; ++v) {
+    hn::Vec<Tag<T, kY>> done[S];
+#pragma GCC unroll 8
+    for (int r = 0; r < S; ++r) done[r] = Finished<kY>(acc[v][r]);
+    StorePhases<S>(dy, done, dst + v * n * S);
+  }
 }
 
-template <class T, int S>
+template <class T, Stored kY, int S>
 void Rows(const RowsArgs<T>& a) {
   constexpr int kWide = S <= 2 ? kMostRowVectors : 2;
   const hn::ScalableTag<T> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  auto* y = static_cast<Element<T, kY>*>(a.y);
   int64_t q = 0;
-  for (; (q + kWide * n) * S <= a.values; q += kWide * n) Strip<T, S, kWide>(a, q, a.y + q * S);
-  for (; (q + n) * S <= a.values; q += n) Strip<T, S, 1>(a, q, a.y + q * S);
+  for (; (q + kWide * n) * S <= a.values; q += kWide * n) Strip<T, kY, S, kWide>(a, q, y + q * S);
+  for (; (q + n) * S <= a.values; q += n) Strip<T, kY, S, 1>(a, q, y + q * S);
   if (q * S < a.values) {
-    HWY_ALIGN T rest[S * hn::MaxLanes(d)];
-    Strip<T, S, 1>(a, q, rest);
-    std::memcpy(a.y + q * S, rest, static_cast<size_t>(a.values - q * S) * sizeof(T));
+    HWY_ALIGN Element<T, kY> rest[S * hn::MaxLanes(d)];
+    Strip<T, kY, S, 1>(a, q, rest);
+    std::memcpy(y + q * S, rest, static_cast<size_t>(a.values - q * S) * sizeof(rest[0]));
   }
 }
 
+template <class T, Stored kY>
+void FillStored(RowsRoutines<T>& s) {
+  auto* row = s.row[static_cast<int>(kY)];
+  row[1] = &Rows<T, kY, 1>;
+  row[2] = &Rows<T, kY, 2>;
+  row[3] = &Rows<T, kY, 3>;
+  row[4] = &Rows<T, kY, 4>;
+  row[8] = &Rows<T, kY, 8>;
+}
 template <class T>
 void Fill(RowsRoutines<T>& s) {
-  s.row[1] = &Rows<T, 1>;
-  s.row[2] = &Rows<T, 2>;
-  s.row[3] = &Rows<T, 3>;
-  s.row[4] = &Rows<T, 4>;
-  s.row[8] = &Rows<T, 8>;
+  FillStored<T, Stored::kWide>(s);
+  if constexpr (std::is_same_v<T, float>) {
+    FillStored<T, Stored::kF16>(s);
+    FillStored<T, Stored::kBf16>(s);
+  }
 }
 #else
 template <class T>
