@@ -10,11 +10,11 @@
 namespace ctconv::native_test {
 namespace {
 
-void sweep(const Engine& engine, uint64_t seed, int count, int least_run) {
+void sweep(const Engine& engine, uint64_t seed, int count, int least_run, Problem (*draw)(rig::Rng&) = random_problem) {
   int run = 0;
   for (int i = 0; i < count; ++i) {
     std::mt19937_64 rng(seed * 1000003 + static_cast<uint64_t>(i));
-    const Problem p = random_problem(rng);
+    const Problem p = draw(rng);
     const int workers = 1 + static_cast<int>(rng() % 8);
     const Outcome o = compare(engine, p, rng, workers);
     if (!o.refused) ++run;
@@ -31,6 +31,12 @@ TEST_CASE("native: lanes over channels equals the reference") { sweep(kChannels,
 TEST_CASE("native: phases merged into lanes equals the reference") { sweep(kMerged, 4, 4000, 500); }
 TEST_CASE("native: depthwise with lanes over channels equals the reference") { sweep(kDepthwise, 5, 12000, 100); }
 TEST_CASE("native: depthwise by rows of y equals the reference") { sweep(kRows, 9, 12000, 100); }
+TEST_CASE("native: turned pieces equal the reference") { sweep(kTurned, 12, 12000, 500); }
+TEST_CASE("native: batches of tiny maps and many small groups equal the reference") {
+  sweep(kNativeEngine, 14, 200, 200, many_small);
+  sweep(kTurned, 15, 600, 200, many_small);
+  for (const Engine& engine : {kPositions, kChannels}) sweep(engine, 16, 50, 45, many_small);
+}
 
 // Sizes the random ones do not reach: axes folded into one, copies of workers, panels of tiles, streamed rows.
 TEST_CASE("native: layers of generators, decoders and vocoders equal the reference") {
@@ -125,7 +131,7 @@ TEST_CASE("native: wide and long depthwise layers equal the reference in every t
 // The region lies before, across or behind all that x reaches, by little or by more than any table holds.
 TEST_CASE("native: regions of the output, however far away, are served or refused") {
   std::mt19937_64 rng(17);
-  const std::vector<Engine> engines{kNativeEngine, kPositions, kChannels, kMerged, kDepthwise, kRows};
+  const std::vector<Engine> engines{kNativeEngine, kPositions, kChannels, kMerged, kDepthwise, kRows, kTurned};
   std::vector<int> served(engines.size()), beside(engines.size());
   for (int round = 0; round < 400; ++round) {
     Problem p = random_problem(rng);
@@ -169,6 +175,7 @@ TEST_CASE("native: every instruction set gives the same bits") {
     sweep(kChannels, 7, 300, 250);
     sweep(kDepthwise, 8, 3000, 10);
     sweep(kRows, 10, 3000, 10);
+    sweep(kTurned, 18, 100, 20, many_small);
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().DeInit();

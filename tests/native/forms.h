@@ -12,11 +12,13 @@ inline Planned plan_channels(const Problem& p, const PlanContext& c) { return na
 inline Planned plan_merged(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "merged"); }
 inline Planned plan_depthwise(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "depthwise"); }
 inline Planned plan_rows(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "rows"); }
+inline Planned plan_turned(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "turned"); }
 
 inline const Engine kPositions{"positions", Bits::kReference, kForwardFloats, &plan_positions};
 inline const Engine kChannels{"channels", Bits::kReference, kForwardFloats, &plan_channels};
 inline const Engine kMerged{"merged", Bits::kReference, kForwardFloats, &plan_merged};
 inline const Engine kDepthwise{"depthwise", Bits::kReference, kForwardFloats, &plan_depthwise};
 inline const Engine kRows{"rows of y", Bits::kReference, kForwardFloats, &plan_rows};
+inline const Engine kTurned{"turned", Bits::kReference, kForwardFloats, &plan_turned};
 
 }  // namespace ctconv::native_test

@@ -23,6 +23,7 @@ const Engine kMendedChannels{"channels", Bits::kReference, kForwardFloats, &plan
 const Engine kMendedMerged{"merged", Bits::kReference, kForwardFloats, &plan_mended<&kMerged>};
 const Engine kMendedDepthwise{"depthwise", Bits::kReference, kForwardFloats, &plan_mended<&kDepthwise>};
 const Engine kMendedRows{"rows of y", Bits::kReference, kForwardFloats, &plan_mended<&kRows>};
+const Engine kMendedTurned{"turned", Bits::kReference, kForwardFloats, &plan_mended<&kTurned>};
 
 double bad_value(rig::Rng& rng) {
   const double values[] = {INFINITY, -INFINITY, NAN};
@@ -43,11 +44,11 @@ void spoil(rig::Case* c, rig::Rng& rng) {
   rig::store(c->x.data(p.types.x), p.types.x, at, bad_value(rng));
 }
 
-void sweep(const Engine& engine, uint64_t seed, int count, int least_run) {
+void sweep(const Engine& engine, uint64_t seed, int count, int least_run, Problem (*draw)(rig::Rng&) = random_problem) {
   int ran = 0;
   for (int i = 0; i < count; ++i) {
     rig::Rng rng(seed * 1000003 + static_cast<uint64_t>(i));
-    const Problem p = random_problem(rng);
+    const Problem p = draw(rng);
     if (p.weight_elements() == 0) continue;
     rig::Case c = rig::make_case(p, rng, rig::Values::kReal);
     spoil(&c, rng);
@@ -78,6 +79,9 @@ TEST_CASE("mended: depthwise with weights that are not finite equals the referen
   sweep(kMendedDepthwise, 34, 8000, 60);
 }
 TEST_CASE("mended: rows with weights that are not finite equal the reference") { sweep(kMendedRows, 35, 8000, 60); }
+TEST_CASE("mended: turned pieces with weights that are not finite equal the reference") {
+  sweep(kMendedTurned, 37, 500, 100, many_small);
+}
 
 TEST_CASE("mended: a plan takes the native engine for such weights, given at create or with the call") {
   const Engine* engines[] = {&kNativeEngine, &kReferenceEngine};

@@ -20,7 +20,7 @@ struct Kept {
 Problem other_call(const Problem& p, std::mt19937_64& rng) {
   auto pick = [&](int64_t a, int64_t b) { return std::uniform_int_distribution<int64_t>(a, b)(rng); };
   Problem q = p;
-  q.n = pick(0, 3) ? 1 : pick(2, 4);
+  q.n = pick(0, 3) ? 1 : pick(2, p.n > 4 ? 300 : 4);
   for (int a = 3 - p.rank; a < 3; ++a) {
     Axis& x = q.axis[static_cast<size_t>(a)];
     x.i = pick(0, 3) == 0 ? 1 : pick(1, p.rank == 1 ? 400 : p.rank == 2 ? 30 : 8);
@@ -35,11 +35,12 @@ Problem other_call(const Problem& p, std::mt19937_64& rng) {
   return q;
 }
 
-void same_key_same_bytes(const Engine& engine, uint64_t seed, int ops, int calls) {
+void same_key_same_bytes(const Engine& engine, uint64_t seed, int ops, int calls,
+                         Problem (*draw)(rig::Rng&) = random_problem) {
   int shared = 0;
   for (int op = 0; op < ops; ++op) {
     std::mt19937_64 rng(seed * 1000003 + static_cast<uint64_t>(op));
-    const Problem first = random_problem(rng);
+    const Problem first = draw(rng);
     std::vector<char> w(static_cast<size_t>(first.weight_elements()) * size_of(first.types.x));
     for (int64_t at = 0; at < first.weight_elements(); ++at) {
       rig::store(w.data(), first.types.x, at, static_cast<double>(at % 1021 + 1) / 1024);
@@ -82,6 +83,9 @@ TEST_CASE("native: one packing key, one packing, in the form positions") {
   same_key_same_bytes(kPositions, 22, 300, 20);
 }
 TEST_CASE("native: one packing key, one packing, in the form channels") { same_key_same_bytes(kChannels, 23, 300, 20); }
+TEST_CASE("native: one packing key, one packing, in turned pieces") {
+  same_key_same_bytes(kTurned, 25, 300, 20, many_small);
+}
 TEST_CASE("native: one packing key, one packing, with phases in lanes") { same_key_same_bytes(kMerged, 24, 300, 20); }
 
 }  // namespace ctconv::native_test

@@ -23,6 +23,22 @@ inline rig::Limits limits() {
 
 inline Problem random_problem(rig::Rng& rng) { return rig::random_problem(rng, limits()); }
 
+// Many images of tiny maps, or many small groups: what is cut in pieces, and more of them than one piece holds.
+inline Problem many_small(rig::Rng& rng) {
+  rig::Limits small = limits();
+  small.extents = {24, 6, 3};
+  small.channels = 5;
+  small.groups = 40;
+  small.products = 2e4;
+  Problem p = rig::random_problem(rng, small);
+  if (rng() % 2) p.n = 1 + static_cast<int64_t>(rng() % 300);
+  const auto gap = [&] { return rng() % 4 ? 0 : static_cast<int64_t>(rng() % 5); };
+  const bool x_last = rng() % 2 != 0, y_last = rng() % 8 ? x_last : !x_last;
+  p.x = rig::sliced_layout(p, false, x_last, gap());
+  p.y = rig::sliced_layout(p, true, y_last, gap());
+  return p;
+}
+
 struct Outcome {
   bool refused = false, same = true;
   std::string form, why;

@@ -109,7 +109,10 @@ void add_cycles(const Plan<T>& k, const Triple& t, double& cycles) {
     const double transpose = kTransposeCycles * (k.store.contiguous() ? 1 : kScatteredTranspose);
     cycles += images * positions * static_cast<double>(k.lanes.rows) *
               (transpose + kTileRowCycles / static_cast<double>(k.grid[2].o));
-  } else if (!k.lanes.inner) {
+  } else if (k.lanes.inner) {
+    const double runs = static_cast<double>(k.lanes.rows) / static_cast<double>(k.lanes.run);
+    if (!k.direct && k.lanes.run < k.moves.lanes) cycles += images * positions * runs * kRunCycles;
+  } else {
     const double run = kRunCycles + static_cast<double>(k.lanes.phases) / k.moves.lanes * kRunVectorCycles;
     cycles += images * positions * static_cast<double>(k.p.co) * run;
   }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 
 #include "src/machine/machine.h"
 #include "src/problem/problem.h"
@@ -48,6 +49,12 @@ inline constexpr int64_t kStreamBytes = 24000000;   // outputs beyond this leave
 inline constexpr double kOwnCopies = 6e6;           // copies of a whole input, one for each thread
 inline constexpr double kCopyBytes = 8e6;           // padded input held at once, at least one image
 
+// Small pieces: what a task of the form positions, a channel of the form rows and the broken vector at the end of its
+// rows cost beside their values.
+inline constexpr double kSmallTaskCycles = 600, kChannelCycles = 100, kBrokenCycles = 60;
+// Per line of y that leaves the cache between two elements stored alone; the share of the last cache that y then fills.
+inline constexpr double kFarScatterCycles = 16, kFarShare = 0.2;
+
 inline constexpr int64_t kLine = 64;          // bytes of a cache line
 inline constexpr int kManyAccumulators = 24;  // instruction sets with 32 registers keep so many vectors of sums
 
@@ -72,6 +79,14 @@ inline int64_t shrunk(int64_t bytes, int64_t cache, int64_t plain) {
 }
 inline int64_t in_l1(int64_t bytes) { return shrunk(bytes, machine().l1, Machine().l1); }
 inline int64_t in_l2(int64_t bytes) { return shrunk(bytes, machine().l2, Machine().l2); }
+
+// Cycles of storing y element by element. Few of them share a line; many lines do not wait for the next one.
+inline double scatter_cycles(const Problem& p) {
+  const auto outputs = static_cast<double>(p.out_elements()), size = static_cast<double>(size_of(p.types.y));
+  const auto line = static_cast<double>(kLine), step = static_cast<double>(std::abs(p.y.axis[2]));
+  const bool far = outputs * size > kFarShare * static_cast<double>(std::max(machine().l2, machine().l3));
+  return outputs * (kScatterCycles + (far ? kFarScatterCycles * std::min(1.0, step * size / line) : 0));
+}
 
 inline bool leaves_cache(const Problem& p, size_t element) {
   const int64_t most = shrunk(kStreamBytes, std::max(machine().l2, machine().l3), Machine().l3);
@@ -131,5 +146,17 @@ inline constexpr int64_t kPanelElements = 65536, kWideElements = 16384;
 inline constexpr int64_t kMostPart = 512, kLeastPart = 64;  // channels of a task
 inline constexpr int64_t kLeastRowTile = 8;        // positions, so that what neighbours share is the smaller part
 inline constexpr int64_t kRowTileOutputs = 32768;  // of a task where x is read in place
+
+// Form turned.
+inline constexpr int64_t kTurnedBytes = 384 * 1024;      // panels of x and y of a piece, in the second-level cache
+inline constexpr int64_t kLeastTurnedBytes = 16 * 1024;  // the same where threads share out little
+inline constexpr int64_t kTurnedVectors = 4;             // lanes of a piece, at least
+inline constexpr int64_t kTurnedImages = 64;             // the same, where they are images
+inline constexpr int64_t kMostTurnedChannels = 16;  // output channels of a group: more of them are lanes themselves
+inline constexpr int64_t kMostShortRow = 256;       // output columns of a tiny map, of a short row
+inline constexpr int64_t kLeastTurnedRow = 16;      // output columns worth being lanes
+inline constexpr double kTurnCycles = 0.9;          // per element turned, in or out
+inline constexpr double kDepthwiseRowCycles = 300;  // per output row of the form depthwise inside: its tables
+inline constexpr double kInnerCallCycles = 800;     // per run of the inner form
 
 }  // namespace ctconv::native

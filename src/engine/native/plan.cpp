@@ -13,6 +13,7 @@
 #include "src/engine/native/native.h"
 #include "src/engine/native/positions.h"
 #include "src/engine/native/rows.h"
+#include "src/engine/native/turned.h"
 #include "src/plan/workspace.h"
 
 namespace ctconv {
@@ -28,7 +29,7 @@ struct Form {
 template <class T>
 constexpr Form<T> kForms[] = {
     {"positions", &positions::plan<T>}, {"channels", &channels::plan<T>}, {"merged", &channels::plan_merged<T>},
-    {"depthwise", &depthwise::plan<T>}, {"rows", &rows::plan<T>},
+    {"depthwise", &depthwise::plan<T>}, {"rows", &rows::plan<T>},         {"turned", &turned::plan<T>},
 };
 
 // Plans hold tables with an entry a phase, a tap and an output channel, and scratch for a padded input; limits.h says
@@ -110,9 +111,9 @@ Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& con
 
 Result<std::unique_ptr<Kernel>> plan_form(const Problem& p, const PlanContext& context, const char* name) {
   if (p.empty()) return refuse("native: the output is empty");
-  if (beyond_tables(p)) return refuse("native: more phases, taps, channels or padding than its tables hold");
-  if (beyond_reach(p)) return refuse("native: output rows too far from the input for its tables");
   const Problem q = folded(p);
+  if (beyond_tables(q)) return refuse("native: more phases, taps, channels or padding than its tables hold");
+  if (beyond_reach(q)) return refuse("native: output rows too far from the input for its tables");
   return p.types.x == Dtype::kF64 ? plan_as<double>(q, context, name) : plan_as<float>(q, context, name);
 }
 

@@ -183,9 +183,10 @@ double seconds_of(const Plan<T>& k) {
     cycles += static_cast<double>(p.in_elements()) * kTransposeCycles;
   }
   cycles += outputs / static_cast<double>(k.grid[2].o) * kRowCycles;
-  if (!k.store.contiguous()) cycles += outputs * kScatterCycles;
+  if (!k.store.contiguous()) cycles += scatter_cycles(p);
   if (size_of(p.types.y) != sizeof(T)) cycles += outputs / k.moves.lanes * kNarrowCycles;
   const double tasks = outer * static_cast<double>(k.tiles.count * k.tiles.shares);
+  cycles += tasks * kSmallTaskCycles;
   return call_seconds(cycles / std::min<double>(k.threads, tasks), p, k.threads);
 }
 

@@ -52,8 +52,9 @@ double seconds_of(const Plan<T>& k) {
   const auto outputs = static_cast<double>(p.out_elements()), channels = static_cast<double>(p.n * p.groups);
   const double phases = static_cast<double>(k.pairs.size()) * static_cast<double>(k.grid[2].s);
   double cycles = outputs / lanes * (static_cast<double>(k.weights) / phases * kRowTapCycles + kRowStoreCycles);
-  cycles += outputs / static_cast<double>(p.axis[2].o) * kRowCycles;
-  cycles += channels * static_cast<double>(k.planes.plane) / lanes * kPlaneCycles;
+  const bool broken = p.axis[2].o % (k.grid[2].s * k.moves.lanes) != 0;
+  cycles += outputs / static_cast<double>(p.axis[2].o) * (kRowCycles + (broken ? kBrokenCycles : 0));
+  cycles += channels * (static_cast<double>(k.planes.plane) / lanes * kPlaneCycles + kChannelCycles);
   if (size_of(p.types.y) != sizeof(T)) cycles += outputs / lanes * kNarrowCycles;
   // Whole channels are handed out: the slowest thread has so many of them.
   const double share = static_cast<double>(ceil_div(p.n * p.groups, k.threads)) / channels;
