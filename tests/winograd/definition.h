@@ -11,6 +11,9 @@
 //                                             y = m0+(m1+m2), (m1-m2)+m3
 //                                two taps:    v = x1-x2, x2, x3-x2   u = g0, g0+g1, g1             y = m0+m1, m1+m2
 //     4 points: v = x0-x2, x1+x2, x2-x1, x3-x1.   g0 is the tap of the oldest row
+//   Edges: with dilation 1 the u that meets the first row of x alone, by its newest tap, is computed as if its axis had
+//   that tap only: v = the row, u = g, y = m. So is the last u, where its oldest tap meets the last row, unless a phase
+//   of fewer taps has an output there.
 //   Both axes: x along h, then w, in f32; g along h, then w, in f64, then rounded; m along h, then w, in f32.
 //   m of a point = chain of fma from +0 over the taps of d (the newest row first), input channels within.
 //   y = round(act(sum + bias)).   Shares no code with the engine.
@@ -56,17 +59,35 @@ inline Place place_of(const Axis& axis, int64_t o) {
   Axis a = axis;
   a.s = stride_of(axis);
   Place p;
-  int64_t least_u = INT64_MAX;
+  int64_t least_u = INT64_MAX, last_u = INT64_MIN, least_taps_at_last = 0;
   for (int64_t other = 0; other < std::min(a.o, a.s); ++other) {  // the first output of each phase
     const int64_t u = floor_of(other + a.lo, a.s);
     least_u = std::min(least_u, u);
     p.most = std::max(p.most, static_cast<int64_t>(taps_of(a, other + a.lo - u * a.s).size()));
+  }
+  for (int64_t other = std::max<int64_t>(0, a.o - a.s); other < a.o; ++other) {  // the last output of each phase
+    const int64_t u = floor_of(other + a.lo, a.s);
+    const auto taps = static_cast<int64_t>(taps_of(a, other + a.lo - u * a.s).size());
+    least_taps_at_last = u > last_u ? taps : std::min(least_taps_at_last, taps);
+    last_u = std::max(last_u, u);
   }
   const int64_t u = floor_of(o + a.lo, a.s), m = p.most == 1 ? 1 : p.most == 2 ? 3 : 2;
   std::vector<int64_t> taps = taps_of(a, o + a.lo - u * a.s);
   p.taps = static_cast<int64_t>(taps.size());
   p.tap_of_oldest.assign(taps.rbegin(), taps.rend());
   const int64_t step = p.most == 1 ? 1 : a.d / (a.s > 1 ? a.d : 1);  // dilation comes with stride 1 alone
+  if (p.most > 1 && a.d == 1) {
+    const bool low = least_u == 0;
+    const bool high = last_u == a.i + p.most - 2 && least_taps_at_last == p.most && (last_u > 0 || !low);
+    if ((low && u == 0) || (high && u == last_u)) {
+      const bool newest = low && u == 0;
+      p.tap_of_oldest = {newest ? p.tap_of_oldest.back() : p.tap_of_oldest.front()};
+      p.rows = {newest ? u : u - (p.most - 1)};
+      p.most = p.taps = 1;
+      return p;
+    }
+    if (low) ++least_u;
+  }
   const int64_t along = (u - least_u) / step;
   p.output = along % m;
   const int64_t first = u - p.output * step - (p.most - 1) * step;

@@ -71,16 +71,20 @@ double task_cycles(const Plan& plan) {
 double expected_seconds(const Plan& plan, const PlanContext& context) {
   const Machine& m = machine();
   const double threads = plan.threads;
-  const double turns = static_cast<double>((plan.tasks() + plan.threads - 1) / plan.threads);
   const double weights = static_cast<double>(plan.weight_at.back()) * static_cast<double>(plan.p.groups);
-  double cycles = turns * task_cycles(plan);
+  double cycles = 0, blocks = 0;
+  for (const Plan& region : plan.regions) {
+    cycles += static_cast<double>((region.tasks() + plan.threads - 1) / plan.threads) * task_cycles(region);
+    blocks = std::max(blocks, static_cast<double>(region.blocks));
+  }
   if (context.weights_per_call) cycles += weights * kPackCycles / threads;
   // The weight is read anew for every block; past the caches where it does not fit half of the last one.
   const double weight_bytes = weights * sizeof(float);
   const double last = static_cast<double>(std::max(m.l2, m.l3));
-  double bytes = moved_bytes(plan.p) + weight_bytes;
+  const double raw = static_cast<double>(plan.p.weight_elements()) * static_cast<double>(size_of(plan.p.types.w));
+  double bytes = moved_bytes(plan.p) - raw + weight_bytes;
   if (weight_bytes > last / 2) {
-    bytes += weight_bytes * std::max(0.0, static_cast<double>(plan.blocks) / threads - 1);
+    bytes += weight_bytes * std::max(0.0, blocks / threads - 1);
   }
   const double computing = m.seconds(cycles), moving = bytes / (kMovedShare * m.bandwidth(plan.threads));
   return std::max(computing, moving) + kNotOverlapped * std::min(computing, moving) + m.seconds(kWakeCycles);

@@ -18,7 +18,8 @@ Span span_of(const Plan& plan, const Run& run) {
   const int64_t u = plan.w.first(run.tile_w), columns = run.count * plan.w.m * w.s;
   Span span{.first = u * w.s - w.lo, .step = plan.w.step};
   span.begin = std::clamp<int64_t>(ceil_div(-span.first, span.step), 0, columns);
-  span.end = std::clamp<int64_t>(ceil_div(w.o - span.first, span.step), span.begin, columns);
+  const int64_t end = std::min(w.o, (plan.w.u0 + plan.w.un) * w.s - w.lo);  // the last tile may reach beyond the part
+  span.end = std::clamp<int64_t>(ceil_div(end - span.first, span.step), span.begin, columns);
   return span;
 }
 
@@ -72,7 +73,7 @@ void store_stage(const Plan& plan, const Block& block, const Columns& c, const R
   const int64_t plane = run.n * p.y.n + (block.g * p.co + first) * p.y.c + plan.d.out(run.u_d, d) * p.y.axis[0];
   for (int64_t j = 0; j < row_of(at(plan.h.kind, c.fh)).outputs; ++j) {
     const int64_t u = plan.h.first(run.tile_h) + j * plan.h.step;
-    if (!h.contains(u)) continue;
+    if (!h.contains(u) || u >= plan.h.u0 + plan.h.un) continue;
     float* row = s.stage + (j * plan.stage_columns + span.begin) * plan.width;
     const int64_t place = plane + plan.h.phases.out(u, h) * p.y.axis[1];
     if (p.epilogue.activation.kind != Activation::kNone) {

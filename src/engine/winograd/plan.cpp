@@ -44,6 +44,12 @@ Kind kind_of(int64_t taps, int64_t most) {
   return taps == 3 ? Kind::kThree : Kind::kPair;
 }
 
+void set_extent(TiledAxis* a, int64_t un) {
+  a->un = un;
+  a->per_class = ceil_div(un, a->m * a->step);
+  a->tiles = a->per_class * a->step;
+}
+
 std::string tile_axis(const kit::AxisPhases& phases, const char* name, TiledAxis* out) {
   std::string why = judge_phases(phases, name);
   if (!why.empty()) return why;
@@ -61,10 +67,51 @@ std::string tile_axis(const kit::AxisPhases& phases, const char* name, TiledAxis
   a.inputs = most == 1 ? 1 : kMostInputs;
   a.step = most == 1 ? 1 : phases.v_step;
   a.back = (most - 1) * a.step;
-  a.per_class = ceil_div(phases.un, a.m * a.step);
-  a.tiles = a.per_class * a.step;
+  a.packed = a.kind;
+  a.first_point.assign(a.kind.size(), 0);
+  a.u0 = phases.u0;
+  set_extent(&a, phases.un);
   *out = std::move(a);
   return {};
+}
+
+// One u that meets one row of x by one tap, the newest or the oldest: its tile would bring errors of rows that it does
+// not read, so it is an axis of one tap.
+TiledAxis edge_of(const TiledAxis& whole, int64_t u, bool newest) {
+  TiledAxis a = whole;
+  a.u0 = u;
+  a.m = a.inputs = 1;
+  if (newest) a.back = 0;
+  for (size_t f = 0; f < a.kind.size(); ++f) {
+    a.kind[f] = Kind::kOne;
+    const KindRow& row = row_of(a.packed[f]);
+    a.first_point[f] = newest && row.taps > 1 ? row.points - 1 : 0;
+  }
+  set_extent(&a, 1);
+  return a;
+}
+
+// The middle, where anything is left of it, and the edges.
+std::vector<TiledAxis> parts_of(const TiledAxis& whole) {
+  std::vector<TiledAxis> parts;
+  const kit::AxisPhases& p = whole.phases;
+  int64_t begin = p.u0, end = p.u0 + p.un, most = 1;
+  for (const kit::Phase& f : p.phases) most = std::max(most, f.taps);
+  if (most > 1 && whole.step == 1) {
+    if (begin == 0) parts.push_back(edge_of(whole, begin++, true));
+    const int64_t last = end - 1;
+    const auto here = [&](const kit::Phase& f) { return f.taps < most && f.contains(last); };
+    if (last >= begin && last == p.i + most - 2 && std::none_of(p.phases.begin(), p.phases.end(), here)) {
+      parts.push_back(edge_of(whole, last, false));
+      --end;
+    }
+  }
+  if (begin == end) return parts;
+  TiledAxis middle = whole;
+  middle.u0 = begin;
+  set_extent(&middle, end - begin);
+  parts.insert(parts.begin(), middle);
+  return parts;
 }
 
 // Counts stay far from the ends of int64.
@@ -167,6 +214,21 @@ void size_stage(Plan* plan) {
   plan->stage_columns = plan->stage_tiles * columns;
 }
 
+void add_regions(Plan* plan) {
+  std::vector<Plan> regions;
+  for (const TiledAxis& h : parts_of(plan->h)) {
+    for (const TiledAxis& w : parts_of(plan->w)) {
+      Plan& region = regions.emplace_back(*plan);
+      region.h = h;
+      region.w = w;
+      add_passes(&region);
+      cut_tasks(&region);
+      size_stage(&region);
+    }
+  }
+  plan->regions = std::move(regions);
+}
+
 }  // namespace
 
 int64_t Plan::points(int64_t fh, int64_t fw) const {
@@ -215,11 +277,9 @@ std::unique_ptr<const Plan> plan_of(const Problem& p, const PlanContext& context
   plan->k = plan->d_taps * p.ci;
   plan->pitch = ceil_div(plan->k, kit::kMaxLanes) * kit::kMaxLanes + kit::kMaxLanes;
   plan->in_place = p.types.x == Dtype::kF32 && p.x.c == 1 && p.ci % plan->routines.lanes == 0;
-  add_passes(plan.get());
   choose_columns(plan.get());
   place_weights(plan.get());
-  cut_tasks(plan.get());
-  size_stage(plan.get());
+  add_regions(plan.get());
   plan->seconds = expected_seconds(*plan, context);
   return plan;
 }

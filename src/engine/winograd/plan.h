@@ -18,16 +18,18 @@ namespace ctconv::winograd {
 
 inline constexpr int64_t kChunk = 64;  // input channels transformed at a time
 
-// Tiles along h or w. A dilated axis of stride 1 is `step` interleaved ones: classes.
+// Tiles along h or w: of all u, or of a part of them. A dilated axis of stride 1 is `step` interleaved ones: classes.
 struct TiledAxis {
   kit::AxisPhases phases;
-  std::vector<Kind> kind;      // of each phase
-  int64_t m = 1, inputs = 1;   // outputs and inputs of a tile
-  int64_t step = 1, back = 0;  // between its rows; from its first output's u to its first input
+  std::vector<Kind> kind;            // of each phase
+  std::vector<Kind> packed;          // the kind its weight was transformed for
+  std::vector<int64_t> first_point;  // of the packed points, the one that point 0 multiplies
+  int64_t u0 = 0, un = 1;            // the part
+  int64_t m = 1, inputs = 1;         // outputs and inputs of a tile
+  int64_t step = 1, back = 0;        // between its rows; from its first output's u to its first input
   int64_t per_class = 1, tiles = 1;
 
-  int64_t class_of(int64_t tile) const { return tile / per_class; }
-  int64_t first(int64_t tile) const { return phases.u0 + tile % per_class * m * step + tile / per_class; }
+  int64_t first(int64_t tile) const { return u0 + tile % per_class * m * step + tile / per_class; }
   int64_t input(int64_t tile, int64_t r) const { return first(tile) - back + r * step; }
 };
 
@@ -64,6 +66,8 @@ struct Plan {
   int32_t threads = 1;
   bool in_place = false;  // x is read where it lies
   double seconds = 0;
+  // Of the whole: the part of each axis where tiles are transformed, and its edges. They share the packed weight.
+  std::vector<Plan> regions;
 
   int64_t phase_index(int64_t fd, int64_t fh, int64_t fw) const {
     return (fd * h.phases.count() + fh) * w.phases.count() + fw;

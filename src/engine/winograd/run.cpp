@@ -28,11 +28,14 @@ void multiply(const Plan& plan, const Block& block, const Columns& c, const floa
   float* out = s.sums;
   for (int64_t fw = 0; fw < plan.w.phases.count(); ++fw) {
     const PointsW& w = plan.of_kind(at(plan.w.kind, fw));
-    const int64_t points_w = row_of(w.kind).points, points = plan.points(c.fh, fw);
-    const float* u = weights + at(plan.weight_at, plan.phase_index(c.fd, c.fh, fw)) + c.column * points * point_u;
-    for (int64_t k = 0; k < points; ++k, u += point_u, out += point_out) {
-      const int64_t point = k / points_w * plan.all_points_w + w.at + k % points_w;
-      multiply_point(plan, tiles, s.points + point * point_v, u, chain, out);
+    const int64_t points_w = row_of(w.kind).points, packed_w = row_of(at(plan.w.packed, fw)).points;
+    const int64_t packed = row_of(at(plan.h.packed, c.fh)).points * packed_w;
+    const float* u = weights + at(plan.weight_at, plan.phase_index(c.fd, c.fh, fw)) + c.column * packed * point_u;
+    for (int64_t k = 0; k < plan.points(c.fh, fw); ++k, out += point_out) {
+      const int64_t a = k / points_w, b = k % points_w;
+      const int64_t point = (at(plan.h.first_point, c.fh) + a) * packed_w + at(plan.w.first_point, fw) + b;
+      multiply_point(plan, tiles, s.points + (a * plan.all_points_w + w.at + b) * point_v, u + point * point_u, chain,
+                     out);
     }
   }
 }
@@ -68,7 +71,11 @@ void run_task(const Plan& plan, const Operands& m, int64_t task, Scratch& s) {
   }
 }
 
-size_t worker_bytes(const Plan& plan) { return kit::bytes_taken<Scratch>(plan); }
+size_t worker_bytes(const Plan& plan) {
+  size_t most = 0;
+  for (const Plan& region : plan.regions) most = std::max(most, kit::bytes_taken<Scratch>(region));
+  return most;
+}
 
 }  // namespace
 
@@ -78,10 +85,14 @@ Status compute(const Plan& plan, const Operands& memory, const Runner& given) {
   // The calling thread, where there are more workers than the plan has memory for.
   const Runner runner = given.workers() <= plan.threads ? given : Runner();
   const size_t bytes = worker_bytes(plan);
-  const bool ran = runner(plan.tasks(), [&](int64_t task, int32_t worker) {
+  int64_t tasks = 0;
+  for (const Plan& region : plan.regions) tasks += region.tasks();
+  const bool ran = runner(tasks, [&](int64_t task, int32_t worker) {
+    const Plan* region = plan.regions.data();
+    while (task >= region->tasks()) task -= (region++)->tasks();
     kit::Arena arena(static_cast<char*>(memory.scratch) + static_cast<size_t>(worker) * bytes);
-    Scratch scratch(plan, arena);
-    run_task(plan, memory, task, scratch);
+    Scratch scratch(*region, arena);
+    run_task(*region, memory, task, scratch);
   });
   return ran ? Status() : runner_broke();
 }

@@ -29,9 +29,10 @@ class WinogradKernel final : public Kernel {
       : plan_(std::move(plan)), scratch_bytes_(scratch_size(*plan_)) {}
 
   std::string form() const override {
-    return "h " + kinds_text(plan_->h) + ", w " + kinds_text(plan_->w) + ", " + std::to_string(plan_->tasks()) +
-           " tasks of " + std::to_string(plan_->block) + " tiles, " + std::to_string(plan_->width) + " columns, " +
-           plan_->moves.name;
+    const Plan& first = plan_->regions.front();
+    return "h " + kinds_text(plan_->h) + ", w " + kinds_text(plan_->w) + ", " + std::to_string(plan_->regions.size()) +
+           " regions, the first in " + std::to_string(first.tasks()) + " tasks of " + std::to_string(first.block) +
+           " tiles, " + std::to_string(plan_->width) + " columns, " + plan_->moves.name;
   }
   Bits bits() const override { return Bits::kStable; }
   double estimated_seconds() const override { return plan_->seconds; }

@@ -12,7 +12,7 @@ namespace ctconv {
 
 // Neighbours of an input enter a point and leave the sum again, not so their rounding errors. With few channels these
 // stand out: one input may be small beside its neighbours, the whole sum is not.
-inline constexpr int64_t kLeastWinogradChannels = 96;
+inline constexpr int64_t kLeastWinogradChannels = 24;
 
 extern const Engine kWinogradEngine;
 
