@@ -23,6 +23,7 @@ import zlib
 
 import numpy as np
 
+import accuracy
 import disturbance
 import layers
 import machine
@@ -108,6 +109,7 @@ def run_layer(layer, makes, setting, budget, roof, watch):
     operands, row, ready, reference, firsts = (base.Operands(layer, setting), {}, [], None, {})
     everyone = [c for make in makes for c in make(layer, operands, setting)]
     auto, large = None, layer.bytes > LARGE
+    wanted, far = accuracy.exact(layer, operands) if setting.peers is None or "pytorch" in setting.peers else None, {}
     for c in everyone:
         if getattr(c, "engine", None) and c.engine == auto:
             continue  # auto took it
@@ -121,10 +123,13 @@ def run_layer(layer, makes, setting, budget, roof, watch):
             continue
         if c.name == "ctconv":
             reference, auto = y.copy(order="K"), row[c.name]["engine"]
+        if wanted is not None and c.name in ("ctconv", "torch"):
+            far[c.name] = accuracy.errors(y, wanted)
         ready.append(c)
         del y
         if large:
             c.close()
+    del wanted
     if large:
         reference = None
         timed, rounds = timing.in_turn(
@@ -151,6 +156,7 @@ def run_layer(layer, makes, setting, budget, roof, watch):
         "rounds": rounds.count,
         "dropped": rounds.dropped,
         "soft": rounds.soft,
+        "accuracy": far if len(far) == 2 else None,
     }
 
 

@@ -8,7 +8,7 @@ another shape and a NaN; rounds end, and drop what was disturbed for everyone;
 a peer in this process gives what a sum over the taps gives, or refuses.
 """
 
-import importlib
+import importlib.util
 import itertools
 import json
 import pathlib
@@ -22,6 +22,7 @@ try:
     import numpy as np
 except ImportError:
     sys.exit(77)
+import accuracy  # noqa: E402
 import disturbance  # noqa: E402
 import layers  # noqa: E402
 import measure  # noqa: E402
@@ -170,6 +171,19 @@ def peers_of(module, shape, layout, dtype, scratch):
     return True
 
 
+def test_accuracy():
+    if importlib.util.find_spec("torch") is None:
+        return
+    for shape in SHAPES:
+        layer = layers.Layer(shape)
+        held = base.Operands(layer, base.Setting("last", 1, None, None))
+        found, expected = accuracy.exact(layer, held), by_taps(layer, held.x_first, held.w, held.b)
+        assert max(accuracy.errors(found, expected)) < 1e-14
+        expected[0, 0] += 2
+        largest, rms = accuracy.errors(found, expected)
+        assert abs(largest - 2) < 1e-12 and abs(rms - 2 * (expected[0, 0].size / expected.size) ** 0.5) < 1e-12
+
+
 def test_peers():
     ran = {}
     for name in IN_PROCESS:
@@ -263,7 +277,7 @@ def slower(layer, ratio):
 
 def test_report():
     layer = measure.rounded({**measure.summary(layers.Layer(row()), records(), ROOF), "strangers": 0.5, "took_s": 1.0})
-    layer |= {"id": "s1.k3", "dropped": 7}
+    layer |= {"id": "s1.k3", "dropped": 7, "accuracy": {"ctconv": [2.0, 1.0], "torch": [1.0, 1.0]}}
     run = {
         "which": "full",
         "layout": "first",
@@ -328,6 +342,7 @@ def test_report():
         "| bf16 over the best peer | X, channels-first, bf16, 2 threads | 2.0, worst 1.0 | 0.85",
         "| f32 over the best peer | Y (AMX), channels-first, 2 threads | 2.5, worst 1.0 | 1.50",
         "| reproducible = 1 | X, channels-first, 2 threads | 1.6, median 85% of the roofline | 1.",
+        "X, channels-first, 2 threads | at most 1.5 | median 2.00, 1 of 1 above, s1.k3 2.00 | **no** |",
         "ort (absent)",
         "| 3.00 | - | 1.50 | 1.50 |",
         "OpenVINO: no: s1.k3",
