@@ -28,10 +28,11 @@ import disturbance
 import layers
 import machine
 import timing
-from contenders import available, base, forced, onednn
+from contenders import WAYS, available, base, forced, onednn
 
 TOLERANCE = {"f32": 1e-4, "f16": 2e-3, "bf16": 1.6e-2}  # 16 bits: a few roundings of y, sums in float32
 STRANGERS = 0.05  # of the machine, taken by other processes: the layer is soft
+ENDLESS = 3.0  # seconds of one call above which a peer is left out, by what its like did on earlier layers
 LARGE = 2**29  # bytes of one layer's tensors from which contenders hold their memory one after another
 HEADS = {
     "torch": "torch",
@@ -63,7 +64,30 @@ def difference(y, reference):
     return worst / largest if largest else worst
 
 
-def make_ready(contender, layer, reference):
+class Speeds:
+    """The highest flop/s that a peer reached in first calls of one form, so that nobody waits for the next."""
+
+    def __init__(self):
+        self.known = {}
+
+    def key(self, contender, layer):
+        return contender.name, contender.facts().get("form", ""), layer.rank, layer.g > 1
+
+    def judge(self, contender, layer):
+        """Raises Refused where a call would be endless."""
+        speed = self.known.get(self.key(contender, layer))
+        if speed and layer.flop / speed > ENDLESS:
+            contender.close()
+            raise base.Refused(
+                f"a call would take about {layer.flop / speed:.0f} s, as its like did ({speed / 1e9:.1f} GF/s)"
+            )
+
+    def learn(self, contender, layer, first):
+        key = self.key(contender, layer)
+        self.known[key] = max(self.known.get(key, 0), layer.flop / max(first, 1e-9))
+
+
+def make_ready(contender, layer, reference, speeds):
     """Creation and first call, checked. Returns the record and the seconds of both; raises Refused."""
     if machine.available_bytes() < 4 * layer.bytes + 2**30:
         raise base.Refused("not enough free memory for this layer beside the others")
@@ -71,7 +95,12 @@ def make_ready(contender, layer, reference):
     peak, start = machine.PeakMemory(), time.perf_counter()
     contender.setup()
     create = time.perf_counter() - start
+    judged = reference is not None and contender.name not in WAYS
+    if judged:
+        speeds.judge(contender, layer)
     first = contender.time(1)
+    if judged:
+        speeds.learn(contender, layer, first)
     extra, facts = peak.above(), contender.facts()
     if contender.name == "ctconv":  # the first creation also pays for memory that the process never had
         again = []
@@ -105,7 +134,7 @@ def fresh(name, makes, layer, operands, setting):
     return contender
 
 
-def run_layer(layer, makes, setting, budget, roof, watch):
+def run_layer(layer, makes, setting, budget, roof, watch, speeds):
     operands, row, ready, reference, firsts = (base.Operands(layer, setting), {}, [], None, {})
     everyone = [c for make in makes for c in make(layer, operands, setting)]
     auto, large = None, layer.bytes > LARGE
@@ -114,7 +143,7 @@ def run_layer(layer, makes, setting, budget, roof, watch):
         if getattr(c, "engine", None) and c.engine == auto:
             continue  # auto took it
         try:
-            row[c.name], firsts[c.name], y = make_ready(c, layer, reference)
+            row[c.name], firsts[c.name], y = make_ready(c, layer, reference, speeds)
         except base.Refused as refusal:
             if c.name == "ctconv":
                 raise SystemExit(f"bench: {layer.id}: {refusal}")
@@ -310,6 +339,7 @@ def main():
     )
     if load[0] > 0.5 * box["cores"]:
         print(f"bench: WARNING: load average {load[0]:.1f} before the start; others are working here", file=sys.stderr)
+    speeds = Speeds()
     watch = disturbance.Watch(disturbance.prober(a.build, a.threads))
     if not watch.look:
         print("bench: WARNING: libbench_probe.so is not built; no turn is dropped", file=sys.stderr)
@@ -319,7 +349,7 @@ def main():
     for layer in todo:
         strangers.share()
         began = time.time()
-        row = run_layer(layer, made, setting, a.budget, roof, watch)
+        row = run_layer(layer, made, setting, a.budget, roof, watch, speeds)
         row["strangers"], row["took_s"] = strangers.share(), time.time() - began
         row["soft"] = row["soft"] or (row["strangers"] or 0) > STRANGERS
         report["disturbance"] = watch.facts()

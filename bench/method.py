@@ -26,10 +26,10 @@ LiteRT, ncnn and MNN take float32 only.
 - **Same layout in and out for everyone.** Channels-first: dense (n, c, axes). Channels-last: dense (n, axes, c).
   PyTorch gets channels_last tensors and weights (1-D as 2-D with height 1); OpenVINO's tensors are declared
   channels-last; ONNX Runtime knows channels-first only, so its two transposes count. oneDNN: the deconvolution
-  primitive with exactly these layouts, and for channels-first also *e2e*:
-  reorder, channels-last primitive, reorder back. JAX has both layouts. LiteRT (XNNPACK) knows channels-last only; ncnn
-  and MNN channels-first only, and pack their channels inside the call. What a peer cannot run it refuses, with the
-  reason on the machine's page: ncnn batches, LiteRT groups and dilation.
+  primitive with exactly these layouts, and for channels-first also *e2e*: reorder, channels-last primitive, reorder
+  back. JAX has both layouts. LiteRT (XNNPACK) knows channels-last only; ncnn and MNN channels-first only, and pack
+  their channels inside the call. What a peer cannot run it refuses, with the reason on the machine's page: ncnn
+  batches, LiteRT groups and dilation; a call that would take more than 3 s by the speed of its like before.
 - **Output memory.** libctconv (`out=`), ONNX Runtime, OpenVINO and oneDNN write into memory given before, LiteRT and
   MNN into memory of their own that stays. PyTorch, JAX and ncnn make their output anew; they are set against libctconv
   doing the same.
@@ -43,7 +43,8 @@ LiteRT, ncnn and MNN take float32 only.
 - **useful GF/s** counts the multiply-adds that meet the output. **roof** is floor / time, floor = max(useful / peak,
   bytes read / read bandwidth + bytes written / write bandwidth), each operand moved once; peak and bandwidths are
   measured by `bench_peaks` at the start of the run with the same number of threads, the bandwidth for the layer's
-  working set, so that layers that fit into a cache are held against that cache.
+  working set, so that layers that fit into a cache are held against that cache. The peak is that of float32 for every
+  type; bf16 products may pass it.
 - **setup** is creation, packing and the first call less a median call; the middle of three creations, after one that
   also paid for memory new to the process. **memory** is the peak of resident memory above the level before creation,
   without x, y and the caller's weights, as the first call leaves it; **workspace** is what a call asks for.

@@ -213,6 +213,22 @@ class Fake:
         return calls * self.seconds
 
 
+def test_speeds():
+    speeds, layer, large = measure.Speeds(), layers.Layer(row()), layers.Layer(row())
+    large.flop = 100 * layer.flop
+    speeds.judge(Lasting("a"), large)
+    speeds.learn(Lasting("a"), layer, 0.1)
+    speeds.learn(Lasting("a"), layer, 0.2)
+    speeds.judge(Lasting("a"), layer)
+    speeds.judge(Lasting("b"), large)
+    try:
+        speeds.judge(Lasting("a"), large)
+    except base.Refused as refusal:
+        assert "about 10 s" in str(refusal)
+    else:
+        raise AssertionError("an endless call was not refused")
+
+
 class Lasting(Fake):
     """Takes the time it says."""
 
@@ -222,6 +238,9 @@ class Lasting(Fake):
     def time(self, calls):
         time.sleep(calls * self.seconds)
         return super().time(calls)
+
+    def facts(self):
+        return {"form": "plain"}
 
     def close(self):
         self.calls = 0
