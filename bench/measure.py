@@ -65,7 +65,10 @@ def difference(y, reference):
 
 
 class Speeds:
-    """The highest flop/s that a peer reached in first calls of one form, so that nobody waits for the next."""
+    """The highest flop/s that a peer reached with one form, so that nobody waits for an endless call.
+    Layers of less than LEAST flop teach nothing: their calls are not all arithmetic."""
+
+    LEAST = 2e8
 
     def __init__(self):
         self.known = {}
@@ -82,9 +85,9 @@ class Speeds:
                 f"a call would take about {layer.flop / speed:.0f} s, as its like did ({speed / 1e9:.1f} GF/s)"
             )
 
-    def learn(self, contender, layer, first):
-        key = self.key(contender, layer)
-        self.known[key] = max(self.known.get(key, 0), layer.flop / max(first, 1e-9))
+    def learn(self, key, layer, seconds):
+        if layer.flop >= self.LEAST:
+            self.known[key] = max(self.known.get(key, 0), layer.flop / max(seconds, 1e-9))
 
 
 def make_ready(contender, layer, reference, speeds):
@@ -95,12 +98,9 @@ def make_ready(contender, layer, reference, speeds):
     peak, start = machine.PeakMemory(), time.perf_counter()
     contender.setup()
     create = time.perf_counter() - start
-    judged = reference is not None and contender.name not in WAYS
-    if judged:
+    if reference is not None and contender.name not in WAYS:
         speeds.judge(contender, layer)
     first = contender.time(1)
-    if judged:
-        speeds.learn(contender, layer, first)
     extra, facts = peak.above(), contender.facts()
     if contender.name == "ctconv":  # the first creation also pays for memory that the process never had
         again = []
@@ -137,7 +137,7 @@ def fresh(name, makes, layer, operands, setting):
 def run_layer(layer, makes, setting, budget, roof, watch, speeds):
     operands, row, ready, reference, firsts = (base.Operands(layer, setting), {}, [], None, {})
     everyone = [c for make in makes for c in make(layer, operands, setting)]
-    auto, large = None, layer.bytes > LARGE
+    keys, auto, large = {}, None, layer.bytes > LARGE
     wanted, far = accuracy.exact(layer, operands) if setting.peers is None or "pytorch" in setting.peers else None, {}
     for c in everyone:
         if getattr(c, "engine", None) and c.engine == auto:
@@ -155,6 +155,7 @@ def run_layer(layer, makes, setting, budget, roof, watch, speeds):
         if wanted is not None and c.name in ("ctconv", "torch"):
             far[c.name] = accuracy.errors(y, wanted)
         ready.append(c)
+        keys[c.name] = speeds.key(c, layer)
         del y
         if large:
             c.close()
@@ -169,6 +170,7 @@ def run_layer(layer, makes, setting, budget, roof, watch, speeds):
         timed, rounds = timing.alternate(ready, budget, zlib.crc32(layer.id.encode()), watch, firsts)
     for name, t in timed.items():
         seconds = t.median()
+        speeds.learn(keys[name], layer, min(firsts[name], *t.samples, *t.rough))
         row[name] |= {
             "ms": seconds * 1e3,
             "best_ms": min(t.samples) * 1e3,

@@ -215,10 +215,13 @@ class Fake:
 
 def test_speeds():
     speeds, layer, large = measure.Speeds(), layers.Layer(row()), layers.Layer(row())
-    large.flop = 100 * layer.flop
+    layer.flop, large.flop = int(2e8), int(2e10)
+    key = speeds.key(Lasting("a"), layer)
     speeds.judge(Lasting("a"), large)
-    speeds.learn(Lasting("a"), layer, 0.1)
-    speeds.learn(Lasting("a"), layer, 0.2)
+    speeds.learn(key, layers.Layer(row()), 9.0)  # too small to teach
+    speeds.judge(Lasting("a"), large)
+    speeds.learn(key, layer, 0.1)
+    speeds.learn(key, layer, 0.2)
     speeds.judge(Lasting("a"), layer)
     speeds.judge(Lasting("b"), large)
     try:
