@@ -6,7 +6,7 @@ Out: bench/results/<date>-<machine>-<layout>-<threads>[-<type>][-quick][-<number
      A further run of a day gets a number: two runs say more than one (bench/report.py).
 Environment: python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -r bench/requirements.txt
 The library is CTCONV_LIBRARY, else the newest build/*/libctconv.so;
-bench_onednn and bench_peaks lie beside it (or in --build).
+bench_onednn, bench_peaks and libbench_probe.so lie beside it (or in --build).
 """
 
 import argparse
@@ -94,16 +94,18 @@ def main():
         "--budget",
         type=float,
         default=None,
-        help="seconds of timed calls per layer and run (default: quick 3.5, full 4.5)",
+        help="seconds of timed calls per layer and run (default: quick 3.5, full 4.5; 2 is three to four rounds)",
     )
     ap.add_argument("--layers", help="only layers whose id begins with one of these, separated by commas")
     ap.add_argument("--peers", help="only these of onednn,pytorch,ort,ov,jax,litert,ncnn,mnn; empty: none")
     ap.add_argument(
         "--engines",
-        help="engines of ours to time apart from auto, where auto took another (default: native,onednn); empty: none",
+        help="engines of ours to time apart from auto, where auto took another "
+        "(default: every one that runs on this machine); empty: none",
     )
     ap.add_argument(
-        "--build", help="folder of bench_peaks, bench_onednn and libctconv.so (default: the newest in build/)"
+        "--build",
+        help="folder of bench_peaks, bench_onednn, libbench_probe.so and libctconv.so (default: the newest in build/)",
     )
     ap.add_argument(
         "--out", type=pathlib.Path, default=HERE / "results", help="folder of the JSON files (default: bench/results)"
