@@ -36,6 +36,7 @@ std::string describe_plan(const PlanFacts& plan) {
 std::string describe_machine() {
   std::string s = line("machine.source", name_of(machine().source));
   for (const auto& [fact, value] : facts_of(machine())) s += line(("machine." + fact).c_str(), value);
+  if (!machine_ignored().empty()) s += line("machine.ignored", machine_ignored());
   return s;
 }
 

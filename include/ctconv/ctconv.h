@@ -72,7 +72,10 @@
  *                       or ~/.cache/ctconv/tuning.tsv
  *   CTCONV_LOG          not empty and not 0: rare remarks on stderr, the one exception to "nothing prints"
  *   CTCONV_MACHINE      what the cost models know of the processor, in place of measuring it once a process
- *                       (some milliseconds): "hertz=3.65e9 fma=1 ...", as `ctconv info` prints it
+ *                       (some milliseconds): "hertz=3.65e9 fma=1 ...", as `ctconv info` prints it;
+ *                       "measure": measured with care, a second and with threads, as `ctconv tune` does
+ *   CTCONV_MACHINE_FILE the file in which `ctconv tune` keeps what it measured, read on first use; empty: none.
+ *                       Default: $XDG_CACHE_HOME/ctconv/machine.txt, or ~/.cache/ctconv/machine.txt
  *   CTCONV_CUDA_MODULE  path of libctconv_cuda.so; default: beside this library, then the loader's search path
  *   CTCONV_CUDNN_PATH   path of libcudnn.so.9; default: the loader's search path
  */

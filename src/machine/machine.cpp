@@ -8,9 +8,11 @@
 #include <chrono>
 #include <cstdlib>
 #include <exception>
+#include <string_view>
 #include <thread>
 
 #include "src/base/log.h"
+#include "src/machine/kept.h"
 #include "src/machine/probe.h"
 
 namespace ctconv {
@@ -18,18 +20,29 @@ namespace {
 
 constexpr auto kWait = std::chrono::microseconds(100);  // between two looks at somebody else's measuring
 
+std::string own_ignored;                         // likewise
 Machine own_record;                              // written once, before it is published
 std::atomic<const Machine*> own{nullptr};        // &own_record once that is whole
 std::atomic<const Machine*> for_tests{nullptr};  // set: in place of the process's own
 std::atomic<pid_t> measuring{0};                 // the process that writes own_record
 
+void ignore(const std::string& what) {
+  own_ignored += (own_ignored.empty() ? "" : "; ") + what;
+  log_line("machine", ("ignored, " + what).c_str());
+}
+
 Machine pinned_or_measured() {
   if (const char* text = std::getenv("CTCONV_MACHINE"); text != nullptr && *text != 0) {
     Machine pinned;
     std::string fault;
+    if (std::string_view(text) == "measure") return measured_machine(kCareful);
     if (machine_from_text(text, &pinned, &fault)) return pinned;
-    log_line("machine", ("CTCONV_MACHINE is ignored: " + fault).c_str());
+    ignore("CTCONV_MACHINE: " + fault);
   }
+  Machine kept;
+  std::string fault;
+  if (read_kept_machine(kept_machine_path(), kept_machine_cpu(), &kept, &fault)) return kept;
+  if (!fault.empty()) ignore(fault);
   return measured_machine();
 }
 
@@ -60,6 +73,12 @@ const Machine& machine() {
   if (const Machine* m = for_tests.load(std::memory_order_acquire)) return *m;
   if (const Machine* m = own.load(std::memory_order_acquire)) return *m;
   return make();
+}
+
+const std::string& machine_ignored() {
+  (void)machine();
+  static const std::string kNone;
+  return own.load(std::memory_order_acquire) != nullptr ? own_ignored : kNone;
 }
 
 void set_machine_for_tests(const Machine* pinned) { for_tests.store(pinned, std::memory_order_release); }

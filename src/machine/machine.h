@@ -1,12 +1,14 @@
 // The machine record: what every cost model reads of the processor it runs on.
 //
-//   in:  this processor, measured on first use (probe.h), or the environment variable CTCONV_MACHINE
+//   in:  the environment variable CTCONV_MACHINE, else what `ctconv tune` kept (kept.h), else this processor, measured
+//        on first use (probe.h)
 //   out: machine(), the same record for the whole life of the process
 //   seconds = cycles / hertz;   seconds = flop / (threads * peak);   seconds = bytes / bandwidth(threads)
 //   Only comparisons between forms and engines rest on it. No result of an exact engine does.
 //
 //   Measured speeds are rounded to steps of a quarter (kStep) round the plain record, so that a noisy neighbour does
 //   not decide. CTCONV_MACHINE="hertz=3.65e9 fma=1 ..." is taken as it stands; the text is what to_text writes.
+//   CTCONV_MACHINE=measure takes longer windows, and threads, whatever was kept: what `ctconv tune` asks for.
 //   Refuses: nothing. What cannot be measured or read keeps the plain record's value.
 #pragma once
 
@@ -21,7 +23,7 @@ namespace ctconv {
 
 // The initial values are the plain record: AMD Zen 4 (EPYC 9004), two cores of a virtual machine, 2026-11-21.
 struct Machine {
-  enum class Source { kPlain, kMeasured, kPinned };
+  enum class Source { kPlain, kMeasured, kPinned, kTuned };
 
   Source source = Source::kPlain;
   double hertz = 3.65e9;                               // clock while vectors multiply and add
@@ -66,7 +68,7 @@ void machine_fields(M& m, Visitor&& visit) {
   visit("memory_all", m.memory_all, 1e8, 1e13);
 }
 
-// "measured", "pinned" (by CTCONV_MACHINE or a test), "plain"
+// "measured", "pinned" (by CTCONV_MACHINE or a test), "tuned" (by what `ctconv tune` kept), "plain"
 const char* name_of(Machine::Source source);
 
 // Each field's name and value.
@@ -87,6 +89,8 @@ double in_steps(double measured, double plain);
 // The record of this process. May be called by any thread and after a fork; the first call takes some milliseconds.
 // While one thread measures the others wait; no lock is held.
 const Machine& machine();
+// Why CTCONV_MACHINE or the kept record was not taken; empty where nothing was ignored.
+const std::string& machine_ignored();
 
 // For tests: the record is this one from now on; null: the process's own. Not while another thread plans.
 void set_machine_for_tests(const Machine* pinned);

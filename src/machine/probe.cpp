@@ -5,14 +5,22 @@
 //                  they run
 //   bf16           products of pairs a second over that clock, rounded to a power of two; 0 where there are none
 //   bandwidth      stores past the caches (x86); elsewhere stores over more than the caches hold
-//   Several threads are not measured: bandwidth grows with them as in the plain record.
+//   Several threads: each stores into room of its own for the time of a window. Quick: not measured, bandwidth grows
+//   with them as in the plain record.
 #include "src/machine/probe.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
+#include <ctime>
 #include <memory>
+#include <numeric>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #include "src/base/cores.h"
 #include "src/base/fp_mode.h"
@@ -22,11 +30,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kWindow = 30e-6;                         // seconds of one window of multiply-adds, about
-constexpr int kLeastWindows = 8, kMostWindows = 40;       // of each kind
-constexpr auto kMostTime = std::chrono::milliseconds(4);  // for each kind, beyond its least windows
-constexpr double kGuess = 4e9;                            // cycles a second, before anything is known
-constexpr int64_t kChain = 16;                            // exclusive ors of a turn: four times CTCONV_LINKS
+constexpr double kGuess = 4e9;  // cycles a second, before anything is known
+constexpr int64_t kChain = 16;  // exclusive ors of a turn: four times CTCONV_LINKS
 #if defined(__x86_64__)
 constexpr size_t kStreamed = size_t{1} << 20;  // bytes: stores past the caches need no larger room
 #else
@@ -59,10 +64,26 @@ uint64_t chain(int64_t turns) {
 
 // Calls step() until there are enough windows or the time is over.
 template <class Step>
-void windows(Step&& step) {
-  const auto end = Clock::now() + kMostTime;
-  for (int n = 0; n < kMostWindows && (n < kLeastWindows || Clock::now() < end); ++n) step();
+void windows(const Effort& effort, Step&& step) {
+  const auto end = Clock::now() + effort.most_time;
+  for (int n = 0; n < effort.most_windows && (n < effort.least_windows || Clock::now() < end); ++n) step();
 }
+
+// Rates of some windows, and the one that counts; 0: there was none.
+class Rates {
+ public:
+  void add(double work, double seconds) {
+    if (seconds > 0) all_.push_back(work / seconds);
+  }
+  double of(const Effort& effort) {
+    if (all_.empty()) return 0;
+    std::sort(all_.begin(), all_.end());
+    return effort.median ? all_[all_.size() / 2] : all_.back();
+  }
+
+ private:
+  std::vector<double> all_;
+};
 
 template <class Work>
 double seconds_of(Work&& work) {
@@ -74,37 +95,37 @@ double seconds_of(Work&& work) {
 double power_of_two(double v) { return std::exp2(std::round(std::log2(v))); }
 
 // Clock and multiply-adds, in turns, so that both see the same state of the machine.
-void measure_computing(const ProbeLoops& loops, Machine* m) {
+void measure_computing(const ProbeLoops& loops, const Effort& effort, Machine* m) {
   const Machine plain;
-  const auto turns = static_cast<int64_t>(kWindow * kGuess / static_cast<double>(kChain));
-  const auto rounds = static_cast<int64_t>(kWindow * kGuess / static_cast<double>(loops.multiply_adds));
-  double cycles = 0, multiply_adds = 0;  // a second
+  const auto turns = static_cast<int64_t>(effort.window * kGuess / static_cast<double>(kChain));
+  const auto rounds = static_cast<int64_t>(effort.window * kGuess / static_cast<double>(loops.multiply_adds));
+  Rates cycles, multiply_adds;  // a second
   volatile double kept = 0;
-  windows([&] {
+  windows(effort, [&] {
     const double chained = seconds_of([&] { kept = kept + static_cast<double>(chain(turns)); });
     const double computed = seconds_of([&] { kept = kept + static_cast<double>(loops.rounds(rounds)); });
-    if (chained > 0) cycles = std::max(cycles, static_cast<double>(turns * kChain) / chained);
-    if (computed > 0) {
-      multiply_adds = std::max(multiply_adds, static_cast<double>(rounds * loops.multiply_adds) / computed);
-    }
+    cycles.add(static_cast<double>(turns * kChain), chained);
+    multiply_adds.add(static_cast<double>(rounds * loops.multiply_adds), computed);
   });
-  if (!(cycles > 0 && multiply_adds > 0)) return;
+  const double clock = cycles.of(effort), rate = multiply_adds.of(effort);
+  if (!(clock > 0 && rate > 0)) return;
   m->vector_bytes = loops.vector_bytes;
-  m->fma = power_of_two(multiply_adds / cycles);
-  m->hertz = in_steps(multiply_adds / m->fma, plain.hertz);
+  m->fma = power_of_two(rate / clock);
+  m->hertz = in_steps(rate / m->fma, plain.hertz);
 }
 
 // Some windows are enough: a power of two is asked.
-void measure_dot(const DotLoop& loop, Machine* m) {
+void measure_dot(const DotLoop& loop, const Effort& effort, Machine* m) {
   m->bf16 = 0;
   if (loop.rounds == nullptr) return;
-  const auto rounds = static_cast<int64_t>(kWindow * kGuess / static_cast<double>(loop.products));
-  double products = 0;  // a second
+  const auto rounds = static_cast<int64_t>(effort.window * kGuess / static_cast<double>(loop.products));
+  Rates rates;  // a second
   volatile double kept = 0;
-  for (int n = 0; n < kLeastWindows; ++n) {
+  for (int n = 0; n < effort.least_windows; ++n) {
     const double took = seconds_of([&] { kept = kept + static_cast<double>(loop.rounds(rounds)); });
-    if (took > 0) products = std::max(products, static_cast<double>(rounds * loop.products) / took);
+    rates.add(static_cast<double>(rounds * loop.products), took);
   }
+  const double products = rates.of(effort);
   if (products > 0) m->bf16 = power_of_two(products / m->hertz);
 }
 
@@ -112,37 +133,100 @@ struct Free {
   void operator()(void* p) const { std::free(p); }
 };
 
-void measure_memory(const ProbeLoops& loops, Machine* m) {
+using Room = std::unique_ptr<void, Free>;
+
+void measure_memory(const ProbeLoops& loops, const Effort& effort, Machine* m) {
   const Machine plain;
-  const std::unique_ptr<void, Free> room(std::aligned_alloc(4096, kStreamed));
+  const Room room(std::aligned_alloc(4096, kStreamed));
   if (room == nullptr) return;
   auto* values = static_cast<float*>(room.get());
   constexpr size_t kCount = kStreamed / sizeof(float);
   loops.stream(values, kCount);  // its pages come
-  double best = 0;               // bytes a second
-  windows([&] {
-    const double took = seconds_of([&] { loops.stream(values, kCount); });
-    if (took > 0) best = std::max(best, static_cast<double>(kStreamed) / took);
-  });
-  m->memory_1 = in_steps(best, plain.memory_1);
+  Rates rates;                   // bytes a second
+  windows(effort,
+          [&] { rates.add(static_cast<double>(kStreamed), seconds_of([&] { loops.stream(values, kCount); })); });
+  m->memory_1 = in_steps(rates.of(effort), plain.memory_1);
   const double by = m->memory_1 / plain.memory_1;
   m->memory_2 = plain.memory_2 * by;
   m->memory_4 = plain.memory_4 * by;
   m->memory_all = plain.memory_all * by;
 }
 
+// Of the calling thread: what others do on its core meanwhile does not count.
+double own_seconds() {
+  timespec t{};
+  if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0) return 0;
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+// Stores into `values` for kTogetherTime once nobody waits any more. Answers bytes a second.
+double stored(const ProbeLoops& loops, float* values, std::atomic<int64_t>* waiting) {
+  constexpr auto kTogetherTime = std::chrono::milliseconds(20);
+  waiting->fetch_sub(1);
+  while (waiting->load() > 0) std::this_thread::yield();
+  const double start = own_seconds();
+  double bytes = 0;
+  for (const auto end = Clock::now() + kTogetherTime; Clock::now() < end; bytes += static_cast<double>(kStreamed)) {
+    loops.stream(values, kStreamed / sizeof(float));
+  }
+  const double took = own_seconds() - start;
+  return took > 0 ? bytes / took : 0;
+}
+
+// Bytes a second that `count` threads store together; the median of some windows counts. 0: a thread could not start.
+double together(const ProbeLoops& loops, int64_t count) {
+  constexpr int kTogether = 9;
+  std::vector<Room> rooms;
+  for (int64_t n = 0; n < count; ++n) rooms.emplace_back(std::aligned_alloc(4096, kStreamed));
+  for (const Room& room : rooms) {
+    if (room == nullptr) return 0;
+    std::memset(room.get(), 1, kStreamed);  // its pages come
+  }
+  std::vector<double> rates, own(rooms.size());
+  for (int turn = 0; turn < kTogether; ++turn) {
+    std::atomic<int64_t> waiting{count};
+    std::vector<std::thread> threads;
+    try {
+      for (size_t n = 0; n < rooms.size(); ++n) {
+        threads.emplace_back([&, n] { own[n] = stored(loops, static_cast<float*>(rooms[n].get()), &waiting); });
+      }
+    } catch (const std::system_error&) {
+      waiting.store(0);  // those that run go on without it
+    }
+    for (std::thread& t : threads) t.join();
+    if (std::ssize(threads) < count) return 0;
+    rates.push_back(std::accumulate(own.begin(), own.end(), 0.0));
+  }
+  std::sort(rates.begin(), rates.end());
+  return rates[rates.size() / 2];
+}
+
+// By 1, 2, 4 and all threads. More threads than cores have what all cores have.
+void measure_threads(const ProbeLoops& loops, Machine* m) {
+  const Machine plain;
+  const auto by = [&](int64_t count, double otherwise, double step) {
+    const double rate = count <= m->cores ? together(loops, count) : 0;
+    return rate > 0 ? in_steps(rate, step) : otherwise;
+  };
+  m->memory_1 = by(1, m->memory_1, plain.memory_1);
+  m->memory_2 = by(2, m->memory_1, plain.memory_2);
+  m->memory_4 = by(4, m->memory_2, plain.memory_4);
+  m->memory_all = m->cores > 4 ? by(m->cores, m->memory_4, plain.memory_all) : m->memory_4;
+}
+
 }  // namespace
 
-Machine measured_machine() {
+Machine measured_machine(const Effort& effort) {
   Machine m;
   m.source = Machine::Source::kMeasured;
   m.cores = allowed_cores();
   read_caches("", &m);
   const FpMode default_mode;
   const ProbeLoops loops = probe_loops();
-  measure_computing(loops, &m);
-  measure_dot(dot_loop(), &m);
-  measure_memory(loops, &m);
+  measure_computing(loops, effort, &m);
+  measure_dot(dot_loop(), effort, &m);
+  measure_memory(loops, effort, &m);
+  if (effort.threads) measure_threads(loops, &m);
   return clamped(m);
 }
 

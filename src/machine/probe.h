@@ -1,11 +1,14 @@
 // Measuring the processor: clock, multiply-adds a cycle, vectors, caches, bandwidth into memory.
 //
 //   out: a record within its ranges, speeds in steps (machine.h); what cannot be found out is the plain record's
-//   The best of many short windows counts: a window of 30 microseconds is mostly not interrupted, whatever else runs.
-//   Measures on the calling thread alone; starts no thread, takes no lock, leaves the floating-point control as it is.
-//   Borrows a megabyte or two for a few milliseconds. Below about 10 ms in all (kMostTime in probe.cpp).
+//   Quick: the best of many short windows counts. A window of 30 microseconds is mostly not interrupted, whatever else
+//   runs. On the calling thread alone; starts no thread. Borrows a megabyte or two; below about 10 ms in all.
+//   Careful: the median of longer windows, some tenths of a second in all; bandwidth by 1, 2, 4 and all threads is
+//   measured with threads.
+//   Takes no lock, leaves the floating-point control as it is.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -13,7 +16,18 @@
 
 namespace ctconv {
 
-Machine measured_machine();
+// How much time measuring may take.
+struct Effort {
+  double window;                        // seconds of one window of multiply-adds, about
+  int least_windows, most_windows;      // of each kind
+  std::chrono::milliseconds most_time;  // for each kind, beyond its least windows
+  bool median;                          // of the windows; else the best
+  bool threads;                         // bandwidth is measured with threads
+};
+inline constexpr Effort kQuick{30e-6, 8, 40, std::chrono::milliseconds(4), false, false};
+inline constexpr Effort kCareful{1e-3, 21, 101, std::chrono::milliseconds(150), true, true};
+
+Machine measured_machine(const Effort& effort = kQuick);
 
 // Line and caches by the kernel's files below `root` ("" on a real machine), else by the C library; a level that
 // neither knows keeps its value in *m.

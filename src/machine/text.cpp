@@ -14,18 +14,30 @@ constexpr int kDigits = 15;  // enough for what people write; a measured speed i
 std::string show(double v) { return show_general(v, kDigits); }
 std::string show(int64_t v) { return std::to_string(v); }
 
+// A count may be written as any number that is whole: 1e6.
+bool read_field(std::string_view text, double* out) { return read_number(text, out); }
+bool read_field(std::string_view text, int64_t* out) {
+  constexpr double kMost = 1e15;
+  double value = 0;
+  if (read_number(text, out)) return true;
+  if (!read_number(text, &value) || !(std::abs(value) < kMost) || value != std::floor(value)) return false;
+  *out = static_cast<int64_t>(value);
+  return true;
+}
+
 // Sets the field of that name; an empty answer, or what is wrong.
 std::string set_field(Machine* m, std::string_view name, std::string_view value) {
   std::string fault = "no field is called " + std::string(name);
   machine_fields(*m, [&](const char* field, auto& place, auto least, auto most) {
     if (name != field) return;
     std::decay_t<decltype(place)> read{};
-    const bool fits = read_number(value, &read) && read >= least && read <= most;
+    const bool fits = read_field(value, &read) && read >= least && read <= most;
     fault.clear();
     if (fits) {
       place = read;
     } else {
-      fault = std::string(name) + " = " + std::string(value) + ", expected a number from " +
+      fault = std::string(name) + " = " + std::string(value) + ", expected a " +
+              (std::is_integral_v<decltype(read)> ? "whole " : "") + "number from " +
               show(static_cast<decltype(read)>(least)) + " to " + show(static_cast<decltype(read)>(most));
     }
   });
@@ -42,6 +54,8 @@ const char* name_of(Machine::Source source) {
       return "measured";
     case Machine::Source::kPinned:
       return "pinned";
+    case Machine::Source::kTuned:
+      return "tuned";
   }
   return "unknown";
 }

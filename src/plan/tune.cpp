@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
+#include "src/base/cache_place.h"
 #include "src/base/cpu.h"
 #include "src/base/log.h"
 #include "src/base/number.h"
@@ -17,13 +17,6 @@ namespace ctconv {
 namespace {
 
 constexpr int kRuns = 3;
-
-std::string tuning_path() {
-  if (const char* file = std::getenv("CTCONV_TUNING_FILE")) return file;
-  if (const char* cache = std::getenv("XDG_CACHE_HOME")) return std::string(cache) + "/ctconv/tuning.tsv";
-  if (const char* home = std::getenv("HOME")) return std::string(home) + "/.cache/ctconv/tuning.tsv";
-  return {};
-}
 
 // One field of a key: no TAB, no line end, never empty.
 std::string field(std::string text) {
@@ -87,7 +80,7 @@ std::string measure(const Problem& p, const std::vector<TuneCandidate>& candidat
   if (order_of(p.x, p, false) == Order::kOther) return "x is not dense";
   if (order_of(p.y, p, true) == Order::kOther) return "y is not dense";
   static const std::string kModel = cpu_model(), kFeatures = cpu_features();
-  const std::string path = tuning_path();
+  const std::string path = cache_place("CTCONV_TUNING_FILE", "tuning.tsv");
   const std::string key = tuning_key({std::string(request.versions), kModel, kFeatures}, request.context.threads, p);
   if (!path.empty() && recall(path, key, candidates, seconds)) return {};
 

@@ -1,6 +1,7 @@
 """The command line from outside: what it answers, refuses and returns. CTCONV_CLI names the program."""
 
 import array
+import contextlib
 import json
 import math
 import os
@@ -30,6 +31,19 @@ def answer(*arguments):
     if code not in (0, 1):
         raise AssertionError(f"{arguments}: exit {code}: {err}")
     return json.loads(out)
+
+
+@contextlib.contextmanager
+def environment(**values):
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def read_npy(path):
@@ -488,11 +502,46 @@ class Others(Case):
             self.assertIn(text, ctconv("info")[1])
         finally:
             del os.environ["CTCONV_MACHINE"]
+        self.assertNotIn(".0", str({name: got["machine"][name] for name in ("line", "l1", "cores", "vector_bytes")}))
+        with environment(CTCONV_MACHINE="speed=1"):
+            self.assertIn("no field is called speed", answer("info")["machine"]["ignored"])
+            self.assertIn("ignored: CTCONV_MACHINE: no field is called speed", ctconv("info")[1])
         arguments = {d["name"]: d["arguments"] for d in got["dialects"]}[T2]
         self.assertEqual([a["name"] for a in arguments][:3], ["in_channels", "out_channels", "kernel_size"])
         self.assertIn("kernel_size", ctconv("info", T2)[1])
         self.assertEqual(answer("info", T2)["arguments"], arguments)
         self.refused("CTCONV_ERR_MISUSE_DIALECT", "info", "torch.nn.Linear")
+
+    def test_tune(self):
+        file = self.folder / "cache" / "machine.txt"
+        with environment(CTCONV_MACHINE_FILE=str(file), CTCONV_MACHINE=""):
+            kept = answer("tune")
+            self.assertEqual(kept["file"], str(file))
+            text = file.read_text()
+            self.assertEqual(text.splitlines()[0], "ctconv-machine 1")
+            self.assertEqual([f.name for f in file.parent.iterdir()], ["machine.txt"])  # nothing is left beside it
+            used = answer("info")["machine"]
+            self.assertEqual(used, {**kept["machine"], "source": "tuned"})
+            # Printed only: the file stays.
+            self.assertNotIn("file", answer("tune", "--dry"))
+            self.assertEqual(file.read_text(), text)
+            self.assertIn("kept in " + str(file), ctconv("tune")[1])
+            # Damaged, of another processor: measured, and told.
+            for wrong in ("junk", text.replace("\ncpu ", "\ncpu another "), text.replace("machine 1", "machine 9")):
+                file.write_text(wrong)
+                self.assertEqual(answer("info")["machine"]["source"], "measured")
+                self.assertIn(str(file), answer("info")["machine"]["ignored"])
+            with environment(CTCONV_MACHINE="fma=2"):
+                self.refused("OPTION", "tune")
+                self.assertEqual(answer("info")["machine"]["source"], "pinned")
+        with environment(CTCONV_MACHINE_FILE=""):
+            self.assertIn("CTCONV_MACHINE_FILE", self.refused("FILE", "tune")["message"])
+            self.assertEqual(answer("info")["machine"]["source"], "measured")
+        with environment(CTCONV_MACHINE_FILE="/proc/no/machine.txt"):
+            self.refused("FILE", "tune")
+        (self.folder / "a file").write_text("")
+        with environment(CTCONV_MACHINE_FILE=str(self.folder / "a file" / "machine.txt")):
+            self.refused("FILE", "tune")
 
     def test_help(self):
         for arguments in (["--help"], ["run", "--help"], ["--version"]):

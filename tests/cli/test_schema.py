@@ -85,6 +85,7 @@ class Answers(Case):
         fits(answer("info", T2), "info_dialect")
 
     def test_doctor(self):
+        fits(answer("tune", "--dry"), "tune")
         got = answer("doctor")
         fits(got, "doctor")
         self.assertEqual(got["ok"], all("mend" not in part for part in got["parts"]))

@@ -63,7 +63,9 @@ TEST_CASE("record: a text with a fault changes nothing and says why", "[machine]
                {"hertz=inf", "hertz = inf"},
                {"hertz=1e7", "from 100000000 to 20000000000"},
                {"hertz=3e9 hertz=3e9", "two values for hertz"},
-               {"l1=32768.5", "l1 = 32768.5"},
+               {"l1=32768.5", "l1 = 32768.5, expected a whole number"},
+               {"l1=1e300", "l1 = 1e300"},
+               {"l1=nan", "l1 = nan"},
                {"l1=32k", "l1 = 32k"},
                {"l2=-1", "l2 = -1"},
                {"speed=1", "no field is called speed"},
@@ -79,6 +81,9 @@ TEST_CASE("record: a text with a fault changes nothing and says why", "[machine]
   }
   Machine m;
   std::string fault;
+  CHECK(machine_from_text("l2=1e6 cores=4.0", &m, &fault));  // a count may be any number that is whole
+  CHECK(m.l2 == 1000000);
+  CHECK(m.cores == 4);
   CHECK(machine_from_text("  fma=2\t\n hertz=2.8e9 ", &m, &fault));
   CHECK(m.fma == 2);
   CHECK(m.hertz == 2.8e9);

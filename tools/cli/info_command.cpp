@@ -1,8 +1,7 @@
 // ctconv info: version, processor, machine record, engines, dialects with their arguments.
 #include <fmt/format.h>
 
-#include "tools/cli/layer.h"
-#include "tools/cli/output.h"
+#include "tools/cli/machine_record.h"
 #include "tools/cli/print.h"
 
 namespace cli {
@@ -34,26 +33,6 @@ int one_dialect(const Request& request) {
   return 0;
 }
 
-// What the cost models know of the processor, as any op of the CPU tells it: the lines `machine.*` of describe.
-Json machine_of(std::string* text) {
-  ctconv::Desc desc("ctconv");
-  desc.set("in_channels", 1).set("out_channels", 1).set("kernel_size", {1});
-  const std::string front = "machine.";
-  Json machine;
-  const Facts facts(ctconv::Op(desc).describe());
-  for (const auto& [key, value] : facts.items()) {
-    if (key.compare(0, front.size(), front) != 0) continue;
-    const std::string name = key.substr(front.size());
-    if (name == "source") {
-      machine[name] = value;
-      continue;
-    }
-    machine[name] = facts.number(key);
-    *text += (text->empty() ? "" : " ") + name + "=" + value;
-  }
-  return machine;
-}
-
 }  // namespace
 
 int info_command(const Request& request) {
@@ -69,19 +48,20 @@ int info_command(const Request& request) {
     dialects.push_back({{"name", dialect}, {"arguments", arguments}});
     text += request.dialect == "all" ? fmt::format("  {}({})\n", dialect, signature) : fmt::format("  {}\n", dialect);
   }
-  std::string machine_text;
-  const Json machine = machine_of(&machine_text);
+  const MachineRecord machine = machine_record();
   if (request.json) {
     print_json({{"version", ctconv_version_string()},
                 {"build", json_of(build)},
-                {"machine", machine},
+                {"machine", machine.json},
                 {"engines", engines},
                 {"dialects", dialects}});
     return 0;
   }
   print("libctconv {}\n", ctconv_version_string());
   for (const auto& [key, value] : build.items()) print("  {:<10} {}\n", key, value);
-  print("machine, {}; CTCONV_MACHINE pins it\n  {}\n", machine["source"].get<std::string>(), machine_text);
+  print("machine, {}; CTCONV_MACHINE pins it, `ctconv tune` measures and keeps it\n  {}\n", machine.source,
+        machine.text);
+  if (!machine.ignored.empty()) print("  ignored: {}\n", machine.ignored);
   print("engines, in the order `auto` asks them\n  {}\n", fmt::to_string(fmt::join(engines, ", ")));
   print("dialects ({}; `ctconv info all` shows their arguments)\n{}", ctconv_dialect_count(), text);
   return 0;

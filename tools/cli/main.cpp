@@ -191,6 +191,13 @@ void add_commands(CLI::App* app, cli::Request* r) {
   add_command(app, *r, "info", "version, processor, engines, dialects and their arguments", cli::info_command)
       ->add_option("dialect", r->dialect, "show the arguments of this dialect, or of all")
       ->type_name("NAME");
+  CLI::App* tune = add_command(
+      app, *r, "tune", "measure the processor with care, and keep what is found for every process", cli::tune_command);
+  tune->add_flag("--dry", r->dry, "measure and print only; nothing is kept");
+  tune->footer(
+      "The record lies in the file CTCONV_MACHINE_FILE names, else in ~/.cache/ctconv/machine.txt\n"
+      "($XDG_CACHE_HOME/ctconv/machine.txt). Remove it to measure again on first use; an empty\n"
+      "CTCONV_MACHINE_FILE reads none. Run it on a quiet machine: it takes about two seconds.");
   add_command(app, *r, "doctor", "what works on this machine, what is missing, and what mends it", cli::doctor_command)
       ->footer("");
 }
@@ -209,7 +216,7 @@ int parse_failure(const CLI::App& app, const CLI::ParseError& e, const cli::Requ
   if (app.get_subcommands().empty()) {
     const auto given = app.remaining();
     message = (given.empty() ? "a command is needed" : "'" + given[0] + "' is no command") +
-              std::string(": run, shape, explain, verify, bench, info or doctor");
+              std::string(": run, shape, explain, verify, bench, info, tune or doctor");
   }
   return fail(r, "OPTION", message + " (`ctconv --help`)", {{"status", "OPTION"}, {"message", message}});
 }

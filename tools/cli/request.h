@@ -16,6 +16,7 @@ struct Request {
   int threads = 0;
   int reproducible = 0, math = 0;  // as in ctconv_options
   bool tune = false;
+  bool dry = false;  // tune: nothing is kept
   uint64_t seed = 1;
   int repeat = 0;  // 0: as many as fit into `seconds`
   double seconds = 0.5;
@@ -31,6 +32,7 @@ int explain_command(const Request&);
 int verify_command(const Request&);
 int bench_command(const Request&);
 int info_command(const Request&);
+int tune_command(const Request&);
 int doctor_command(const Request&);  // 1: something is missing that could be mended
 
 }  // namespace cli

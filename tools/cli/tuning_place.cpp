@@ -7,23 +7,19 @@
 #include <filesystem>
 
 namespace cli {
-namespace {
 
-// Empty: none is kept.
-std::string tuning_path() {
-  if (const char* named = std::getenv("CTCONV_TUNING_FILE")) return named;
+std::string cache_place(const char* variable, const char* name) {
+  if (const char* named = std::getenv(variable)) return named;
   const char* cache = std::getenv("XDG_CACHE_HOME");
-  if (cache != nullptr && *cache != '\0') return std::string(cache) + "/ctconv/tuning.tsv";
+  if (cache != nullptr && *cache != '\0') return std::string(cache) + "/ctconv/" + name;
   const char* home = std::getenv("HOME");
-  if (home != nullptr && *home != '\0') return std::string(home) + "/.cache/ctconv/tuning.tsv";
+  if (home != nullptr && *home != '\0') return std::string(home) + "/.cache/ctconv/" + name;
   return "";
 }
 
-}  // namespace
-
 TuningPlace tuning_place() {
   namespace fs = std::filesystem;
-  const std::string path = tuning_path();
+  const std::string path = cache_place("CTCONV_TUNING_FILE", "tuning.tsv");
   if (path.empty()) return {true, "none: measured times are not kept"};
   std::error_code error;
   if (fs::exists(path, error)) {

@@ -7,6 +7,9 @@
 
 namespace cli {
 
+// The file `variable` names, else `name` in the user's cache folder; empty: none.
+std::string cache_place(const char* variable, const char* name);
+
 struct TuningPlace {
   bool usable = true;  // also where none is wanted
   std::string text;
