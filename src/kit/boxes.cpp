@@ -103,6 +103,35 @@ void for_tiles(int64_t rows, int64_t columns, Use use) {
   }
 }
 
+// A few columns that follow each other row by row in the tensor: many rows are one piece of it.
+bool dense(const Shape& s) { return s.row.outside == s.column.extent && s.column.extent < kTileRows; }
+
+template <class T>
+void dense_in(const Moves<T>& moves, const char* x, Dtype dtype, const Shape& s, T* panel) {
+  alignas(64) T wide[kTileRows * kTileColumns];
+  const int64_t columns = s.column.extent, most = kTileRows * kTileColumns / columns;
+  for (int64_t r = 0; r < s.row.extent; r += most) {
+    const int64_t rows = std::min(most, s.row.extent - r);
+    moves.load(x + r * columns * bytes_of(dtype), 1, dtype, rows * columns, wide);
+    moves.transpose(wide, columns, rows, columns, panel + r, s.column.panel);
+  }
+}
+
+template <class T>
+void dense_out(const Moves<T>& moves, const T* panel, const Shape& s, Dtype dtype, char* y) {
+  alignas(64) T wide[kTileRows * kTileColumns];
+  const int64_t columns = s.column.extent, most = kTileRows * kTileColumns / columns;
+  for (int64_t r = 0; r < s.row.extent; r += most) {
+    const int64_t rows = std::min(most, s.row.extent - r);
+    if (columns <= kMostInterleaved) {
+      moves.interleave(panel + r, s.column.panel, columns, rows, wide, nullptr);
+    } else {
+      moves.transpose(panel + r, s.column.panel, columns, rows, wide, columns);
+    }
+    moves.store(wide, rows * columns, dtype, y + r * columns * bytes_of(dtype), 1, false);
+  }
+}
+
 template <class T>
 void plane_in(const Moves<T>& moves, const char* x, Dtype dtype, const Shape& s, T* panel) {
   const int64_t bytes = bytes_of(dtype);
@@ -116,6 +145,7 @@ void plane_in(const Moves<T>& moves, const char* x, Dtype dtype, const Shape& s,
     moves.transpose(reinterpret_cast<const T*>(x), s.row.outside, s.row.extent, s.column.extent, panel, s.column.panel);
     return;
   }
+  if (dense(s)) return dense_in(moves, x, dtype, s, panel);
   alignas(64) T wide[kTileRows * kTileColumns];
   for_tiles(s.row.extent, s.column.extent, [&](int64_t r, int64_t rows, int64_t c, int64_t columns) {
     for (int64_t k = 0; k < rows; ++k) {
@@ -144,6 +174,7 @@ void plane_out(const Moves<T>& moves, const T* panel, const Shape& s, Dtype dtyp
     }
     return;
   }
+  if (dense(s)) return dense_out(moves, panel, s, dtype, y);
   alignas(64) T wide[kTileRows * kTileColumns];
   for_tiles(s.row.extent, s.column.extent, [&](int64_t r, int64_t rows, int64_t c, int64_t columns) {
     moves.transpose(panel + c * s.column.panel + r, s.column.panel, columns, rows, wide, columns);

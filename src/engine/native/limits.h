@@ -10,7 +10,7 @@ namespace ctconv::native {
 
 // Of a problem, for every form.
 inline constexpr int64_t kMostStep = (int64_t{1} << 31) - 1;  // extent, stride, dilation, reach of a kernel
-inline constexpr int64_t kMostPhases = int64_t{1} << 18;      // all axes together; an axis keeps 56 bytes for each
+inline constexpr int64_t kMostPhases = int64_t{1} << 17;      // all axes together; an axis keeps 56 bytes for each
 inline constexpr int64_t kMostTaps = int64_t{1} << 22;        // two int64 for each
 inline constexpr int64_t kMostChannels = int64_t{1} << 24;    // groups * channels: the bias is widened for each
 inline constexpr double kMostElements = 0x1p48;               // of x, y, weight and padded x: all counts fit int64
