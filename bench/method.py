@@ -13,7 +13,9 @@ times slower than the fastest has three turns. The details are in `bench/timing.
 at every core: a loop of nops (the front end) and a loop of multiply-adds. A look is slow where one of them is more than
 15 % below the run's best. A turn with a slow look before or behind it is dropped, whoever's it is, and taken again in
 the same round; a round counts only where everyone has an undisturbed turn in it. Where fewer than three rounds count,
-or other processes took more than 5 % of the machine, the layer is *soft* (`~`). Runs before 2026-11-27 had no probe.
+or other processes took more than 5 % of the machine, the layer is *soft* (`~`). Runs before 2026-11-27 had no probe;
+the Intel machine of 2026-11-26 was shared and at times disturbed: its ratios were taken alternating, its absolute
+figures are soft. More: [decisions/bench-peers.md](decisions/bench-peers.md).
 
 **Two runs.** A layer counts as behind where two runs of one revision say so. Its ratio is the geometric mean of the
 two; the worst of a series is sought among each layer's better one.
