@@ -123,12 +123,22 @@ struct Way {
 constexpr int kImages = 3, kGroups = 4;
 
 Cut& cut_along(Cuts& c, int axis) {
-  if (axis == kImages) return c.n;
-  return axis == kGroups ? c.g : at(c.axis, axis);
+  switch (axis) {
+    case kImages:
+      return c.n;
+    case kGroups:
+      return c.g;
+    case 0:
+      return c.axis[0];
+    case 1:
+      return c.axis[1];
+    default:
+      return c.axis[2];
+  }
 }
 void set_step(const View& v, int axis, int64_t step, Cuts& c) {
   if (axis < kImages) {
-    cut_axis(at(v.p.axis, axis), step, at(c.axis, axis));
+    cut_axis(at(v.p.axis, axis), step, cut_along(c, axis));
   } else {
     cut_plainly(cut_along(c, axis), step);
   }
