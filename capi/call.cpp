@@ -1,10 +1,7 @@
 // Reading and judging one call; see call.h.
 #include "capi/call.h"
 
-#include <array>
-#include <memory_resource>
-#include <string>
-
+#include "capi/requests.h"
 #include "src/problem/canonicalize.h"
 
 namespace ctconv {
@@ -45,33 +42,6 @@ Status check_given_once(const Backend& backend, const Call& call, bool run) {
   return {};
 }
 
-Status read_resources(const Backend& backend, const ctconv_call& in, Call* out) {
-  if (in.workspace == nullptr && in.workspace_bytes != 0) {
-    return argument_error(Code::MISUSE_WORKSPACE, "workspace",
-                          "NULL with " + std::to_string(in.workspace_bytes) + " bytes", "NULL with 0 bytes",
-                          "contradicts itself");
-  }
-  CTCONV_RETURN_IF_ERROR(backend.check_stream(in.stream));
-  out->workspace = in.workspace;
-  out->workspace_bytes = in.workspace_bytes;
-  out->stream = in.stream;
-  return {};
-}
-
-// Without memory of the heap: execute allocates nothing.
-Status read_size(const Descriptor& desc, const ctconv_value& given, int ndim, RequestedSize* out) {
-  std::array<std::byte, 4096> stack;
-  std::pmr::monotonic_buffer_resource memory(stack.data(), stack.size());
-  Value value(&memory);
-  CTCONV_RETURN_IF_ERROR(read_value(given, "output_size", &value));
-  if (!desc.output_size_in_call) {
-    return argument_error(Code::TYPE_ARGUMENT_NAME, desc.spelling.output_size, value.show(),
-                          "no argument but the input", "is no argument of a call of " + desc.dialect);
-  }
-  *out = read_output_size(desc, value, ndim);
-  return {};
-}
-
 }  // namespace
 
 Status read_call(const ctconv_op& op, const ctconv_call* given, Stage stage, Call* out) {
@@ -82,7 +52,10 @@ Status read_call(const ctconv_op& op, const ctconv_call* given, Stage stage, Cal
   const bool run = stage == Stage::kExecute;
   CTCONV_RETURN_IF_ERROR(read_operands(backend, in, run, out));
   CTCONV_RETURN_IF_ERROR(check_given_once(backend, *out, run));
-  CTCONV_RETURN_IF_ERROR(read_resources(backend, in, out));
+  CTCONV_RETURN_IF_ERROR(check_resources(backend, in.workspace, in.workspace_bytes, in.stream));
+  out->workspace = in.workspace;
+  out->workspace_bytes = in.workspace_bytes;
+  out->stream = in.stream;
   RequestedSize size;
   if (in.output_size != nullptr) CTCONV_RETURN_IF_ERROR(read_size(op.desc, *in.output_size, out->x.ndim, &size));
 

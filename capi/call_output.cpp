@@ -4,39 +4,21 @@
 #include <utility>
 
 #include "capi/call.h"
+#include "capi/shared_memory.h"
 #include "src/base/overlap.h"
 #include "src/base/show.h"
 
 namespace ctconv {
 namespace {
 
-bool intersects(const TensorView& a, const Span& sa, const void* b, const Span& sb) {
-  const auto pa = reinterpret_cast<uintptr_t>(a.data), pb = reinterpret_cast<uintptr_t>(b);
-  const auto at = [](uintptr_t p, int64_t offset) { return p + static_cast<uintptr_t>(offset); };
-  return at(pa, sa.lo) < at(pb, sb.hi) && at(pb, sb.lo) < at(pa, sa.hi);
-}
-
-Status overlap(const char* other) {
-  return Status(Status::Detail{.code = Code::MISUSE_Y_OVERLAP,
-                               .argument = "y",
-                               .value = std::string("memory of ") + other,
-                               .range = "memory of its own",
-                               .message = std::string("y shares memory with ") + other});
-}
-
-// Only dense tensors are asked: the bytes between strided elements may be anyone's.
-Status check_shared(const ctconv_op& op, const Call& call, const Span& y) {
+Status check_shared(const ctconv_op& op, const Call& call) {
   const std::pair<const char*, const TensorView*> inputs[] = {
       {"x", &call.x}, {"weight", call.weight_for(op)}, {"bias", call.bias_for(op)}};
   for (const auto& [name, view] : inputs) {
     if (view == nullptr || view->data == nullptr) continue;
-    Span span;
-    CTCONV_RETURN_IF_ERROR(span_of(*view, name, &span));
-    if (y.dense && span.dense && intersects(call.y, y, view->data, span)) return overlap(name);
+    CTCONV_RETURN_IF_ERROR(judge_shared("y", call.y, name, *view));
   }
-  if (call.workspace == nullptr || !y.dense) return {};
-  const Span bytes{0, static_cast<int64_t>(std::min<size_t>(call.workspace_bytes, INT64_MAX)), true};
-  return intersects(call.y, y, call.workspace, bytes) ? overlap("the workspace") : Status();
+  return judge_workspace("y", call.y, call.workspace, call.workspace_bytes);
 }
 
 }  // namespace
@@ -56,7 +38,7 @@ Status check_output(const ctconv_op& op, const Call& call, Stage stage) {
   Span y;
   CTCONV_RETURN_IF_ERROR(span_of(call.y, "y", &y));
   CTCONV_RETURN_IF_ERROR(judge_self_overlap("y", call.y));
-  return stage == Stage::kExecute ? check_shared(op, call, y) : Status();
+  return stage == Stage::kExecute ? check_shared(op, call) : Status();
 }
 
 }  // namespace ctconv

@@ -3,6 +3,8 @@
 //   in:  an op, and a call or NULL;   out: the same keys for every device, in one order; a fact without meaning on a
 //        device has no line
 //   refuses: what reading the call and its backend's plan refuse
+#include "capi/describe.h"
+
 #include "capi/call.h"
 #include "src/base/number.h"
 #include "src/base/utf8.h"
@@ -14,6 +16,10 @@ using namespace ctconv;
 namespace {
 
 std::string line(const char* key, const std::string& value) { return std::string(key) + ": " + value + "\n"; }
+
+}  // namespace
+
+namespace ctconv {
 
 std::string describe_plan(const PlanFacts& plan) {
   std::string s = line("engine", plan.engine);
@@ -31,6 +37,10 @@ std::string describe_plan(const PlanFacts& plan) {
   for (const auto& [engine, reason] : plan.refused) s += line(("refused." + engine).c_str(), reason);
   return s;
 }
+
+}  // namespace ctconv
+
+namespace {
 
 // What the cost models of the CPU engines read.
 std::string describe_machine() {

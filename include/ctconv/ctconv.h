@@ -207,6 +207,33 @@ CTCONV_API ctconv_status ctconv_execute(const ctconv_op *op, const ctconv_call *
 CTCONV_API ctconv_status ctconv_describe(const ctconv_op *op, const ctconv_call *call, char *buf, size_t cap,
                                          size_t *needed, ctconv_error *error);
 
+/* ---- gradients (since 0.2) -------------------------------------------------------------------------------------- */
+
+/* Builds the plans of a backward call and says how many bytes of workspace it needs (any address). Data pointers may be
+ * NULL. Plans are kept with those of execute.
+ * Status: 1xxx to 3xxx of the dialect for x, weight and output_size; MISUSE_NULL where grads asks for no gradient or
+ * lacks what one is made of; MISUSE_WEIGHT_MISSING, _WEIGHT_TWICE; MISUSE_Y_SHAPE and _Y_DTYPE for dy, y, dx, dw, db;
+ * MISUSE_ACTIVATION for a leaky relu with a slope below 0; MISUSE_OPTION for accumulate; UNSUPPORTED_ENGINE where a
+ * forced engine has no gradients, and on CUDA devices; 5xxx. Any number of threads. */
+CTCONV_API ctconv_status ctconv_backward_prepare(const ctconv_op *op, const ctconv_grads *grads,
+                                                 size_t *workspace_bytes, ctconv_error *error);
+
+/* Computes dx, dw and db.
+ * dx: one chain of fused multiply-adds an element, as y is. dw, db: chains of 4,096 places, then their sum, in an order
+ * that the problem alone fixes. The same bits for any number of threads. f16 and bf16 are summed in f32.
+ * Nothing is read of rows of dy that the dialect leaves zero in y.
+ * dx, dw, db: any strides that do not make them meet themselves; they share no byte with each other, dy, x, y, weight
+ * or workspace (MISUSE_Y_OVERLAP).
+ * After kinds 1xxx to 4xxx and 7xxx dx, dw and db are untouched (except MISUSE_RUNNER). After others unspecified.
+ * Status as backward_prepare, and WORKSPACE_SIZE, MISUSE_TENSOR, _ALIGNMENT, _TENSOR_DEVICE, _WORKSPACE, _STREAM,
+ * _RUNNER. Any number of threads at once; dx, dw, db and workspace belong to one running call each. */
+CTCONV_API ctconv_status ctconv_backward(const ctconv_op *op, const ctconv_grads *grads, ctconv_error *error);
+
+/* As ctconv_describe: `workspace_bytes`, then the lines of both plans, under `dx.` and `dw.` as far as they are asked
+ * for. buf gets at most cap bytes, NUL included; *needed the bytes of the whole. */
+CTCONV_API ctconv_status ctconv_backward_describe(const ctconv_op *op, const ctconv_grads *grads, char *buf, size_t cap,
+                                                  size_t *needed, ctconv_error *error);
+
 /* Releases an op; waits for device work it enqueued. No call on it may be running. NULL is fine. */
 CTCONV_API void ctconv_destroy(ctconv_op *op);
 

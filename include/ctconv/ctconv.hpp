@@ -302,6 +302,17 @@ struct CallExtras {
   void* stream = nullptr;
 };
 
+// What a backward call reads besides dy, and the gradients it writes; at least one of dx, dw, db.
+struct Gradients {
+  const ConstTensor *x = nullptr, *y = nullptr, *weight = nullptr;
+  const Tensor *dx = nullptr, *dw = nullptr, *db = nullptr;
+  const Value* output_size = nullptr;
+  void* workspace = nullptr;
+  std::size_t workspace_bytes = 0;
+  void* stream = nullptr;
+  bool accumulate = false;  // added to what dx, dw, db hold
+};
+
 class Op {
  public:
   // The weight is copied (unless options.borrow_weights); without one it comes with every call.
@@ -339,6 +350,26 @@ class Op {
     return describe(&call.c);
   }
   std::string describe() const { return describe(nullptr); }
+
+  // The same three for gradients.
+  std::size_t backward_prepare(const ConstTensor& dy, const Gradients& gradients) const {
+    const BackwardCall call(dy, gradients);
+    ctconv_error e = CTCONV_ERROR_INIT;
+    std::size_t bytes = 0;
+    check(ctconv_backward_prepare(get(), &call.c, &bytes, &e), e);
+    return bytes;
+  }
+  void backward(const ConstTensor& dy, const Gradients& gradients) const {
+    const BackwardCall call(dy, gradients);
+    ctconv_error e = CTCONV_ERROR_INIT;
+    check(ctconv_backward(get(), &call.c, &e), e);
+  }
+  std::string backward_describe(const ConstTensor& dy, const Gradients& gradients) const {
+    const BackwardCall call(dy, gradients);
+    return text_of([&](char* to, std::size_t cap, std::size_t* needed, ctconv_error* e) {
+      return ctconv_backward_describe(get(), &call.c, to, cap, needed, e);
+    });
+  }
   const ctconv_op* get() const { return op_.get(); }
 
  private:
@@ -380,6 +411,41 @@ class Op {
     Call& operator=(const Call&) = delete;
   };
 
+  // The C grads record with everything it points at.
+  struct BackwardCall {
+    ctconv_tensor tensors[7]{};
+    Value::Store store;
+    ctconv_value output_size{};
+    ctconv_grads c = CTCONV_GRADS_INIT;
+    BackwardCall(const ConstTensor& dy, const Gradients& g) {
+      c.dy = keep(0, &dy);
+      c.x = keep(1, g.x);
+      c.y = keep(2, g.y);
+      c.weight = keep(3, g.weight);
+      c.dx = keep(4, g.dx);
+      c.dw = keep(5, g.dw);
+      c.db = keep(6, g.db);
+      if (g.output_size) {
+        output_size = g.output_size->c(store);
+        c.output_size = &output_size;
+      }
+      c.workspace = g.workspace;
+      c.workspace_bytes = g.workspace_bytes;
+      c.stream = g.stream;
+      c.accumulate = g.accumulate ? 1 : 0;
+    }
+    BackwardCall(const BackwardCall&) = delete;
+    BackwardCall& operator=(const BackwardCall&) = delete;
+
+   private:
+    template <class View>
+    const ctconv_tensor* keep(int at, const View* view) {
+      if (!view) return nullptr;
+      tensors[at] = view->c();
+      return &tensors[at];
+    }
+  };
+
   void create(const Desc& desc, const ConstTensor* weight, const ConstTensor* bias, const ctconv_options& options) {
     ctconv_error e = CTCONV_ERROR_INIT;
     ctconv_tensor w{}, b{};
@@ -390,11 +456,18 @@ class Op {
     op_.reset(raw);
   }
   std::string describe(const ctconv_call* call) const {
+    return text_of([&](char* to, std::size_t cap, std::size_t* needed, ctconv_error* e) {
+      return ctconv_describe(get(), call, to, cap, needed, e);
+    });
+  }
+  // What write(to, cap, needed, error) writes, asked for its size first.
+  template <class Write>
+  static std::string text_of(Write write) {
     ctconv_error e = CTCONV_ERROR_INIT;
     std::size_t needed = 0;
-    check(ctconv_describe(get(), call, nullptr, 0, &needed, &e), e);
+    check(write(nullptr, 0, &needed, &e), e);
     std::string text(needed, '\0');
-    check(ctconv_describe(get(), call, text.data(), text.size(), &needed, &e), e);
+    check(write(text.data(), text.size(), &needed, &e), e);
     text.resize(text.empty() ? 0 : text.size() - 1);
     return text;
   }

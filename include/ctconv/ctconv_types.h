@@ -3,7 +3,8 @@
  * The order of fields is the ABI. tensor, spec and value are frozen. The records that begin with struct_size may grow
  * at their end. Layout is C's natural alignment, no packing. Bytes on every 64-bit target, as first released:
  *   tensor 48, spec 72, value 48   (for ever)
- *   error 728, runner 32, allocator 32, options 96, call 72, argument 32   (the least struct_size, for ever) */
+ *   error 728, runner 32, allocator 32, options 96, call 72, argument 32, grads 104
+ *   (the least struct_size, for ever) */
 #ifndef CTCONV_TYPES_H_
 #define CTCONV_TYPES_H_
 
@@ -196,6 +197,27 @@ typedef struct ctconv_call {
   void *stream; /* CUDA: a cudaStream_t, NULL the legacy default stream. CPU: must be NULL */
 } ctconv_call;
 
+/* One backward call: gradients of a loss by x, weight and bias, made from its gradient by y. Since 0.2.
+ * dx, dw, db: each may be NULL, one at least is given; they have the shapes and element type of x, weight and bias.
+ * dw needs x. dx needs the weight, here or at create. An op with an activation needs y as execute wrote it.
+ * Where x is not read it may be absent (dx tells its shape) or a shape without data. */
+typedef struct ctconv_grads {
+  size_t struct_size;
+  const ctconv_tensor *dy;
+  const ctconv_tensor *x;
+  const ctconv_tensor *y;
+  const ctconv_tensor *weight;
+  const ctconv_tensor *dx;
+  const ctconv_tensor *dw;
+  const ctconv_tensor *db;
+  const ctconv_value *output_size; /* as in the call whose gradient this is */
+  void *workspace;                 /* any address; NULL: the op's allocator is asked, and the op keeps the largest */
+  size_t workspace_bytes;
+  void *stream;       /* CPU: must be NULL */
+  int32_t accumulate; /* 0: dx, dw, db are written. 1: they are added to: one rounding behind the gradient's own */
+  int32_t reserved;   /* 0 */
+} ctconv_grads;
+
 /* ---- first values: every field by name, so that -Wextra stays quiet in C99 and C++ ------------------------------ */
 
 /* clang-format off */
@@ -204,6 +226,7 @@ typedef struct ctconv_call {
 #define CTCONV_ALLOCATOR_INIT {sizeof(ctconv_allocator), NULL, NULL, NULL}
 #define CTCONV_OPTIONS_INIT {sizeof(ctconv_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, 0}
 #define CTCONV_CALL_INIT {sizeof(ctconv_call), NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL}
+#define CTCONV_GRADS_INIT {sizeof(ctconv_grads), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 0}
 #define CTCONV_ARGUMENT_INIT {sizeof(ctconv_argument), NULL, NULL, -1, 0}
 /* clang-format on */
 

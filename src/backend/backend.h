@@ -4,6 +4,7 @@
 //   call    a WorkCall, judged by capi        ->  prepare: bytes of workspace
 //                                                 execute: y
 //                                                 describe: the plan's facts
+//           a GradientCall, likewise           ->  prepare_backward, backward, describe_backward
 //   adopt comes once, before the first call; then all is shared by threads, and no lock is held while a hook runs.
 //   Refuses: tensors that lie on another device, a workspace too small, what the plan refuses, no memory.
 #pragma once
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "src/backend/facts.h"
+#include "src/backend/gradients.h"
 #include "src/backend/options.h"
 #include "src/base/status.h"
 #include "src/base/tensor.h"
@@ -57,6 +59,10 @@ class Backend {
   virtual Result<size_t> prepare(const WorkCall& call) = 0;
   virtual Status execute(const WorkCall& call) = 0;
   virtual Result<PlanFacts> describe(const WorkCall& call) = 0;
+  // dx, dw, db of one judged backward call. A device that has no gradients keeps these refusals.
+  virtual Result<size_t> prepare_backward(const GradientCall&) { return no_gradients(); }
+  virtual Status backward(const GradientCall&) { return no_gradients(); }
+  virtual Result<GradientFacts> describe_backward(const GradientCall&) { return no_gradients(); }
   virtual OpFacts held() const = 0;
 
  protected:
@@ -66,6 +72,11 @@ class Backend {
         Code::MISUSE_TENSOR_DEVICE, name,
         "device type " + std::to_string(tensor.device_type) + ", id " + std::to_string(tensor.device_id),
         options_.device, "lies on another device than the op");
+  }
+
+  Status no_gradients() const {
+    return argument_error(Code::UNSUPPORTED_ENGINE, "device", options_.device, "cpu",
+                          "computes no gradients in this release");
   }
 
   const Options options_;

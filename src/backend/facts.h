@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,12 @@ struct PlanFacts {
   std::string bits;                                          // which promise the results keep
   std::vector<std::pair<std::string, std::string>> device;   // fact of the device, value
   std::vector<std::pair<std::string, std::string>> refused;  // engine or kernel, reason
+};
+
+// Of a backward call: each of its two plans, where it has it.
+struct GradientFacts {
+  size_t workspace_bytes = 0;
+  std::optional<PlanFacts> data, weight;
 };
 
 // What an op keeps between calls.

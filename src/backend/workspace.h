@@ -1,6 +1,6 @@
 // The workspace of one call: the caller's, or one that the backend spares between calls.
 //
-//   in:  a call, the bytes its plan needs, the backend's spare
+//   in:  a WorkCall or GradientCall, the bytes its plan needs, the backend's spare
 //   out: what `run` answers, given memory of at least that size at any address; null where none is needed
 //   refuses: WORKSPACE_SIZE where the caller's is too small; what the spare answers (NO_MEMORY)
 //   A spare has with(stream, bytes, run) and bytes(); nobody else uses the memory before `run` returns.
@@ -20,8 +20,8 @@ concept SpareWorkspace = requires(Spare& spare, const Spare& held, void* stream,
   { held.bytes() } -> std::same_as<size_t>;
 };
 
-template <SpareWorkspace Spare, class F>
-Status with_workspace(const WorkCall& call, size_t need, Spare& spare, F&& run) {
+template <class Call, SpareWorkspace Spare, class F>
+Status with_workspace(const Call& call, size_t need, Spare& spare, F&& run) {
   if (call.workspace != nullptr && call.workspace_bytes < need) {
     return argument_error(Code::WORKSPACE_SIZE, "workspace_bytes", std::to_string(call.workspace_bytes),
                           ">= " + std::to_string(need), "is smaller than this plan needs");

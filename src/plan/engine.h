@@ -32,7 +32,7 @@ struct PlanContext {
 inline void* read_only(const void* operand) { return const_cast<void*>(operand); }
 
 // Memory of one call. Problem::written says which of x, w, y is written (of y the core; with w also bias); the others
-// are only read.
+// are only read. Where w is written, w or bias may be null: the other alone is wanted, and x is read for w only.
 struct Operands {
   void* x = nullptr;
   void* w = nullptr;             // raw weight, strides as Problem::w says

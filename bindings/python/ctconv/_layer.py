@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from . import _abi
+from . import _abi, _backward
 from ._abi import lib
 from ._desc import Descriptor, shape_of
 from ._device import apart, current_stream, key_of, on_cuda, on_stream, strides_like, workspace
@@ -368,6 +368,38 @@ class Layer:
         if workspace is not None and workspace.bytes <= _WORKSPACE_HELD:
             _workspaces.append(workspace)
         self._done(status, slot.error)
+
+    def backward(
+        self,
+        dy,
+        x=None,
+        want=("dx", "dw", "db"),
+        *,
+        y=None,
+        weight=None,
+        output_size=_UNSET,
+        out=None,
+        accumulate=False,
+    ):
+        """The gradients of a loss by x, weight and bias, from dy, its gradient by y: a dict of the wanted arrays.
+        x: the input of the forward call; dw is made of it, dx and db have their shapes from it.
+        y: what the forward call gave; a layer with an activation needs it. weight: of a layer made without one.
+        output_size: as in the forward call. out: {"dw": array, ...}, arrays to write, returned in the dict.
+        accumulate: the gradients are added to what the arrays of out hold."""
+        size = None if output_size is _UNSET else (output_size,)
+        tensors = {"y": y, "weight": weight}
+        record, keep, written = _backward.record_of(self, dy, x, want, tensors, size, out or {}, accumulate)
+        _backward.run(self, record)
+        del keep  # lived until here
+        return written
+
+    def backward_describe(self, dy, x=None, want=("dx", "dw", "db"), *, y=None, weight=None, output_size=_UNSET):
+        """`key: value` lines: what backward would run for these arrays; nothing is computed."""
+        size = None if output_size is _UNSET else (output_size,)
+        record, keep, _ = _backward.record_of(self, dy, x, want, {"y": y, "weight": weight}, size, {}, False)
+        text = _backward.describe(self, record)
+        del keep
+        return text
 
     def _prepare_call(self, x, output_size, weight, bias, out, stream):
         """A new slot, everything judged and the plan built; and y."""

@@ -209,6 +209,28 @@ Call._fields_ = [
 ]
 
 
+class Grads(_Growing):
+    """ctconv_grads: the tensors of one backward call."""
+
+
+Grads._fields_ = [
+    ("struct_size", c_size_t),
+    ("dy", POINTER(Tensor)),
+    ("x", POINTER(Tensor)),
+    ("y", POINTER(Tensor)),
+    ("weight", POINTER(Tensor)),
+    ("dx", POINTER(Tensor)),
+    ("dw", POINTER(Tensor)),
+    ("db", POINTER(Tensor)),
+    ("output_size", POINTER(Value)),
+    ("workspace", c_void_p),
+    ("workspace_bytes", c_size_t),
+    ("stream", c_void_p),
+    ("accumulate", c_int32),
+    ("reserved", c_int32),
+]
+
+
 RECORDS = {
     "ctconv_tensor": Tensor,
     "ctconv_spec": Spec,
@@ -219,6 +241,7 @@ RECORDS = {
     "ctconv_allocator": AllocatorRecord,
     "ctconv_options": OptionsRecord,
     "ctconv_call": Call,
+    "ctconv_grads": Grads,
 }
 CONSTANTS = {
     "CTCONV_MAX_NDIM": MAX_NDIM,
@@ -297,6 +320,19 @@ PROTOTYPES = {
         [
             c_void_p,
             POINTER(Call),
+            c_char_p,
+            c_size_t,
+            POINTER(c_size_t),
+            POINTER(ErrorRecord),
+        ],
+    ),
+    "ctconv_backward_prepare": (c_int32, [c_void_p, POINTER(Grads), POINTER(c_size_t), POINTER(ErrorRecord)]),
+    "ctconv_backward": (c_int32, [c_void_p, POINTER(Grads), POINTER(ErrorRecord)]),
+    "ctconv_backward_describe": (
+        c_int32,
+        [
+            c_void_p,
+            POINTER(Grads),
             c_char_p,
             c_size_t,
             POINTER(c_size_t),

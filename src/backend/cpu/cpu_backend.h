@@ -37,13 +37,21 @@ class CpuBackend final : public Backend {
   Result<size_t> prepare(const WorkCall& call) override;
   Status execute(const WorkCall& call) override;
   Result<PlanFacts> describe(const WorkCall& call) override;
+  Result<size_t> prepare_backward(const GradientCall& call) override;
+  Status backward(const GradientCall& call) override;
+  Result<GradientFacts> describe_backward(const GradientCall& call) override;
   OpFacts held() const override;
 
  private:
+  struct Backward;  // cpu_gradients.cpp
   void start_runner();
   Status convert_own_bias();
   PlanRequest request_of(const PerCall& per_call);
+  Result<std::shared_ptr<const Plan>> plan_problem(const Problem& problem, const PerCall& per_call);
   Result<std::shared_ptr<const Plan>> plan_of(const WorkCall& call);
+  PlanFacts facts_of_plan(const Plan& plan) const;
+  Result<Backward> plan_backward(const GradientCall& call);
+  Status run_backward(const GradientCall& call, const Backward& b, void* workspace);
 
   const EngineTable table_;
   Runner runner_;

@@ -26,13 +26,16 @@ PlanRequest CpuBackend::request_of(const PerCall& per_call) {
   return request;
 }
 
+Result<std::shared_ptr<const Plan>> CpuBackend::plan_problem(const Problem& problem, const PerCall& per_call) {
+  if (auto held = plans_.find(problem, per_call)) return held;
+  auto plan = make_plan(problem, request_of(per_call));
+  if (!plan.ok()) return plan.take_status();
+  return plans_.insert(problem, per_call, std::move(*plan));
+}
+
 // The bias of a call is made dense before an engine sees it: its stride tells no plans apart.
 Result<std::shared_ptr<const Plan>> CpuBackend::plan_of(const WorkCall& call) {
-  const PerCall per_call{.weight = !weight_, .bias = call.bias != nullptr};
-  if (auto held = plans_.find(call.problem, per_call)) return held;
-  auto plan = make_plan(call.problem, request_of(per_call));
-  if (!plan.ok()) return plan.take_status();
-  return plans_.insert(call.problem, per_call, std::move(*plan));
+  return plan_problem(call.problem, {.weight = !weight_, .bias = call.bias != nullptr});
 }
 
 Result<size_t> CpuBackend::prepare(const WorkCall& call) {
@@ -58,7 +61,10 @@ Status CpuBackend::execute(const WorkCall& call) {
 Result<PlanFacts> CpuBackend::describe(const WorkCall& call) {
   auto found = plan_of(call);
   if (!found.ok()) return found.take_status();
-  const Plan& plan = **found;
+  return facts_of_plan(**found);
+}
+
+PlanFacts CpuBackend::facts_of_plan(const Plan& plan) const {
   return PlanFacts{.engine = plan.engine->name,
                    .form = plan.kernel->form(),
                    .why = plan.why,

@@ -1,7 +1,7 @@
 // The weight gradient: each weight sums, over the batch and the input positions, what it multiplied.
 //
 //   in:  x and y (the gradient of the output) by their strides
-//   out: w (the gradient of the weight), every element written once; with epilogue.bias also bias
+//   out: w (the gradient of the weight), every element written once; with epilogue.bias also bias. Either may be null
 //   terms of w[g, ci, co, t]: all (n, i) in the order n, d, h, w whose o = i*s + t*d - lo lies in the core
 //   terms of bias[g*co + c]:  all (n, o) of the core in the same order, each times 1
 //   The terms are numbered by their place (n, i) among all places, also those that are left out. kChainTerms places
@@ -14,8 +14,8 @@
 #include <string>
 
 #include "src/base/checked.h"
+#include "src/base/elements.h"
 #include "src/engine/reference/cost.h"
-#include "src/engine/reference/elements.h"
 #include "src/engine/reference/gradients.h"
 
 namespace ctconv::reference {
@@ -98,8 +98,9 @@ template <class E>
 void task(const Problem& p, const Operands& m, int64_t index) {
   using Stored = typename E::Stored;
   const auto* y = static_cast<const Stored*>(m.y);
-  if (index >= p.weight_elements()) {
-    const int64_t channel = index - p.weight_elements();
+  const int64_t weights = m.w != nullptr ? p.weight_elements() : 0;
+  if (index >= weights) {
+    const int64_t channel = index - weights;
     static_cast<typename E::Acc*>(m.bias)[channel] = bias_sum<E>(p, y + channel * p.y.c);
     return;
   }
@@ -122,8 +123,9 @@ class GradientW final : public Kernel {
 
   Status run(const Operands& memory, const Runner& runner) const override {
     const int64_t biases = p_.epilogue.bias && memory.bias != nullptr ? p_.groups * p_.co : 0;
-    const bool counted = runner(p_.weight_elements() + biases, [&](int64_t index, int32_t) {
-      with_element(p_.types.w, [&](auto e) { task<decltype(e)>(p_, memory, index); });
+    const int64_t weights = memory.w != nullptr ? p_.weight_elements() : 0;
+    const bool counted = runner(weights + biases, [&](int64_t index, int32_t) {
+      elements::with_element(p_.types.w, [&](auto e) { task<decltype(e)>(p_, memory, index); });
     });
     return counted ? Status() : runner_broke();
   }

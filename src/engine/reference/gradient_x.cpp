@@ -13,8 +13,8 @@
 #include <string>
 
 #include "src/base/checked.h"
+#include "src/base/elements.h"
 #include "src/engine/reference/cost.h"
-#include "src/engine/reference/elements.h"
 #include "src/engine/reference/gradients.h"
 
 namespace ctconv::reference {
@@ -83,7 +83,7 @@ class GradientX final : public Kernel {
 
   Status run(const Operands& memory, const Runner& runner) const override {
     const bool counted = runner(p_.n * p_.groups * p_.ci * p_.axis[0].i, [&](int64_t index, int32_t) {
-      with_element(p_.types.x, [&](auto e) { task<decltype(e)>(p_, memory, index); });
+      elements::with_element(p_.types.x, [&](auto e) { task<decltype(e)>(p_, memory, index); });
     });
     return counted ? Status() : runner_broke();
   }

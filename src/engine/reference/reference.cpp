@@ -17,8 +17,8 @@
 #include <string>
 
 #include "src/base/activation.h"
+#include "src/base/elements.h"
 #include "src/engine/reference/cost.h"
-#include "src/engine/reference/elements.h"
 #include "src/engine/reference/gradients.h"
 #include "src/engine/reference/taps.h"
 
@@ -145,7 +145,7 @@ CTCONV_INLINE void task(const Job& job, int64_t index) {
 }
 
 CTCONV_INLINE void any_task(const Job& job, int64_t index) {
-  reference::with_element(job.p->types.y, [&](auto e) CTCONV_ALWAYS { task<decltype(e)>(job, index); });
+  elements::with_element(job.p->types.y, [&](auto e) CTCONV_ALWAYS { task<decltype(e)>(job, index); });
 }
 
 // Two builds of one source: where the CPU fuses, std::fma is an instruction, elsewhere the C library's (same bits).

@@ -9,7 +9,7 @@
 #include "src/base/dtype.h"
 #include "src/base/half.h"
 
-namespace ctconv::reference {
+namespace ctconv::elements {
 
 struct F32 {
   using Stored = float;
@@ -54,4 +54,4 @@ template <class F>
   }
 }
 
-}  // namespace ctconv::reference
+}  // namespace ctconv::elements

@@ -1,0 +1,102 @@
+"""Layer.backward: the gradients of a loss by x, weight and bias, from its gradient by y.
+
+In:  a layer, dy, and what the wanted gradients are made of;   out: a dict of ndarrays, or of the caller's own arrays
+Refuses: a name that is no gradient; a shape that cannot be known; what ctconv_backward refuses.
+"""
+
+import ctypes
+
+import numpy as np
+
+from . import _abi
+from ._abi import lib
+from ._desc import bias_shape
+from ._errors import refusal
+from ._kept import Kept
+from ._tensors import dtype_of, element_of, view
+from ._values import pointer_to
+
+NAMES = ("dx", "dw", "db")
+
+
+def _view_of(own):
+    return own.view if isinstance(own, Kept) else own
+
+
+class _Shapes:
+    """What each gradient looks like, as far as it is known."""
+
+    def __init__(self, layer, dy, x, weight):
+        self.layer, self.dy, self.x = layer, dy, x
+        self.weight = weight or _view_of(layer._weights[0])
+        self.bias = _view_of(layer._weights[1])
+
+    def of(self, name):
+        if name == "db" and self.bias is None:
+            known = self.x and self.x.shape
+            shape = bias_shape(self.layer.dialect, self.layer.args, known, self._dtype())
+            if shape is None:
+                raise refusal("MISUSE_Y_SHAPE", "db is wanted of a layer whose arguments say it has no bias", "db")
+            return shape, self.dy
+        like = {"dx": self.x, "dw": self.weight, "db": self.bias}[name]
+        if like is None:
+            needs = {"dx": "x", "dw": "weight"}[name]
+            text = f"{name} has the shape of {needs}: give {needs}=, or out={{{name!r}: array}}"
+            raise refusal("MISUSE_NULL", text, needs)
+        return like.shape, like
+
+    def _dtype(self):
+        return dtype_of(self.dy.element)
+
+
+def _target(name, shapes, accumulate):
+    shape, like = shapes.of(name)
+    dtype = like.dtype if like.dtype is not None and element_of(like.dtype) == like.element else dtype_of(like.element)
+    return (np.zeros if accumulate else np.empty)(shape, dtype)
+
+
+def _wanted(want, out):
+    names = [want] if isinstance(want, str) else list(want)
+    for name in [*names, *out]:
+        if name not in NAMES:
+            raise refusal("MISUSE_OPTION", f"want names {name!r}; gradients are {', '.join(NAMES)}", "want", name)
+    return [name for name in NAMES if name in names or name in out]
+
+
+def record_of(layer, dy, x, want, tensors, output_size, out, accumulate):
+    """The Grads record, what must outlive it, and the arrays that are written."""
+    record, keep = _abi.Grads(), []
+    record.accumulate = int(bool(accumulate))
+    seen = {"dy": view(dy, "dy")}
+    for name, array in (("x", x), *tensors.items()):
+        if array is not None:
+            seen[name] = view(array, name)
+    shapes = _Shapes(layer, seen["dy"], seen.get("x"), seen.get("weight"))
+    written = {}
+    for name in _wanted(want, out):
+        written[name] = out[name] if name in out else _target(name, shapes, accumulate)
+        seen[name] = view(written[name], name, writable=True)
+    for name, one in seen.items():
+        setattr(record, name, one.pointer)
+        keep.append(one)
+    if output_size is not None:
+        record.output_size = pointer_to(output_size[0], keep)
+    return record, keep, written
+
+
+def run(layer, record):
+    """Prepares, then computes in a workspace of numpy's."""
+    error, needed = _abi.ErrorRecord(), ctypes.c_size_t()
+    layer._done(lib.ctconv_backward_prepare(layer._op.handle, record, needed, error), error)
+    room = np.empty(needed.value, np.uint8)
+    if needed.value:
+        record.workspace, record.workspace_bytes = room.ctypes.data, needed.value
+    layer._done(lib.ctconv_backward(layer._op.handle, record, error), error)
+
+
+def describe(layer, record):
+    error, needed = _abi.ErrorRecord(), ctypes.c_size_t()
+    layer._done(lib.ctconv_backward_describe(layer._op.handle, record, None, 0, needed, error), error)
+    text = ctypes.create_string_buffer(needed.value)
+    layer._done(lib.ctconv_backward_describe(layer._op.handle, record, text, needed.value, needed, error), error)
+    return text.value.decode("utf-8", "replace")

@@ -1,0 +1,41 @@
+// Spans in memory, compared; see shared_memory.h.
+#include "capi/shared_memory.h"
+
+#include <algorithm>
+#include <string>
+
+namespace ctconv {
+namespace {
+
+bool intersects(const void* a, const Span& sa, const void* b, const Span& sb) {
+  const auto pa = reinterpret_cast<uintptr_t>(a), pb = reinterpret_cast<uintptr_t>(b);
+  const auto at = [](uintptr_t p, int64_t offset) { return p + static_cast<uintptr_t>(offset); };
+  return at(pa, sa.lo) < at(pb, sb.hi) && at(pb, sb.lo) < at(pa, sa.hi);
+}
+
+Status overlap(const std::string& name, const std::string& other) {
+  return Status(Status::Detail{.code = Code::MISUSE_Y_OVERLAP,
+                               .argument = name,
+                               .value = "memory of " + other,
+                               .range = "memory of its own",
+                               .message = name + " shares memory with " + other});
+}
+
+}  // namespace
+
+Status judge_shared(const char* name, const TensorView& written, const char* other_name, const TensorView& other) {
+  Span a, b;
+  CTCONV_RETURN_IF_ERROR(span_of(written, name, &a));
+  CTCONV_RETURN_IF_ERROR(span_of(other, other_name, &b));
+  return a.dense && b.dense && intersects(written.data, a, other.data, b) ? overlap(name, other_name) : Status();
+}
+
+Status judge_workspace(const char* name, const TensorView& written, const void* workspace, size_t bytes) {
+  Span a;
+  CTCONV_RETURN_IF_ERROR(span_of(written, name, &a));
+  if (workspace == nullptr || !a.dense) return {};
+  const Span b{0, static_cast<int64_t>(std::min<size_t>(bytes, INT64_MAX)), true};
+  return intersects(written.data, a, workspace, b) ? overlap(name, "the workspace") : Status();
+}
+
+}  // namespace ctconv
