@@ -140,10 +140,11 @@ def wrapper_faults(table, root):
         called = re.search(rf"\b{f['name']}\(", text) is not None
         if called != f.get("wrapped", True):
             out.append(f"{path}: {f['name']} is {'called' if called else 'not called'}; `wrapped` says other")
-    call = next(r for r in table["records"] if r["name"] == "ctconv_call")
-    for field in call["fields"][1:]:
-        if not re.search(rf"\bc\.{field['name']} = ", text):
-            out.append(f"{path}: a call does not carry ctconv_call.{field['name']}")
+    for record, variable in (("ctconv_call", "c"), ("ctconv_grads", "g")):
+        for field in next(r for r in table["records"] if r["name"] == record)["fields"][1:]:
+            carried = re.search(rf"\b{variable}\.{field['name']} = ", text) is not None
+            if not carried and field["name"] != "reserved":
+                out.append(f"{path}: a call does not carry {record}.{field['name']}")
     known = {name for name, *_ in constants(table)} | {row[0] for row in table["rows"]}
     known |= {f"CTCONV_{short(r['name']).upper()}_INIT" for r in growing(table)} | {"CTCONV_HPP_"}
     unknown = set(re.findall(r"\bCTCONV_[A-Z0-9_]+\b", text)) - known

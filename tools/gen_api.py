@@ -79,6 +79,7 @@ PLANTED = (
     # what stands on the header
     ("include/ctconv/ctconv.hpp", "ctconv_prepare(", "ctconv_plan(", "ctconv_prepare is not called"),
     ("include/ctconv/ctconv.hpp", "c.stream = ", "// c.stream = ", "does not carry ctconv_call.stream"),
+    ("include/ctconv/ctconv.hpp", "g.accumulate = ", "// g.accumulate = ", "does not carry ctconv_grads.accumulate"),
     ("include/ctconv/ctconv.hpp", "CTCONV_VALUE_LIST", "CTCONV_VALUE_ROW", "CTCONV_VALUE_ROW is not in the table"),
     ("bindings/python/ctconv/_options.py", "record.math", "record.maths", "ctconv_options.math is not set"),
     ("bindings/python/ctconv/_layer.py", "call.output_size", "call.size", "does not carry ctconv_call.output_size"),

@@ -356,18 +356,18 @@ class Op {
     const BackwardCall call(dy, gradients);
     ctconv_error e = CTCONV_ERROR_INIT;
     std::size_t bytes = 0;
-    check(ctconv_backward_prepare(get(), &call.c, &bytes, &e), e);
+    check(ctconv_backward_prepare(get(), &call.g, &bytes, &e), e);
     return bytes;
   }
   void backward(const ConstTensor& dy, const Gradients& gradients) const {
     const BackwardCall call(dy, gradients);
     ctconv_error e = CTCONV_ERROR_INIT;
-    check(ctconv_backward(get(), &call.c, &e), e);
+    check(ctconv_backward(get(), &call.g, &e), e);
   }
   std::string backward_describe(const ConstTensor& dy, const Gradients& gradients) const {
     const BackwardCall call(dy, gradients);
     return text_of([&](char* to, std::size_t cap, std::size_t* needed, ctconv_error* e) {
-      return ctconv_backward_describe(get(), &call.c, to, cap, needed, e);
+      return ctconv_backward_describe(get(), &call.g, to, cap, needed, e);
     });
   }
   const ctconv_op* get() const { return op_.get(); }
@@ -416,23 +416,23 @@ class Op {
     ctconv_tensor tensors[7]{};
     Value::Store store;
     ctconv_value output_size{};
-    ctconv_grads c = CTCONV_GRADS_INIT;
-    BackwardCall(const ConstTensor& dy, const Gradients& g) {
-      c.dy = keep(0, &dy);
-      c.x = keep(1, g.x);
-      c.y = keep(2, g.y);
-      c.weight = keep(3, g.weight);
-      c.dx = keep(4, g.dx);
-      c.dw = keep(5, g.dw);
-      c.db = keep(6, g.db);
-      if (g.output_size) {
-        output_size = g.output_size->c(store);
-        c.output_size = &output_size;
+    ctconv_grads g = CTCONV_GRADS_INIT;
+    BackwardCall(const ConstTensor& dy, const Gradients& given) {
+      g.dy = keep(0, &dy);
+      g.x = keep(1, given.x);
+      g.y = keep(2, given.y);
+      g.weight = keep(3, given.weight);
+      g.dx = keep(4, given.dx);
+      g.dw = keep(5, given.dw);
+      g.db = keep(6, given.db);
+      if (given.output_size) {
+        output_size = given.output_size->c(store);
+        g.output_size = &output_size;
       }
-      c.workspace = g.workspace;
-      c.workspace_bytes = g.workspace_bytes;
-      c.stream = g.stream;
-      c.accumulate = g.accumulate ? 1 : 0;
+      g.workspace = given.workspace;
+      g.workspace_bytes = given.workspace_bytes;
+      g.stream = given.stream;
+      g.accumulate = given.accumulate ? 1 : 0;
     }
     BackwardCall(const BackwardCall&) = delete;
     BackwardCall& operator=(const BackwardCall&) = delete;
