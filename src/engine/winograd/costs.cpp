@@ -21,8 +21,23 @@ constexpr double kScatterCycles = 2.5;     // the same alone
 constexpr double kStoreCycles = 3;         // a vector of outputs, channels innermost
 constexpr double kWakeCycles = 11e3;       // a call
 constexpr double kPackCycles = 4;          // a transformed weight, where it comes with the call
-constexpr double kNotOverlapped = 0.3;     // of the shorter of computing and moving
+constexpr double kStreamCycles = 0.07;     // a byte of the weight, for each block, from the last cache: little overlaps
+constexpr double kNotOverlapped = 0.2;     // of the shorter of computing and moving
 constexpr double kMovedShare = 25.0 / 27;  // of the bandwidth past the caches
+
+// The transformed weight as one task reads it, where it does not stay in the second-level cache.
+double streamed_cycles(const Plan& plan) {
+  double packed = 0, read = 0;  // points
+  for (int64_t fh = 0; fh < plan.h.phases.count(); ++fh) {
+    for (int64_t fw = 0; fw < plan.w.phases.count(); ++fw) {
+      packed += row_of(at(plan.h.packed, fh)).points * row_of(at(plan.w.packed, fw)).points;
+      read += static_cast<double>(plan.points(fh, fw));
+    }
+  }
+  const double bytes = static_cast<double>(plan.weight_at.back()) * sizeof(float);
+  if (bytes < static_cast<double>(machine().l2) / 2) return 0;
+  return bytes * read / packed / static_cast<double>(plan.parts) * kStreamCycles;
+}
 
 // Cycles of one task: all passes of a full block.
 double task_cycles(const Plan& plan) {
@@ -63,7 +78,7 @@ double task_cycles(const Plan& plan) {
               : plain    ? kTransposeCycles
                          : kScatterCycles);
   }
-  return products + moved;
+  return products + moved + streamed_cycles(plan);
 }
 
 }  // namespace
