@@ -24,6 +24,7 @@ except ImportError:
     sys.exit(77)
 import accuracy  # noqa: E402
 import disturbance  # noqa: E402
+import drive  # noqa: E402
 import layers  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
@@ -103,6 +104,19 @@ def test_difference():
     assert abs(measure.difference(z, y) - 1) < 1e-6
     z[0, 0, 0] = np.nan
     assert measure.difference(z, y) == float("inf") and measure.difference(y[:1], y) == float("inf")
+
+
+def test_names():
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "day-box-first-t2.json"
+        assert drive.free(path) == path
+        path.write_text('{"complete": false}')
+        assert drive.free(path) == path  # an unfinished run is written anew
+        path.write_text('{"complete": true}')
+        assert drive.free(path).name == "day-box-first-t2-2.json"
+        part = path.with_name("day-part.json")
+        part.write_text('{"complete": true}')
+        assert drive.free(part) == part
 
 
 def test_types():
