@@ -85,7 +85,7 @@ class Rounds:
                 self.dropped += 1
                 if not calm:
                     break
-                calm = self.watch.wait(until) and left > 0
+                calm = left > 0 and time.perf_counter() < until and self.watch.wait(until)
             taken.append(samples)
         self.done += 1
         self.count += calm
