@@ -35,8 +35,8 @@ struct Row {
 };
 
 constexpr Row kTable[] = {
-    {"native", &kNativeEngine},      {"winograd", &kWinogradEngine},   {"dot", &kDotEngine},
-    {"onednn", kOnednn, kHasOnednn}, {"reference", &kReferenceEngine},
+    {"native", &kNativeEngine}, {"winograd", &kWinogradEngine},  {"amx", &kAmxEngine},
+    {"dot", &kDotEngine},       {"onednn", kOnednn, kHasOnednn}, {"reference", &kReferenceEngine},
 };
 
 // The table's engines of this build, then room for one more. No heap: ctconv_engine_name must not fail.

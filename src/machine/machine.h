@@ -29,6 +29,7 @@ struct Machine {
   double hertz = 3.65e9;                               // clock while vectors multiply and add
   double fma = 1;                                      // vector multiply-adds a cycle
   double bf16 = 1;                                     // 64-byte vectors of bf16 pairs dotted a cycle; 0: not here
+  double amx = 0;                                      // products of bf16 tiles in 16 cycles; 0: not here
   int64_t vector_bytes = 64;                           // of the instruction set our engines use
   int64_t line = 64;                                   // bytes of a cache line
   int64_t l1 = 32 << 10, l2 = 1 << 20, l3 = 32 << 20;  // bytes of the data caches one core sees; 0: there is none
@@ -56,6 +57,7 @@ void machine_fields(M& m, Visitor&& visit) {
   visit("hertz", m.hertz, 1e8, 2e10);
   visit("fma", m.fma, 0.25, 16.0);
   visit("bf16", m.bf16, 0.0, 16.0);
+  visit("amx", m.amx, 0.0, 16.0);
   visit("vector_bytes", m.vector_bytes, 8, 256);
   visit("line", m.line, 16, 1024);
   visit("l1", m.l1, 1 << 10, int64_t{1} << 24);

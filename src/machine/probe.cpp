@@ -4,6 +4,7 @@
 //   multiply-adds  a second; over the clock: how many a cycle, rounded to a power of two; over that: the clock while
 //                  they run
 //   bf16           products of pairs a second over that clock, rounded to a power of two; 0 where there are none
+//   amx            the same of tile products, in 16 cycles
 //   bandwidth      stores past the caches (x86); elsewhere stores over more than the caches hold
 //   Several threads: each stores into room of its own for the time of a window. Quick: not measured, bandwidth grows
 //   with them as in the plain record.
@@ -30,8 +31,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kGuess = 4e9;  // cycles a second, before anything is known
-constexpr int64_t kChain = 16;  // exclusive ors of a turn: four times CTCONV_LINKS
+constexpr double kTileCycles = 16;  // of a tile product
+constexpr double kGuess = 4e9;      // cycles a second, before anything is known
+constexpr int64_t kChain = 16;      // exclusive ors of a turn: four times CTCONV_LINKS
 #if defined(__x86_64__)
 constexpr size_t kStreamed = size_t{1} << 20;  // bytes: stores past the caches need no larger room
 #else
@@ -114,11 +116,10 @@ void measure_computing(const ProbeLoops& loops, const Effort& effort, Machine* m
   m->hertz = in_steps(rate / m->fma, plain.hertz);
 }
 
-// Some windows are enough: a power of two is asked.
-void measure_dot(const DotLoop& loop, const Effort& effort, Machine* m) {
-  m->bf16 = 0;
-  if (loop.rounds == nullptr) return;
-  const auto rounds = static_cast<int64_t>(effort.window * kGuess / static_cast<double>(loop.products));
+// Products in `cycles` cycles. Some windows are enough: a power of two is asked.
+double rate_of(const DotLoop& loop, const Effort& effort, const Machine& m, double cycles) {
+  if (loop.rounds == nullptr) return 0;
+  const auto rounds = static_cast<int64_t>(effort.window * kGuess / static_cast<double>(loop.products) / cycles);
   Rates rates;  // a second
   volatile double kept = 0;
   for (int n = 0; n < effort.least_windows; ++n) {
@@ -126,7 +127,7 @@ void measure_dot(const DotLoop& loop, const Effort& effort, Machine* m) {
     rates.add(static_cast<double>(rounds * loop.products), took);
   }
   const double products = rates.of(effort);
-  if (products > 0) m->bf16 = power_of_two(products / m->hertz);
+  return products > 0 ? power_of_two(products * cycles / m.hertz) : 0;
 }
 
 struct Free {
@@ -224,7 +225,8 @@ Machine measured_machine(const Effort& effort) {
   const FpMode default_mode;
   const ProbeLoops loops = probe_loops();
   measure_computing(loops, effort, &m);
-  measure_dot(dot_loop(), effort, &m);
+  m.bf16 = rate_of(dot_loop(), effort, m, 1);
+  m.amx = rate_of(amx_loop(), effort, m, kTileCycles);
   measure_memory(loops, effort, &m);
   if (effort.threads) measure_threads(loops, &m);
   return clamped(m);

@@ -48,5 +48,6 @@ struct DotLoop {
   float (*rounds)(int64_t count) = nullptr;
 };
 DotLoop dot_loop();
+DotLoop amx_loop();  // tile products (amx_probe.cpp)
 
 }  // namespace ctconv

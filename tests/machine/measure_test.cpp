@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "src/machine/amx.h"
 #include "src/machine/probe.h"
 #include "tests/machine/records.h"
 
@@ -50,6 +51,7 @@ TEST_CASE("measure: speeds are this machine's, within wide limits", "[machine]")
   CHECK(m.vector_bytes == loops.vector_bytes);
   CHECK((m.fma == 0.25 || m.fma == 0.5 || m.fma == 1 || m.fma == 2 || m.fma == 4));
   CHECK((m.bf16 > 0) == (dot_loop().rounds != nullptr));
+  CHECK((m.amx > 0) == (amx_missing() == nullptr));
   CHECK(m.hertz > 3e8);
   CHECK(m.memory_2 >= m.memory_1);
   CHECK(m.l1 < m.l2);

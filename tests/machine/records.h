@@ -16,6 +16,7 @@ inline Machine sapphire_rapids() {
   m.hertz = 2.8e9;
   m.fma = 2;
   m.bf16 = 0.5;
+  m.amx = 1;
   m.l1 = 48 << 10;
   m.l2 = 2 << 20;
   m.l3 = int64_t{300} << 20;

@@ -39,7 +39,7 @@ double products(const Layout& k) {
     }
     sum += positions * static_cast<double>(b.halves() * at(k.lists, b.list).taps());
   }
-  return sum * static_cast<double>((k.chunks - 1) * kHalf + k.pairs);
+  return sum * static_cast<double>(k.unit->short_rows ? (k.chunks - 1) * kHalf + k.pairs : k.chunks * kHalf);
 }
 
 double store_cycles(const Layout& k) {
@@ -58,7 +58,8 @@ double expected_seconds(const Layout& k) {
   const auto groups = static_cast<double>(k.p.groups), slabs = static_cast<double>(k.stacks() * s.count);
   const double positions = positions_of(k);
   const auto steps = static_cast<double>(ceil_div(s.positions, k.unit->step)) * slabs;
-  double cycles = products(k) * kProductCycles / std::max(1e-3, m.bf16);
+  double cycles =
+      products(k) * kProductCycles * static_cast<double>(k.split.products.size()) / std::max(1e-3, k.unit->rate());
   cycles += kStepCycles * steps * static_cast<double>(k.units.blocks.size());
   const double again = s.own_panel ? slabs * static_cast<double>(k.planes.last + k.unit->step) : 0;
   const double lines = (positions + again) * static_cast<double>(k.chunk_parts());

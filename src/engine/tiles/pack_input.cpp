@@ -71,7 +71,7 @@ void copy_lines(const Layout& k, const Chunk& chunk, const LinePart& part, int64
       k, part,
       [&](int64_t place, int64_t x, int64_t count) {
         k.lines.copy(chunk.x + x * chunk.bytes, k.p.x.axis[2], k.p.types.x, chunk.channels, count, line(place),
-                     pitch * kChannels);
+                     pitch * kChannels, k.split.parts);
       },
       [&](int64_t place, int64_t count) {
         for (int64_t q = 0; q < k.split.parts; ++q) {
@@ -91,11 +91,11 @@ void transpose_lines(const Layout& k, const Chunk& chunk, const LinePart& part, 
         for (int64_t c = 0; c < pairs; ++c) {
           const char* low = chunk.x + x * chunk.bytes + 2 * c * channel;
           k.lines.pair(low, 2 * c + 1 < chunk.channels ? low + channel : nullptr, k.p.x.axis[2], k.p.types.x, count,
-                       spare + c * kSparePlaces + place - part.from, kPart);
+                       spare + c * kSparePlaces + place - part.from, kPart, k.split.parts);
         }
       },
       [&](int64_t place, int64_t count) {
-        for (int64_t c = 0; c < k.split.parts * kHalf; ++c) {
+        for (int64_t c = 0; c < k.split.parts * kHalf; ++c) {  // all parts of all pairs
           std::fill_n(spare + c * kSparePlaces + place - part.from, count, 0);
         }
       });

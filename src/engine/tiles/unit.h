@@ -41,6 +41,8 @@ struct Unit {
   const char* name;
   // Why this CPU cannot run it; null: it can.
   const char* (*missing)();
+  // Vectors of 16 rows times a pair of channels that it sums a cycle.
+  double (*rate)();
   int64_t step;     // positions: sums and x are touched in steps of so many
   bool short_rows;  // rows of few positions cost no more a position than long ones
   // Around the blocks of one task.
@@ -49,6 +51,6 @@ struct Unit {
   void (*end)();
 };
 
-extern const Unit kDotUnit;
+extern const Unit kDotUnit, kModelUnit, kAmxUnit;
 
 }  // namespace ctconv::tiles

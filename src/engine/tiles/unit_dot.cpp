@@ -5,6 +5,7 @@
 //   Subnormal operands and results are taken for zero; values.h keeps such operands away.
 //   Twelve positions and two halves: 24 sums, two vectors of w and one of x in 32 registers.
 #include "src/engine/tiles/unit.h"
+#include "src/machine/machine.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -137,9 +138,10 @@ const char* missing() { return "this CPU has no AVX-512 BF16"; }
 #endif
 
 void nothing() {}
+double rate() { return machine().bf16; }
 
 }  // namespace
 
-const Unit kDotUnit{"vdpbf16ps", &missing, kPositions, true, &nothing, &sum, &nothing};
+const Unit kDotUnit{"vdpbf16ps", &missing, &rate, kPositions, true, &nothing, &sum, &nothing};
 
 }  // namespace ctconv::tiles

@@ -12,8 +12,8 @@ namespace {
 constexpr int64_t kChunk = 32768;  // values a task
 
 template <class Bits>
-[[gnu::always_inline]] inline bool all_fit(const Bits* from, int64_t count, int64_t stride) {
-  Judge<Bits> judge(kInputRange);
+[[gnu::always_inline]] inline bool all_fit(Dtype type, const Bits* from, int64_t count, int64_t stride) {
+  Judge<Bits> judge(type, input_range(type));
   if (stride == 1) {
     for (int64_t k = 0; k < count; ++k) judge.look(from[k]);
   } else {
@@ -24,18 +24,18 @@ template <class Bits>
 
 #if defined(__x86_64__)
 template <class Bits>
-[[gnu::target("avx2")]] bool all_fit_wide(const Bits* from, int64_t count, int64_t stride) {
-  return all_fit(from, count, stride);
+[[gnu::target("avx2")]] bool all_fit_wide(Dtype type, const Bits* from, int64_t count, int64_t stride) {
+  return all_fit(type, from, count, stride);
 }
 template <class Bits>
-bool fit(const Bits* from, int64_t count, int64_t stride) {
+bool fit(Dtype type, const Bits* from, int64_t count, int64_t stride) {
   static const bool wide = __builtin_cpu_supports("avx2");
-  return wide ? all_fit_wide(from, count, stride) : all_fit(from, count, stride);
+  return wide ? all_fit_wide(type, from, count, stride) : all_fit(type, from, count, stride);
 }
 #else
 template <class Bits>
-bool fit(const Bits* from, int64_t count, int64_t stride) {
-  return all_fit(from, count, stride);
+bool fit(Dtype type, const Bits* from, int64_t count, int64_t stride) {
+  return all_fit(type, from, count, stride);
 }
 #endif
 
@@ -51,10 +51,11 @@ bool fit_rows(const Problem& p, const Bits* x, const Runner& runner, bool* broke
     bool good = true;
     if (parts > 1) {
       const int64_t begin = index % parts * kChunk;
-      good = fit(x + rows.start(index / parts) + begin * stride, std::min(kChunk, length - begin), stride);
+      good = fit(p.types.x, x + rows.start(index / parts) + begin * stride, std::min(kChunk, length - begin), stride);
     } else {
       const int64_t end = std::min(rows.count(), (index + 1) * together);
-      for (int64_t row = index * together; good && row < end; ++row) good = fit(x + rows.start(row), length, stride);
+      for (int64_t row = index * together; good && row < end; ++row)
+        good = fit(p.types.x, x + rows.start(row), length, stride);
     }
     if (!good) unfit.store(true, std::memory_order_relaxed);
   };
@@ -70,6 +71,7 @@ bool fit_rows(const Problem& p, const Bits* x, const Runner& runner, bool* broke
 
 bool fit_input(const Problem& p, const void* x, const Runner& runner, bool* broken) {
   *broken = false;
+  if (p.types.x == Dtype::kF32) return fit_rows(p, static_cast<const uint32_t*>(x), runner, broken);
   return fit_rows(p, static_cast<const uint16_t*>(x), runner, broken);
 }
 
