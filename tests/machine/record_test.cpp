@@ -40,14 +40,14 @@ TEST_CASE("record: every field is in the text and counts", "[machine]") {
   const Machine plain;
   const std::string text = to_text(plain);
   int fields = 0;
-  machine_fields(plain, [&](const char* name, const auto&, auto least, auto most) {
+  machine_fields(plain, [&](const char* name, const auto& own, auto least, auto most) {
     ++fields;
     for (const double edge : {static_cast<double>(least), static_cast<double>(most)}) {
       Machine m;
       std::string fault;
       CHECK(machine_from_text(std::string(name) + "=" + show_general(edge, 15), &m, &fault));
       CHECK(fault.empty());
-      CHECK(to_text(m) != text);
+      CHECK((edge == static_cast<double>(own) || to_text(m) != text));
     }
   });
   CHECK(fields == 14);
