@@ -64,28 +64,37 @@ uint64_t chain(int64_t turns) {
   return x;
 }
 
-// Calls step() until there are enough windows or the time is over.
-template <class Step>
-void windows(const Effort& effort, Step&& step) {
-  const auto end = Clock::now() + effort.most_time;
-  for (int n = 0; n < effort.most_windows && (n < effort.least_windows || Clock::now() < end); ++n) step();
-}
-
 // Rates of some windows, and the one that counts; 0: there was none.
 class Rates {
  public:
   void add(double work, double seconds) {
     if (seconds > 0) all_.push_back(work / seconds);
-  }
-  double of(const Effort& effort) {
-    if (all_.empty()) return 0;
     std::sort(all_.begin(), all_.end());
+  }
+  double of(const Effort& effort) const {
+    if (all_.empty()) return 0;
     return effort.median ? all_[all_.size() / 2] : all_.back();
+  }
+  // The best ones agree: no window to come will say much else. A step (kStep) is six times as wide.
+  bool settled(const Effort& effort) const {
+    constexpr size_t kBest = 3;
+    constexpr double kAlike = 0.96;
+    return !effort.median && all_.size() > kBest && all_[all_.size() - kBest] > kAlike * all_.back();
   }
 
  private:
-  std::vector<double> all_;
+  std::vector<double> all_;  // the slowest first
 };
+
+// Calls step() until there are enough windows, the rates are settled or the time is over.
+template <class Step, class... Kinds>
+void windows(const Effort& effort, Step&& step, const Kinds&... rates) {
+  const auto end = Clock::now() + effort.most_time;
+  for (int n = 0; n < effort.most_windows; ++n) {
+    if (n >= effort.least_windows && (Clock::now() >= end || (rates.settled(effort) && ...))) return;
+    step();
+  }
+}
 
 template <class Work>
 double seconds_of(Work&& work) {
@@ -103,12 +112,13 @@ void measure_computing(const ProbeLoops& loops, const Effort& effort, Machine* m
   const auto rounds = static_cast<int64_t>(effort.window * kGuess / static_cast<double>(loops.multiply_adds));
   Rates cycles, multiply_adds;  // a second
   volatile double kept = 0;
-  windows(effort, [&] {
+  const auto step = [&] {
     const double chained = seconds_of([&] { kept = kept + static_cast<double>(chain(turns)); });
     const double computed = seconds_of([&] { kept = kept + static_cast<double>(loops.rounds(rounds)); });
     cycles.add(static_cast<double>(turns * kChain), chained);
     multiply_adds.add(static_cast<double>(rounds * loops.multiply_adds), computed);
-  });
+  };
+  windows(effort, step, cycles, multiply_adds);
   const double clock = cycles.of(effort), rate = multiply_adds.of(effort);
   if (!(clock > 0 && rate > 0)) return;
   m->vector_bytes = loops.vector_bytes;
@@ -144,8 +154,10 @@ void measure_memory(const ProbeLoops& loops, const Effort& effort, Machine* m) {
   constexpr size_t kCount = kStreamed / sizeof(float);
   loops.stream(values, kCount);  // its pages come
   Rates rates;                   // bytes a second
-  windows(effort,
-          [&] { rates.add(static_cast<double>(kStreamed), seconds_of([&] { loops.stream(values, kCount); })); });
+  const auto step = [&] {
+    rates.add(static_cast<double>(kStreamed), seconds_of([&] { loops.stream(values, kCount); }));
+  };
+  windows(effort, step, rates);
   m->memory_1 = in_steps(rates.of(effort), plain.memory_1);
   const double by = m->memory_1 / plain.memory_1;
   m->memory_2 = plain.memory_2 * by;

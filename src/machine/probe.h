@@ -2,7 +2,8 @@
 //
 //   out: a record within its ranges, speeds in steps (machine.h); what cannot be found out is the plain record's
 //   Quick: the best of many short windows counts. A window of 30 microseconds is mostly not interrupted, whatever else
-//   runs. On the calling thread alone; starts no thread. Borrows a megabyte or two; below about 10 ms in all.
+//   runs, and where the best agree there are no more. On the calling thread alone; starts no thread. Borrows a megabyte
+//   or two; a millisecond or two, below about 10 ms where others run.
 //   Careful: the median of longer windows, some tenths of a second in all; bandwidth by 1, 2, 4 and all threads is
 //   measured with threads.
 //   Takes no lock, leaves the floating-point control as it is.
@@ -24,7 +25,7 @@ struct Effort {
   bool median;                          // of the windows; else the best
   bool threads;                         // bandwidth is measured with threads
 };
-inline constexpr Effort kQuick{30e-6, 8, 40, std::chrono::milliseconds(4), false, false};
+inline constexpr Effort kQuick{30e-6, 6, 40, std::chrono::milliseconds(4), false, false};
 inline constexpr Effort kCareful{1e-3, 21, 101, std::chrono::milliseconds(150), true, true};
 
 Machine measured_machine(const Effort& effort = kQuick);
