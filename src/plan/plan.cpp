@@ -74,7 +74,8 @@ class Choice {
     const bool looks = plan_->kernel->looks_at_input();
     mend_per_call(&plan_->kernel);
     plan_->workspace = workspace_of(problem_, request_, *plan_->kernel);
-    if (looks || (plan_->weight_per_call && plan_->kernel->spoils() == Kernel::Spoils::kAnything)) keep_exact();
+    const bool spoiled = plan_->weight_per_call && plan_->kernel->spoils() == Kernel::Spoils::kAnything;
+    if (plan_->engine != request_.reference && (looks || spoiled)) keep_exact();
     if ((plan_->weight_per_call || looks) && plan_->engine != request_.reference && request_.reference != nullptr) {
       auto kernel = request_.reference->plan(problem_, request_.context);
       if (kernel.ok()) plan_->fallback = std::move(*kernel);
@@ -217,7 +218,8 @@ class Choice {
   // An engine asked for by name has no other candidate beside it.
   void keep_exact() {
     for (const Engine* engine : request_.engines) {
-      if (automatic_ || engine == plan_->engine || engine == request_.reference) continue;
+      const bool may = engine->strongest == Bits::kReference && engine != request_.reference;
+      if (automatic_ || engine == plan_->engine || !may) continue;
       auto kernel = engine->plan(problem_, request_.context);
       if (kernel.ok()) candidates_.push_back({engine, std::move(*kernel), nullptr, 1});
     }
