@@ -53,7 +53,7 @@ std::vector<Border> borders_of(const Problem& p) {
     for (const Part part : {Part{0, inner.begin}, Part{inner.end, whole.end}}) {
       box[a] = part;
       Border b = border_of(p, box);
-      if (!b.problem.empty()) borders.push_back(std::move(b));
+      if (!b.problem.empty()) borders.push_back(b);
     }
     box[a] = inner;
   }
@@ -205,7 +205,7 @@ std::unique_ptr<Kernel> mended(const Problem& p, const PlanContext& context, con
     for (Border& b : borders_of(p)) {
       auto patch = reference.plan(b.problem, {});
       if (!patch.ok()) return kernel;
-      patches.push_back({std::move(b), std::move(*patch)});
+      patches.push_back({b, std::move(*patch)});
     }
   }
   return std::make_unique<MendedKernel>(p, std::max(1, context.threads), std::move(kernel), std::move(patches),
