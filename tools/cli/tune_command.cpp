@@ -36,6 +36,10 @@ std::string place_for_it() {
     throw Fault("FILE", "there is no place to keep the record: set CTCONV_MACHINE_FILE to a file, or HOME");
   }
   std::error_code error;
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) {
+    throw Fault("FILE", path + ": is no plain file; the record is kept in one");
+  }
+  error.clear();
   const auto folder = std::filesystem::path(path).parent_path();
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
   if (error) throw Fault("FILE", folder.string() + ": cannot be made: " + error.message());

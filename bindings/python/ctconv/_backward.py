@@ -56,6 +56,10 @@ def _target(name, shapes, accumulate):
 
 
 def _wanted(want, out):
+    if not isinstance(out, dict):
+        raise refusal("MISUSE_OPTION", f"out is a {type(out).__name__}; a dict of arrays is needed", "out", out)
+    if not isinstance(want, (str, tuple, list, set)):
+        raise refusal("MISUSE_OPTION", f"want is {want!r}; a name or a tuple of names is needed", "want", want)
     names = [want] if isinstance(want, str) else list(want)
     for name in [*names, *out]:
         if name not in NAMES:

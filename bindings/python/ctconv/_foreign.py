@@ -56,7 +56,7 @@ def _plain(x, name, writable):
     if wants_gradient(x):
         raise refusal(
             "MISUSE_TENSOR",
-            f"{name} is a {type_name(x)} that requires a gradient, and ctconv has none yet: its backward "
+            f"{name} is a {type_name(x)} that requires a gradient, and autograd does not call ctconv: its backward "
             f"pass would be lost without a word. Pass {name}.detach(), or call under no_grad()",
             name,
             type_name(x),

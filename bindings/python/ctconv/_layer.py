@@ -133,7 +133,7 @@ class Layer:
                  "clip" (activation_alpha to activation_beta)
     reproducible 0 or False: any bits but reduced ones
                  1 or True: the reference's bits on every machine and thread count
-                 2: the reference's, or another order of sums with the same bits on every machine
+                 2: engines whose own bits are the same everywhere; which of them runs may depend on machine and threads
     math         0: full precision of the element type
                  1: operands may be rounded below their own type (TF32, bf16)
     tuning       None, or "measure": time the engines when a shape is first seen
@@ -388,7 +388,8 @@ class Layer:
         accumulate: the gradients are added to what the arrays of out hold."""
         size = None if output_size is _UNSET else (output_size,)
         tensors = {"y": y, "weight": weight}
-        record, keep, written = _backward.record_of(self, dy, x, want, tensors, size, out or {}, accumulate)
+        out = {} if out is None else out
+        record, keep, written = _backward.record_of(self, dy, x, want, tensors, size, out, accumulate)
         _backward.run(self, record)
         del keep  # lived until here
         return written

@@ -57,6 +57,16 @@ def test_activation(name):
         np.testing.assert_allclose(value, want[key], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("bound", [0.4, 0.3, 0.99])
+def test_clip_bounds_as_the_type_rounds_them(bound):
+    args = {"in_channels": 1, "out_channels": 1, "kernel_size": 1, "bias": False}
+    x = np.array([[[-9, 9, 0]]], np.float16)
+    options = {"activation": "clip", "activation_alpha": -bound, "activation_beta": bound}
+    one = ctconv.Layer("torch.nn.ConvTranspose1d", args, np.ones((1, 1, 1), np.float16), **options)
+    y = one(x)
+    assert one.backward(np.ones_like(y), x, "dx", y=y)["dx"].tolist() == [[[0, 0, 1]]]
+
+
 def test_describe():
     text = layer().backward_describe(DY, X, want=("dx",))
     assert "dx.engine: " in text and "dw.engine: " not in text
@@ -66,6 +76,8 @@ def test_describe():
     "status,call",
     [
         ("MISUSE_OPTION", {"want": ("dz",)}),
+        ("MISUSE_OPTION", {"want": None}),
+        ("MISUSE_OPTION", {"out": [X]}),
         ("MISUSE_NULL", {"x": None, "want": ("dx",)}),
         ("MISUSE_NULL", {"x": None, "want": ("dw",)}),
         ("MISUSE_NULL", {"want": ()}),

@@ -55,10 +55,20 @@ Acc through(Acc dy, Acc factor) {
   return factor == Acc(0) ? Acc(0) : factor == Acc(1) ? dy : dy * factor;
 }
 
+// y holds the bounds of a clip as its type rounds them: so must the slope.
 template <class E>
-Status masked(const Activation& activation, const TensorView& dy, const TensorView& y, void* out,
-              const Runner& runner) {
+Activation as_stored(Activation a) {
+  using Acc = typename E::Acc;
+  if (a.kind != Activation::kClip) return a;
+  a.alpha = E::load(E::store(static_cast<Acc>(a.alpha)));
+  a.beta = E::load(E::store(static_cast<Acc>(a.beta)));
+  return a;
+}
+
+template <class E>
+Status masked(const Activation& given, const TensorView& dy, const TensorView& y, void* out, const Runner& runner) {
   using Stored = typename E::Stored;
+  const Activation activation = as_stored<E>(given);
   const Rows rows(dy);
   const int64_t dy_step = step_of(dy), y_step = step_of(y);
   const bool counted = runner(rows.count, [&](int64_t row, int32_t) {

@@ -1,7 +1,8 @@
 // The passes around the gradients' sums: through the activation before them, into the caller's tensors behind them.
 //
 //   activation_gradient   g = dy * act'(y), from y alone:   relu  y > 0        leaky relu  y > 0 ? 1 : alpha
-//                         clip  alpha < y < beta            tanh  1 - y*y      sigmoid     y * (1 - y)
+//                         clip  alpha < y < beta, both as y's type rounds them
+//                         tanh  1 - y*y                           sigmoid  y * (1 - y)
 //                         a NaN in y keeps dy where the slope is a condition, as PyTorch's threshold does
 //   store_gradient        to = from, or to = to + from
 //   f16 and bf16: in f32, rounded once; f64 in f64.   Any strides; rows are shared out, the bits never vary.
