@@ -4,6 +4,9 @@
 //        data: normal, and badly scaled (every channel of x and every weight times a power of two, 2^-20 .. 2^20)
 //   out: per engine the largest and the RMS of |y - y in f64| / (sum of |x*w|), over all layers
 //   asks: both at most 1.5 times those of the reference. Engines with the reference's bits pass by definition.
+
+#include "tests/rig/accuracy.h"
+
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
@@ -20,36 +23,6 @@ using namespace ctconv::rig;
 namespace {
 
 constexpr double kMostFlop = 3e6;
-
-// Channels of x and single weights times powers of two.
-void scale_badly(Case* c, Rng& rng) {
-  const Problem& p = c->p;
-  const int64_t channels = p.groups * p.ci;
-  std::vector<double> scale(static_cast<size_t>(channels));
-  for (double& s : scale) s = std::ldexp(1.0, static_cast<int>(pick(rng, -20, 20)));
-  auto* x = static_cast<float*>(c->x.data(Dtype::kF32));
-  for (int64_t at = 0; at < p.in_elements(); ++at)
-    x[at] *= static_cast<float>(scale[static_cast<size_t>(at % channels)]);
-  auto* w = static_cast<float*>(c->w.data(Dtype::kF32));
-  for (int64_t at = 0; at < p.weight_elements(); ++at) w[at] *= std::ldexp(1.0f, static_cast<int>(pick(rng, -20, 20)));
-}
-
-struct Errors {
-  double largest = 0, squares = 0;
-  int64_t count = 0, layers = 0;
-  double rms() const { return std::sqrt(squares / static_cast<double>(std::max<int64_t>(count, 1))); }
-};
-
-void add(const std::vector<double>& y, const std::vector<Exact>& exact, Errors* e) {
-  ++e->layers;
-  for (size_t k = 0; k < y.size(); ++k) {
-    if (exact[k].magnitude == 0) continue;
-    const double error = std::fabs(y[k] - exact[k].value) / exact[k].magnitude;
-    e->largest = std::max(e->largest, error);
-    e->squares += error * error;
-    ++e->count;
-  }
-}
 
 void judge(bool badly_scaled) {
   Rng rng(badly_scaled ? 11 : 12);
