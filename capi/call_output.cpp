@@ -11,14 +11,15 @@
 namespace ctconv {
 namespace {
 
-Status check_shared(const ctconv_op& op, const Call& call) {
+Status check_shared(const ctconv_op& op, const Call& call, const Span& span) {
+  const WrittenTensor y{"y", call.y, span};
   const std::pair<const char*, const TensorView*> inputs[] = {
       {"x", &call.x}, {"weight", call.weight_for(op)}, {"bias", call.bias_for(op)}};
   for (const auto& [name, view] : inputs) {
     if (view == nullptr || view->data == nullptr) continue;
-    CTCONV_RETURN_IF_ERROR(judge_shared("y", call.y, name, *view));
+    CTCONV_RETURN_IF_ERROR(judge_shared(y, name, *view));
   }
-  return judge_workspace("y", call.y, call.workspace, call.workspace_bytes);
+  return judge_workspace(y, call.workspace, call.workspace_bytes);
 }
 
 }  // namespace
@@ -38,7 +39,7 @@ Status check_output(const ctconv_op& op, const Call& call, Stage stage) {
   Span y;
   CTCONV_RETURN_IF_ERROR(span_of(call.y, "y", &y));
   CTCONV_RETURN_IF_ERROR(judge_self_overlap("y", call.y));
-  return stage == Stage::kExecute ? check_shared(op, call) : Status();
+  return stage == Stage::kExecute ? check_shared(op, call, y) : Status();
 }
 
 }  // namespace ctconv

@@ -66,7 +66,7 @@ Status check_present(const ctconv_op& op, const Grads& g) {
   }
   if (op.activation.kind == Activation::kNone) return {};
   if (!g.has_y) return missing("grads.y", "is needed: the activation's slope follows from it");
-  if (op.activation.kind != Activation::kLeakyRelu || op.activation.alpha >= 0) return {};
+  if (slope_from_result(op.activation)) return {};
   return argument_error(Code::MISUSE_ACTIVATION, "activation_alpha", show_general(op.activation.alpha, 6), ">= 0",
                         "of a leaky relu: below 0 the sign of y no longer tells the slope");
 }

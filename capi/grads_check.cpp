@@ -52,11 +52,13 @@ Status check_memory(const ctconv_op& op, const Grads& g) {
   constexpr size_t kWritten = 3;
   for (size_t a = 0; a < kWritten; ++a) {
     if (all[a].second == nullptr) continue;
+    WrittenTensor written{all[a].first, *all[a].second, {}};
+    CTCONV_RETURN_IF_ERROR(span_of(written.view, written.name, &written.span));
     for (size_t b = a + 1; b < std::size(all); ++b) {
       if (all[b].second == nullptr || all[b].second->data == nullptr) continue;
-      CTCONV_RETURN_IF_ERROR(judge_shared(all[a].first, *all[a].second, all[b].first, *all[b].second));
+      CTCONV_RETURN_IF_ERROR(judge_shared(written, all[b].first, *all[b].second));
     }
-    CTCONV_RETURN_IF_ERROR(judge_workspace(all[a].first, *all[a].second, g.workspace, g.workspace_bytes));
+    CTCONV_RETURN_IF_ERROR(judge_workspace(written, g.workspace, g.workspace_bytes));
   }
   return {};
 }

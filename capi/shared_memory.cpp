@@ -23,19 +23,18 @@ Status overlap(const std::string& name, const std::string& other) {
 
 }  // namespace
 
-Status judge_shared(const char* name, const TensorView& written, const char* other_name, const TensorView& other) {
-  Span a, b;
-  CTCONV_RETURN_IF_ERROR(span_of(written, name, &a));
-  CTCONV_RETURN_IF_ERROR(span_of(other, other_name, &b));
-  return a.dense && b.dense && intersects(written.data, a, other.data, b) ? overlap(name, other_name) : Status();
+Status judge_shared(const WrittenTensor& written, const char* other_name, const TensorView& other) {
+  Span span;
+  CTCONV_RETURN_IF_ERROR(span_of(other, other_name, &span));
+  const bool shared = written.span.dense && span.dense && intersects(written.view.data, written.span, other.data, span);
+  return shared ? overlap(written.name, other_name) : Status();
 }
 
-Status judge_workspace(const char* name, const TensorView& written, const void* workspace, size_t bytes) {
-  Span a;
-  CTCONV_RETURN_IF_ERROR(span_of(written, name, &a));
-  if (workspace == nullptr || !a.dense) return {};
-  const Span b{0, static_cast<int64_t>(std::min<size_t>(bytes, INT64_MAX)), true};
-  return intersects(written.data, a, workspace, b) ? overlap(name, "the workspace") : Status();
+Status judge_workspace(const WrittenTensor& written, const void* workspace, size_t bytes) {
+  if (workspace == nullptr || !written.span.dense) return {};
+  const Span span{0, static_cast<int64_t>(std::min<size_t>(bytes, INT64_MAX)), true};
+  return intersects(written.view.data, written.span, workspace, span) ? overlap(written.name, "the workspace")
+                                                                      : Status();
 }
 
 }  // namespace ctconv

@@ -1,6 +1,7 @@
 // Does a tensor that is written share bytes with anything else of its call?
 //
-//   in:  the written tensor and another one, or the workspace;   out: OK, or MISUSE_Y_OVERLAP with both names
+//   in:  the written tensor with its span, and another one, or the workspace
+//   out: OK, or MISUSE_Y_OVERLAP with both names
 //   Only dense tensors are asked: the bytes between strided elements may be anyone's.
 #pragma once
 
@@ -8,7 +9,13 @@
 
 namespace ctconv {
 
-Status judge_shared(const char* name, const TensorView& written, const char* other_name, const TensorView& other);
-Status judge_workspace(const char* name, const TensorView& written, const void* workspace, size_t bytes);
+struct WrittenTensor {
+  const char* name;
+  const TensorView& view;
+  Span span;
+};
+
+Status judge_shared(const WrittenTensor& written, const char* other_name, const TensorView& other);
+Status judge_workspace(const WrittenTensor& written, const void* workspace, size_t bytes);
 
 }  // namespace ctconv

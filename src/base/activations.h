@@ -27,6 +27,9 @@ inline constexpr ActivationRow kActivations[] = {
     {Activation::kTanh, "tanh", 0}, {Activation::kSigmoid, "sigmoid", 0}, {Activation::kClip, "clip", 2},
 };
 
+// True: the slope is a function of the result, as gradients need it.
+constexpr bool slope_from_result(const Activation& a) { return a.kind != Activation::kLeakyRelu || a.alpha >= 0; }
+
 constexpr const ActivationRow& row_of(Activation::Kind kind) { return kActivations[kind]; }
 
 namespace activations {

@@ -101,8 +101,6 @@ Status stored(const void* values, bool accumulate, const TensorView& to, const R
 
 }  // namespace
 
-bool slope_from_result(const Activation& a) { return a.kind != Activation::kLeakyRelu || a.alpha >= 0; }
-
 Status activation_gradient(const Activation& activation, const TensorView& dy, const TensorView& y, void* g,
                            const Runner& runner) {
   Dtype type;

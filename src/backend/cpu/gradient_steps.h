@@ -15,9 +15,6 @@
 
 namespace ctconv {
 
-// True: the slope of this activation is a function of its result.
-bool slope_from_result(const Activation& activation);
-
 // g: dense row-major, of dy's shape and type.
 Status activation_gradient(const Activation& activation, const TensorView& dy, const TensorView& y, void* g,
                            const Runner& runner);
