@@ -8,7 +8,7 @@ other calls break the graph and run as ever.
 
 import sys
 
-from ._module import Module, constructor, dtype_name
+from .._module import Module, constructor, dtype_name
 
 
 def _device_of(device):

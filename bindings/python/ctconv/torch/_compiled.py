@@ -14,8 +14,8 @@ from typing import List, Optional
 
 import torch
 
-from ._device import strides_like
-from ._layer import _UNSET
+from .._device import strides_like
+from .._layer import _UNSET
 
 _modules, _numbers = weakref.WeakValueDictionary(), itertools.count()
 
