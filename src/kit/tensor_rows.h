@@ -2,12 +2,13 @@
 //
 //   in:  a problem and the layout of its x
 //   out: part[0]: stride and extent of a row; start(row): where each begins, 0 <= row < count()
-//   Dimensions that continue each other are one. Broadcast dimensions (stride 0) have extent as given.
+//   Dimensions that continue each other are one. Of a dimension that does not move (stride 0) one element is enough.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdlib>
 #include <utility>
 
 #include "src/problem/problem.h"
@@ -24,15 +25,17 @@ struct TensorRows {
               {l.axis[1], p.axis[1].i},
               {l.axis[2], p.axis[2].i}}} {
     for (auto& [stride, extent] : part) {
-      if (extent == 1) stride = 0;
+      if (extent != 1 && stride != 0) continue;
+      stride = 0;
+      extent = 1;
     }
-    std::sort(part.begin(), part.end());
+    std::sort(part.begin(), part.end(), [](const auto& a, const auto& b) {
+      return std::pair{a.second == 1, std::abs(a.first)} < std::pair{b.second == 1, std::abs(b.first)};
+    });
     size_t kept = 0;
-    for (size_t k = 1; k < part.size(); ++k) {
+    for (size_t k = 1; k < part.size() && part[k].second != 1; ++k) {
       auto& [stride, extent] = part[kept];
-      if (extent == 1) {
-        part[kept] = part[k];
-      } else if (part[k].first == stride * extent) {
+      if (part[k].first == stride * extent) {
         extent *= part[k].second;
       } else {
         part[++kept] = part[k];

@@ -56,7 +56,8 @@ TEST_CASE("tiles: a value is fit or not wherever it lies in x", "[tiles]") {
         store(c.x.data(Dtype::kBf16), Dtype::kBf16, at, kind.value);
         bool broken = false;
         INFO(kind.value << " at " << at);
-        CHECK(tiles::fit_input(c.p, c.x.data(Dtype::kBf16), Runner(), &broken) == kind.fit_x);
+        const auto range = tiles::input_range(Dtype::kBf16);
+        CHECK(kit::input_within(range, c.p, c.x.data(Dtype::kBf16), Runner(), &broken) == kind.fit_x);
         CHECK_FALSE(broken);
         store(c.x.data(Dtype::kBf16), Dtype::kBf16, at, before);
       }

@@ -30,7 +30,7 @@ bool pack_chunk(const Layout& k, const T* w, const RowBlock& b, int64_t chunk, u
     at(place, r) = row.c * p.w.co + k.grid[0].phase(row.d).t0 * p.w.tap[0] + k.grid[1].phase(row.h).t0 * p.w.tap[1] +
                    k.grid[2].phase(row.w).t0 * p.w.tap[2];
   }
-  Judge<decltype(bits_of(T()))> judge(p.types.w, weight_range(p.types.w));
+  kit::MagnitudeJudge<decltype(bits_of(T()))> judge(weight_range(p.types.w));
   const int64_t parts = k.split.parts, part = b.halves() * kTile;
   for (const int64_t tap : list.w_tap) {
     std::fill_n(out, parts * part, 0);

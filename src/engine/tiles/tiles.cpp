@@ -36,7 +36,7 @@ class TilesKernel final : public Kernel {
   bool looks_at_input() const override { return true; }
   Result<bool> honours_input(const Operands& m, const Runner& runner) const override {
     bool broken = false;
-    const bool fit = fit_input(layout_->p, m.x, runner, &broken);
+    const bool fit = kit::input_within(input_range(layout_->p.types.x), layout_->p, m.x, runner, &broken);
     if (broken) return runner_broke();
     return fit;
   }
