@@ -20,6 +20,7 @@ namespace ctconv::native::depthwise {
 // A task: a tile of positions of one output row, all their phases, and a part of the channels.
 struct Tiles {
   int64_t positions = 1, count = 1;  // of a row
+  int64_t near = 1;                  // of them computed in all phases before the next ones
   int64_t parts = 1;                 // of the channels
   int64_t panel_row = 0;             // elements of one input row in a panel
   int64_t panel = 0, wide = 0;       // elements: of the panel, of the outputs before they are narrowed
@@ -34,10 +35,11 @@ struct Plan {
   int32_t threads = 1;
   std::array<std::vector<std::vector<Stretch>>, 3> stretches;  // per axis and phase
   std::vector<int64_t> weight;                                 // per triple: where its taps begin
-  int64_t weights = 0, most_taps = 1;
-  bool in_place = false;                // x is read where it lies
-  bool straight = false;                // sums go to y at once
-  Stored in = Stored::kWide, out = in;  // what the routine reads and writes
+  int64_t weights = 0, most_rows = 1;                          // elements; taps of d and h together
+  bool in_place = false;                                       // x is read where it lies
+  bool straight = false;                                       // sums go to y at once
+  bool stream = false;                                         // y is too large for the cache and made of whole lines
+  Stored in = Stored::kWide, out = in;                         // what the routine reads and writes
   Tiles tiles;
   double seconds = 0;
 

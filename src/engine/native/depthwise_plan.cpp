@@ -19,6 +19,24 @@ int64_t most_taps(const AxisPhases& axis) {
   return most;
 }
 
+// Positions whose outputs the first-level cache holds beside their inputs; whole blocks.
+int64_t near_positions(const AxisPhases& w, int64_t channels, int64_t element) {
+  const int64_t blocks = in_l1(kNearBytes) / (w.count() * channels * element * kRowBlock);
+  return std::max<int64_t>(1, blocks) * kRowBlock;
+}
+
+// Whole lines that leave the caches anyway.
+template <class T>
+bool streams(const Given<T>& given) {
+  const Problem& p = given.p;
+  const int64_t line = kLine / static_cast<int64_t>(sizeof(T));
+  if (p.epilogue.activation.kind != Activation::kNone || !given.same_type() || given.lanes() < line ||
+      !leaves_cache(p, sizeof(T)))
+    return false;
+  const auto& y = p.y;
+  return (p.groups | y.n | y.axis[0] | y.axis[1] | y.axis[2]) % line == 0;
+}
+
 Tiles tiles_in_place(const Problem& p, const AxisPhases& w, bool straight) {
   Tiles t;
   t.positions = ceil_div(w.un, std::clamp<int64_t>(p.axis[2].o * p.groups / kRowTileOutputs, 1, w.un));
@@ -106,9 +124,11 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
             .threads = given.threads(),
             .in_place = in_place,
             .straight = straight,
+            .stream = streams(given),
             .in = in_place ? kit::stored_as(p.types.x) : Stored::kWide,
             .out = straight ? kit::stored_as(p.types.y) : Stored::kWide,
             .tiles = in_place ? tiles_in_place(p, given.grid[2], straight) : tiles_of_panels(p, given.grid, straight)};
+  k.tiles.near = near_positions(k.grid[2], ceil_div(p.groups, k.tiles.parts), bytes_of(p.types.y));
   for (size_t a = 0; a < 3; ++a) {
     for (const Phase& f : k.grid[a].phases) {
       k.stretches[a].push_back(kit::stretches_of(k.grid[a], f, f.u_begin, f.u_end));
@@ -116,11 +136,10 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
   }
   for (const Phase& d : k.grid[0].phases) {
     for (const Phase& h : k.grid[1].phases) {
+      k.most_rows = std::max(k.most_rows, d.taps * h.taps);
       for (const Phase& w : k.grid[2].phases) {
-        const int64_t taps = d.taps * h.taps * w.taps;
         k.weight.push_back(k.weights);
-        k.weights += taps * p.groups;
-        k.most_taps = std::max(k.most_taps, taps);
+        k.weights += d.taps * h.taps * w.taps * p.groups;
       }
     }
   }

@@ -13,20 +13,23 @@ namespace ctconv::native {
 
 using kit::Stored;
 
-// out[m*out_step + r] = bias[r] + sum over t of x[m*x_step + x_tap[t] + r] * w[w_tap[t] + r]
-// for r < channels (N at least) and m < count; steps and taps in elements
+// out[m*out_step + c] = bias[c] + sum over r < rows, q < taps of
+//                       x[m*x_step + x_row[r] + q*x_tap + c] * w[w_row[r]*w_between + q*w_tap + c]
+// for c < channels (N at least) and m < count, the taps of a row one after the other; steps in elements
 template <class T>
 struct DepthwiseArgs {
   const void* x;
-  int64_t x_step;
-  const int64_t* x_tap;
-  const int64_t* w_tap;
-  int64_t taps;
+  int64_t x_step, x_tap;
+  const int64_t* x_row;
   const T* w;
+  int64_t w_between, w_tap;  // from row to row, w_row of them; from tap to tap
+  const int64_t* w_row;
+  int64_t rows, taps;
   const T* bias;
   void* out;
   int64_t out_step;
   int64_t count, channels;
+  bool stream;  // past the caches: out and its steps are whole vectors, all types wide
 };
 
 template <class T>

@@ -19,15 +19,15 @@ struct Scratch {
   Scratch(const Plan<T>& k, Arena& arena);
 };
 
-// One worker's memory: taps of the stretch at hand, input widened, outputs before they are narrowed.
+// One worker's memory: rows of the task at hand, input widened, outputs before they are narrowed.
 template <class T>
 struct Worker {
-  int64_t *x_tap, *w_tap;
+  int64_t *x_row, *w_row;
   T *panel, *wide;
 
   Worker(const Plan<T>& k, Arena& arena) {
-    x_tap = arena.take<int64_t>(k.most_taps);
-    w_tap = arena.take<int64_t>(k.most_taps);
+    x_row = arena.take<int64_t>(k.most_rows);
+    w_row = arena.take<int64_t>(k.most_rows);
     panel = arena.take<T>(k.tiles.panel);
     wide = arena.take<T>(k.tiles.wide);
   }
@@ -107,25 +107,20 @@ void widen(const Plan<T>& k, const Operands& m, const Task& t, T* panel) {
   }
 }
 
-// Places of the taps of phase f that are real in a stretch: in x, counted from position (ud, uh) in place, from the
-// panel's first row else; and in the packed weights. Answers how many.
+// Rows of x that the task's taps of d and h meet, counted from position (ud, uh) in place, from the panel's first row
+// else; and which rows of taps they are. Answers how many.
 template <class T>
-int64_t tap_tables(const Plan<T>& k, const Task& t, const Phase& pw, const Stretch& w, int64_t column,
-                   const Worker<T>& worker) {
+int64_t row_tables(const Plan<T>& k, const Task& t, const Worker<T>& worker) {
   const Phase &pd = k.grid[0].phase(t.fd), &ph = k.grid[1].phase(t.fh);
-  const int64_t rows = t.h.j_end - t.h.j_begin;
-  int64_t taps = 0;
+  int64_t rows = 0;
   for (int64_t i = t.d.j_begin; i < t.d.j_end; ++i) {
     for (int64_t j = t.h.j_begin; j < t.h.j_end; ++j) {
-      const int64_t row = k.in_place ? k.grid[0].row(pd, i) * k.p.x.axis[0] + k.grid[1].row(ph, j) * k.p.x.axis[1]
-                                     : ((i - t.d.j_begin) * rows + j - t.h.j_begin) * k.tiles.panel_row;
-      for (int64_t q = w.j_begin; q < w.j_end; ++q) {
-        worker.x_tap[taps] = row + k.grid[2].row(pw, q) * column;
-        worker.w_tap[taps++] = ((i * ph.taps + j) * pw.taps + q) * k.p.groups;
-      }
+      worker.x_row[rows] = k.in_place ? k.grid[0].row(pd, i) * k.p.x.axis[0] + k.grid[1].row(ph, j) * k.p.x.axis[1]
+                                      : rows * k.tiles.panel_row;
+      worker.w_row[rows++] = i * ph.taps + j;
     }
   }
-  return taps;
+  return rows;
 }
 
 // Activation of sums of `a`; where they are not straight in y, they are narrowed to it.
@@ -140,42 +135,56 @@ void finish(const Plan<T>& k, const DepthwiseArgs<T>& a, char* y, int64_t y_step
   }
 }
 
-// The positions of phase f whose taps are those of the stretch.
+// Those of positions u0 .. u1 of phase f whose taps are those of the stretch.
 template <class T>
-void run_stretch(const Plan<T>& k, const Operands& m, const T* bias, const Task& t, int64_t f, const Stretch& s,
+void run_stretch(const Plan<T>& k, const Operands& m, const Task& t, int64_t f, const Stretch& s, DepthwiseArgs<T> a,
                  const Worker<T>& worker) {
   const int64_t begin = std::max(s.u_begin, t.u0), end = std::min(s.u_end, t.u1);
   if (begin >= end) return;
   const ActivationLayout &x = k.p.x, &y = k.p.y;
-  const Phase& pw = k.grid[2].phase(f);
-  const int64_t channels = t.c1 - t.c0, column = k.in_place ? x.axis[2] : channels;
-  const int64_t place = t.n * y.n + t.od * y.axis[0] + t.oh * y.axis[1] + k.grid[2].out(begin, pw) * y.axis[2] + t.c0;
+  const AxisPhases& w = k.grid[2];
+  const Phase& pw = w.phase(f);
+  const int64_t place = t.n * y.n + t.od * y.axis[0] + t.oh * y.axis[1] + w.out(begin, pw) * y.axis[2] + t.c0;
   char* to = static_cast<char*>(m.y) + place * bytes_of(k.p.types.y);
-  const int64_t x_place = t.n * x.n + t.ud * x.axis[0] + t.uh * x.axis[1] + t.c0 + begin * column;
-  DepthwiseArgs<T> a;
-  a.taps = tap_tables(k, t, pw, s, column, worker);
-  a.x_tap = worker.x_tap;
-  a.w_tap = worker.w_tap;
-  a.x = worker.panel + (begin - t.first) * column;
-  if (k.in_place) a.x = static_cast<const char*>(m.x) + x_place * bytes_of(k.p.types.x);
-  a.x_step = column;
-  a.w = static_cast<const T*>(m.packed) + at(k.weight, k.triple(t.fd, t.fh, f)) + t.c0;
-  a.bias = bias + t.c0;
-  a.out = worker.wide;
-  if (k.straight) a.out = to;
-  a.out_step = k.straight ? k.grid[2].s * y.axis[2] : channels;
+  a.taps = s.j_end - s.j_begin;
+  const int64_t column = begin + w.row(pw, s.j_begin);  // that the first tap reads, if there is one
+  a.x = worker.panel + (column - t.first) * a.x_step;
+  if (k.in_place) {
+    const int64_t x_place = t.n * x.n + t.ud * x.axis[0] + t.uh * x.axis[1] + t.c0 + column * x.axis[2];
+    a.x = static_cast<const char*>(m.x) + x_place * bytes_of(k.p.types.x);
+  }
+  a.w = static_cast<const T*>(m.packed) + at(k.weight, k.triple(t.fd, t.fh, f)) + s.j_begin * a.w_tap + t.c0;
+  a.w_between = pw.taps * a.w_tap;
+  a.out = k.straight ? static_cast<void*>(to) : worker.wide;
   a.count = end - begin;
-  a.channels = channels;
   k.routines.positions(k.in, k.out)(a);
-  finish(k, a, to, k.grid[2].s * y.axis[2]);
+  finish(k, a, to, w.s * y.axis[2]);
 }
 
+// A few positions in all their phases, then the next: x and y of them stay in the first-level cache.
 template <class T>
-void run_task(const Plan<T>& k, const Operands& m, const T* bias, const Task& t, const Worker<T>& worker) {
+void run_task(const Plan<T>& k, const Operands& m, const T* bias, Task t, const Worker<T>& worker) {
   if (!k.in_place) widen(k, m, t, worker.panel);
-  for (int64_t f = 0; f < k.grid[2].count(); ++f) {
-    for (const Stretch& s : at(k.stretches[2], f)) run_stretch(k, m, bias, t, f, s, worker);
+  const AxisPhases& w = k.grid[2];
+  DepthwiseArgs<T> a;
+  a.channels = t.c1 - t.c0;
+  a.x_step = k.in_place ? k.p.x.axis[2] : a.channels;
+  a.x_tap = -w.v_step * a.x_step;
+  a.x_row = worker.x_row;
+  a.w_row = worker.w_row;
+  a.w_tap = k.p.groups;
+  a.rows = row_tables(k, t, worker);
+  a.bias = bias + t.c0;
+  a.out_step = k.straight ? w.s * k.p.y.axis[2] : a.channels;
+  a.stream = k.stream && reinterpret_cast<uintptr_t>(m.y) % kAlignment == 0;
+  const int64_t last = t.u1;
+  for (; t.u0 < last; t.u0 = t.u1) {
+    t.u1 = std::min(last, t.u0 + k.tiles.near);
+    for (int64_t f = 0; f < w.count(); ++f) {
+      for (const Stretch& s : at(k.stretches[2], f)) run_stretch(k, m, t, f, s, a, worker);
+    }
   }
+  if (a.stream) k.moves.fence();
 }
 
 }  // namespace
