@@ -242,3 +242,28 @@ def test_the_operator_is_one_node_with_the_right_fake(monkeypatch):
         assert fakes[0].is_contiguous(memory_format=torch.channels_last) == x.is_contiguous(
             memory_format=torch.channels_last
         )
+
+
+class Placed(Posing):
+    """Posing, its device too."""
+
+    device = torch.device("cuda:0")
+
+
+def test_torch_nn_calls_the_device_on_torchs_stream(monkeypatch, stream):
+    """What the operator ctconv::conv_transpose runs for CUDA tensors."""
+    from ctconv.torch import _engine
+
+    seen = []
+    monkeypatch.setattr(_engine, "current_stream", lambda x: stream[0])
+    monkeypatch.setattr(_engine, "workspace", lambda x, size: torch.empty(size, dtype=torch.uint8))
+    geometry = [2, 2], [0, 0], [0, 0], 1, [1, 1]
+    x, w, b = (torch.tensor(array).as_subclass(Placed) for array in (X, W, B))
+    for stream[0] in (0, 0x40):
+        y = _engine.forward(x, w, b, geometry)
+        assert type(y) is Placed and np.array_equal(np.asarray(y.as_subclass(torch.Tensor)), WANT)
+    last = x.contiguous(memory_format=torch.channels_last).as_subclass(Placed)
+    assert _engine.forward(last, w, None, geometry).is_contiguous(memory_format=torch.channels_last)
+    for slots in _engine._slots.values():
+        seen += [slot.call.stream for slot in slots if slot.records["x"].record.device_type == _abi.CUDA]
+    assert sorted(s or 0 for s in seen) == [0x40, 0x40]
