@@ -284,6 +284,20 @@ def test_compile_keeps_one_graph(rank, dynamic):
         theirs.zero_grad()
 
 
+def test_a_broken_graph_gives_the_same():
+    theirs, ours = pair(2, 4, 6, 3, stride=2)
+
+    def run(module, x):
+        y = module(x)
+        return y * float(y.sum() > -1e9)  # the graph breaks here
+
+    torch._dynamo.reset()
+    x = data(2).requires_grad_()
+    (got,) = torch.autograd.grad(torch.compile(run, backend="aot_eager")(ours, x).square().sum(), x)
+    (want,) = torch.autograd.grad(run(theirs, x).square().sum(), x)
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("rank", RANKS)
 def test_export(rank):
     theirs, ours = pair(rank, 4, 6, 3, stride=2)
@@ -312,6 +326,21 @@ def test_func_transforms():
         for module in (ours, theirs)
     )
     same(got, want)
+
+
+def test_func_transforms_under_autocast():
+    theirs, ours = pair(2, 4, 6, 3, stride=2)
+    weights, x = {name: p.detach() for name, p in ours.named_parameters()}, data(2)
+    results = []
+    for module in (ours, theirs):
+
+        def loss(weights, module=module):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return torch.func.functional_call(module, weights, (x,)).float().square().mean()
+
+        results.append(torch.func.grad(loss)(weights))
+    for name in weights:
+        torch.testing.assert_close(results[0][name], results[1][name], rtol=0.05, atol=0.02)
 
 
 def test_vmap():

@@ -14,6 +14,7 @@ Refuses: what torch refuses, by asking torch; a type that libctconv has not.
 import torch
 
 from .._errors import Error, refusal
+from .._foreign import untraced
 from . import _engine
 from ._formats import is_channels_last, prefers_channels_last, strides_of
 
@@ -42,7 +43,7 @@ def _transformed():
 
 
 def conv_transpose(*args):
-    return _Y.apply(*args) if _transformed() else _y(*args)
+    return _Y.apply(*_lowered(args)) if _transformed() else _y(*args)
 
 
 def grad_input(*args):
@@ -103,18 +104,26 @@ def _backward(ctx, g):
     return dx, dw if needs[1] else None, db if needs[2] else None, *[None] * 5
 
 
-def _cast(device):
-    """T under autocast: every tensor in autocast's type, but for float64, as torch's own list of operators says."""
+def _lower(tensor, device):
+    """A tensor in autocast's type, but for float64, as torch's own list of operators says."""
+    takes = tensor is not None and tensor.is_floating_point() and tensor.dtype != torch.float64
+    return tensor.to(torch.get_autocast_dtype(device)) if takes and tensor.device.type == device else tensor
+
+
+def _lowered(args):
+    """Under autocast the tensors are cast before an autograd.Function sees them."""
+    device = args[0].device.type
+    if device not in ("cpu", "cuda") or not torch.is_autocast_enabled(device):
+        return args
+    return *[_lower(tensor, device) for tensor in args[:3]], *args[3:]
+
+
+def _autocast(device):
     key = getattr(torch._C.DispatchKey, "Autocast" + device.upper())
 
-    def to_lower(tensor, dtype):
-        takes = tensor is not None and tensor.is_floating_point() and tensor.dtype != torch.float64
-        return tensor.to(dtype) if takes and tensor.device.type == device else tensor
-
     def run(x, weight, bias, *geometry):
-        dtype = torch.get_autocast_dtype(device)
         with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(key)):
-            return _y(*[to_lower(t, dtype) for t in (x, weight, bias)], *geometry)
+            return _y(*[_lower(tensor, device) for tensor in (x, weight, bias)], *geometry)
 
     return run
 
@@ -219,8 +228,8 @@ _PARTS = {
 }
 
 for _name, (_cpu, _cuda, _fake, _setup, _formula) in _PARTS.items():
-    _library.impl(_name, _cpu, "CPU")
-    _library.impl(_name, _cuda, "CUDA")
+    _library.impl(_name, untraced(_cpu), "CPU")
+    _library.impl(_name, untraced(_cuda), "CUDA")
     torch.library.register_fake("ctconv::" + _name, _fake, lib=_library)
     torch.library.register_autograd("ctconv::" + _name, _formula, setup_context=_setup, lib=_library)
 
@@ -252,4 +261,4 @@ _DX = _function("conv_transpose_grad_input", _dx, grad_input)
 _DW = _function("conv_transpose_grad_weight", _dw, grad_weight)
 
 for _device in ("CPU", "CUDA"):
-    _library.impl("conv_transpose", _cast(_device.lower()), "Autocast" + _device)
+    _library.impl("conv_transpose", _autocast(_device.lower()), "Autocast" + _device)
