@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "tests/capi/support.h"
+#include "tests/fuzz/hostile_backward.h"
 
 namespace {
 
@@ -18,11 +19,15 @@ class RandomSource : public hostile::Source {
   std::mt19937_64 rng_;
 };
 
+uint64_t rounds_or(uint64_t normal) {
+  const char* asked = std::getenv("CTCONV_TEST_ROUNDS");
+  return asked != nullptr ? std::strtoull(asked, nullptr, 10) : normal;
+}
+
 }  // namespace
 
 TEST_CASE("hostile: random descriptors over all dialects", "[capi][hostile]") {
-  const char* asked = std::getenv("CTCONV_TEST_ROUNDS");
-  const uint64_t rounds = asked != nullptr ? std::strtoull(asked, nullptr, 10) : 4000;
+  const uint64_t rounds = rounds_or(4000);
   hostile::Counts counts;
   for (uint64_t round = 0; round < rounds; ++round) {
     const uint64_t seed = capi::test_seed() + round;
@@ -42,5 +47,25 @@ TEST_CASE("hostile: random descriptors over all dialects", "[capi][hostile]") {
     CHECK(counts.valid > static_cast<int64_t>(rounds / 10));
     CHECK(counts.planned > static_cast<int64_t>(rounds / 30));
     CHECK(counts.executed > static_cast<int64_t>(rounds / 50));
+  }
+}
+
+TEST_CASE("hostile: random backward calls", "[capi][hostile]") {
+  const uint64_t rounds = rounds_or(6000);
+  hostile::BackwardCounts counts;
+  for (uint64_t round = 0; round < rounds; ++round) {
+    const uint64_t seed = capi::test_seed() + round;
+    RandomSource source(seed);
+    std::string said;
+    const std::string fault = hostile::one_backward(source, &said, &counts);
+    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said);
+    REQUIRE(fault == "");
+  }
+  INFO(counts.legal << " legal, " << counts.refused << " refused, " << counts.ran << " ran, " << counts.survived
+                    << " of them with a fault that changes nothing");
+  if (rounds >= 1000) {
+    CHECK(counts.legal > static_cast<int64_t>(rounds / 8));
+    CHECK(counts.refused > static_cast<int64_t>(rounds / 8));
+    CHECK(counts.survived > static_cast<int64_t>(rounds / 50));
   }
 }

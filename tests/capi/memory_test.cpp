@@ -76,6 +76,33 @@ struct Fixture {
   }
 };
 
+// What a backward call of the fixture reads besides x and the weight, and what it writes.
+struct GradientTensors {
+  Tensor y, dy, dx, dw, db;
+  explicit GradientTensors(const Conv& c)
+      : y(c.y_shape()), dy(c.y_shape()), dx(c.x_shape()), dw(c.w_shape()), db({c.co}) {
+    y.integers(4);
+    dy.integers(5);
+  }
+  void clear() {
+    for (Tensor* t : {&dx, &dw, &db}) t->constant(1);
+  }
+  // All three are added to, so that every temporary is there.
+  ctconv_grads record(Fixture& f) {
+    ctconv_grads g = CTCONV_GRADS_INIT;
+    g.dy = dy.get();
+    g.x = f.x.get();
+    g.y = y.get();
+    g.dx = dx.get();
+    g.dw = dw.get();
+    g.db = db.get();
+    g.accumulate = 1;
+    return g;
+  }
+  std::vector<std::vector<double>> values() const { return {dx.values(), dw.values(), db.values()}; }
+  bool guarded() const { return dx.guarded() && dw.guarded() && db.guarded(); }
+};
+
 // One whole life. Counts statuses instead of judging them, so that nothing but the library allocates meanwhile.
 struct Outcome {
   int ok = 0, no_memory = 0, other = 0;
@@ -142,7 +169,79 @@ Outcome life(Fixture& f, const ctconv_options& options, bool per_call) {
   return out;
 }
 
+// An op, and gradients of all that is there through its activation: prepared, described, computed.
+Outcome backward_life(Fixture& f, GradientTensors& g, const Desc& desc, const ctconv_options& options, bool per_call) {
+  Outcome out;
+  Error error;
+  ctconv_op* op = reinterpret_cast<ctconv_op*>(&out);
+  const ctconv_status created =
+      ctconv_create(desc.get(), per_call ? nullptr : f.w.get(), nullptr, &options, &op, &error);
+  out.count(created);
+  if (created != CTCONV_OK) {
+    out.out_pointer = op != nullptr;
+    return out;
+  }
+  ctconv_grads grads = g.record(f);
+  if (per_call) grads.weight = f.w.get();
+  size_t bytes = 0;
+  char text[512];
+  const ctconv_status prepared = ctconv_backward_prepare(op, &grads, &bytes, &error);
+  out.count(prepared);
+  out.out_pointer = prepared != CTCONV_OK && bytes != 0;
+  out.count(ctconv_backward_describe(op, &grads, text, sizeof text, &bytes, &error));
+  const ctconv_status ran = ctconv_backward(op, &grads, &error);
+  out.count(ran);
+  out.executed = ran == CTCONV_OK;
+  ctconv_destroy(op);
+  return out;
+}
+
 }  // namespace
+
+TEST_CASE("memory: in a backward call the n-th allocation fails, for every n", "[capi][memory]") {
+  Fixture f;
+  GradientTensors g(f.conv);
+  const Desc desc = f.conv.desc();
+  for (const char* engine : {"reference", "auto"}) {
+    for (bool per_call : {false, true}) {
+      Ledger ledger;
+      const ctconv_allocator allocator = ledger.hook();
+      ctconv_options options = CTCONV_OPTIONS_INIT;
+      options.allocator = &allocator;
+      options.engine = engine;
+      options.threads = 1;
+      options.activation = CTCONV_ACTIVATION_RELU;
+      g.clear();
+      REQUIRE(backward_life(f, g, desc, options, per_call).executed);  // warms up what is made once per process
+      const std::vector<std::vector<double>> want = g.values();
+      int64_t n = 0;
+      for (bool more = true; more; ++n) {
+        REQUIRE(n < 20000);
+        INFO(engine << (per_call ? ", weight per call" : ", weight at create") << ", allocation " << n << " fails");
+        g.clear();
+        Outcome out;
+        int64_t alive;
+        {
+          Watch watch(n);
+          out = backward_life(f, g, desc, options, per_call);
+          more = watch.failed();
+          alive = watch.alive();
+        }
+        INFO("other status: " << out.last_other);
+        REQUIRE(out.other == 0);
+        REQUIRE_FALSE(out.out_pointer);
+        if (std::string(engine) != "auto") REQUIRE(alive == 0);  // oneDNN keeps what it made once per process
+        REQUIRE(ledger.held() == 0);
+        REQUIRE(ledger.honest());
+        if (out.executed) REQUIRE(g.values() == want);
+        REQUIRE(g.guarded());
+        if (!more) REQUIRE(out.no_memory == 0);
+      }
+      INFO(engine << ": " << n << " allocations");
+      CHECK(n > 5);
+    }
+  }
+}
 
 TEST_CASE("memory: the n-th allocation fails, for every n", "[capi][memory]") {
   Fixture f;

@@ -5,29 +5,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "tests/fuzz/hostile.h"
-
-namespace {
-
-class Bytes : public hostile::Source {
- public:
-  Bytes(const uint8_t* data, size_t size) : data_(data), size_(size) {}
-  uint64_t below(uint64_t bound) override {
-    if (at_ >= size_) return 0;
-    uint64_t value = data_[at_++];
-    if (bound > 256 && at_ < size_) value = value << 8 | data_[at_++];
-    return value % bound;
-  }
-
- private:
-  const uint8_t* data_;
-  size_t size_, at_ = 0;
-};
-
-}  // namespace
+#include "tests/fuzz/bytes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  Bytes source(data, size);
+  hostile::Bytes source(data, size);
   std::string said;
   hostile::Counts counts;
   const std::string fault = hostile::one_life(source, &said, &counts);

@@ -10,30 +10,6 @@
 namespace hostile {
 namespace {
 
-constexpr int64_t kExtremes[] = {INT64_MIN,
-                                 INT64_MIN + 1,
-                                 -(int64_t{1} << 62),
-                                 -(int64_t{1} << 31),
-                                 -2,
-                                 -1,
-                                 0,
-                                 1,
-                                 2,
-                                 3,
-                                 4,
-                                 5,
-                                 7,
-                                 16,
-                                 255,
-                                 256,
-                                 32767,
-                                 (int64_t{1} << 31) - 1,
-                                 int64_t{1} << 31,
-                                 int64_t{1} << 32,
-                                 int64_t{1} << 40,
-                                 int64_t{1} << 53,
-                                 int64_t{1} << 62,
-                                 INT64_MAX};
 constexpr const char* kWords[] = {"",
                                   "same",
                                   "valid",
@@ -174,6 +150,28 @@ bool valid_utf8(const char* text) {
   return true;
 }
 
+}  // namespace
+
+std::string fault_of(ctconv_status got, const ctconv_error& error) {
+  if (std::string(ctconv_status_name(got)) == "CTCONV_ERR_UNKNOWN") return "unknown status";
+  if (got == CTCONV_ERR_INTERNAL) return "INTERNAL";
+  if (error.status != got) return "error.status differs from the returned status";
+  if (got == CTCONV_OK) return "";
+  if (error.kind != got / 1000) return "wrong kind";
+  for (const auto& [text, size] : {std::pair<const char*, size_t>{error.argument, sizeof error.argument},
+                                   {error.value, sizeof error.value},
+                                   {error.range, sizeof error.range},
+                                   {error.message, sizeof error.message}}) {
+    if (strnlen(text, size) == size) return "a string without NUL";
+    if (!valid_utf8(text)) return "invalid UTF-8";
+  }
+  if (std::strlen(error.message) <= 10) return "no message";
+  if (got < 4000 && (!error.argument[0] || !error.value[0])) return "no argument or value";
+  return "";
+}
+
+namespace {
+
 class Life {
  public:
   Life(Source& source, std::string* said, Counts* counts) : s_(source), make_(source), said_(*said), counts_(*counts) {}
@@ -188,25 +186,9 @@ class Life {
   bool fine(const char* call, ctconv_status got) {
     said_ += std::string(call) + " -> " + ctconv_status_name(got) +
              (got ? ": " + std::string(error_.message) : std::string()) + "\n";
-    const auto broken = [&](const char* what) {
-      fault_ = std::string(call) + ": " + what;
-      return false;
-    };
-    if (std::string(ctconv_status_name(got)) == "CTCONV_ERR_UNKNOWN") return broken("unknown status");
-    if (got == CTCONV_ERR_INTERNAL) return broken("INTERNAL");
-    if (error_.status != got) return broken("error.status differs from the returned status");
-    if (got == CTCONV_OK) return true;
-    if (error_.kind != got / 1000) return broken("wrong kind");
-    for (const auto& [text, size] : {std::pair<const char*, size_t>{error_.argument, sizeof error_.argument},
-                                     {error_.value, sizeof error_.value},
-                                     {error_.range, sizeof error_.range},
-                                     {error_.message, sizeof error_.message}}) {
-      if (strnlen(text, size) == size) return broken("a string without NUL");
-      if (!valid_utf8(text)) return broken("invalid UTF-8");
-    }
-    if (std::strlen(error_.message) <= 10) return broken("no message");
-    if (got < 4000 && (!error_.argument[0] || !error_.value[0])) return broken("no argument or value");
-    return true;
+    const std::string fault = fault_of(got, error_);
+    if (!fault.empty()) fault_ = std::string(call) + ": " + fault;
+    return fault.empty();
   }
   void set(const char* name, const ctconv_value& value) {
     said_ += std::string("set ") + name + " tag " + std::to_string(value.tag) + " i " + std::to_string(value.i);

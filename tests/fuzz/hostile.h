@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <string>
 
+#include "include/ctconv/ctconv.h"
+
 namespace hostile {
 
 class Source {
@@ -22,6 +24,34 @@ class Source {
 struct Counts {
   int64_t valid = 0, created = 0, planned = 0, executed = 0;
 };
+
+constexpr int64_t kExtremes[] = {INT64_MIN,
+                                 INT64_MIN + 1,
+                                 -(int64_t{1} << 62),
+                                 -(int64_t{1} << 31),
+                                 -2,
+                                 -1,
+                                 0,
+                                 1,
+                                 2,
+                                 3,
+                                 4,
+                                 5,
+                                 7,
+                                 16,
+                                 255,
+                                 256,
+                                 32767,
+                                 (int64_t{1} << 31) - 1,
+                                 int64_t{1} << 31,
+                                 int64_t{1} << 32,
+                                 int64_t{1} << 40,
+                                 int64_t{1} << 53,
+                                 int64_t{1} << 62,
+                                 INT64_MAX};
+
+// What is wrong with an answer and its error record; "": nothing.
+std::string fault_of(ctconv_status got, const ctconv_error& error);
 
 // *said: the steps so far, one a line, for the report.
 std::string one_life(Source& source, std::string* said, Counts* counts);
