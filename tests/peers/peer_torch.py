@@ -13,8 +13,14 @@ def handle(case):
         layer.weight.copy_(torch.from_numpy(wire.make_weight(layer.weight.shape)))
         if layer.bias is not None:
             layer.bias.copy_(torch.from_numpy(wire.make_bias(layer.bias.shape)))
+    x.requires_grad_("gradients" in case)
+    with torch.set_grad_enabled("gradients" in case):
         y = layer(x, **wire.decode_all(case["call"]))
-    return wire.answer(y.numpy(), layer.weight.shape)
+    if "gradients" not in case:
+        return wire.answer(y.numpy(), layer.weight.shape)
+    y.backward(torch.from_numpy(wire.make_dy(y.shape, case["x_dtype"])))
+    gradients = [None if t is None else t.grad.numpy() for t in (x, layer.weight, layer.bias)]
+    return wire.answer(y.detach().numpy(), layer.weight.shape, gradients)
 
 
 torch.set_num_threads(1)

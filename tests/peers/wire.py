@@ -3,8 +3,9 @@
 In:  stdin lines {"dialect", "args", "x_shape", "x_dtype", "w_shape", "w_dtype", "bias", "call"};
      tuples are {"t": [...]}, floats {"f": 1.5}.
 Out: {"shape", "dtype", "data" (base64), "weight_shape"} or {"raised" (class names, nearest first), "message"}.
+With "gradients" in the case, beside it "dx", "dw" and "db" (null without a bias), each {"shape", "dtype", "data"}.
 The tensors travel as formulas: element i of x is (7i + 3) mod 13 - 6, of the weight (5i + 1) mod 11 - 5, of the bias
-(3i + 2) mod 7 - 3. Runs in the peers' own environments: standard library and numpy only.
+(3i + 2) mod 7 - 3, of dy (11i + 4) mod 9 - 4. Runs in the peers' own environments: standard library and numpy only.
 """
 
 import base64
@@ -50,14 +51,25 @@ def make_bias(shape, dtype="float32"):
     return _fill(shape, 3, 2, 7, 3, dtype)
 
 
-def answer(y, weight_shape):
-    y = np.ascontiguousarray(y)
+def make_dy(shape, dtype="float32"):
+    return _fill(shape, 11, 4, 9, 4, dtype)
+
+
+def packed(array):
+    array = np.ascontiguousarray(array)
     return {
-        "shape": list(y.shape),
-        "dtype": str(y.dtype),
-        "data": base64.b64encode(y.astype("float64").tobytes()).decode(),
-        "weight_shape": list(weight_shape),
+        "shape": list(array.shape),
+        "dtype": str(array.dtype),
+        "data": base64.b64encode(array.astype("float64").tobytes()).decode(),
     }
+
+
+def answer(y, weight_shape, gradients=None):
+    """gradients: dx, dw and db (None: there is no bias) as the package computed them from make_dy(y.shape)."""
+    out = packed(y) | {"weight_shape": list(weight_shape)}
+    if gradients is not None:
+        out |= {name: None if g is None else packed(g) for name, g in zip(("dx", "dw", "db"), gradients)}
+    return out
 
 
 def values_of(reply):

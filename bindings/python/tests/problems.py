@@ -37,6 +37,12 @@ def value_cases():
     return [json.loads(line) for line in (DATA / "golden_values.jsonl").read_text().splitlines()]
 
 
+def gradient_cases():
+    """What torch, paddle and mindspore answered of gradients, each in its own words."""
+    lines = (DATA / "golden_gradients_dialects.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def integers(shape, a=7, b=3, m=13, c=6, dtype="float32"):
     """Small integers: sums are exact. The defaults are the golden files' x."""
     i = np.arange(int(np.prod(shape)), dtype=np.int64)
@@ -45,6 +51,10 @@ def integers(shape, a=7, b=3, m=13, c=6, dtype="float32"):
 
 def weights(shape, dtype="float32"):
     return integers(shape, 5, 1, 11, 5, dtype)
+
+
+def output_gradients(shape, dtype="float32"):
+    return integers(shape, 11, 4, 9, 4, dtype)
 
 
 def biases(shape, dtype="float32"):
