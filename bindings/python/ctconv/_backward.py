@@ -11,7 +11,7 @@ import numpy as np
 from . import _abi
 from ._abi import lib
 from ._desc import bias_shape
-from ._errors import refusal
+from ._errors import Error, refusal
 from ._kept import Kept
 from ._tensors import dtype_of, element_of, view
 from ._values import pointer_to
@@ -49,10 +49,41 @@ class _Shapes:
         return dtype_of(self.dy.element)
 
 
-def _target(name, shapes, accumulate):
+def _target(name, shapes):
     shape, like = shapes.of(name)
     dtype = like.dtype if like.dtype is not None and element_of(like.dtype) == like.element else dtype_of(like.element)
-    return (np.zeros if accumulate else np.empty)(shape, dtype)
+    return np.empty(shape, dtype)
+
+
+def _flag(accumulate):
+    if isinstance(accumulate, (bool, np.bool_)) or (isinstance(accumulate, (int, np.integer)) and accumulate in (0, 1)):
+        return int(accumulate)
+    text = f"accumulate is {accumulate!r}; True or False is needed"
+    raise refusal("MISUSE_OPTION", text, "accumulate", accumulate, "True or False")
+
+
+def _native(array, name):
+    """Refuses a byte-swapped array: DLPack has no number for its type, so that the library could not name it."""
+    dtype = getattr(array, "dtype", None)
+    if not isinstance(dtype, np.dtype) or dtype.isnative:
+        return
+    status = "TYPE_INPUT_DTYPE" if name in ("x", "weight") else "MISUSE_Y_DTYPE"
+    native = dtype.newbyteorder("=")
+    text = f"{name} holds byte-swapped {native} ({dtype.str}); pass {name}.astype({str(native)!r})"
+    raise refusal(status, text, name, dtype.str, str(native))
+
+
+def _check_made_of(layer, names, x, y):
+    """What each gradient is made of, in the words of this call."""
+    if not names:
+        raise refusal("MISUSE_NULL", "want and out name no gradient", "want", "", ", ".join(NAMES))
+    if "dw" in names and x is None:
+        raise refusal("MISUSE_NULL", "dw is made of x: give the forward call's input as x=", "x")
+    if "dx" not in names and x is None:
+        raise refusal("MISUSE_NULL", "x is needed for its shape: give the forward call's input as x=", "x")
+    if layer._options["activation"] and y is None:
+        text = "the layer has an activation, whose slope follows from y: give the forward call's result as y="
+        raise refusal("MISUSE_NULL", text, "y")
 
 
 def _wanted(want, out):
@@ -70,15 +101,22 @@ def _wanted(want, out):
 def record_of(layer, dy, x, want, tensors, output_size, out, accumulate):
     """The Grads record, what must outlive it, and the arrays that are written."""
     record, keep = _abi.Grads(), []
-    record.accumulate = int(bool(accumulate))
-    seen = {"dy": view(dy, "dy")}
-    for name, array in (("x", x), *tensors.items()):
-        if array is not None:
+    record.accumulate = _flag(accumulate)
+    names = _wanted(want, out)
+    _check_made_of(layer, names, x, tensors["y"])
+    seen = {}
+    for name, array in (("dy", dy), ("x", x), *tensors.items()):
+        if array is not None or name == "dy":
+            _native(array, name)
             seen[name] = view(array, name)
     shapes = _Shapes(layer, seen["dy"], seen.get("x"), seen.get("weight"))
     written = {}
-    for name in _wanted(want, out):
-        written[name] = out[name] if name in out else _target(name, shapes, accumulate)
+    for name in names:
+        if name not in out and record.accumulate:
+            text = f"accumulate adds to arrays that are given: {name} is wanted and not in out={{{name!r}: array}}"
+            raise refusal("MISUSE_OPTION", text, "accumulate", accumulate, f"False, or {name} in out")
+        written[name] = out[name] if name in out else _target(name, shapes)
+        _native(written[name], name)
         seen[name] = view(written[name], name, writable=True)
     for name, one in seen.items():
         setattr(record, name, one.pointer)
@@ -88,19 +126,31 @@ def record_of(layer, dy, x, want, tensors, output_size, out, accumulate):
     return record, keep, written
 
 
+def _done(layer, status, record):
+    """Raises what a call refused; a field of the C record is called as the argument here is."""
+    try:
+        layer._done(status, record)
+    except Error as error:
+        if not error.argument.startswith("grads."):
+            raise
+        error.argument = error.argument[len("grads.") :]
+        error.args = (error.args[0].replace("grads.", "").replace("NULL", "None"),)
+        raise
+
+
 def run(layer, record):
     """Prepares, then computes in a workspace of numpy's."""
     error, needed = _abi.ErrorRecord(), ctypes.c_size_t()
-    layer._done(lib.ctconv_backward_prepare(layer._op.handle, record, needed, error), error)
+    _done(layer, lib.ctconv_backward_prepare(layer._op.handle, record, needed, error), error)
     room = np.empty(needed.value, np.uint8)
     if needed.value:
         record.workspace, record.workspace_bytes = room.ctypes.data, needed.value
-    layer._done(lib.ctconv_backward(layer._op.handle, record, error), error)
+    _done(layer, lib.ctconv_backward(layer._op.handle, record, error), error)
 
 
 def describe(layer, record):
     error, needed = _abi.ErrorRecord(), ctypes.c_size_t()
-    layer._done(lib.ctconv_backward_describe(layer._op.handle, record, None, 0, needed, error), error)
+    _done(layer, lib.ctconv_backward_describe(layer._op.handle, record, None, 0, needed, error), error)
     text = ctypes.create_string_buffer(needed.value)
-    layer._done(lib.ctconv_backward_describe(layer._op.handle, record, text, needed.value, needed, error), error)
+    _done(layer, lib.ctconv_backward_describe(layer._op.handle, record, text, needed.value, needed, error), error)
     return text.value.decode("utf-8", "replace")

@@ -187,3 +187,11 @@ class Module:
     def _call(self, x, output_size=None, out=None):
         layer = self._layer or self.layer(getattr(x, "shape", None))
         return layer(x, _UNSET if output_size is None else output_size, out=out)
+
+    @untraced
+    def backward(self, dy, x=None, want=("dx", "dw", "db"), *, y=None, output_size=None, out=None, accumulate=False):
+        """The gradients of a loss by x, weight and bias, from dy, its gradient by y: ctconv.Layer.backward,
+        with this object's weight. A dict of new ndarrays, or of the arrays of out."""
+        layer = self._layer or self.layer(getattr(x, "shape", None))
+        size = _UNSET if output_size is None else output_size
+        return layer.backward(dy, x, want, y=y, output_size=size, out=out, accumulate=accumulate)

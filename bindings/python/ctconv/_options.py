@@ -25,7 +25,8 @@ class Runner:
     """The caller's threads: `parallel_for(count, task)` MUST call task(index, worker) once for each 0 <= index < count
     with 0 <= worker < workers, no two at once with the same worker, and return when all have returned. Any thread may
     call it, also at the same time. A runner that raises fails the call with CTCONV_ERR_MISUSE_RUNNER,
-    chained from what it raised.
+    chained from what it raised. workers=1 has nothing to share out: the calling thread computes alone, and parallel_for
+    is not called.
     """
 
     def __init__(self, parallel_for, workers=1):

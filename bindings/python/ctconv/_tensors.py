@@ -79,19 +79,19 @@ def shape_record(shape, element):
     return View(record, None, arrays)
 
 
-def from_numpy(array, writable=False):
-    """A view of an ndarray."""
+def from_numpy(array, writable=False, name="out"):
+    """A view of an ndarray; `name` is what a refusal calls one that is written."""
     size = array.itemsize
     if writable:
         if not array.flags.writeable:
-            raise refusal("MISUSE_TENSOR", "out is read-only", "out")
+            raise refusal("MISUSE_TENSOR", f"{name} is read-only", name)
     elif not array.flags.aligned or any(stride % size for stride in array.strides if size):
         array = np.array(array)
     if any(stride % size for stride in array.strides if size):
         raise refusal(
             "MISUSE_TENSOR",
-            f"out has strides {array.strides} bytes, no multiple of its {size}-byte elements",
-            "out",
+            f"{name} has strides {array.strides} bytes, no multiple of its {size}-byte elements",
+            name,
             array.strides,
         )
     n = array.ndim
@@ -125,7 +125,7 @@ _capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _capsule_pointer.restype, _capsule_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
 
 
-def from_capsule(capsule, writable=False, source=None):
+def from_capsule(capsule, writable=False, source=None, written="out"):
     """A view of a DLPack capsule. The capsule is borrowed, not consumed: held, its destructor releases the tensor."""
     try:
         name = _capsule_name(capsule)
@@ -141,7 +141,7 @@ def from_capsule(capsule, writable=False, source=None):
                 managed.major,
             )
         if writable and managed.flags & _READ_ONLY:
-            raise refusal("MISUSE_TENSOR", "out is read-only", "out")
+            raise refusal("MISUSE_TENSOR", f"{written} is read-only", written)
         record = managed.tensor
     elif name == b"dltensor":
         record = ctypes.cast(_capsule_pointer(capsule, name), ctypes.POINTER(_abi.Tensor)).contents
@@ -166,7 +166,7 @@ def from_dlpack(x, name="x", writable=False, stream=None):
         raise
     except Exception as error:  # BufferError (sparse, quantized), ValueError (meta), RuntimeError (functorch), ...
         raise unreadable(x, name, error) from error
-    seen = from_capsule(capsule, writable, x)
+    seen = from_capsule(capsule, writable, x, name)
     if not seen.record.data and all(seen.shape):
         raise unreadable(x, name, ValueError(_NULL))
     return seen
@@ -185,15 +185,15 @@ def view(x, name="x", writable=False, stream=None):
     """A view of whatever holds an array."""
     if isinstance(x, np.ndarray):
         reject_masked(x, name)
-        return from_numpy(x, writable)
+        return from_numpy(x, writable, name)
     array = torch_array(x) if is_torch(x) else None
     if array is not None:
-        return from_numpy(array, writable)
+        return from_numpy(array, writable, name)
     x = plain(x, name, writable)
     if hasattr(type(x), "__dlpack__"):
         return from_dlpack(x, name, writable, stream)
     try:
-        return from_numpy(np.asarray(memoryview(x)), writable)
+        return from_numpy(np.asarray(memoryview(x)), writable, name)
     except TypeError:
         pass
     if hasattr(type(x), "__array__") and not writable:

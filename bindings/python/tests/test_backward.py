@@ -78,11 +78,19 @@ def test_describe():
         ("MISUSE_OPTION", {"want": ("dz",)}),
         ("MISUSE_OPTION", {"want": None}),
         ("MISUSE_OPTION", {"out": [X]}),
+        ("MISUSE_OPTION", {"accumulate": 2, "want": (), "out": {"dx": np.zeros_like(X)}}),
+        ("MISUSE_OPTION", {"accumulate": "yes", "want": (), "out": {"dx": np.zeros_like(X)}}),
+        ("MISUSE_OPTION", {"accumulate": 1.0, "want": (), "out": {"dx": np.zeros_like(X)}}),
+        ("MISUSE_OPTION", {"accumulate": True}),
+        ("MISUSE_OPTION", {"accumulate": True, "out": {"dx": np.zeros_like(X)}}),
         ("MISUSE_NULL", {"x": None, "want": ("dx",)}),
         ("MISUSE_NULL", {"x": None, "want": ("dw",)}),
         ("MISUSE_NULL", {"want": ()}),
         ("MISUSE_Y_SHAPE", {"dy": DY[:, :, :-1]}),
         ("MISUSE_Y_DTYPE", {"dy": DY.astype(np.float32)}),
+        ("MISUSE_Y_DTYPE", {"dy": DY.astype(">f8")}),
+        ("TYPE_INPUT_DTYPE", {"x": X.astype(">f8")}),
+        ("MISUSE_Y_DTYPE", {"out": {"dw": np.zeros(W.shape, ">f8")}}),
         ("MISUSE_WEIGHT_TWICE", {"weight": W}),
         ("MISUSE_Y_OVERLAP", {"out": {"dx": X}}),
     ],
@@ -92,3 +100,89 @@ def test_refusals(status, call):
     with pytest.raises(ctconv.Error) as caught:
         layer().backward(**{"dy": DY, "x": X, **call})
     assert caught.value.name == "CTCONV_ERR_" + status, str(caught.value)
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(
+    "argument,words,call",
+    [
+        ("x", "dw is made of x", {"x": None, "want": "dw", "out": {"dw": np.zeros_like(W)}}),
+        ("x", "x is needed for its shape", {"x": None, "want": "db"}),
+        ("want", "no gradient", {"want": ()}),
+        ("dy", "byte-swapped float64 (>f8); pass dy.astype('float64')", {"dy": DY.astype(">f8")}),
+        ("accumulate", "accumulate is 2; True or False", {"accumulate": 2}),
+        (
+            "accumulate",
+            "dx is wanted and not in out={'dx': array}",
+            {"accumulate": True, "out": {"dw": np.zeros_like(W)}},
+        ),
+        ("dx", "dx is read-only", {"out": {"dx": read_only(X)}}),
+        ("dw", "dw is read-only", {"out": {"dw": read_only(W)}}),
+        ("db", "db is read-only", {"out": {"db": read_only(B)}}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_refusals_speak_of_the_arguments(argument, words, call):
+    with pytest.raises(ctconv.Error) as caught:
+        layer().backward(**{"dy": DY, "x": X, **call})
+    assert caught.value.argument == argument and words in str(caught.value), str(caught.value)
+
+
+def test_a_missing_y_is_named_as_here():
+    args = {"filters": 1, "kernel_size": 1, "activation": "relu"}
+    one = ctconv.Layer("keras.layers.Conv2DTranspose", args, np.ones((1, 1, 1, 1)))
+    for broken in (one, layer(activation="relu")):
+        with pytest.raises(ctconv.Error) as caught:
+            x = X if broken is not one else np.ones((1, 1, 1, 1))
+            broken.backward(broken(x), x)
+        assert caught.value.argument == "y" and "grads" not in str(caught.value), str(caught.value)
+
+
+def test_a_flag_of_numpy():
+    mine = np.ones(W.shape)
+    layer().backward(DY, X, (), out={"dw": mine}, accumulate=np.bool_(True))
+    np.testing.assert_allclose(mine, 1 + expected(DY)["dw"], rtol=1e-12, atol=1e-12)
+
+
+DROP_INS = [
+    (ctconv.torch.ConvTranspose1d(2, 3, 3, stride=2), (2, 2, 5)),
+    (ctconv.mindspore.nn.Conv1dTranspose(2, 3, 3, has_bias=True), (2, 2, 5)),
+    (ctconv.paddle.nn.Conv2DTranspose(2, 3, 2), (1, 2, 3, 3)),
+    (ctconv.megengine.module.ConvTranspose2d(4, 2, 2, groups=2), (1, 4, 3, 3)),
+    (ctconv.keras.layers.Conv2DTranspose(3, 2), (1, 3, 3, 2)),
+]
+
+
+@pytest.mark.parametrize("drop_in,shape", DROP_INS, ids=lambda value: type(value).__name__)
+def test_drop_in_classes(drop_in, shape):
+    x = np.random.default_rng(1).normal(size=shape).astype("float32")
+    y = drop_in(x)
+    got, want = drop_in.backward(y, x), drop_in.layer().backward(y, x)
+    assert list(got) == ["dx", "dw", "db"]
+    assert [g.shape for g in got.values()] == [x.shape, drop_in.weight.shape, drop_in.bias.shape]
+    for name, value in got.items():
+        np.testing.assert_array_equal(value, want[name])
+    dx = np.ones_like(x)
+    drop_in.backward(y, want=(), out={"dx": dx}, accumulate=True)
+    np.testing.assert_allclose(dx, 1 + want["dx"], rtol=1e-5, atol=1e-5)
+    assert list(drop_in.backward(y, x, "dw")) == ["dw"]
+
+
+def test_drop_in_with_an_output_size():
+    up = ctconv.torch.ConvTranspose1d(1, 1, 2, stride=2, bias=False)
+    x = np.ones((1, 1, 3), "float32")
+    y = up(x, output_size=[7])
+    assert up.backward(np.ones_like(y), x, "dx", output_size=[7])["dx"].shape == x.shape
+    with pytest.raises(ctconv.Error):
+        up.backward(np.ones_like(y), x, "dx")
+
+
+def test_drop_in_before_its_weight_is_made():
+    with pytest.raises(ctconv.Error) as caught:
+        ctconv.keras.layers.Conv2DTranspose(3, 2).backward(np.ones((1, 4, 4, 3), "float32"))
+    assert caught.value.name == "CTCONV_ERR_MISUSE_WEIGHT_MISSING"
