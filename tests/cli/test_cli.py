@@ -436,6 +436,37 @@ class Others(Case):
         self.assertTrue(native["same_bits"] and native["promises_bits"])
         self.assertEqual(native["bits"], "reference")
 
+    def test_verify_backward(self):
+        for words, activation in ((ARGS, "none"), ({**ARGS, "bias": False}, "tanh"), (ARGS, "relu")):
+            got = answer("verify", T2, json.dumps(words), "-x", "2,3,7,6", "--backward", "--activation", activation)
+            self.assertTrue(got["ok"])
+            self.assertEqual((got["x"], got["y"]), ([2, 3, 7, 6], [2, 4, 15, 13]))
+            rows = [g for g in got["gradients"] if g["engine"] == "auto"]
+            wanted = ["dx", "dw", "db"] if words.get("bias", True) else ["dx", "dw"]
+            self.assertEqual([g["gradient"] for g in rows], wanted)
+            for row in rows:
+                self.assertTrue(row["ok"])
+                self.assertEqual(row["promises_bits"], row["bits"] == "reference")
+                self.assertTrue(row["same_bits"] or not row["promises_bits"], row)
+                self.assertLessEqual(row["of_rounding_bound"], 1)
+        slope = ["--activation", "leaky_relu", "--alpha", "-1"]
+        words = ["verify", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--backward"]
+        self.refused("CTCONV_ERR_MISUSE_ACTIVATION", *words, *slope)
+        self.refused("OPTION", "run", *words[1:])
+
+    def test_bench_backward(self):
+        words = ["bench", T2, json.dumps(ARGS), "-x", "1,3,6,6", "--repeat", 2]
+        flop = next(e["flop"] for e in answer(*words)["engines"] if e["engine"] == "auto")
+        got = answer(*words, "--backward")
+        auto = {e["gradient"]: e for e in got["engines"] if e["engine"] == "auto"}
+        self.assertEqual(list(auto), ["dx", "dw", "all"])
+        self.assertEqual([e["flop"] for e in auto.values()], [flop, flop, 2 * flop])
+        self.assertTrue(all(e["median_s"] > 0 and e["runs"] == 2 for e in auto.values()))
+        self.assertTrue(all("gflops" in e or "refused" in e for e in got["engines"]))
+        code, out, _ = ctconv(*words, "--backward")
+        self.assertEqual(code, 0)
+        self.assertIn("auto all", out)
+
     def test_promises(self):
         for words in (["--reproducible"], ["--reproducible=1"], ["--reproducible=2"], ["--math", "1"]):
             got = answer("run", T2, json.dumps(ARGS), "-x", "2,3,7,6", *words)

@@ -73,10 +73,13 @@ class Answers(Case):
 
     def test_verify_and_bench(self):
         fits(answer("verify", T2, json.dumps(ARGS), "-x", "1,3,5,5"), "verify")
+        fits(answer("verify", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--backward"), "verify_backward")
         fits(answer("bench", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--repeat", 1), "bench")
+        fits(answer("bench", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--repeat", 1, "--backward"), "bench")
         path = self.folder / "layers.json"
         path.write_text(json.dumps([LAYER, {**LAYER, "id": "b", "activation": "relu", "dtype": "f64", "note": "mine"}]))
         fits(answer("bench", "--layers", path, "--repeat", 1), "bench_layers")
+        fits(answer("bench", "--layers", path, "--repeat", 1, "--backward"), "bench_layers")
 
     def test_info(self):
         got = answer("info")

@@ -1,9 +1,11 @@
 // ctconv bench: time and useful GF/s of every engine, on one layer or on a JSON file of layers (bench/layers.json).
 //
+//   With --backward three rows an engine: dx; dw with db; all of them in one call.
 //   The file is layers_file.h's; its layers run in the `ctconv` dialect.
 #include <fmt/format.h>
 
 #include "tools/cli/fault.h"
+#include "tools/cli/gradients.h"
 #include "tools/cli/layer.h"
 #include "tools/cli/layers_file.h"
 #include "tools/cli/output.h"
@@ -27,63 +29,114 @@ std::vector<std::string> engines_of(const Request& request) {
 }
 
 struct Row {
-  std::string engine, form, refused;
+  std::string engine, gradient, form, refused;  // gradient: of a backward call, what it computes
   double flop = 0;
   Timing time;
+  std::string label() const { return gradient.empty() ? engine : engine + " " + gradient; }
 };
 
-std::vector<Row> bench(const Layer& layer, const Request& request, Progress& progress, const std::string& id) {
-  std::vector<Row> rows;
-  for (const std::string& name : engines_of(request)) {
-    progress.step(id + " " + name);
-    Row row;
-    row.engine = name;
+void time_forward(const Layer& layer, const Request& request, Row* row) {
+  const ctconv::Op op = layer.op(row->engine, request.reproducible);
+  const Facts facts = layer.describe(op);
+  const ctconv_spec spec = op.output_spec(layer.x_tensor(), layer.extras());
+  Array y(ctconv::dtype_of(spec), ctconv::shape_of(spec));
+  const ctconv::Tensor x = layer.x_tensor(), ty = y.tensor();
+  row->time = measure([&] { op.execute(x, ty, layer.extras()); }, request.repeat, request.seconds);
+  row->flop = facts.number("flop");
+  row->form = (row->engine == "auto" ? facts.get("engine") + ": " : "") + facts.get("form");
+}
+
+// The plans of a backward call, dx's first: "native: rows; native: blocks".
+std::string forms_of(const Facts& facts, bool engines) {
+  std::string out;
+  for (const std::string plan : {"dx", "dw"}) {
+    if (facts.get(plan + ".engine").empty()) continue;
+    out += (out.empty() ? "" : "; ") + (engines ? facts.get(plan + ".engine") + ": " : "") + facts.get(plan + ".form");
+  }
+  return out;
+}
+
+void time_backward(const Layer& layer, const Request& request, const Gradients& gradients, Wanted wanted, Row* row) {
+  const ctconv::Op op = layer.op(row->engine, request.reproducible);
+  const Facts facts = gradients.describe(op, wanted);
+  Written written = gradients.allocate(wanted);
+  row->time = measure([&] { gradients.run(op, &written); }, request.repeat, request.seconds);
+  row->flop = flop_of(facts);
+  row->form = forms_of(facts, row->engine == "auto");
+}
+
+class Bench {
+ public:
+  Bench(const Layer& layer, const Request& request, Progress& progress, const std::string& id)
+      : layer_(layer), request_(request), progress_(progress), id_(id) {
+    if (request.backward) gradients_.emplace(layer, layer.op("auto"));
+  }
+
+  std::vector<Row> rows() {
+    for (const std::string& name : engines_of(request_)) {
+      if (!request_.backward) {
+        add({name}, [&](Row* row) { time_forward(layer_, request_, row); });
+        continue;
+      }
+      for (const Wanted wanted : kWanted) {
+        add({name, name_of(wanted)}, [&](Row* row) { time_backward(layer_, request_, *gradients_, wanted, row); });
+      }
+    }
+    return std::move(rows_);
+  }
+
+ private:
+  template <class Timed>
+  void add(Row row, Timed&& timed) {
+    progress_.step(id_ + " " + row.label());
     try {
-      const ctconv::Op op = layer.op(name, request.reproducible);
-      const Facts facts = layer.describe(op);
-      const ctconv_spec spec = op.output_spec(layer.x_tensor(), layer.extras());
-      Array y(ctconv::dtype_of(spec), ctconv::shape_of(spec));
-      const ctconv::Tensor x = layer.x_tensor(), ty = y.tensor();
-      row.time = measure([&] { op.execute(x, ty, layer.extras()); }, request.repeat, request.seconds);
-      row.flop = facts.number("flop");
-      row.form = (name == "auto" ? facts.get("engine") + ": " : "") + facts.get("form");
+      timed(&row);
     } catch (const ctconv::error& e) {
-      if (e.status() == CTCONV_ERR_MISUSE_ENGINE && request.engine == "auto") continue;  // an engine of other devices
-      if (!is_refusal(e) || request.engine != "auto") throw;
+      if (e.status() == CTCONV_ERR_MISUSE_ENGINE && request_.engine == "auto") return;  // an engine of other devices
+      if (!is_refusal(e) || request_.engine != "auto") throw;
       row.refused = reason_of(e);
     }
-    rows.push_back(row);
+    rows_.push_back(row);
   }
-  return rows;
-}
+
+  const Layer& layer_;
+  const Request& request_;
+  Progress& progress_;
+  std::string id_;
+  std::optional<Gradients> gradients_;
+  std::vector<Row> rows_;
+};
 
 Json json_of_rows(const std::vector<Row>& rows) {
   Json out = Json::array();
   for (const Row& r : rows) {
-    if (!r.refused.empty())
-      out.push_back({{"engine", r.engine}, {"refused", r.refused}});
-    else
-      out.push_back({{"engine", r.engine},
-                     {"form", r.form},
-                     {"median_s", r.time.median},
-                     {"best_s", r.time.best},
-                     {"runs", r.time.runs},
-                     {"flop", r.flop},
-                     {"gflops", r.flop / r.time.median * 1e-9}});
+    Json row = {{"engine", r.engine}};
+    if (!r.gradient.empty()) row["gradient"] = r.gradient;
+    if (!r.refused.empty()) {
+      row["refused"] = r.refused;
+    } else {
+      row.update({{"form", r.form},
+                  {"median_s", r.time.median},
+                  {"best_s", r.time.best},
+                  {"runs", r.time.runs},
+                  {"flop", r.flop},
+                  {"gflops", r.flop / r.time.median * 1e-9}});
+    }
+    out.push_back(row);
   }
   return out;
 }
 
 // Rows of a file of layers come one by one, so the columns are as wide as they may get. No rows: the header.
 void print_rows(const std::string& id, const std::vector<Row>& rows) {
-  constexpr const char* kRow = "{:<26} {:<10} {:>10} {:>10} {:>8}  {}\n";
+  constexpr const char* kRow = "{:<26} {:<13} {:>10} {:>10} {:>8}  {}\n";
   if (rows.empty()) print(kRow, "layer", "engine", "median", "best", "GF/s", "form");
   for (const Row& r : rows) {
     const std::string label = &r == rows.data() ? id : "";
     if (!r.refused.empty())
-      print(kRow, label, r.engine, "", "", "", "refuses: " + r.refused);
+      print(kRow, label, r.label(), "", "", "", "refuses: " + r.refused);
     else
-      print(kRow, label, r.engine, show_time(r.time.median), show_time(r.time.best), show_rate(r.flop, r.time.median),
+      print(kRow, label, r.label(), show_time(r.time.median), show_time(r.time.best), show_rate(r.flop, r.time.median),
             r.form);
   }
   finish_text();
@@ -95,7 +148,8 @@ int bench_file(const Request& request) {
   Json out = Json::array();
   for (const auto& [id, one] : layers) {
     const Layer layer(one, Layer::kAnyData);
-    const auto rows = bench(layer, one, progress, fmt::format("{} ({} of {})", id, out.size() + 1, layers.size()));
+    const std::string label = fmt::format("{} ({} of {})", id, out.size() + 1, layers.size());
+    const auto rows = Bench(layer, one, progress, label).rows();
     progress.clear();
     if (!request.json && out.empty()) print_rows("", {});
     if (!request.json) print_rows(id, rows);
@@ -112,7 +166,7 @@ int bench_command(const Request& request) {
   if (request.dialect.empty()) throw Fault("OPTION", "a dialect and its arguments, or --layers FILE, is needed");
   Progress progress("bench");
   const Layer layer(request, Layer::kAnyData);
-  const auto rows = bench(layer, request, progress, request.dialect);
+  const auto rows = Bench(layer, request, progress, request.dialect).rows();
   progress.clear();
   if (!request.json) print_rows("", {});
   if (request.json)

@@ -178,6 +178,7 @@ void add_bench(CLI::App* app, cli::Request* r) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 3600.0).description(""))
       ->type_name("X");
+  bench->add_flag("--backward", r->backward, "the gradients instead: dx, dw with db, and all of them in one call");
 }
 
 void add_commands(CLI::App* app, cli::Request* r) {
@@ -187,6 +188,7 @@ void add_commands(CLI::App* app, cli::Request* r) {
   CLI::App* verify = add_command(app, *r, "verify", "every engine against the reference", cli::verify_command);
   add_layer(verify, r, false);
   add_engine(verify, r);
+  verify->add_flag("--backward", r->backward, "the gradients dx, dw and db instead of y");
   add_bench(app, r);
   add_command(app, *r, "info", "version, processor, engines, dialects and their arguments", cli::info_command)
       ->add_option("dialect", r->dialect, "show the arguments of this dialect, or of all")

@@ -16,7 +16,8 @@ struct Request {
   int threads = 0;
   int reproducible = 0, math = 0;  // as in ctconv_options
   bool tune = false;
-  bool dry = false;  // tune: nothing is kept
+  bool backward = false;  // verify, bench: the gradients instead of y
+  bool dry = false;       // tune: nothing is kept
   uint64_t seed = 1;
   int repeat = 0;  // 0: as many as fit into `seconds`
   double seconds = 0.5;

@@ -8,20 +8,18 @@
 #include "tools/cli/print.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/table.h"
+#include "tools/cli/verdict.h"
+#include "tools/cli/verify_backward.h"
 
 namespace cli {
 namespace {
 
-std::string verdict(const Difference& d, bool ok, bool exact) {
-  if (d.same_bits) return "same bits";
-  if (ok) return "ok";
-  if (d.nonfinite) return "NaN or Inf DIFFERS";
-  return exact ? "DIFFERS" : "FAILED";
+std::vector<std::string> named(const std::string& engine, std::vector<std::string> cells) {
+  cells.insert(cells.begin(), engine);
+  return cells;
 }
 
-}  // namespace
-
-int verify_command(const Request& request) {
+int verify_forward(const Request& request) {
   Progress progress("verify");
   progress.step("reference");
   const Layer layer(request, Layer::kAnyData);
@@ -31,7 +29,7 @@ int verify_command(const Request& request) {
   progress.step("reference on magnitudes");
   const Array magnitude = layer.magnitude();
 
-  Table table({"engine", "bits", "result", ">max error", ">relative", ">of bound", "form or reason"});
+  Table table(named("engine", Verdict::heads()));
   Json rows = Json::array();
   int code = 0;
   for (const std::string& name : engine_names()) {
@@ -40,26 +38,16 @@ int verify_command(const Request& request) {
     try {
       const ctconv::Op op = layer.op(name, request.reproducible);
       const Facts facts = layer.describe(op);
-      const Difference d = compare(layer.execute(op), reference, &magnitude, terms);
-      const bool exact = facts.get("bits") == "reference";
-      const bool ok = exact ? d.same_bits : d.explained();
-      if (!ok) code = 1;
-      table.add({name, facts.get("bits"), verdict(d, ok, exact), show_error(d.max_abs), show_error(d.relative),
-                 fmt::format("{:.2g}", d.of_bound), facts.get("form")});
-      rows.push_back({{"engine", name},
-                      {"ok", ok},
-                      {"same_bits", d.same_bits},
-                      {"promises_bits", exact},
-                      {"bits", facts.get("bits")},
-                      {"max_abs_error", d.max_abs},
-                      {"relative_error", d.relative},
-                      {"of_rounding_bound", d.of_bound},
-                      {"nonfinite_differs", d.nonfinite},
-                      {"form", facts.get("form")}});
+      const Difference difference = compare(layer.execute(op), reference, &magnitude, terms);
+      const Verdict verdict(difference, facts.get("bits"), facts.get("form"));
+      if (!verdict.ok()) code = 1;
+      table.add(named(name, verdict.cells()));
+      rows.push_back({{"engine", name}});
+      verdict.write(&rows.back());
     } catch (const ctconv::error& e) {
       if (e.status() == CTCONV_ERR_MISUSE_ENGINE) continue;  // an engine of other devices
       if (!is_refusal(e)) throw;
-      table.add({name, "", "refuses", "", "", "", reason_of(e)});
+      table.add(named(name, Verdict::refused(reason_of(e))));
       rows.push_back({{"engine", name}, {"refused", json_of(e)}});
     }
   }
@@ -76,6 +64,12 @@ int verify_command(const Request& request) {
           name_of(reference.dtype()), terms, table.text());
   }
   return code;
+}
+
+}  // namespace
+
+int verify_command(const Request& request) {
+  return request.backward ? verify_backward(request) : verify_forward(request);
 }
 
 }  // namespace cli
