@@ -1,7 +1,8 @@
 """How far a result is from the sums in float64.
 
 In:  a layer and its operands, as everyone gets them (rounded to the run's type).
-Out: exact(): y in float64, channels-first, by PyTorch's double; errors(): largest and root mean square difference.
+Out: exact(): y, dx or dw in float64, channels-first, by PyTorch's double;
+     errors(): largest and root mean square difference.
 Layers of more than LARGEST bytes, and runs without PyTorch, have none.
 """
 
@@ -15,23 +16,23 @@ LARGEST = 2**28
 
 
 def exact(layer, operands):
-    """y in float64, or None."""
+    """The pass's first result in float64, or None."""
     if layer.bytes > LARGEST:
         return None
     try:
-        from contenders.pytorch import Torch
+        from contenders.pytorch import made as maker
     except ImportError:
         return None
     wide = types.SimpleNamespace(
         **{
             k: None if a is None else a.astype(np.float64)
             for k, a in vars(operands).items()
-            if k in ("x_first", "w", "b")
+            if k in ("x_first", "w", "b", "dy_first")
         }
     )
-    peer = Torch(layer, wide, Setting("first", 0, None, None))
+    peer = maker(layer, wide, Setting("first", 0, None, None, which_pass=layer.which_pass))
     peer.once()
-    return peer.result()
+    return peer.results()[0]
 
 
 def errors(y, wanted):

@@ -1,7 +1,7 @@
-"""bench/run: the matrix of runs (type x layout x threads), each in a process of its own.
+"""bench/run: the matrix of runs (pass x type x layout x threads), each in a process of its own.
 
 In:  quick | full and options.
-Out: bench/results/<date>-<machine>-<layout>-<threads>[-<type>][-quick][-<number>].json per run;
+Out: bench/results/<date>-<machine>-<layout>-<threads>[-<type>][-<pass>][-quick][-<number>].json per run;
      exit status of the first that fails.
      A further run of a day gets a number: two runs say more than one (bench/report.py).
 Environment: python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -r bench/requirements.txt
@@ -19,6 +19,7 @@ import pathlib
 import subprocess
 import sys
 
+import layers
 import machine
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -54,13 +55,20 @@ def free(path):
     return next(name for name in names if not name.exists() or not json.loads(name.read_text())["complete"])
 
 
-def one_run(a, build, budget, dtype, threads, layout, out):
+def name_of(day, box, layout, threads, dtype, which_pass, tail):
+    """The file's name; float32 and the forward pass go without saying."""
+    said = [word for word, usual in ((dtype, "f32"), (which_pass, "fwd")) if word != usual]
+    return "-".join([day, box, layout, f"t{threads}", *said]) + tail + ".json"
+
+
+def one_run(a, build, budget, dtype, threads, layout, which_pass, out):
     """The exit status of one run."""
     command = [sys.executable, str(HERE / "measure.py")]
     given = {
         "which": a.which,
         "layout": layout,
         "dtype": dtype,
+        "pass": which_pass,
         "threads": threads,
         "budget": budget,
         "out": out,
@@ -79,7 +87,17 @@ def main():
     ap = argparse.ArgumentParser(
         prog="bench/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    ap.add_argument("which", choices=["quick", "full"], help="the 22 starter layers, or all of bench/layers.json")
+    ap.add_argument(
+        "which",
+        choices=["quick", "full"],
+        help="the 22 starter layers (gradients: those that are trained), or all of bench/layers.json",
+    )
+    ap.add_argument(
+        "--pass",
+        dest="passes",
+        default="fwd",
+        help="fwd: y; dgrad: dx of dy and the weight; wgrad: dw and db of x and dy; separated by commas (default: fwd)",
+    )
     ap.add_argument(
         "--layout",
         choices=["first", "last", "both"],
@@ -119,6 +137,9 @@ def main():
     types = a.dtype.split(",")
     if set(types) - {"f32", "f16", "bf16"}:
         ap.error("--dtype: f32, f16 or bf16, separated by commas")
+    passes = a.passes.split(",")
+    if set(passes) - set(layers.PASSES):
+        ap.error(f"--pass: {', '.join(layers.PASSES)}, separated by commas")
     try:
         counts = list(dict.fromkeys(machine.cores() if t == "all" else int(t) for t in a.threads.split(",")))
     except ValueError:
@@ -131,9 +152,9 @@ def main():
     budget = a.budget or (3.5 if a.which == "quick" else 4.5)
     layouts = ("first", "last") if a.layout == "both" else (a.layout,)
     tail = "-part" if a.layers or a.peers is not None else "-quick" if a.which == "quick" else ""
-    for dtype, threads, layout in itertools.product(types, counts, layouts):
-        out = free(a.out / f"{day}-{box}-{layout}-t{threads}{'' if dtype == 'f32' else '-' + dtype}{tail}.json")
-        status = one_run(a, build, budget, dtype, threads, layout, out)
+    for which_pass, dtype, threads, layout in itertools.product(passes, types, counts, layouts):
+        out = free(a.out / name_of(day, box, layout, threads, dtype, which_pass, tail))
+        status = one_run(a, build, budget, dtype, threads, layout, which_pass, out)
         if status:
             return status
         print(f"bench: wrote {out.relative_to(ROOT) if out.is_relative_to(ROOT) else out}", flush=True)

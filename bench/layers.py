@@ -1,10 +1,11 @@
 """The layers and what each of them must cost at least.
 
-In:  bench/layers.json (n, cin, cout, g, in, k, s, p_begin, p_end, op, d, bias per layer).
+In:  bench/layers.json (n, cin, cout, g, in, k, s, p_begin, p_end, op, d, bias, modes per layer).
 Out: Layer: output size, useful FLOPs, bytes; deterministic operands; floor of its time under a measured roof.
      out    = (in-1)*s - p_begin - p_end + d*(k-1) + 1 + op
      useful = 2 * n * cin * (cout/g) * prod_axis #{(i,t): 0 <= i*s + t*d - p_begin < out}
               (what the padding crops is not counted)
+     The gradients have the same products: dgrad makes dx of dy and w, wgrad makes dw and db of x and dy.
      floor  = max(useful / peak, read bytes / read bandwidth + written bytes / write bandwidth), every operand moved
               once, the peak that of float32; bandwidths are those of the working set's size,
               so that small layers are measured against the cache
@@ -18,6 +19,7 @@ import zlib
 import numpy as np
 
 FILE = pathlib.Path(__file__).resolve().parent / "layers.json"
+PASSES = ("fwd", "dgrad", "wgrad")
 STARTER = 22  # the first layers of the file: the seeds' examples and one of every kind
 
 
@@ -31,8 +33,16 @@ def _pairs(i, s, lo, d, k, o):
     return count
 
 
+def uniform(rng, shape):
+    a = rng.random(shape, dtype=np.float32)
+    a *= 2
+    a -= 1
+    return a
+
+
 class Layer:
-    def __init__(self, row, element_bytes=4):
+    def __init__(self, row, element_bytes=4, which_pass="fwd"):
+        self.which_pass = which_pass
         self.id, self.kind = row["id"], row["class"]
         self.n, self.cin, self.cout, self.g = (row["n"], row["cin"], row["cout"], row["g"])
         self.i, self.k, self.s, self.d = row["in"], row["k"], row["s"], row["d"]
@@ -46,21 +56,23 @@ class Layer:
             _pairs(i, s, lo, d, k, o) for i, s, lo, d, k, o in zip(self.i, self.s, self.lo, self.d, self.k, self.o)
         )
         self.flop = 2 * self.n * self.cin * (self.cout // self.g) * pairs
-        self.read = element_bytes * (math.prod(self.x_shape) + math.prod(self.w_shape) + self.bias * self.cout)
-        self.written = element_bytes * math.prod(self.y_shape)
+        x, y, w, b = (*(math.prod(v) for v in (self.x_shape, self.y_shape, self.w_shape)), self.bias * self.cout)
+        read, written = {"fwd": (x + w + b, y), "dgrad": (y + w, x), "wgrad": (x + y, w + b)}[which_pass]
+        self.read, self.written = element_bytes * read, element_bytes * written
         self.bytes = self.read + self.written
 
     def operands(self):
         """x, weight (cin, cout/g, k..) and bias or None: random float32 in [-1, 1), the same on every run."""
         rng = np.random.default_rng(zlib.crc32(self.id.encode()))
+        return (
+            uniform(rng, self.x_shape),
+            uniform(rng, self.w_shape),
+            uniform(rng, (self.cout,)) if self.bias else None,
+        )
 
-        def uniform(shape):
-            a = rng.random(shape, dtype=np.float32)
-            a *= 2
-            a -= 1
-            return a
-
-        return (uniform(self.x_shape), uniform(self.w_shape), uniform((self.cout,)) if self.bias else None)
+    def gradient(self):
+        """dy: random float32 in [-1, 1), the same on every run."""
+        return uniform(np.random.default_rng(zlib.crc32(self.id.encode() + b".dy")), self.y_shape)
 
     def floor(self, roof):
         """Seconds no implementation can beat, and what binds: "flop" or "mem"."""
@@ -79,11 +91,12 @@ def bandwidth(roof, what, size):
     return float(np.interp(math.log(size), [math.log(r["bytes"]) for r in rows], values))
 
 
-def load(which, prefixes=(), element_bytes=4):
-    """The layers of a run: "quick" or "full", or those whose id begins with one of `prefixes`."""
+def load(which, prefixes=(), element_bytes=4, which_pass="fwd"):
+    """The layers of a run: "quick" or "full", or those whose id begins with one of `prefixes`.
+    Of gradients "quick" are those whose `modes` name the pass: people train them."""
     rows = json.loads(FILE.read_text())
     if prefixes:
         rows = [r for r in rows if any(r["id"].startswith(p) for p in prefixes)]
     elif which == "quick":
-        rows = rows[:STARTER]
-    return [Layer(r, element_bytes) for r in rows]
+        rows = rows[:STARTER] if which_pass == "fwd" else [r for r in rows if which_pass in r["modes"]]
+    return [Layer(r, element_bytes, which_pass) for r in rows]

@@ -2,7 +2,7 @@
 a table on stdout, one JSON file.
 
 In:  the command line of bench/drive.py, which starts this in a process of its own (thread counts are fixed at
-     start-up).
+     start-up). --pass: y, dx (dgrad), or dw with db (wgrad).
 Out: the file, rewritten after every layer ("complete": false until the last), and a line per layer:
      engine, ms, useful GF/s, share of the roofline, ratio to each peer (above 1: libctconv is faster), creation,
      workspace. Ratios are of medians; a peer that makes its output anew in every call is set against `ctconv.alloc`,
@@ -46,6 +46,7 @@ HEADS = {
     "mnn": "MNN",
 }
 PEERS = list(HEADS)
+PRODUCT = {"fwd": "y", "dgrad": "dx", "wgrad": "dw and db"}
 
 
 def difference(y, reference):
@@ -90,8 +91,16 @@ class Speeds:
             self.known[key] = max(self.known.get(key, 0), layer.flop / max(seconds, 1e-9))
 
 
+def differences(results, references):
+    """The worst of the pairs, each by its own largest value."""
+    if len(results) != len(references):
+        return float("inf")
+    pairs = [[a.reshape(1, -1, 1) if a.ndim == 1 else a for a in pair] for pair in zip(results, references)]
+    return max(difference(y, reference) for y, reference in pairs)
+
+
 def make_ready(contender, layer, reference, speeds):
-    """Creation and first call, checked. Returns the record and the seconds of both; raises Refused."""
+    """Creation and first call, checked. Returns the record, the seconds of both and the results; raises Refused."""
     if machine.available_bytes() < 4 * layer.bytes + 2**30:
         raise base.Refused("not enough free memory for this layer beside the others")
     gc.collect()
@@ -122,9 +131,9 @@ def make_ready(contender, layer, reference, speeds):
         record.pop("form", None)  # runs what ctconv runs
     if contender.note:
         record["note"] = contender.note
-    y = contender.result()
-    record["error"] = difference(y, y if reference is None else reference)
-    return record, first, y
+    results = contender.results()
+    record["error"] = differences(results, results if reference is None else reference)
+    return record, first, results
 
 
 def fresh(name, makes, layer, operands, setting):
@@ -143,7 +152,7 @@ def run_layer(layer, makes, setting, budget, roof, watch, speeds):
         if getattr(c, "engine", None) and c.engine == auto:
             continue  # auto took it
         try:
-            row[c.name], firsts[c.name], y = make_ready(c, layer, reference, speeds)
+            row[c.name], firsts[c.name], results = make_ready(c, layer, reference, speeds)
         except base.Refused as refusal:
             if c.name == "ctconv":
                 raise SystemExit(f"bench: {layer.id}: {refusal}")
@@ -151,12 +160,12 @@ def run_layer(layer, makes, setting, budget, roof, watch, speeds):
             print(f"bench: {layer.id}: {c.name}: {row[c.name]['refused']}", file=sys.stderr)
             continue
         if c.name == "ctconv":
-            reference, auto = y.copy(order="K"), row[c.name]["engine"]
+            reference, auto = [r.copy(order="K") for r in results], row[c.name]["engine"]
         if wanted is not None and c.name in ("ctconv", "torch"):
-            far[c.name] = accuracy.errors(y, wanted)
+            far[c.name] = accuracy.errors(results[0], wanted)
         ready.append(c)
         keys[c.name] = speeds.key(c, layer)
-        del y
+        del results
         if large:
             c.close()
     del wanted
@@ -284,6 +293,7 @@ def main():
         ("engines", str),
     ):
         ap.add_argument("--" + name, type=kind)
+    ap.add_argument("--pass", dest="which_pass", choices=layers.PASSES, default="fwd")
     a = ap.parse_args()
     for level in ("/dev/shm", None):
         if level is None or os.access(level, os.W_OK):
@@ -298,6 +308,7 @@ def main():
         names,
         None if a.engines is None else [e for e in a.engines.split(",") if e],
         a.dtype,
+        a.which_pass,
     )
     try:
         made, skipped = available(setting)
@@ -312,6 +323,7 @@ def main():
         "which": a.which,
         "layout": a.layout,
         "dtype": a.dtype,
+        "pass": a.which_pass,
         "threads": a.threads,
         "date": now.strftime("%Y-%m-%d %H:%M UTC"),
         "complete": False,
@@ -325,7 +337,7 @@ def main():
         "roof": roof,
         "layers": [],
     }
-    todo = layers.load(a.which, [p for p in (a.layers or "").split(",") if p], base.BYTES[a.dtype])
+    todo = layers.load(a.which, [p for p in (a.layers or "").split(",") if p], base.BYTES[a.dtype], a.which_pass)
     peers = [
         p
         for p in PEERS
@@ -333,7 +345,8 @@ def main():
     ]
     big = max(r["bytes"] for r in roof["bandwidth"])
     print(
-        f"\nlayout {a.layout}, {a.dtype}, {a.threads} thread{'s' if a.threads > 1 else ''}, {box['cpu']}; "
+        f"\n{PRODUCT[a.which_pass]}, layout {a.layout}, {a.dtype}, {a.threads} thread{'s' if a.threads > 1 else ''}, "
+        f"{box['cpu']}; "
         f"peak {roof['gflops']:.0f} GF/s, memory read "
         f"{layers.bandwidth(roof, 'read', big):.1f} write {layers.bandwidth(roof, 'write', big):.1f} GB/s, "
         f"core to core {roof.get('handoff_ns', 0):.0f} ns; "

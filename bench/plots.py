@@ -27,7 +27,8 @@ AHEAD, BEHIND = "#2e6f95", "#b23a48"
 def title(run):
     layout = "channels-first" if run["layout"] == "first" else "channels-last"
     plural = "s" if run["threads"] > 1 else ""
-    kind = f"{layout} in and out, {run.get('dtype', 'f32')}"
+    made = {"fwd": "", "dgrad": "dx, ", "wgrad": "dw and db, "}[run.get("pass", "fwd")]
+    kind = f"{made}{layout} in and out, {run.get('dtype', 'f32')}"
     return f"{kind}, {run['threads']} thread{plural}, {run['machine']['cpu']}, {run['date'][:10]}"
 
 

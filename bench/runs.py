@@ -1,11 +1,12 @@
 """The results of bench/run, put together.
 
-In:  bench/results/*.json, of any machines, layouts, types, numbers of threads, days.
-Out: Series: everything of one machine, layout, type and number of threads. `now`: its newest complete run and, where
-     the one before is of the same revision, that too; `older`: the rest. A full run counts before a quick one.
+In:  bench/results/*.json, of any machines, passes, layouts, types, numbers of threads, days.
+Out: Series: everything of one machine, pass, layout, type and number of threads. `now`: its newest run and, where the
+     one before is of the same revision, that too; `older`: the rest. A full run counts before a quick one.
 A layer is behind where the best peer was faster in every run of `now`; `doubtful` where one of two runs says so.
 Its ratio is the geometric mean over the runs; the worst of a series is sought among each layer's best.
-Left out: incomplete runs, and parts of runs (-part.json).
+Left out: incomplete runs, and parts of runs (-part.json). A run that was ended early on purpose counts, with the
+layers it has: its file says `stopped`, and why.
 """
 
 import functools
@@ -25,6 +26,7 @@ PEERS = {
     "mnn": "MNN",
 }
 TYPES = ("f32", "bf16", "f16")
+PASSES = {"fwd": "", "dgrad": "dx, ", "wgrad": "dw and db, "}
 STRANGERS = 0.05  # of the machine: more makes a layer of an old run soft, which knows no probes
 
 
@@ -38,6 +40,10 @@ def middle(values):
 
 def dtype_of(run):
     return run.get("dtype", "f32")
+
+
+def pass_of(run):
+    return run.get("pass", "fwd")
 
 
 def is_soft(row):
@@ -63,9 +69,14 @@ def threads_of(count):
     return f"{count} thread{'s' if count > 1 else ''}"
 
 
+def extent(run):
+    """How much of the layers a run has, in a table."""
+    return f"{len(run['layers'])} ({run['which']}{', ended early' if run.get('stopped') else ''})"
+
+
 def name(run):
     dtype = "" if dtype_of(run) == "f32" else f", {dtype_of(run)}"
-    return f"channels-{run['layout']}{dtype}, {threads_of(run['threads'])}"
+    return f"{PASSES[pass_of(run)]}channels-{run['layout']}{dtype}, {threads_of(run['threads'])}"
 
 
 def ratios_of(run, peer=None):
@@ -85,7 +96,7 @@ class Series:
         self.older = (before[1:] if same else before)[::-1]
         self.run, self.box = newest, newest["machine"]
         self.layout, self.threads, self.dtype = newest["layout"], newest["threads"], dtype_of(newest)
-        self.amx = has_amx(self.box)
+        self.amx, self.which_pass = has_amx(self.box), pass_of(newest)
 
     @property
     def name(self):
@@ -132,14 +143,15 @@ def worst_of(found):
 
 
 def load(folder):
-    """The series, by machine (oldest first), type, layout and threads (most first)."""
+    """The series, by machine (oldest first), pass, type, layout and threads (most first)."""
     files = [json.loads(p.read_text()) for p in sorted(folder.glob("*.json")) if not re.search(r"-part$", p.stem)]
-    files = sorted((r for r in files if r["complete"]), key=lambda r: r["date"])
+    files = sorted((r for r in files if r["complete"] or r.get("stopped")), key=lambda r: r["date"])
     if not files:
         raise SystemExit(f"report: no complete run in {folder}; start bench/run")
     by, machines = {}, {}
     for run in files:
         box = slug(run["machine"])
         machines.setdefault(box, len(machines))
-        by.setdefault((machines[box], TYPES.index(dtype_of(run)), run["layout"], -run["threads"]), []).append(run)
+        kind = (list(PASSES).index(pass_of(run)), TYPES.index(dtype_of(run)))
+        by.setdefault((machines[box], *kind, run["layout"], -run["threads"]), []).append(run)
     return [Series(sorted(by[key], key=lambda r: (r["which"] == "full", r["date"]))) for key in sorted(by)]

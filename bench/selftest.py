@@ -5,7 +5,7 @@ Exit 0, 77 where numpy is missing, else an AssertionError.
 Useful FLOPs and output sizes against counting by hand; the floor; a wrong result gets no ratio and is marked; a peer
 that makes its own y is set against ours doing so; the comparison sees one wrong element,
 another shape and a NaN; rounds end, and drop what was disturbed for everyone;
-a peer in this process gives what a sum over the taps gives, or refuses.
+a peer in this process gives what a sum over the taps gives, or refuses. Gradients: selftest_gradients.py.
 """
 
 import importlib.util
@@ -29,6 +29,7 @@ import layers  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
 import runs  # noqa: E402
+import selftest_gradients as gradients  # noqa: E402
 import timing  # noqa: E402
 from contenders import base  # noqa: E402
 
@@ -311,6 +312,14 @@ def slower(layer, ratio):
     return {**layer, "best_ratio": ratio, "ratios": {**layer["ratios"], "onednn": ratio}}
 
 
+def test_gradients():
+    gradients.test_traffic(row())
+    gradients.test_modules()
+    gradients.test_differences()
+    gradients.test_accuracy(SHAPES)
+    gradients.test_peers(SHAPES)
+
+
 def test_report():
     layer = measure.rounded({**measure.summary(layers.Layer(row()), records(), ROOF), "strangers": 0.5, "took_s": 1.0})
     layer |= {"id": "s1.k3", "dropped": 7, "accuracy": {"ctconv": [2.0, 1.0], "torch": [1.0, 1.0]}}
@@ -338,6 +347,7 @@ def test_report():
         "skipped": {"ort": "absent"},
         "layers": [layer],
     }
+    gradients.test_page(run, layer)
     with tempfile.TemporaryDirectory() as folder:
         results = pathlib.Path(folder)
         for file, changed in (

@@ -3,6 +3,7 @@
 In:  a run as bench/measure.py writes it.   Out: lines of markdown.
 """
 
+import runs
 from contenders import forced
 from runs import PEERS, STRANGERS, geometric, is_soft, name, ratios_of
 
@@ -25,7 +26,7 @@ def machine_lines(series):
         r, last = s.run, s.run["roof"]["bandwidth"][-1]
         dropped = sum(row["dropped"] for row in r["layers"]) if "disturbance" in r else "-"
         text.append(
-            f"| {name(r)} | {r['date']} | {r['revision']} | {len(r['layers'])} ({r['which']}) | "
+            f"| {name(r)} | {r['date']} | {r['revision']} | {runs.extent(r)} | "
             f"{r['roof']['gflops']:.0f} | {last['read']:.1f}, {max(last['fill'], last['stream']):.1f} | "
             f"{r['roof'].get('handoff_ns', 0):.0f} | {r['load_before']:.1f} | {r['budget_s']:g} | {dropped} | "
             f"{sum(map(is_soft, r['layers']))} | {', '.join(r['skipped']) or '-'} |"

@@ -45,12 +45,13 @@ def behind_lines(every):
         f"than {runs.STRANGERS:.0%} of the machine. Number: time of the best peer / time of libctconv, one for each "
         "run.",
         "",
-        "| machine | type | layout | threads | date | runs | layers | behind | one run of two | soft |",
+        "| machine | what | layout | threads | date | runs | layers | behind | one run of two | soft |",
         "| --- | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for s in every:
         text.append(
-            f"| {runs.short(s.box)} | {s.dtype} | {s.layout} | {s.threads} | {s.run['date'][:10]} | {len(s.now)} | "
+            f"| {runs.short(s.box)} | {runs.PASSES[s.which_pass]}{s.dtype} | {s.layout} | {s.threads} | "
+            f"{s.run['date'][:10]} | {len(s.now)} | "
             f"{len(s.found())} | {len(s.behind())} | {len(s.doubtful())} | {len(s.soft())} |"
         )
     for s in every:
@@ -151,7 +152,7 @@ def run_lines(every):
     text = [
         "## All runs",
         "",
-        "| machine | date | revision | type | layout | threads | layers | over the best peer | worst | median of the "
+        "| machine | date | revision | what | layout | threads | layers | over the best peer | worst | median of the "
         "roofline | peak GF/s | turns dropped |",
         "| --- | --- | --- | --- | --- | ---: | --- | ---: | --- | ---: | ---: | ---: |",
     ]
@@ -160,9 +161,9 @@ def run_lines(every):
         found = runs.ratios_of(run)
         dropped = sum(r["dropped"] for r in run["layers"]) if "disturbance" in run else "-"
         text.append(
-            f"| {runs.short(s.box)} | {run['date']} | {run['revision']} | {s.dtype} | {s.layout} | {s.threads} | "
-            f"{len(run['layers'])} ({run['which']}) | {runs.geometric([v for v, _ in found]):.2f} | {found[0][0]:.2f} "
-            f"{found[0][1]} | {runs.middle([r['roof_share'] for r in run['layers']]):.0%} | "
+            f"| {runs.short(s.box)} | {run['date']} | {run['revision']} | {runs.PASSES[s.which_pass]}{s.dtype} | "
+            f"{s.layout} | {s.threads} | {runs.extent(run)} | {runs.geometric([v for v, _ in found]):.2f} | "
+            f"{found[0][0]:.2f} {found[0][1]} | {runs.middle([r['roof_share'] for r in run['layers']]):.0%} | "
             f"{run['roof']['gflops']:.0f} | {dropped} |"
         )
     return text + [""]

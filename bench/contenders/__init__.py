@@ -1,4 +1,5 @@
-"""The contenders, ours first. Each module holds one library; one that cannot be imported is skipped and named."""
+"""The contenders, ours first. Each module holds one library; one that cannot be imported is skipped and named.
+A module whose PASSES name more than "fwd" computes gradients too."""
 
 import importlib
 
@@ -14,6 +15,9 @@ def available(setting):
             continue
         try:
             module = importlib.import_module(f"contenders.{name}")
+            if setting.which_pass not in getattr(module, "PASSES", ("fwd",)):
+                skipped[name] = "no gradients"
+                continue
             setting.versions.update(module.start(setting))
             found.append(module.make)
         except (ImportError, OSError, RuntimeError) as error:

@@ -42,6 +42,7 @@ class Setting:
     peers: list | None = None  # modules to take; None: all
     engines: list | None = None  # engines of ours to time apart from auto; None: every one but reference
     dtype: str = "f32"  # "f32", "f16" or "bf16"
+    which_pass: str = "fwd"  # "fwd": y; "dgrad": dx; "wgrad": dw, with db where the layer has a bias
     versions: dict = field(default_factory=dict)
 
 
@@ -70,6 +71,10 @@ class Contender:
     def result(self):
         """The last call's y as a channels-first view, valid until the next call of anybody."""
         raise NotImplementedError
+
+    def results(self):
+        """What the last call wrote: [y], [dx], or [dw] with db behind it; x and y as channels-first views."""
+        return [self.result()]
 
     def facts(self):
         """What else is known: engine, workspace, ..."""
@@ -106,11 +111,19 @@ def aligned(shape, dtype=np.float32):
     return memory[at : at + size].view(dtype).reshape(shape)
 
 
+def touched(shape, dtype):
+    """As aligned, full of zeros, its pages there."""
+    array = aligned(shape, dtype)
+    array.fill(0)
+    return array
+
+
 class Operands:
     """One layer's memory, shared by the contenders of this process: w and b as the layer has them, x and y in the run's
     layout, all in the run's type.
 
     y is touched, so that no call pays for its pages; each contender that does not make its own writes into it.
+    Of gradients: dy is read in place of y; dx, or dw and db, are written.
     """
 
     def __init__(self, layer, setting):
@@ -121,5 +134,15 @@ class Operands:
         self.x[...] = given
         if setting.layout == "first":
             self.x_first = self.x
-        self.y = aligned(layer.y_shape if setting.layout == "first" else (layer.n, *layer.o, layer.cout), dtype)
-        self.y.fill(0)
+        y_shape = layer.y_shape if setting.layout == "first" else (layer.n, *layer.o, layer.cout)
+        if setting.which_pass == "fwd":
+            self.y = touched(y_shape, dtype)
+            return
+        self.dy, self.dy_first = aligned(y_shape, dtype), layer.gradient().astype(dtype, copy=False)
+        self.dy[...] = self.dy_first if setting.layout == "first" else np.moveaxis(self.dy_first, 1, -1)
+        if setting.layout == "first":
+            self.dy_first = self.dy
+        written = {"dx": self.x.shape} if setting.which_pass == "dgrad" else {"dw": self.w.shape}
+        if setting.which_pass == "wgrad" and self.b is not None:
+            written["db"] = self.b.shape
+        self.written = {name: touched(shape, dtype) for name, shape in written.items()}

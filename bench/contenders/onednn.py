@@ -1,17 +1,21 @@
-"""oneDNN's deconvolution primitive through bench_onednn, one process per kind of use.
+"""oneDNN's primitives through bench_onednn, one process per kind of use: deconvolution; dx: the convolution over dy,
+which its deconvolution runs inside; dw and db: deconvolution backward weights, where oneDNN is built for training.
 
 layout first: "onednn" its own nc* implementation, "onednn.e2e" reorders to and from an n*c primitive in every call.
 layout last:  "onednn" n*c in and out. Weights packed once, y and scratchpad reused. x, weight, bias and y lie in the
 run's type; what has no kernel of that type is refused by oneDNN itself.
+Of gradients the weight lies as the layer has it; reorders of it to and from what the primitive wants are in the call.
 Times are taken inside that process.
 """
 
+import math
 import subprocess
 
 import numpy as np
 
 from contenders.base import Contender, Refused, element
 
+PASSES = ("fwd", "dgrad", "wgrad")
 _children = {}
 
 
@@ -66,14 +70,21 @@ class OneDNN(Contender):
         self.mode, self.layer, self.operands, self.setting = (mode, layer, operands, setting)
         self.file = setting.scratch / f"onednn-{mode}.bin"
 
+    def read(self):
+        held, which = self.operands, self.setting.which_pass
+        if which == "fwd":
+            return held.x_first, held.w, held.b
+        return (held.dy_first, held.w) if which == "dgrad" else (held.x_first, held.dy_first)
+
     def setup(self):
         layer = self.layer
         with open(self.file, "wb") as f:
-            for a in (self.operands.x_first, self.operands.w, self.operands.b):
+            for a in self.read():
                 if a is not None:
                     a.tofile(f)
         hi = [h - op for h, op in zip(layer.hi, layer.op)]
         words = [
+            self.setting.which_pass,
             self.mode,
             self.setting.dtype,
             layer.rank,
@@ -105,12 +116,21 @@ class OneDNN(Contender):
     def time(self, calls):
         return float(child(self.setting, self.mode).ask(f"time {calls}")[0])
 
-    def result(self):
+    def results(self):
+        layer, which = self.layer, self.setting.which_pass
+        shapes = {"fwd": [layer.y_shape], "dgrad": [layer.x_shape], "wgrad": [layer.w_shape, (layer.cout,)]}[which]
         try:
             child(self.setting, self.mode).ask(f"fetch {self.file}")
-            return np.fromfile(self.file, element(self.setting.dtype)).reshape(self.layer.y_shape)
+            whole, found = np.fromfile(self.file, element(self.setting.dtype)), []
+            for shape in shapes[: None if layer.bias else 1]:
+                found.append(whole[: math.prod(shape)].reshape(shape))
+                whole = whole[math.prod(shape) :]
+            return found
         finally:
             self.file.unlink(missing_ok=True)
+
+    def result(self):
+        return self.results()[0]
 
     def facts(self):
         return {"form": self.implementation, "create_s": self.ready_s, "extra_bytes": self.extra}

@@ -4,13 +4,17 @@ and every engine forced.
 `ctconv` writes into y given as out=; `ctconv.alloc` makes a new y in every call, as PyTorch does; `ctconv.c` calls the
 C function without Python's part, as oneDNN's program calls its primitive. `ctconv.same` asks for reproducible = 1. A
 forced engine is timed only where `auto` took another; these two take no part in the ratios to the peers.
+Gradients: our_gradients.py.
 """
 
 import ctconv
 import ctconv._layer
 import numpy as np
 
+from contenders import our_gradients
 from contenders.base import Contender, Refused, as_first
+
+PASSES = ("fwd", "dgrad", "wgrad")
 
 
 def start(setting):
@@ -24,24 +28,28 @@ def start(setting):
     }
 
 
+def arguments(layer, setting):
+    return dict(
+        in_channels=layer.cin,
+        out_channels=layer.cout,
+        groups=layer.g,
+        kernel_size=tuple(layer.k),
+        stride=tuple(layer.s),
+        dilation=tuple(layer.d),
+        pad_begin=tuple(layer.lo),
+        pad_end=tuple(layer.hi),
+        output_padding=tuple(layer.op),
+        data_format="channels_" + setting.layout,
+        bias=layer.bias,
+    )
+
+
 class Ours(Contender):
     def __init__(self, name, layer, operands, setting, engine=None, alloc=False, reproducible=0):
         super().__init__(name)
         self.layer, self.setting, self.engine = layer, setting, engine
         self.pays_for_y, self.reproducible = "alloc" if alloc else "reuse", reproducible
-        self.args = dict(
-            in_channels=layer.cin,
-            out_channels=layer.cout,
-            groups=layer.g,
-            kernel_size=tuple(layer.k),
-            stride=tuple(layer.s),
-            dilation=tuple(layer.d),
-            pad_begin=tuple(layer.lo),
-            pad_end=tuple(layer.hi),
-            output_padding=tuple(layer.op),
-            data_format="channels_" + setting.layout,
-            bias=layer.bias,
-        )
+        self.args = arguments(layer, setting)
         self.x, self.w, self.b, self.y = (operands.x, operands.w, operands.b, None if alloc else operands.y)
 
     def setup(self):
@@ -101,15 +109,15 @@ class FromC(Ours):
 
 
 def make(layer, operands, setting):
+    engines = setting.engines
+    if engines is None:
+        engines = [e for e in ctconv.engines() if e not in ("reference", "cuda", "cudnn")]
+    if setting.which_pass != "fwd":
+        return our_gradients.make(layer, operands, setting, arguments(layer, setting), engines)
     out = [
         Ours("ctconv", layer, operands, setting),
         Ours("ctconv.alloc", layer, operands, setting, alloc=True),
         FromC("ctconv.c", layer, operands, setting),
         Ours("ctconv.same", layer, operands, setting, reproducible=1),
     ]
-    forced = (
-        setting.engines
-        if setting.engines is not None
-        else [e for e in ctconv.engines() if e not in ("reference", "cuda", "cudnn")]
-    )
-    return out + [Ours("ctconv." + engine, layer, operands, setting, engine) for engine in forced]
+    return out + [Ours("ctconv." + engine, layer, operands, setting, engine) for engine in engines]
