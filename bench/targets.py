@@ -61,7 +61,8 @@ def behind_lines(every):
             f"{i} {two(v)} ({runs.PEERS[s.rows[i][0]['best_peer']]}{', soft' if i in s.soft() else ''})"
             for i, v in s.behind()
         )
-        text += ["", f"- **{s.name}**: {layers_of}."]
+        once = ", one run" if len(s.now) == 1 else ""
+        text += ["", f"- **{s.name}**{once}: {layers_of}."]
     return text + [""]
 
 
@@ -128,7 +129,9 @@ def target_lines(every):
         "## Targets",
         "",
         "Over the best peer of each layer, all threads, same layout and type in and out. *At the roofline*: what an "
-        "implementation would have whose every layer takes exactly its floor; no aim above it can be reached.",
+        "implementation would have whose every layer takes exactly its floor (by the float32 peak); no aim above it can "
+        "be reached. *Needs*: the share of that, in the geometric mean, at which the aim would be met; *has*: ours. "
+        "Where errors come from: [decisions/bench-peers.md](decisions/bench-peers.md).",
         "",
         "| target | run | aim | found | met |",
         "| --- | --- | --- | --- | --- |",
@@ -141,7 +144,9 @@ def target_lines(every):
         mean, low = runs.mean_of(found), runs.worst_of(found)
         text.append(
             f"| {s.dtype} over the best peer | {s.name} | {mean_aim}, worst {worst_aim} | {mean:.2f} (at the roofline "
-            f"{s.at_roofline():.2f}), worst {low[0]:.2f} {low[1]} | {yes(mean >= mean_aim and low[0] >= worst_aim)} |"
+            f"{s.at_roofline():.2f}: needs {mean_aim / s.at_roofline():.0%}, has {mean / s.at_roofline():.0%}), worst "
+            f"{low[0]:.2f} {low[1]}, {len(s.behind())} of {len(found)} behind | "
+            f"{yes(mean >= mean_aim and low[0] >= worst_aim)} |"
         )
         text += [*wide_line(s), *same_line(s), *error_line(s)]
     return text + [""]
