@@ -130,8 +130,8 @@ def target_lines(every):
         "",
         "Over the best peer of each layer, all threads, same layout and type in and out. *At the roofline*: what an "
         "implementation would have whose every layer takes exactly its floor (by the float32 peak); no aim above it "
-        "can be reached. *Needs*: the share of that, in the geometric mean, at which the aim would be met; *has*: ours. "
-        "Where errors come from: [decisions/bench-peers.md](decisions/bench-peers.md).",
+        "can be reached. *Needs*: the share of that, in the geometric mean, at which the aim would be met; *has*: "
+        "ours. Where errors come from: [decisions/bench-peers.md](decisions/bench-peers.md).",
         "",
         "| target | run | aim | found | met |",
         "| --- | --- | --- | --- | --- |",

@@ -20,7 +20,7 @@ As [performance.md](performance.md) says, with these differences.
 - PyTorch: `aten.convolution_backward`, which its autograd calls, asked for what the pass wants. With uneven padding dy
   is filled up with zeros first, as autograd does. It is set against `Layer.backward` making new arrays.
 - oneDNN: dx by its convolution over dy, which its deconvolution runs inside. dw and db by deconvolution backward
-  weights; a oneDNN built for inference refuses. It is set against `ctconv_backward` called from C.
+  weights of a oneDNN built for training, whose version the runs name. Set against `ctconv_backward` called from C.
 - JAX: the transpose of its layer by x or by the weight, jitted. Its weight and dw lie as JAX wants them.
 - The floor counts the same products as the forward pass, and every tensor that the pass reads or writes once.
 - Results are compared with ours; dw and db each by their own largest value.

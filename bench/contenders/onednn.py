@@ -1,5 +1,5 @@
 """oneDNN's primitives through bench_onednn, one process per kind of use: deconvolution; dx: the convolution over dy,
-which its deconvolution runs inside; dw and db: deconvolution backward weights, where oneDNN is built for training.
+which its deconvolution runs inside; dw and db: deconvolution backward weights by bench_onednn_training.
 
 layout first: "onednn" its own nc* implementation, "onednn.e2e" reorders to and from an n*c primitive in every call.
 layout last:  "onednn" n*c in and out. Weights packed once, y and scratchpad reused. x, weight, bias and y lie in the
@@ -42,8 +42,14 @@ class _Child:
 def child(setting, mode):
     held = _children.get(mode)
     if held is None or held.process.poll() is not None:
-        _children[mode] = held = _Child(str(setting.build / "bench_onednn"), setting.threads)
+        _children[mode] = held = _Child(str(program(setting)), setting.threads)
     return held
+
+
+def program(setting):
+    """The one that links a oneDNN built for training, where it is needed and there."""
+    training = setting.build / "bench_onednn_training"
+    return training if setting.which_pass == "wgrad" and training.exists() else setting.build / "bench_onednn"
 
 
 def pids():
