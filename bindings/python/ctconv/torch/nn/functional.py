@@ -14,7 +14,9 @@ _INTS = (int, torch.SymInt)
 
 
 def _ints(value, rank):
-    """A list of `rank` ints as torch reads them, or None."""
+    """`rank` ints as torch reads them, or None."""
+    if type(value) is tuple and len(value) == rank and set(map(type, value)) == {int}:
+        return value
     if isinstance(value, _INTS) and not isinstance(value, bool):
         return [value] * rank
     if not isinstance(value, (tuple, list)):
