@@ -62,6 +62,28 @@ AxisPhases phases_of(const Axis& axis) {
 
 Grid grid_of(const Problem& p) { return {phases_of(p.axis[0]), phases_of(p.axis[1]), phases_of(p.axis[2])}; }
 
+AxisPhases gradient_phases_of(const Axis& axis) {
+  AxisPhases a;
+  a.i = axis.o;
+  a.o = axis.i;
+  a.step = axis.i == 1 ? 1 : axis.s;
+  a.t_step = -1;
+  a.v_step = axis.d;
+  Phase p;
+  p.u_end = axis.i;
+  p.t0 = axis.k - 1;
+  p.v0 = axis.lo - (axis.k - 1) * axis.d;
+  p.taps = axis.k;
+  a.un = axis.i;
+  a.v_max = axis.lo;
+  a.phases.push_back(p);
+  return a;
+}
+
+Grid gradient_grid_of(const Problem& p) {
+  return {gradient_phases_of(p.axis[0]), gradient_phases_of(p.axis[1]), gradient_phases_of(p.axis[2])};
+}
+
 // Between two of them a tap of the phase begins or stops to meet the input.
 int64_t most_stretches(const AxisPhases& axis) {
   int64_t most = 0;
@@ -72,12 +94,15 @@ int64_t most_stretches(const AxisPhases& axis) {
 std::vector<Stretch> stretches_of(const AxisPhases& axis, const Phase& phase, int64_t u_begin, int64_t u_end) {
   std::vector<Stretch> out;
   for (int64_t u = u_begin; u < u_end;) {
-    // Tap j is real where 0 <= u - v_j < i, v_j ascending: j in [first with v_j > u - i, first with v_j > u).
-    const int64_t j_begin = std::clamp<int64_t>(floor_div(u - axis.i - phase.v0, axis.v_step) + 1, 0, phase.taps);
-    const int64_t j_end = std::clamp<int64_t>(floor_div(u - phase.v0, axis.v_step) + 1, j_begin, phase.taps);
-    int64_t next = u_end;  // the nearest u at which a tap starts or stops to be real
-    if (j_begin < phase.taps) next = std::min(next, std::max(u + 1, phase.v0 + j_begin * axis.v_step + axis.i));
-    if (j_end < phase.taps) next = std::min(next, std::max(u + 1, phase.v0 + j_end * axis.v_step));
+    // Tap j is real where 0 <= row - v_j < i, v_j ascending: j in [first with v_j > row - i, first with v_j > row).
+    const int64_t row = u * axis.step;
+    const int64_t j_begin = std::clamp<int64_t>(floor_div(row - axis.i - phase.v0, axis.v_step) + 1, 0, phase.taps);
+    const int64_t j_end = std::clamp<int64_t>(floor_div(row - phase.v0, axis.v_step) + 1, j_begin, phase.taps);
+    // The nearest u at which a tap starts or stops to be real.
+    const auto reaches = [&](int64_t place) { return std::max(u + 1, ceil_div(place, axis.step)); };
+    int64_t next = u_end;
+    if (j_begin < phase.taps) next = std::min(next, reaches(phase.v0 + j_begin * axis.v_step + axis.i));
+    if (j_end < phase.taps) next = std::min(next, reaches(phase.v0 + j_end * axis.v_step));
     out.push_back({u, next, j_begin, j_end});
     u = next;
   }

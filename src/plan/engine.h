@@ -93,13 +93,8 @@ struct Engine {
   Result<std::unique_ptr<Kernel>> (*make)(const Problem& problem, const PlanContext& context);
 
   // The same, after the engine's own list of what it knows was asked; never a kernel weaker than context.weakest.
-  Result<std::unique_ptr<Kernel>> plan(const Problem& problem, const PlanContext& context) const {
-    CTCONV_RETURN_IF_ERROR(check_bits(name, strongest, context.weakest));
-    CTCONV_RETURN_IF_ERROR(check_known(name, knows, problem));
-    auto kernel = make(problem, context);
-    if (kernel.ok()) CTCONV_RETURN_IF_ERROR(check_bits(name, (*kernel)->bits(), context.weakest));
-    return kernel;
-  }
+  // A data gradient goes to an engine that writes no x as the forward problem it is, where it is one (as_forward.h).
+  Result<std::unique_ptr<Kernel>> plan(const Problem& problem, const PlanContext& context) const;
 };
 
 // "<engine>: <reason>", the refusal every engine answers with.

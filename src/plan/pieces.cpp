@@ -40,6 +40,7 @@ class PiecesKernel final : public Kernel {
     Operands m = memory;
     for (int64_t i = 0; i < pieces_; ++i) {
       m.x = static_cast<char*>(memory.x) + first_image(i) * x_image_;
+      m.y = static_cast<char*>(memory.y) + first_image(i) * y_image_;
       auto honoured = piece_->honours_input(m, runner);
       if (!honoured.ok() || !*honoured) return honoured;
     }

@@ -53,6 +53,9 @@ struct WeightLayout {
   friend bool operator==(const WeightLayout&, const WeightLayout&) = default;
 };
 
+// Terms of one chain of a weight gradient: docs/decisions/gradient-sums.md says why.
+inline constexpr int64_t kChainTerms = 4096;
+
 // The operand that is computed; the others are read.
 enum class Written : int32_t { kY, kX, kW };
 inline constexpr Written kEveryWritten[] = {Written::kY, Written::kX, Written::kW};

@@ -4,7 +4,8 @@
 //   Per axis, input i, tap t and output o meet where i*s + t*d - lo == o: every tap (or input) is tried.
 //   y[n, c, o]      terms over ci, taps d, h, w                x w    acc = fma(x, w, acc), from +0
 //                   y = round(act(rescale(acc + bias)))
-//   x[n, c, i]      terms over co, taps d, h, w                y w    acc = fma(y, w, acc), from +0;   x = round(acc)
+//   x[n, c, i]      terms over co, taps d, h, w from the last  y w    acc = fma(y, w, acc), from +0
+//                   x = round(acc + 0)
 //   w[g, ci, co, t] terms over n, inputs d, h, w               x y    chains of 4096 places, added up;  w = round(sum)
 //   bias[c]         with w: terms over n, outputs d, h, w      y 1    the same chains;  in the accumulator's type
 //   A place is the number of (n, i), or of (n, o), among all, also those that meet nothing.
@@ -12,6 +13,7 @@
 //   Shares no index code with the engines (src/engine/reference/taps.h solves for the taps, this tries them).
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <type_traits>
@@ -58,6 +60,7 @@ inline std::vector<Met> met_at(const Axis& a, Written written, int64_t at) {
       if (inside(output(i, t))) list.push_back({i, t, static_cast<int64_t>(output(i, t))});
     }
   }
+  if (written == Written::kX) std::reverse(list.begin(), list.end());
   return list;
 }
 
@@ -147,7 +150,7 @@ class Definition {
   double finished(const Element& e) {
     Sum<Acc> sum(p_.written == Written::kW ? kChain : 0);
     terms(e, &sum);
-    if (p_.written != Written::kY) return static_cast<double>(sum.total());
+    if (p_.written != Written::kY) return static_cast<double>(sum.total() + Acc(0));
     const Acc v = sum.total() + static_cast<Acc>(bias(e.g * p_.co + e.co));
     const Epilogue& end = p_.epilogue;
     if constexpr (std::is_floating_point_v<Acc>) {

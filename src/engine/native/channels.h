@@ -4,6 +4,8 @@
 //   x (in place where its channels lie innermost, else copied so) -> blocks in slices of input channels -> sums of a
 //   tile -> y
 //   Only taps that meet a real input element are multiplied: a tile is cut into boxes of equal tap sets. No padding.
+//   Positions may lie several input rows apart (the data gradient). Then x is many times y: what a tile reads comes
+//   into a panel of its worker, unless it is read in place.
 //   Weights: [group][triple][block][ci][taps][V*N]; a triple is one phase of d and h and one, or all merged, of w.
 //   Lanes of a block: (c, f) or, with y's channels innermost, (f, c): runs of lanes are contiguous in y.
 //   Form "merged": the same with all w phases in the lanes; it needs them to have one tap list and their sums as runs.
@@ -36,12 +38,13 @@ struct Lanes {
   int64_t phase(int64_t row) const { return inner ? row / co : row % phases; }
 };
 
-// x as the routines read it.
+// x as the routines read it: where it lies, in a copy of some images, or in a panel of the tile at hand.
 struct Source {
   bool in_place = false;
   int64_t pitch = 1;                // from one position of the copy to the next
   std::array<int64_t, 5> stride{};  // n, g, d, h, w
   int64_t image = 0;                // elements of the copy
+  int64_t panel = 0;                // elements of a panel of one group; 0: none
 };
 
 // One phase of each axis; w: the first of those in the lanes.

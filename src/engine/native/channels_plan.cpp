@@ -51,7 +51,15 @@ Lanes lanes_of(const Problem& p, const AxisPhases& w, bool merge, int64_t vector
 // Positions so far apart share few sets of the first-level cache: worth a copy of x with another pitch.
 bool aliases(int64_t elements, size_t size) { return elements * static_cast<int64_t>(size) % kAliasBytes == 0; }
 
-Source source_of(const Problem& p, size_t size) {
+// A panel holds the rows that a tile's positions read; its strides follow from the tile (channels_tiles.cpp).
+Source panel_of(int64_t pitch) {
+  Source x;
+  x.pitch = pitch;
+  x.panel = 1;
+  return x;
+}
+
+Source source_of(const Problem& p, bool strided, size_t size) {
   Source x;
   const int64_t positions = p.axis[0].i * p.axis[1].i * p.axis[2].i;
   x.in_place = size_of(p.types.x) == size && (p.x.c == 1 || p.ci == 1);
@@ -60,6 +68,7 @@ Source source_of(const Problem& p, size_t size) {
   if (apart && aliases(p.x.axis[2], size) && p.taps() > kReusedTaps && p.co >= kReusedChannels) x.in_place = false;
   x.pitch = apart && aliases(p.ci, size) ? p.ci + kApart : p.ci;
   x.image = p.groups * x.pitch * positions;
+  if (strided && !x.in_place) return panel_of(x.pitch);
   if (x.in_place) {
     x.stride = {p.x.n, p.ci * p.x.c, p.x.axis[0], p.x.axis[1], p.x.axis[2]};
   } else {
@@ -173,12 +182,13 @@ std::unique_ptr<Kernel> plan_as(const Given<T>& given, bool merge) {
   const Lanes lanes = lanes_of(p, w, merge, given.lanes());
   if (merge && !lanes.runs) return nullptr;
   if (w.count() > kMostTransposedPhases && !lanes.runs) return nullptr;
-  const Source source = source_of(p, sizeof(T));
+  Source source = source_of(p, given.strided(), sizeof(T));
   Triples triples = triples_of(p, given.grid, lanes);
   if (mostly_padding(p, triples.weights, sizeof(T))) return nullptr;
   const std::vector<Block> blocks = blocks_of(lanes, given.lanes(), given.moves.accumulators);
   const bool direct = goes_straight(given, lanes, triples, blocks);
   const Tiles tiles = tiles_of(given, lanes, source, triples, blocks);
+  if (source.panel != 0) lay_panel(given, tiles, &source);
   const int64_t room = w.complete() && !lanes.runs ? (tiles.step[3] + given.lanes()) * w.s : 0;
   Plan<T> k{
       .p = p,

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "src/engine/native/costs.h"
+#include "src/kit/boxes.h"
 
 namespace ctconv::native::channels {
 
@@ -20,7 +21,7 @@ Worker<T>::Worker(const Plan<T>& k, Arena& arena) {
   sums = arena.take<T>(std::max(all, RowStore<T>::stage_elements(k.room)));
   rows = arena.take<T>(k.lanes.runs ? 0 : all + (unit + 2) * kMaxLanes);
   copied = arena.take<int64_t>(k.tiles.own_copy ? 1 : 0);
-  copy = arena.take<T>(k.tiles.own_copy ? k.tiles.images * k.source.image : 0);
+  copy = arena.take<T>(k.tiles.own_copy ? k.tiles.images * k.source.image : k.source.panel);
 }
 
 template <class T>
@@ -28,7 +29,7 @@ Scratch<T>::Scratch(const Plan<T>& k, Arena& arena) {
   worker_bytes = static_cast<int64_t>(bytes_taken<Worker<T>>(k));
   bias = arena.take<T>(k.p.groups * k.lanes.padded);
   workers = arena.take<char>(k.threads * worker_bytes);
-  copy = arena.take<T>(k.source.in_place || k.tiles.own_copy ? 0 : k.tiles.images * k.source.image);
+  copy = arena.take<T>(k.source.in_place || k.source.panel != 0 || k.tiles.own_copy ? 0 : k.tiles.images * k.source.image);
 }
 
 namespace {
@@ -115,22 +116,23 @@ int64_t tap_tables(const Plan<T>& k, const Triple& t, const std::array<const Str
 
 // Places of the positions of a box in x and where their sums go. Answers how many.
 template <class T>
-int64_t position_tables(const Plan<T>& k, const Task& task, const Box& box, const Worker<T>& worker) {
+int64_t position_tables(const Plan<T>& k, const Task& task, const Box& box, int64_t origin, const Worker<T>& worker) {
   const Box& tile = task.tile;
   const auto& x = k.source.stride;
   const auto& y = k.p.y;
   const int64_t out_step = k.direct ? k.grid[2].s * y.axis[2] : task.width;
+  const int64_t step_d = k.grid[0].step * x[2], step_h = k.grid[1].step * x[3], step_w = k.grid[2].step * x[4];
   int64_t found = 0;
   for (int64_t n = box[0].begin; n < box[0].end; ++n) {
     for (int64_t d = box[1].begin; d < box[1].end; ++d) {
       for (int64_t h = box[2].begin; h < box[2].end; ++h) {
-        const int64_t x_row = n * x[0] + task.g * x[1] + d * x[2] + h * x[3];
+        const int64_t x_row = n * x[0] + task.g * x[1] + d * step_d + h * step_h - origin;
         const int64_t in_tile =
             ((n - tile[0].begin) * tile[1].size() + d - tile[1].begin) * tile[2].size() + h - tile[2].begin;
         const int64_t out_row = k.direct ? n * y.n + d * k.grid[0].s * y.axis[0] + h * k.grid[1].s * y.axis[1]
                                          : (in_tile * tile[3].size() - tile[3].begin) * task.width;
         for (int64_t w = box[3].begin; w < box[3].end; ++w, ++found) {
-          worker.x_pos[found] = x_row + w * x[4];
+          worker.x_pos[found] = x_row + w * step_w;
           worker.out_pos[found] = out_row + w * out_step;
         }
       }
@@ -208,7 +210,7 @@ void multiply_triple(const Plan<T>& k, const Images<T>& images, const Task& task
         const Range rw = both(w, task.tile[3]);
         if (rw.size() <= 0) continue;
         const int64_t taps = tap_tables(k, t, {&d, &h, &w}, task.width, worker);
-        const int64_t positions = position_tables(k, task, {task.tile[0], rd, rh, rw}, worker);
+        const int64_t positions = position_tables(k, task, {task.tile[0], rd, rh, rw}, images.origin, worker);
         multiply(k, images, task, step, taps, positions, worker);
       }
     }
@@ -251,6 +253,48 @@ void run_task(const Plan<T>& k, const Images<T>& images, const Task& task, const
   if (!k.direct) finish(k, images, task, worker);
 }
 
+// The rows of x that a tile reads, into the worker's panel; answers where they lie.
+template <class T>
+Images<T> bring_panel(const Plan<T>& k, const Images<T>& images, const Task& task, const Worker<T>& worker) {
+  const ActivationLayout& x = k.p.x;
+  const auto& to = k.source.stride;
+  kit::Box box;
+  box[0] = {task.tile[0].size(), x.n, to[0]};
+  box[1] = {k.p.ci, x.c, 1};
+  int64_t place = (images.first + task.tile[0].begin) * x.n + task.g * k.p.ci * x.c, origin = task.tile[0].begin * to[0];
+  for (size_t a = 0; a < 3; ++a) {
+    const AxisPhases& axis = k.grid[a];
+    const Range& u = task.tile[a + 1];
+    const Phase& p = axis.phase(0);
+    const int64_t first = std::max<int64_t>(0, u.begin * axis.step - p.v0 - (p.taps - 1) * axis.v_step);
+    const int64_t end = std::min(axis.i, (u.end - 1) * axis.step - p.v0 + 1);
+    box[a + 2] = {std::max<int64_t>(0, end - first), x.axis[a], to[a + 2]};
+    place += first * x.axis[a];
+    origin += first * to[a + 2];
+  }
+  const bool some = box[2].extent != 0 && box[3].extent != 0 && box[4].extent != 0;
+  const char* from = static_cast<const char*>(images.memory.x) + place * bytes_of(k.p.types.x);
+  if (some) kit::box_in(k.moves, from, k.p.types.x, box, worker.copy);
+  return {images.memory, images.bias, worker.copy, images.first, images.count, origin};
+}
+
+// A tile of a group in all its blocks: they share the panel.
+template <class T>
+void run_tile(const Plan<T>& k, const Images<T>& images, int64_t index, const Worker<T>& worker) {
+  Task task;
+  task.tile = tile_of(k, index / k.p.groups, images.count);
+  task.g = index % k.p.groups;
+  const Images<T> panel = bring_panel(k, images, task, worker);
+  for (const Unit& unit : k.triples.units) {
+    for (const Block& block : k.blocks) {
+      task.unit = unit;
+      task.block = &block;
+      task.width = k.width(block);
+      run_task(k, panel, task, worker);
+    }
+  }
+}
+
 // A small copy is one task: waking other threads for it takes longer.
 template <class T>
 bool copy_all(const Plan<T>& k, const char* x, int64_t images, T* to, const Runner& runner) {
@@ -266,7 +310,9 @@ bool copy_all(const Plan<T>& k, const char* x, int64_t images, T* to, const Runn
 template <class T>
 std::string describe(const Plan<T>& k) {
   const char* end = k.direct ? ", direct" : k.lanes.runs ? ", runs" : ", transposed";
-  return std::string("channels, ") + k.moves.name + (k.source.in_place ? ", x in place" : ", x channels innermost") +
+  return std::string("channels, ") + k.moves.name + (k.source.in_place     ? ", x in place"
+                                                              : k.source.panel != 0 ? ", x in panels"
+                                                                                    : ", x channels innermost") +
          (k.lanes.merged ? ", phases in lanes" : "") + end + ", " + std::to_string(k.triples.all.size()) +
          " phases x " + std::to_string(k.blocks.size()) + " blocks, tiles of " + std::to_string(k.tiles.positions) +
          " positions";
@@ -288,14 +334,16 @@ Status compute(const Plan<T>& k, const Operands& m, const Runner& given) {
   };
   spread_bias(k, m.bias, scratch.bias);
   for (int32_t w = 0; k.tiles.own_copy && w < k.threads; ++w) *worker_of(w).copied = 0;
-  const bool copies = !k.source.in_place && !k.tiles.own_copy;
+  const bool panels = k.source.panel != 0, copies = !k.source.in_place && !panels && !k.tiles.own_copy;
   for (int64_t n0 = 0; n0 < k.p.n; n0 += k.tiles.images) {
     const int64_t count = std::min(k.tiles.images, k.p.n - n0);
     const char* x = static_cast<const char*>(m.x) + n0 * k.p.x.n * bytes_of(k.p.types.x);
     if (copies && !copy_all(k, x, count, scratch.copy, runner)) return runner_broke();
     const T* from = k.source.in_place ? reinterpret_cast<const T*>(x) : scratch.copy;
-    const bool ok = runner(k.tiles.per_images(count) * k.p.groups * k.pairs(), [&](int64_t i, int32_t w) {
+    const int64_t tasks = k.tiles.per_images(count) * k.p.groups * (panels ? 1 : k.pairs());
+    const bool ok = runner(tasks, [&](int64_t i, int32_t w) {
       const Worker<T> worker = worker_of(w);
+      if (panels) return run_tile(k, Images<T>{m, scratch.bias, nullptr, n0, count}, i, worker);
       const T* own = k.tiles.own_copy ? own_copy(k, m, worker) : from;
       run_task(k, Images<T>{m, scratch.bias, own, n0, count}, task_of(k, count, i), worker);
     });

@@ -25,7 +25,7 @@ struct Worker {
   T* sums;          // [triple of the unit][position][lane]; then the row store's stage
   T* rows;          // the same transposed, [lane][position], where they are stored as rows
   int64_t* copied;  // whether the copy is there
-  T* copy;          // the worker's own copy of x
+  T* copy;          // the worker's own copy of x, or its panel
 
   Worker(const Plan<T>& k, Arena& arena);
 };
@@ -37,6 +37,7 @@ struct Images {
   const T* bias;
   const T* x;  // of the first of them, as the routines read it
   int64_t first, count;
+  int64_t origin = 0;  // where the panel's first element would lie, were x all there with the panel's strides
 };
 
 // What one task computes: a tile of positions, a unit of triples, a block of lanes.

@@ -49,7 +49,26 @@ void cut(const std::array<int64_t, 4>& extent, int64_t most, Tiles& t) {
   t.positions = t.step[0] * t.step[1] * t.step[2] * t.step[3];
 }
 
+// Input rows that `count` positions of an axis read.
+int64_t rows_read(const AxisPhases& a, int64_t count) {
+  const Phase& p = a.phase(0);
+  return std::min(a.i, (count - 1) * a.step + (p.taps - 1) * a.v_step + 1);
+}
+
+int64_t panel_elements(const Grid& grid, const Tiles& t, int64_t pitch) {
+  return t.step[0] * rows_read(grid[0], t.step[1]) * rows_read(grid[1], t.step[2]) * rows_read(grid[2], t.step[3]) *
+         pitch;
+}
+
 }  // namespace
+
+template <class T>
+void lay_panel(const Given<T>& given, const Tiles& t, Source* x) {
+  const Grid& grid = given.grid;
+  const int64_t w = x->pitch, h = w * rows_read(grid[2], t.step[3]), d = h * rows_read(grid[1], t.step[2]);
+  x->stride = {d * rows_read(grid[0], t.step[1]), 0, d, h, w};
+  x->panel = panel_elements(grid, t, x->pitch);
+}
 
 template <class T>
 Tiles tiles_of(const Given<T>& given, const Lanes& lanes, const Source& source, const Triples& triples,
@@ -59,7 +78,7 @@ Tiles tiles_of(const Given<T>& given, const Lanes& lanes, const Source& source, 
   Tiles t;
   const double limit = std::min(kCopyBytes, static_cast<double>(given.context.workspace_limit) / 2);
   const double fits = limit / (static_cast<double>(source.image) * size);
-  t.images = source.in_place ? p.n : std::clamp<int64_t>(static_cast<int64_t>(fits), 1, p.n);
+  t.images = source.in_place || source.panel != 0 ? p.n : std::clamp<int64_t>(static_cast<int64_t>(fits), 1, p.n);
   for (const Block& b : blocks) t.widest = std::max(t.widest, b.vectors * given.lanes());
 
   const std::array<int64_t, 4> extent{t.images, given.grid[0].un, given.grid[1].un, given.grid[2].un};
@@ -71,11 +90,17 @@ Tiles tiles_of(const Given<T>& given, const Lanes& lanes, const Source& source, 
   work.repeats = p.groups * units * std::ssize(blocks) * ceil_div(p.n, t.images);
   work.cycles = static_cast<double>(work.positions * t.widest / given.lanes()) *
                 static_cast<double>(p.ci * taps / units + kPositionSteps);
-  cut(extent, tile_positions(work, triples.most_in_unit * t.widest * static_cast<int64_t>(sizeof(T))), t);
-
+  if (source.panel != 0) work.repeats = p.groups;  // a task goes over all blocks
+  int64_t most = tile_positions(work, triples.most_in_unit * t.widest * static_cast<int64_t>(sizeof(T)));
+  cut(extent, most, t);
+  while (source.panel != 0 && most > kLeastTile &&
+         panel_elements(given.grid, t, source.pitch) * static_cast<int64_t>(sizeof(T)) > in_l2(kPanelTileBytes)) {
+    most = (most + 1) / 2;
+    cut(extent, most, t);
+  }
   t.weights_outer = p.groups * triples.weights > p.n * source.image;
   const double copies = static_cast<double>(t.images * source.image) * work.threads;
-  t.own_copy = !source.in_place && t.weights_outer && work.threads > 1 && t.images == p.n &&
+  t.own_copy = !source.in_place && source.panel == 0 && t.weights_outer && work.threads > 1 && t.images == p.n &&
                copies * size <= std::min(kOwnCopies, limit) &&
                copies * kTransposeCycles <= kOwnCopyShare * work.cycles * static_cast<double>(work.repeats);
   return t;
@@ -125,11 +150,18 @@ double seconds_of(const Plan<T>& k) {
   double cycles = 0;
   for (const Triple& t : k.triples.all) add_cycles(k, t, cycles);
   cycles *= static_cast<double>(k.p.groups);
-  if (!k.source.in_place) cycles += static_cast<double>(k.p.in_elements()) * kTransposeCycles * kCopiedTranspose;
-  const double tasks = static_cast<double>(k.tiles.per_images(k.p.n) * k.p.groups) * static_cast<double>(k.pairs());
+  const auto tiles = static_cast<double>(k.tiles.per_images(k.p.n) * k.p.groups);
+  if (k.source.panel != 0) {
+    cycles += tiles * static_cast<double>(k.source.panel) * kTransposeCycles;
+  } else if (!k.source.in_place) {
+    cycles += static_cast<double>(k.p.in_elements()) * kTransposeCycles * kCopiedTranspose;
+  }
+  const double tasks = k.source.panel != 0 ? tiles : tiles * static_cast<double>(k.pairs());
   return call_seconds(cycles / std::min<double>(k.threads, tasks), k.p, k.threads);
 }
 
+template void lay_panel(const Given<float>&, const Tiles&, Source*);
+template void lay_panel(const Given<double>&, const Tiles&, Source*);
 template Tiles tiles_of(const Given<float>&, const Lanes&, const Source&, const Triples&, const std::vector<Block>&);
 template Tiles tiles_of(const Given<double>&, const Lanes&, const Source&, const Triples&, const std::vector<Block>&);
 template double seconds_of(const Plan<float>&);

@@ -13,6 +13,9 @@ namespace ctconv::native::channels {
 template <class T>
 Tiles tiles_of(const Given<T>& given, const Lanes& lanes, const Source& source, const Triples& triples,
                const std::vector<Block>& blocks);
+// The panel of the largest tile.
+template <class T>
+void lay_panel(const Given<T>& given, const Tiles& tiles, Source* source);
 template <class T>
 double seconds_of(const Plan<T>& plan);
 

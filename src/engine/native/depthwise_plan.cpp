@@ -64,12 +64,12 @@ Tiles tiles_of_panels(const Problem& p, const Grid& grid, bool straight) {
 }
 
 template <class T>
-double seconds_of(const Plan<T>& k) {
+double seconds_of(const Plan<T>& k, double flop) {
   const Problem& p = k.p;
   const double lanes = k.moves.lanes;
   const auto outputs = static_cast<double>(p.out_elements());
   const double tap = kRowTapCycles + (k.in != Stored::kWide ? kWidenedTapCycles : 0);
-  double cycles = outputs / lanes * kRowStoreCycles + useful_flop(p) / 2 / lanes * tap;
+  double cycles = outputs / lanes * kRowStoreCycles + flop / 2 / lanes * tap;
   if (!k.in_place) {  // an input row is widened for every output row that meets it
     const double met = static_cast<double>(p.axis[0].k * p.axis[1].k) *
                        (1 + static_cast<double>(k.grid[2].v_max) / static_cast<double>(k.tiles.positions));
@@ -116,7 +116,7 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
     if (kit::most_stretches(a) > kMostStretches) return nullptr;
   }
   const bool straight = given.same_type() || p.epilogue.activation.kind == Activation::kNone;
-  const bool in_place = given.same_type() || most_taps(given.grid[2]) <= kFewRowTaps;
+  const bool in_place = given.same_type() || given.strided() || most_taps(given.grid[2]) <= kFewRowTaps;
   Plan<T> k{.p = p,
             .moves = given.moves,
             .routines = depthwise_routines<T>(),
@@ -143,7 +143,7 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
       }
     }
   }
-  k.seconds = seconds_of(k);
+  k.seconds = seconds_of(k, given.flop);
   return kernel_of(std::move(k));
 }
 

@@ -147,10 +147,11 @@ void run_stretch(const Plan<T>& k, const Operands& m, const Task& t, int64_t f, 
   const int64_t place = t.n * y.n + t.od * y.axis[0] + t.oh * y.axis[1] + w.out(begin, pw) * y.axis[2] + t.c0;
   char* to = static_cast<char*>(m.y) + place * bytes_of(k.p.types.y);
   a.taps = s.j_end - s.j_begin;
-  const int64_t column = begin + w.row(pw, s.j_begin);  // that the first tap reads, if there is one
+  const int64_t column = begin * w.step + w.row(pw, s.j_begin);  // that the first tap reads, if there is one
   a.x = worker.panel + (column - t.first) * a.x_step;
   if (k.in_place) {
-    const int64_t x_place = t.n * x.n + t.ud * x.axis[0] + t.uh * x.axis[1] + t.c0 + column * x.axis[2];
+    const int64_t d = t.ud * k.grid[0].step, h = t.uh * k.grid[1].step;
+    const int64_t x_place = t.n * x.n + d * x.axis[0] + h * x.axis[1] + t.c0 + column * x.axis[2];
     a.x = static_cast<const char*>(m.x) + x_place * bytes_of(k.p.types.x);
   }
   a.w = static_cast<const T*>(m.packed) + at(k.weight, k.triple(t.fd, t.fh, f)) + s.j_begin * a.w_tap + t.c0;
@@ -168,8 +169,9 @@ void run_task(const Plan<T>& k, const Operands& m, const T* bias, Task t, const 
   const AxisPhases& w = k.grid[2];
   DepthwiseArgs<T> a;
   a.channels = t.c1 - t.c0;
-  a.x_step = k.in_place ? k.p.x.axis[2] : a.channels;
-  a.x_tap = -w.v_step * a.x_step;
+  const int64_t column = k.in_place ? k.p.x.axis[2] : a.channels;
+  a.x_step = w.step * column;  // panels are for step 1
+  a.x_tap = -w.v_step * column;
   a.x_row = worker.x_row;
   a.w_row = worker.w_row;
   a.w_tap = k.p.groups;

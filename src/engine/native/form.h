@@ -30,10 +30,12 @@ struct Given {
   const PlanContext& context;
   const Grid& grid;
   const Moves<T>& moves;
+  double flop;  // useful ones of a call
 
   int32_t threads() const { return std::max(1, context.threads); }
   int64_t lanes() const { return moves.lanes; }
   bool same_type() const { return size_of(p.types.x) == sizeof(T); }  // x and y hold values of T
+  bool strided() const { return grid[0].step != 1 || grid[1].step != 1 || grid[2].step != 1; }
 };
 
 template <class Plan>

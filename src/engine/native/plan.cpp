@@ -9,11 +9,13 @@
 
 #include "src/engine/native/channels.h"
 #include "src/engine/native/depthwise.h"
+#include "src/engine/native/gradients.h"
 #include "src/engine/native/limits.h"
 #include "src/engine/native/native.h"
 #include "src/engine/native/positions.h"
 #include "src/engine/native/rows.h"
 #include "src/engine/native/turned.h"
+#include "src/plan/as_forward.h"
 #include "src/plan/workspace.h"
 
 namespace ctconv {
@@ -25,11 +27,16 @@ template <class T>
 struct Form {
   const char* name;
   std::unique_ptr<Kernel> (*plan)(const Given<T>&);
+  bool strided;  // serves data gradients, whose positions lie several input rows apart
 };
 template <class T>
 constexpr Form<T> kForms[] = {
-    {"positions", &positions::plan<T>}, {"channels", &channels::plan<T>}, {"merged", &channels::plan_merged<T>},
-    {"depthwise", &depthwise::plan<T>}, {"rows", &rows::plan<T>},         {"turned", &turned::plan<T>},
+    {"positions", &positions::plan<T>, false},
+    {"channels", &channels::plan<T>, true},
+    {"merged", &channels::plan_merged<T>, false},
+    {"depthwise", &depthwise::plan<T>, true},
+    {"rows", &rows::plan<T>, false},
+    {"turned", &turned::plan<T>, false},
 };
 
 // Plans hold tables with an entry a phase, a tap and an output channel, and scratch for a padded input; limits.h says
@@ -65,6 +72,24 @@ bool beyond_reach(const Problem& p) {
   return false;
 }
 
+// Rows of y that positions of a data gradient read, as places in memory.
+bool beyond_strides(const Problem& p) {
+  for (size_t k = 0; k < 3; ++k) {
+    const Axis& a = p.axis[k];
+    const double rows = static_cast<double>(a.i) * static_cast<double>(a.s) + std::abs(static_cast<double>(a.lo)) +
+                        static_cast<double>(a.d) * static_cast<double>(a.k);
+    if (rows * std::abs(static_cast<double>(p.y.axis[k])) > kMostPlace) return true;
+  }
+  return false;
+}
+
+// What forms are asked: a problem with x and y in their forward roles, its grid, its useful flop.
+struct Asked {
+  Problem problem;
+  Grid grid;
+  double flop = 0;
+};
+
 // One input position and a whole kernel per axis, as in a generator's first layer: rows and planes of y are one axis.
 Problem folded(const Problem& p) {
   Problem q = p;
@@ -82,16 +107,18 @@ Problem folded(const Problem& p) {
 }
 
 template <class T>
-Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& context, const char* name) {
+Result<std::unique_ptr<Kernel>> plan_as(const Asked& asked, const PlanContext& context, const char* name) {
+  const Problem& p = asked.problem;
   const Moves<T> moves = kit::moves<T>();
   if (moves.lanes == 0) return refuse("native: this CPU has no fused multiply-add on vectors");
-  const Grid grid = kit::grid_of(p);
   const double budget = scratch_budget(p, context.threads);
   std::unique_ptr<Kernel> best;
   bool planned = false, within = false;
   for (const Form<T>& form : kForms<T>) {
     if (name && std::string_view(name) != form.name) continue;
-    std::unique_ptr<Kernel> k = form.plan({p, context, grid, moves});
+    const Given<T> given{p, context, asked.grid, moves, asked.flop};
+    if (given.strided() && !form.strided) continue;
+    std::unique_ptr<Kernel> k = form.plan(given);
     if (!k) continue;
     if (!context.weights_finite && k->spoils() != Kernel::Spoils::kNothing) continue;
     planned = true;
@@ -107,14 +134,44 @@ Result<std::unique_ptr<Kernel>> plan_as(const Problem& p, const PlanContext& con
   return refuse("native: its scratch memory exceeds the workspace limit");
 }
 
+Result<std::unique_ptr<Kernel>> plan_asked(const Asked& asked, const PlanContext& context, const char* name) {
+  const Problem& p = asked.problem;
+  if (beyond_tables(p)) return refuse("native: more phases, taps, channels or padding than its tables hold");
+  if (beyond_reach(p)) return refuse("native: output rows too far from the input for its tables");
+  return p.types.x == Dtype::kF64 ? plan_as<double>(asked, context, name) : plan_as<float>(asked, context, name);
+}
+
+Result<std::unique_ptr<Kernel>> plan_forward(const Problem& p, const PlanContext& context, const char* name) {
+  if (p.empty()) return refuse("native: the output is empty");
+  const Problem q = folded(p);
+  return plan_asked({q, kit::grid_of(q), useful_flop(q)}, context, name);
+}
+
+Result<std::unique_ptr<Kernel>> plan_gradient_x(const Problem& p, const PlanContext& context, const char* name) {
+  if (p.empty() || p.out_elements() == 0) return refuse("native: x or y is empty");
+  if (const auto forward = as_forward(p)) {
+    auto kernel = plan_forward(*forward, context, name);
+    if (!kernel.ok()) return kernel;
+    return exchanged(p, true, std::move(*kernel));
+  }
+  if (beyond_strides(p)) return refuse("native: input rows too far from the output for its tables");
+  auto kernel = plan_asked({as_convolution(p), kit::gradient_grid_of(p), useful_flop(p)}, context, name);
+  if (!kernel.ok()) return kernel;
+  return exchanged(p, false, std::move(*kernel));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Kernel>> plan_form(const Problem& p, const PlanContext& context, const char* name) {
-  if (p.empty()) return refuse("native: the output is empty");
-  const Problem q = folded(p);
-  if (beyond_tables(q)) return refuse("native: more phases, taps, channels or padding than its tables hold");
-  if (beyond_reach(q)) return refuse("native: output rows too far from the input for its tables");
-  return p.types.x == Dtype::kF64 ? plan_as<double>(q, context, name) : plan_as<float>(q, context, name);
+  switch (p.written) {
+    case Written::kY:
+      return plan_forward(p, context, name);
+    case Written::kX:
+      return plan_gradient_x(p, context, name);
+    case Written::kW:
+      return plan_gradient_w(p, context, name);
+  }
+  return refuse("native: an operand it has never heard of");
 }
 
 namespace {
@@ -124,6 +181,10 @@ Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& contex
 }  // namespace
 }  // namespace native
 
-const Engine kNativeEngine{"native", Bits::kReference, kForwardFloats, &native::plan};
+namespace {
+constexpr Knows kKnown{.written = kEveryWritten, .types = kFloatTypes, .activations = true};
+}  // namespace
+
+const Engine kNativeEngine{"native", Bits::kReference, kKnown, &native::plan};
 
 }  // namespace ctconv

@@ -232,7 +232,7 @@ std::unique_ptr<Kernel> inner_form(const Given<T>& given, const Problem& piece, 
   PlanContext context = given.context;
   context.threads = 1;
   const Grid grid = kit::grid_of(piece);
-  const Given<T> inner{piece, context, grid, given.moves};
+  const Given<T> inner{piece, context, grid, given.moves, useful_flop(piece)};
   if (lanes == Lanes::kGroups) return depthwise::plan(inner);
   std::unique_ptr<Kernel> one = positions::plan(inner), other = rows::plan(inner);
   if (!one || (other && other->estimated_seconds() < one->estimated_seconds())) return other;

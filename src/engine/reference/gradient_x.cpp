@@ -3,8 +3,10 @@
 //   in:  y (the gradient of the output) and raw w by their strides
 //   out: x (the gradient of the input), every element written once
 //   acc = +0
-//   for co: for taps t (d, h, w) whose o = i*s + t*d - lo lies in the core:  acc = fma(y[co,o], w[ci,co,t], acc)
-//   x = round(acc)
+//   for co: for taps t (d, h, w, each from the last to the first) whose o = i*s + t*d - lo lies in the core:
+//           acc = fma(y[co,o], w[ci,co,t], acc)
+//   x = round(acc + 0)
+//   That is the forward pass's order: y is read from its end, so that without strides a gradient is a forward problem.
 //   f16, bf16: all of it in f32, rounded once at the store; f64 in f64. Rows of y's tail are not read.
 //   packs: nothing;   scratch: none;   refuses: nothing
 //   Tasks are (n x input channel x row of d); each element is one task's own, so the split cannot change a bit.
@@ -39,13 +41,13 @@ typename E::Acc gathered(const Problem& p, const typename E::Stored* y, const ty
   typename E::Acc acc(0);
   const auto& [d, h, v] = r;
   for (int64_t co = 0; co < p.co; ++co) {
-    for (int64_t a = 0; a < d.count; ++a) {
-      for (int64_t b = 0; b < h.count; ++b) {
+    for (int64_t a = d.count; a-- > 0;) {
+      for (int64_t b = h.count; b-- > 0;) {
         const auto* yr = y + co * p.y.c + (d.o + a * p.axis[0].d) * p.y.axis[0] +
                          (h.o + b * p.axis[1].d) * p.y.axis[1] + v.o * p.y.axis[2];
         const auto* wr =
             w + co * p.w.co + (d.first + a) * p.w.tap[0] + (h.first + b) * p.w.tap[1] + v.first * p.w.tap[2];
-        for (int64_t c = 0; c < v.count; ++c) {
+        for (int64_t c = v.count; c-- > 0;) {
           acc = std::fma(E::load(yr[c * p.axis[2].d * p.y.axis[2]]), E::load(wr[c * p.w.tap[2]]), acc);
         }
       }
@@ -68,7 +70,7 @@ void task(const Problem& p, const Operands& m, int64_t index) {
     r[1] = reach_of(p.axis[1], ih);
     for (int64_t iw = 0; iw < p.axis[2].i; ++iw) {
       r[2] = reach_of(p.axis[2], iw);
-      x[ih * p.x.axis[1] + iw * p.x.axis[2]] = E::store(gathered<E>(p, y, w, r));
+      x[ih * p.x.axis[1] + iw * p.x.axis[2]] = E::store(gathered<E>(p, y, w, r) + typename E::Acc(0));
     }
   }
 }

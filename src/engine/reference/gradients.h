@@ -7,9 +7,6 @@
 
 namespace ctconv::reference {
 
-// Terms of one chain of a weight gradient: docs/decisions/gradient-sums.md says why.
-inline constexpr int64_t kChainTerms = 4096;
-
 Result<std::unique_ptr<Kernel>> gradient_x(const Problem& problem, int32_t threads);
 Result<std::unique_ptr<Kernel>> gradient_w(const Problem& problem, int32_t threads);
 
