@@ -29,7 +29,8 @@ Scratch<T>::Scratch(const Plan<T>& k, Arena& arena) {
   worker_bytes = static_cast<int64_t>(bytes_taken<Worker<T>>(k));
   bias = arena.take<T>(k.p.groups * k.lanes.padded);
   workers = arena.take<char>(k.threads * worker_bytes);
-  copy = arena.take<T>(k.source.in_place || k.source.panel != 0 || k.tiles.own_copy ? 0 : k.tiles.images * k.source.image);
+  copy =
+      arena.take<T>(k.source.in_place || k.source.panel != 0 || k.tiles.own_copy ? 0 : k.tiles.images * k.source.image);
 }
 
 namespace {
@@ -261,7 +262,8 @@ Images<T> bring_panel(const Plan<T>& k, const Images<T>& images, const Task& tas
   kit::Box box;
   box[0] = {task.tile[0].size(), x.n, to[0]};
   box[1] = {k.p.ci, x.c, 1};
-  int64_t place = (images.first + task.tile[0].begin) * x.n + task.g * k.p.ci * x.c, origin = task.tile[0].begin * to[0];
+  int64_t place = (images.first + task.tile[0].begin) * x.n + task.g * k.p.ci * x.c,
+          origin = task.tile[0].begin * to[0];
   for (size_t a = 0; a < 3; ++a) {
     const AxisPhases& axis = k.grid[a];
     const Range& u = task.tile[a + 1];
@@ -310,9 +312,10 @@ bool copy_all(const Plan<T>& k, const char* x, int64_t images, T* to, const Runn
 template <class T>
 std::string describe(const Plan<T>& k) {
   const char* end = k.direct ? ", direct" : k.lanes.runs ? ", runs" : ", transposed";
-  return std::string("channels, ") + k.moves.name + (k.source.in_place     ? ", x in place"
-                                                              : k.source.panel != 0 ? ", x in panels"
-                                                                                    : ", x channels innermost") +
+  return std::string("channels, ") + k.moves.name +
+         (k.source.in_place     ? ", x in place"
+          : k.source.panel != 0 ? ", x in panels"
+                                : ", x channels innermost") +
          (k.lanes.merged ? ", phases in lanes" : "") + end + ", " + std::to_string(k.triples.all.size()) +
          " phases x " + std::to_string(k.blocks.size()) + " blocks, tiles of " + std::to_string(k.tiles.positions) +
          " positions";

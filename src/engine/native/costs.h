@@ -114,7 +114,7 @@ inline constexpr int64_t kHalvedTile = 24;                   // tiles above this
 inline constexpr int64_t kManyTasks = 12, kSomeTasks = 4;    // per thread: enough; enough if they come out even
 inline constexpr double kEven = 0.95;                        // share of the threads' time that is work
 inline constexpr double kOwnCopyShare = 0.02;                // of a call, for copies of the whole input (pose.deconv1)
-inline constexpr int64_t kPanelTileBytes = 512 * 1024;           // of x that a tile reads, where it has a panel
+inline constexpr int64_t kPanelTileBytes = 512 * 1024;       // of x that a tile reads, where it has a panel
 inline constexpr int64_t kPositionSteps = 16;                // multiply-adds a position costs beside its own
 inline constexpr double kBroadcastCycles = 1.25;             // per row of a block and tap, where loads are the limit
 inline constexpr double kBoxCallCycles = kCallCycles + 10;   // per block: its tables are made per box

@@ -43,15 +43,15 @@ struct Plan {
   Moves<T> moves;
   OuterRoutines<T> routines;
   int32_t threads = 1;
-  bool pairs = false;   // groups are lanes
-  bool lanes_x = true;  // x is the side of the lanes
-  int64_t groups = 1;   // 1 for pairs
+  bool pairs = false;                       // groups are lanes
+  bool lanes_x = true;                      // x is the side of the lanes
+  int64_t groups = 1;                       // 1 for pairs
   int64_t lanes = 1, padded = 1, rows = 1;  // channels of a group on either side
   Side x, y;
-  int64_t box_places = 1;                  // of a box, at most
+  int64_t box_places = 1;  // of a box, at most
   int64_t places = 1, chains = 1;
-  bool by_chains = false;                  // each task is one chain; their parts wait in scratch
-  int64_t lane_tile = 1, row_tile = 1;     // of a task
+  bool by_chains = false;               // each task is one chain; their parts wait in scratch
+  int64_t lane_tile = 1, row_tile = 1;  // of a task
   int64_t lane_tiles = 1, row_tiles = 1;
   double seconds = 0;
 
