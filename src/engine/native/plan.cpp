@@ -134,16 +134,22 @@ Result<std::unique_ptr<Kernel>> plan_as(const Asked& asked, const PlanContext& c
   return refuse("native: its scratch memory exceeds the workspace limit");
 }
 
-Result<std::unique_ptr<Kernel>> plan_asked(const Asked& asked, const PlanContext& context, const char* name) {
-  const Problem& p = asked.problem;
+// Asked before a grid is made: that takes as long as there are phases and taps.
+Status check_tables(const Problem& p) {
   if (beyond_tables(p)) return refuse("native: more phases, taps, channels or padding than its tables hold");
   if (beyond_reach(p)) return refuse("native: output rows too far from the input for its tables");
+  return {};
+}
+
+Result<std::unique_ptr<Kernel>> plan_asked(const Asked& asked, const PlanContext& context, const char* name) {
+  const Problem& p = asked.problem;
   return p.types.x == Dtype::kF64 ? plan_as<double>(asked, context, name) : plan_as<float>(asked, context, name);
 }
 
 Result<std::unique_ptr<Kernel>> plan_forward(const Problem& p, const PlanContext& context, const char* name) {
   if (p.empty()) return refuse("native: the output is empty");
   const Problem q = folded(p);
+  CTCONV_RETURN_IF_ERROR(check_tables(q));
   return plan_asked({q, kit::grid_of(q), useful_flop(q)}, context, name);
 }
 
@@ -155,7 +161,9 @@ Result<std::unique_ptr<Kernel>> plan_gradient_x(const Problem& p, const PlanCont
     return exchanged(p, true, std::move(*kernel));
   }
   if (beyond_strides(p)) return refuse("native: input rows too far from the output for its tables");
-  auto kernel = plan_asked({as_convolution(p), kit::gradient_grid_of(p), useful_flop(p)}, context, name);
+  const Problem q = as_convolution(p);
+  CTCONV_RETURN_IF_ERROR(check_tables(q));
+  auto kernel = plan_asked({q, kit::gradient_grid_of(p), useful_flop(p)}, context, name);
   if (!kernel.ok()) return kernel;
   return exchanged(p, false, std::move(*kernel));
 }
