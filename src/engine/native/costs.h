@@ -145,7 +145,7 @@ inline constexpr int64_t kFewRowTaps = 8;         // of a phase along w; more of
 // Panels of 16-bit types and their outputs, in elements of the computing type: the second-level cache holds both.
 inline constexpr int64_t kPanelElements = 65536, kWideElements = 16384;
 inline constexpr int64_t kNearBytes = 16 * 1024, kRowBlock = 8;  // outputs in all phases; positions of a block
-inline constexpr int64_t kMostPart = 512, kLeastPart = 64;  // channels of a task
+inline constexpr int64_t kMostPart = 512, kLeastPart = 64;       // channels of a task
 inline constexpr int64_t kLeastRowTile = 8;        // positions, so that what neighbours share is the smaller part
 inline constexpr int64_t kRowTileOutputs = 32768;  // of a task where x is read in place
 
