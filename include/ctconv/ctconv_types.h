@@ -214,7 +214,8 @@ typedef struct ctconv_grads {
   void *workspace;                 /* any address; NULL: the op's allocator is asked, and the op keeps the largest */
   size_t workspace_bytes;
   void *stream;       /* CPU: must be NULL */
-  int32_t accumulate; /* 0: dx, dw, db are written. 1: they are added to: one rounding behind the gradient's own */
+  int32_t accumulate; /* 0: dx, dw, db are written. 1: they are added to: one rounding behind the gradient's own;
+                         what is NaN there stays NaN */
   int32_t reserved;   /* 0 */
 } ctconv_grads;
 

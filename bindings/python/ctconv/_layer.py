@@ -385,7 +385,8 @@ class Layer:
         x: the input of the forward call; dw is made of it, dx and db have their shapes from it.
         y: what the forward call gave; a layer with an activation needs it. weight: of a layer made without one.
         output_size: as in the forward call. out: {"dw": array, ...}, arrays to write, returned in the dict.
-        accumulate: True adds the gradients to what the arrays of out hold; each wanted one must be there."""
+        accumulate: True adds the gradients to what the arrays of out hold; each wanted one must be there.
+        What is NaN in them stays NaN."""
         size = None if output_size is _UNSET else (output_size,)
         tensors = {"y": y, "weight": weight}
         out = {} if out is None else out
