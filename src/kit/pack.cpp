@@ -4,6 +4,7 @@
 //   out: blocks as the micro-kernels read them
 #include "src/kit/pack.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "src/base/half.h"
@@ -33,17 +34,69 @@ bool gather(const S* w, int64_t ci_stride, const RowPack& k, T* out, Widen widen
   return bad == 0;
 }
 
+// How the rows of a block lie in the raw weight: a run of it holds the taps of some input channels.
+struct Runs {
+  int64_t between = 0;        // from row to row; 0: rows are not alike, or their taps lie too far apart
+  int64_t low = 0, span = 1;  // the first tap's place, elements from it to behind the last
+  int64_t channels = 1;       // of a run
+  int64_t columns(int64_t ci_stride, int64_t count) const { return (count - 1) * ci_stride + span; }
+};
+
+constexpr int64_t kRunElements = 4096, kLeastColumns = 8, kLoose = 3;
+
+Runs runs_of(const RowPack& k, int64_t ci_stride) {
+  Runs r;
+  if (k.valid < 2 || k.taps == 0) return r;
+  const int64_t between = k.row[1] - k.row[0];
+  if (between <= 1) return r;
+  for (int64_t m = 2; m < k.valid; ++m) {
+    if (k.row[m] - k.row[m - 1] != between) return r;
+  }
+  const auto [low, high] = std::minmax_element(k.tap, k.tap + k.taps);
+  r.low = *low;
+  r.span = *high - *low + 1;
+  const int64_t most = kRunElements / k.width;
+  if (r.span > most || r.span > kLoose * k.taps) return r;
+  // Channels that follow each other closely share a run.
+  if (ci_stride > 0 && ci_stride <= kLoose * k.taps) r.channels = std::max<int64_t>(1, 1 + (most - r.span) / ci_stride);
+  if (r.columns(ci_stride, std::min(r.channels, k.c1 - k.c0)) >= kLeastColumns) r.between = between;
+  return r;
+}
+
+template <class T>
+bool transposed(const Moves<T>& moves, const Problem& p, const char* w, const RowPack& k, const Runs& r, T* out) {
+  alignas(64) T run[kRunElements];
+  Marks<T> bad = 0;
+  out += k.c0 * k.taps * k.width;
+  for (int64_t c = k.c0; c < k.c1; c += r.channels) {
+    const int64_t count = std::min(r.channels, k.c1 - c), from = k.base + c * p.w.ci + r.low + k.row[0];
+    moves.transpose_load(w + from * bytes_of(p.types.w), r.between, p.types.w, k.valid, r.columns(p.w.ci, count), run,
+                         k.width);
+    for (int64_t q = 0; q < count; ++q) {
+      for (int64_t t = 0; t < k.taps; ++t, out += k.width) {
+        const T* column = run + (q * p.w.ci + k.tap[t] - r.low) * k.width;
+        for (int64_t m = 0; m < k.valid; ++m) out[m] = column[m];
+        for (int64_t m = k.valid; m < k.width; ++m) out[m] = 0;
+        bad |= not_finite(out, k.valid);
+      }
+    }
+  }
+  return bad == 0;
+}
+
 }  // namespace
 
 template <class T>
-bool pack_rows(const Problem& p, const void* w, const RowPack& rows, T* out) {
+bool pack_rows(const Moves<T>& moves, const Problem& p, const void* w, const RowPack& rows, T* out) {
+  const Runs runs = runs_of(rows, p.w.ci);
+  if (runs.between != 0) return transposed(moves, p, static_cast<const char*>(w), rows, runs, out);
   const auto run = [&](auto* typed, auto widen) { return gather(typed, p.w.ci, rows, out, widen); };
   if (p.types.w == Dtype::kF16) return run(static_cast<const uint16_t*>(w), [](uint16_t h) { return f16_to_f32(h); });
   if (p.types.w == Dtype::kBf16) return run(static_cast<const uint16_t*>(w), [](uint16_t h) { return bf16_to_f32(h); });
   return run(static_cast<const T*>(w), [](T v) { return v; });
 }
 
-template bool pack_rows<float>(const Problem&, const void*, const RowPack&, float*);
-template bool pack_rows<double>(const Problem&, const void*, const RowPack&, double*);
+template bool pack_rows<float>(const Moves<float>&, const Problem&, const void*, const RowPack&, float*);
+template bool pack_rows<double>(const Moves<double>&, const Problem&, const void*, const RowPack&, double*);
 
 }  // namespace ctconv::kit

@@ -39,7 +39,7 @@ bool pack_block(const Plan<T>& k, const void* w, int64_t g, const Block& b, int6
                             .width = k.width(b),
                             .tap = k.triples.w_taps.data() + t.w_tap,
                             .taps = t.taps};
-    finite &= kit::pack_rows<T>(k.p, w, rows, out + t.weight + k.p.ci * t.taps * b.row0);
+    finite &= kit::pack_rows<T>(k.moves, k.p, w, rows, out + t.weight + k.p.ci * t.taps * b.row0);
   }
   return finite;
 }

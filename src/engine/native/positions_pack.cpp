@@ -28,7 +28,7 @@ bool pack_block(const Plan<T>& k, const void* w, int64_t g, const Block& b, T* o
                           .width = b.rows,
                           .tap = list.w_tap.data(),
                           .taps = list.taps()};
-  return kit::pack_rows<T>(p, w, rows, out + b.weight);
+  return kit::pack_rows<T>(k.moves, p, w, rows, out + b.weight);
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ Result<bool> pack_weights(const Plan<T>& k, const void* w, void* packed, const R
                               .tap = pair.w_tap.data(),
                               .taps = std::ssize(pair.w_tap)};
       T* out = static_cast<T*>(packed) + g * k.weights + pair.weight;
-      if (!kit::pack_rows<T>(k.p, w, rows, out)) finite.store(false, std::memory_order_relaxed);
+      if (!kit::pack_rows<T>(k.moves, k.p, w, rows, out)) finite.store(false, std::memory_order_relaxed);
     }
   });
   if (!ok) return runner_broke();
