@@ -76,6 +76,7 @@ def one_run(a, build, budget, dtype, threads, layout, which_pass, out):
         "peers": a.peers,
         "engines": a.engines,
         "build": build,
+        "roof": a.roof and a.roof.resolve(),
     }
     for name, value in given.items():
         if value is not None:
@@ -124,6 +125,12 @@ def main():
     ap.add_argument(
         "--build",
         help="folder of bench_peaks, bench_onednn, libbench_probe.so and libctconv.so (default: the newest in build/)",
+    )
+    ap.add_argument(
+        "--roof",
+        type=pathlib.Path,
+        help="an earlier result of this machine and number of threads, whose peak and bandwidths hold: "
+        "for a time when others keep it busy",
     )
     ap.add_argument(
         "--out", type=pathlib.Path, default=HERE / "results", help="folder of the JSON files (default: bench/results)"

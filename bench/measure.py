@@ -236,6 +236,16 @@ def summary(layer, row, roof, tolerance=TOLERANCE["f32"]):
     }
 
 
+def roof_of(build, threads, box, earlier):
+    """Peak and bandwidths, measured now, or those of an earlier result: its name beside them."""
+    if earlier is None:
+        return machine.roof(build, threads)
+    run = json.loads(earlier.read_text())
+    if (run["machine"]["cpu"], run["threads"]) != (box["cpu"], threads):
+        raise SystemExit(f"bench: --roof {earlier}: another machine or number of threads")
+    return {**run["roof"], "of": f"{run['date']}, {earlier.name}"}
+
+
 def rounded(value):
     if isinstance(value, float):
         return float(f"{value:.4g}") if np.isfinite(value) else str(value)
@@ -291,6 +301,7 @@ def main():
         ("layers", str),
         ("peers", str),
         ("engines", str),
+        ("roof", pathlib.Path),
     ):
         ap.add_argument("--" + name, type=kind)
     ap.add_argument("--pass", dest="which_pass", choices=layers.PASSES, default="fwd")
@@ -316,8 +327,8 @@ def main():
         raise SystemExit(f"bench: libctconv or its Python binding cannot be used: {error}") from None
     for name, why in skipped.items():
         print(f"bench: SKIPPED {name}: {why}", file=sys.stderr)
-    roof, now, load = (machine.roof(a.build, a.threads), datetime.datetime.now(datetime.timezone.utc), os.getloadavg())
-    box = machine.describe()
+    now, load, box = datetime.datetime.now(datetime.timezone.utc), os.getloadavg(), machine.describe()
+    roof = roof_of(a.build, a.threads, box, a.roof)
     report = {
         "schema": 1,
         "which": a.which,

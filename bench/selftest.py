@@ -107,6 +107,21 @@ def test_difference():
     assert measure.difference(z, y) == float("inf") and measure.difference(y[:1], y) == float("inf")
 
 
+def test_roof():
+    box = {"cpu": "X", "cores": 2}
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "r.json"
+        path.write_text(json.dumps({"machine": box, "threads": 2, "date": "d", "roof": ROOF}))
+        assert measure.roof_of(None, 2, box, path) == {**ROOF, "of": "d, r.json"}
+        for threads, cpu in ((1, "X"), (2, "Y")):
+            try:
+                measure.roof_of(None, threads, {"cpu": cpu}, path)
+            except SystemExit as refusal:
+                assert "another machine" in str(refusal)
+            else:
+                raise AssertionError("a foreign roof was taken")
+
+
 def test_names():
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "day-box-first-t2.json"

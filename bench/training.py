@@ -113,6 +113,12 @@ def page(every, written, pictures):
         *targets.run_lines(every),
     ]
     for s in every:
-        text += [f"## {s.name}", "", *pictures(s), *tables.peer_lines(s.run), *tables.refusals(s.run)]
+        earlier = s.run["roof"].get("of")
+        note = (
+            [f"The machine was busy. Peak and bandwidths are those of an earlier run: {earlier}.", ""]
+            if earlier
+            else []
+        )
+        text += [f"## {s.name}", "", *note, *pictures(s), *tables.peer_lines(s.run), *tables.refusals(s.run)]
         text += [*tables.choice_lines(s.run), *tables.table_lines(s.run)]
     return [*text, METHOD]
