@@ -124,7 +124,7 @@ typedef struct ctconv_error {
 typedef struct ctconv_runner {
   size_t struct_size;
   void *user;
-  int32_t workers; /* >= 1 */
+  int32_t workers; /* >= 1; with 1 the calling thread computes alone, and parallel_for is not called */
   int32_t reserved;
   void (*parallel_for)(void *user, int64_t count, void (*task)(void *task_data, int64_t index, int32_t worker),
                        void *task_data);

@@ -339,6 +339,12 @@ class TestRunner:
         error = refused("MISUSE_RUNNER", self.layer(ctconv.Runner(run, workers=2)), self.X)
         assert "no thread today" in str(error.__cause__)
 
+    def test_one_worker_is_the_calling_thread(self):
+        calls = []
+        layer = self.layer(ctconv.Runner(lambda count, task: calls.append(count), workers=1))
+        np.testing.assert_array_equal(layer(self.X), self.WANT)
+        assert calls == []
+
     def test_that_forgets_a_task(self):
         refused("MISUSE_RUNNER", self.layer(ctconv.Runner(lambda count, task: None, workers=2)), self.X)
 
