@@ -7,10 +7,12 @@
 #define HWY_TARGET_INCLUDE "src/engine/tiles/simd_lines.cpp"
 #include <type_traits>
 
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "src/base/half.h"
 #include "src/engine/tiles/lines.h"
+#include "src/engine/tiles/pack.h"
 #include "src/engine/tiles/split.h"
 #include "src/engine/tiles/unit.h"
 
@@ -76,6 +78,8 @@ void Pair(const void* low, const void* high, int64_t stride, int64_t count, uint
     const auto upper = hn::Set(d, 0xffff0000u);
     for (; k + n <= count; k += n) {
       V32 first[kParts], second[kParts];
+      hwy::Prefetch(a + k + kSparePlaces);  // read in the next call for these channels: many rows, far apart
+      if (b != nullptr) hwy::Prefetch(b + k + kSparePlaces);
       Split<kParts>(LoadSome<kType>(a + k, n), first);
       Split<kParts>(b != nullptr ? LoadSome<kType>(b + k, n) : hn::Zero(DF()), second);
       for (int q = 0; q < kParts; ++q) {

@@ -19,6 +19,7 @@ namespace {
 
 #if defined(__x86_64__)
 constexpr int64_t kPositions = 12;
+constexpr int64_t kAhead = 4;  // taps: weights come from the last cache or from memory, page by page
 
 #define CTCONV_DOT_TARGET gnu::target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")
 
@@ -38,7 +39,10 @@ template <int R, int P, int H>
                                                            __m512 (&sums)[R][P][H]) {
   __m512bh rows[H];
 #pragma GCC unroll 2
-  for (int h = 0; h < H; ++h) rows[h] = vector_at(w + h * kTile + k * kChannels);
+  for (int h = 0; h < H; ++h) {
+    rows[h] = vector_at(w + h * kTile + k * kChannels);
+    _mm_prefetch(w + (kAhead * H + h) * kTile + k * kChannels, _MM_HINT_T0);
+  }
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 12
