@@ -29,25 +29,28 @@ inline constexpr double kWakeCycles = 10950;        // per call: waking the work
 inline constexpr double kFmaCycles = 1.03;          // per vector multiply-add inside a full block
 inline constexpr double kCallCycles = 30;           // per block: its prologue and epilogue
 inline constexpr double kPositionsStoreCycles = 7;  // per vector of sums: to the tile, interleaved, to y
-inline constexpr double kPlaneCycles = 4;           // per vector copied into planes
-inline constexpr double kGatheredPlanes = 4;        // times as much where channels lie innermost in x
-inline constexpr double kWidenCycles = 2;           // per vector of 16-bit values widened into a panel
-inline constexpr double kNarrowCycles = 2;          // per vector of sums narrowed to a 16-bit type
-inline constexpr double kScatterCycles = 2;         // per element stored alone
-inline constexpr double kTransposeCycles = 1.0;     // per element transposed
-inline constexpr double kScatteredTranspose = 4;    // times as much where the transposed rows are not contiguous in y
-inline constexpr double kCopiedTranspose = 1.5;     // times as much for a copy of x with channels innermost
-inline constexpr double kRowCycles = 40;            // per row of y stored, whatever its length
-inline constexpr double kTileRowCycles = 120;       // the same out of a transposed tile, phase by phase
-inline constexpr double kRowTapCycles = 1.6;        // forms rows and depthwise: per vector and tap
-inline constexpr double kRowStoreCycles = 4;        // forms rows and depthwise: per vector interleaved and stored
-inline constexpr double kRunCycles = 18;            // per run of lanes copied to y from a tile
-inline constexpr double kRunVectorCycles = 2;       // and per vector of it
-inline constexpr double kTaskCycles = 12e3;         // shortest worthwhile task
-inline constexpr double kTablesShare = 4;           // tasks so many times as long outweigh the tables they make
-inline constexpr int64_t kStreamBytes = 24000000;   // outputs beyond this leave the cache anyway: stream them
-inline constexpr double kOwnCopies = 6e6;           // copies of a whole input, one for each thread
-inline constexpr double kCopyBytes = 8e6;           // padded input held at once, at least one image
+// What is added where y is larger than so many second-level caches.
+inline constexpr double kFarStoreCycles = 12, kFarCaches = 16;
+inline constexpr double kPlaneCycles = 4;          // per vector copied into planes
+inline constexpr double kGatheredPlanes = 4;       // times as much where channels lie innermost in x
+inline constexpr double kWidenCycles = 2;          // per vector of 16-bit values widened into a panel
+inline constexpr double kNarrowCycles = 2;         // per vector of sums narrowed to a 16-bit type
+inline constexpr double kScatterCycles = 2;        // per element stored alone
+inline constexpr double kTransposeCycles = 1.0;    // per element transposed
+inline constexpr double kScatteredTranspose = 4;   // times as much where the transposed rows are not contiguous in y
+inline constexpr double kCopiedTranspose = 1.5;    // times as much for a copy of x with channels innermost
+inline constexpr double kRowCycles = 40;           // per row of y stored, whatever its length
+inline constexpr double kTileRowCycles = 120;      // the same out of a transposed tile, phase by phase
+inline constexpr double kRowTapCycles = 1.6;       // form rows: per vector and tap
+inline constexpr double kChannelTapCycles = 1.2;   // form depthwise: the same
+inline constexpr double kRowStoreCycles = 4;       // forms rows and depthwise: per vector interleaved and stored
+inline constexpr double kRunCycles = 18;           // per run of lanes copied to y from a tile
+inline constexpr double kRunVectorCycles = 2;      // and per vector of it
+inline constexpr double kTaskCycles = 12e3;        // shortest worthwhile task
+inline constexpr double kTablesShare = 4;          // tasks so many times as long outweigh the tables they make
+inline constexpr int64_t kStreamBytes = 24000000;  // outputs beyond this leave the cache anyway: stream them
+inline constexpr double kOwnCopies = 6e6;          // copies of a whole input, one for each thread
+inline constexpr double kCopyBytes = 8e6;          // padded input held at once, at least one image
 
 // Small pieces: what a task of the form positions, a channel of the form rows and the broken vector at the end of its
 // rows cost beside their values.
@@ -86,6 +89,13 @@ inline double scatter_cycles(const Problem& p) {
   const auto line = static_cast<double>(kLine), step = static_cast<double>(std::abs(p.y.axis[2]));
   const bool far = outputs * size > kFarShare * static_cast<double>(std::max(machine().l2, machine().l3));
   return outputs * (kScatterCycles + (far ? kFarScatterCycles * std::min(1.0, step * size / line) : 0));
+}
+
+// Cycles a vector of y costs beside its own where y is large: its rows lie far apart, and it comes from memory first.
+inline double far_store_cycles(const Problem& p) {
+  const double y = static_cast<double>(p.out_elements()) * static_cast<double>(size_of(p.types.y));
+  const double caches = y / static_cast<double>(std::max(machine().l2, machine().l1));
+  return kFarStoreCycles * std::min(1.0, caches / kFarCaches);
 }
 
 inline bool leaves_cache(const Problem& p, size_t element) {

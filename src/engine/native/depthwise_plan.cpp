@@ -68,8 +68,11 @@ double seconds_of(const Plan<T>& k, double flop) {
   const Problem& p = k.p;
   const double lanes = k.moves.lanes;
   const auto outputs = static_cast<double>(p.out_elements());
-  const double tap = kRowTapCycles + (k.in != Stored::kWide ? kWidenedTapCycles : 0);
-  double cycles = outputs / lanes * kRowStoreCycles + flop / 2 / lanes * tap;
+  const double tap = kChannelTapCycles + (k.in != Stored::kWide ? kWidenedTapCycles : 0);
+  const double filled =
+      static_cast<double>(p.groups) / (lanes * static_cast<double>(ceil_div(p.groups, k.moves.lanes)));
+  const double store = kRowStoreCycles + far_store_cycles(p);
+  double cycles = (outputs * store + flop / 2 * tap) / (lanes * filled);
   if (!k.in_place) {  // an input row is widened for every output row that meets it
     const double met = static_cast<double>(p.axis[0].k * p.axis[1].k) *
                        (1 + static_cast<double>(k.grid[2].v_max) / static_cast<double>(k.tiles.positions));

@@ -163,7 +163,8 @@ double block_cycles(const Plan<T>& k, const Block& b) {
   const auto v = static_cast<double>(ceil_div(strip, ceil_div(strip, most)));
   const auto products = static_cast<double>(k.p.ci * at(k.lists, b.list).taps());
   const double step = on_ports(std::max(b.rows * v, kLoadCycles * v + b.rows));
-  return (products * k.slabs.real * step * kFmaCycles + kCallCycles) / v + b.rows * kPositionsStoreCycles;
+  return (products * k.slabs.real * step * kFmaCycles + kCallCycles) / v +
+         b.rows * (kPositionsStoreCycles + far_store_cycles(k.p));
 }
 
 }  // namespace

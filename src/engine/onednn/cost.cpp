@@ -16,19 +16,21 @@ constexpr double kGemmShare = 0.09,
                  kGroupedGemmShare = 0.0035;  // built without generated kernels; 0.3 to 0.6 with them
 constexpr double kDepthwiseShare = 0.35;
 constexpr double kJitShare = 0.8, kJitDepthwiseShare = 0.03;
-constexpr double kBrgemmDepthwiseShare = 1.0 / 16;
+constexpr double kBrgemmDepthwiseShare = 1.0 / 144;
 constexpr double kHalfTypes = 2;  // times the f32 rate for 16-bit types
 
-constexpr int64_t kBlock = 16;             // channels are padded to a multiple
-constexpr double kLeastOfFewInputs = 0.6;  // of brgemm's rate with next to no input channels; all of it from a block on
+constexpr int64_t kBlock = 16;  // channels are padded to a multiple
+// Of brgemm's rate with next to no input channels and a stride; all of it from a block on.
+constexpr double kLeastOfFewInputs = 0.6;
 
 // Passes over y beside the first: of GEMM, which adds columns up; of bias and activation apart from the convolution.
 constexpr double kGemmPasses = 1;
 constexpr double kOurEpiloguePasses = 2, kBiasPasses = 80, kActivationPasses = 60;  // ours in f32; oneDNN's plain C++
 
-// Brgemm calls its kernel for each row of y, phase of w and block of output channels; where it cuts short rows of many
-// phases for several threads (da2s.k4s4, fcn32s.dense, waveglow.up), for each position.
-constexpr double kKernelCallCycles = 900, kShortPhaseCycles = 600;
+// Brgemm calls its kernel for each row of y, phase of w and block of output channels, dearer with groups; where it cuts
+// short rows of many phases for several threads (da2s.k4s4, fcn32s.dense, waveglow.up), for each position.
+constexpr double kKernelCallCycles = 200, kGroupCallCycles = 550, kShortPhaseCycles = 600;
+constexpr double kRowTapCycles = 150;  // of such a call, for each tap of d and h in a phase (seed3.doc, seed4.ex1)
 constexpr int64_t kCallChannels = 64, kManyPhases = 4, kShortPhase = 128;
 
 // Making a primitive: each tap of a long row is code of its own, for each block of input channels (waveglow.up 0.5 s,
@@ -36,9 +38,11 @@ constexpr int64_t kCallChannels = 64, kManyPhases = 4, kShortPhase = 128;
 constexpr int64_t kLongKernel = 16;
 constexpr double kTapMakingCycles = 0.4e6, kMakingCalls = 100;
 
-// Of what one core writes past the caches: values moved once by one thread, values reordered.
-constexpr double kMovedShare = 13.0 / 27, kReorderedShare = 20.0 / 27;
+// Of what one core writes past the caches; as many bytes as some second-level caches hold count less.
+constexpr double kMovedShare = 13.0 / 27, kNearBytes = 1.0 / 3, kNearCaches = 6;
 constexpr double kCallCycles = 22e3, kReorderCycles = 14.6e3;  // 6 and 4 microseconds at 3.65 GHz
+// An element of 32 or 16 bits reordered, and what is added where they are larger than so many second-level caches.
+constexpr double kReorderedCycles = 2.0, kReorderedHalfCycles = 1.4, kFarReorderedCycles = 0.6, kFarReorders = 16;
 
 // Bytes of the vectors oneDNN uses here, which ONEDNN_MAX_CPU_ISA may narrow.
 int64_t vector_bytes() {
@@ -67,14 +71,27 @@ double filled(int64_t channels) {
   return static_cast<double>(channels) / static_cast<double>((channels + kBlock - 1) / kBlock * kBlock);
 }
 
+// Elements transposed by all threads, read and written once.
+double reorder_seconds(const Problem& p, int32_t threads, double bytes) {
+  if (bytes <= 0) return 0;
+  const Machine& m = machine();
+  const size_t size = size_of(p.types.x);
+  const double elements = bytes / (2 * static_cast<double>(size));
+  const double far = std::min(1.0, bytes / (kFarReorders * static_cast<double>(std::max(m.l2, m.l1))));
+  const double one = (size == 2 ? kReorderedHalfCycles : kReorderedCycles) + kFarReorderedCycles * far;
+  const double cycles = elements * one / threads;
+  return m.seconds(kReorderCycles) + std::max(m.seconds(cycles), bytes / m.bandwidth(threads));
+}
+
 // Reading x and w, `passes` times y, and the reorders.
 double moving_seconds(const Problem& p, int32_t threads, double passes, double reorder_bytes) {
   const Machine& m = machine();
   const double y_bytes = static_cast<double>(p.out_elements()) * static_cast<double>(size_of(p.types.y));
   const double moved = std::min(kMovedShare * m.bandwidth(1) * threads, m.bandwidth(threads));
-  const double reordered = moved * (kReorderedShare / kMovedShare);
-  const double reorders = reorder_bytes > 0 ? m.seconds(kReorderCycles) + reorder_bytes / reordered : 0;
-  return m.seconds(kCallCycles) + (moved_bytes(p) + (passes - 1) * y_bytes) / moved + reorders;
+  const double bytes = moved_bytes(p) + (passes - 1) * y_bytes;
+  const double near = std::min(bytes, kNearCaches * static_cast<double>(std::max(m.l2, m.l1)));
+  return m.seconds(kCallCycles) + (bytes - (1 - kNearBytes) * near) / moved +
+         reorder_seconds(p, threads, reorder_bytes);
 }
 
 double type_factor(const Problem& p) { return size_of(p.types.x) == 2 ? kHalfTypes : 1; }
@@ -84,7 +101,9 @@ bool is_depthwise(const Problem& p) { return p.ci == 1 && p.co == 1 && p.groups 
 // Share of the peak that brgemm has with full rows.
 double brgemm_share(const Problem& p) {
   if (is_depthwise(p)) return kBrgemmDepthwiseShare;
-  const double few_inputs = kLeastOfFewInputs + (1 - kLeastOfFewInputs) * static_cast<double>(p.ci) / kBlock;
+  const bool dense = p.axis[0].s == 1 && p.axis[1].s == 1 && p.axis[2].s == 1;
+  const double least = dense ? 1 : kLeastOfFewInputs;
+  const double few_inputs = least + (1 - least) * static_cast<double>(p.ci) / kBlock;
   return kBestShare * filled(p.co) * std::min(1.0, few_inputs);
 }
 
@@ -101,7 +120,10 @@ double brgemm_calls_seconds(const Problem& p, int32_t threads) {
   const Axis& w = p.axis[2];
   const double blocks = static_cast<double>((p.co + kCallChannels - 1) / kCallChannels);
   const double rows = static_cast<double>(p.n * p.groups * p.axis[0].o * p.axis[1].o) * blocks;
-  double cycles = rows * static_cast<double>(std::min(w.s, w.o)) * kKernelCallCycles;
+  const auto taps = [](const Axis& a) { return static_cast<double>((a.k + a.s - 1) / a.s); };
+  const double call =
+      (p.groups > 1 ? kGroupCallCycles : kKernelCallCycles) + kRowTapCycles * taps(p.axis[0]) * taps(p.axis[1]);
+  double cycles = rows * static_cast<double>(std::min(w.s, w.o)) * call;
   if (threads > 1 && w.s >= kManyPhases && w.i <= kShortPhase) {
     cycles += rows * static_cast<double>(w.o) * kShortPhaseCycles;
   }

@@ -16,9 +16,12 @@ constexpr double kStepCycles = 30;            // per step of positions of a bloc
 constexpr double kLineCycles = 5;             // per line copied
 constexpr double kTransposedLineCycles = 20;  // per line transposed
 constexpr double kScanCycles = 1.5;           // per 64 bytes of x
-constexpr double kRunCycles = 32;             // per run of 16 sums stored (dbnet.up1, second.up2, unet3d.k2s2.wide)
-constexpr double kStoredCycles = 50;          // per 16 sums transposed, interleaved and stored
-constexpr double kRowCycles = 60;             // per row of y and channel
+// Per run of 16 sums stored, and per 16 sums transposed, interleaved and stored: near y, and what is added where y is
+// larger than so many second-level caches.
+constexpr double kRunCycles = 6, kFarRunCycles = 14, kStoredCycles = 20, kFarStoredCycles = 16;
+constexpr double kFarRuns = 4, kFarStores = 16;
+constexpr double kWeightCycles = 0.27;  // per byte of weights that do not stay in the second-level cache
+constexpr double kRowCycles = 60;       // per row of y and channel
 constexpr double kTaskCycles = 2000;
 constexpr double kWakeCycles = 11000;  // per call of the runner
 
@@ -42,12 +45,29 @@ double products(const Layout& k) {
   return sum * static_cast<double>(k.unit->short_rows ? (k.chunks - 1) * kHalf + k.pairs : k.chunks * kHalf);
 }
 
+// Of a group.
 double store_cycles(const Layout& k) {
-  const double positions = positions_of(k);
-  const auto blocks = static_cast<double>(k.units.blocks.size());
-  if (k.runs) return kRunCycles * positions * static_cast<double>(k.units.rows.size()) / kRows * 2;
+  const double y = static_cast<double>(k.p.out_elements()) * static_cast<double>(size_of(k.p.types.y));
+  const double caches = y / static_cast<double>(std::max(machine().l2, machine().l1));
+  double vectors = 0;
+  for (const RowBlock& b : k.units.blocks) vectors += static_cast<double>(std::max<int64_t>(b.rows, kHalf)) / kHalf;
+  vectors *= positions_of(k);
+  if (k.runs) return vectors * (kRunCycles + kFarRunCycles * std::min(1.0, caches / kFarRuns));
   const double rows = static_cast<double>(k.p.n * k.p.co * k.p.axis[0].o * k.p.axis[1].o);
-  return kStoredCycles * positions * blocks * 2 + kRowCycles * rows;
+  return vectors * (kStoredCycles + kFarStoredCycles * std::min(1.0, caches / kFarStores)) + kRowCycles * rows;
+}
+
+// Of a group: the tiles of w that every slab reads anew, where they do not stay near.
+double weight_cycles(const Layout& k, double slabs) {
+  const double bytes = static_cast<double>(k.units.weights) * sizeof(uint16_t);
+  return bytes < static_cast<double>(machine().l2) / 2 ? 0 : bytes * slabs * kWeightCycles;
+}
+
+// x is looked through before the call, and read again where the last cache does not hold it.
+double scan_seconds(const Layout& k) {
+  const Machine& m = machine();
+  const double bytes = static_cast<double>(k.p.in_elements()) * static_cast<double>(size_of(k.p.types.x));
+  return bytes > static_cast<double>(std::max(m.l2, m.l3)) / 2 ? bytes / m.bandwidth(k.threads) : 0;
 }
 
 }  // namespace
@@ -64,12 +84,12 @@ double expected_seconds(const Layout& k) {
   const double again = s.own_panel ? slabs * static_cast<double>(k.planes.last + k.unit->step) : 0;
   const double lines = (positions + again) * static_cast<double>(k.chunk_parts());
   cycles += lines * (k.p.x.c == 1 ? kLineCycles : kTransposedLineCycles);
-  cycles += store_cycles(k) + kTaskCycles * slabs * static_cast<double>(s.shares);
+  cycles += store_cycles(k) + weight_cycles(k, slabs) + kTaskCycles * slabs * static_cast<double>(s.shares);
   const double bytes = static_cast<double>(k.p.in_elements()) * static_cast<double>(size_of(k.p.types.x));
   cycles = (groups * cycles + kScanCycles * bytes / static_cast<double>(m.line)) / k.threads;
   const double wakes = (s.own_panel ? 2 : 3) * (k.threads > 1 ? kWakeCycles : kWakeCycles / 4);
   const double computing = m.seconds(cycles), moving = moved_bytes(k.p) / m.bandwidth(k.threads);
-  return std::max(computing, moving) + 0.15 * std::min(computing, moving) + m.seconds(wakes);
+  return std::max(computing, moving) + 0.15 * std::min(computing, moving) + scan_seconds(k) + m.seconds(wakes);
 }
 
 }  // namespace ctconv::tiles

@@ -16,12 +16,13 @@ constexpr double kFmaCycles = 1.04;        // a vector multiply-add inside a blo
 constexpr double kCallCycles = 40;         // a block: prologue and epilogue
 constexpr double kInputCycles = 3.0;       // a vector of inputs and points, read, added and written
 constexpr double kOutputCycles = 3.0;      // the same of points and outputs
-constexpr double kTransposeCycles = 1.2;   // an element of x or y, channels not innermost
+constexpr double kTransposeCycles = 1.5;   // an element of x or y, channels not innermost
 constexpr double kScatterCycles = 2.5;     // the same alone
 constexpr double kStoreCycles = 3;         // a vector of outputs, channels innermost
+constexpr double kPieceCycles = 60;        // a row of y in each region it crosses, channels not innermost
 constexpr double kWakeCycles = 11e3;       // a call
 constexpr double kPackCycles = 4;          // a transformed weight, where it comes with the call
-constexpr double kStreamCycles = 0.07;     // a byte of the weight, for each block, from the last cache: little overlaps
+constexpr double kStreamCycles = 0.05;     // a byte of the weight, for each block, from the last cache: little overlaps
 constexpr double kNotOverlapped = 0.2;     // of the shorter of computing and moving
 constexpr double kMovedShare = 25.0 / 27;  // of the bandwidth past the caches
 
@@ -91,6 +92,11 @@ double expected_seconds(const Plan& plan, const PlanContext& context) {
   for (const Plan& region : plan.regions) {
     cycles += static_cast<double>((region.tasks() + plan.threads - 1) / plan.threads) * task_cycles(region);
     blocks = std::max(blocks, static_cast<double>(region.blocks));
+  }
+  if (plan.p.y.c != 1) {
+    const Problem& p = plan.p;
+    const double pieces = plan.regions.size() > 1 ? 3 : 1;  // w has a first, a middle and a last region
+    cycles += pieces * static_cast<double>(p.n * p.groups * p.co * p.axis[0].o * p.axis[1].o) * kPieceCycles / threads;
   }
   if (context.weights_per_call) cycles += weights * kPackCycles / threads;
   // The weight is read anew for every block; past the caches where it does not fit half of the last one.
