@@ -21,6 +21,6 @@ inline const Engine kChannels{"channels", Bits::kReference, kEveryFloat, &plan_c
 inline const Engine kMerged{"merged", Bits::kReference, kForwardFloats, &plan_merged};
 inline const Engine kDepthwise{"depthwise", Bits::kReference, kEveryFloat, &plan_depthwise};
 inline const Engine kRows{"rows of y", Bits::kReference, kForwardFloats, &plan_rows};
-inline const Engine kTurned{"turned", Bits::kReference, kForwardFloats, &plan_turned};
+inline const Engine kTurned{"turned", Bits::kReference, kEveryFloat, &plan_turned};
 
 }  // namespace ctconv::native_test

@@ -97,6 +97,7 @@ TEST_CASE("native: gradients of x equal their definition") {
   sweep(kNativeEngine, 51, {Written::kX, 800, 700, 35, 4});
   sweep(kChannels, 52, {Written::kX, 600, 500, 50, 3});
   sweep(kDepthwise, 53, {Written::kX, 1500, 15, 1, 40, 3, 6e4, Layouts::kDense});
+  sweep(kTurned, 59, {Written::kX, 1500, 60, 1, 40, 3, 6e4});
 }
 
 TEST_CASE("native: gradients of w and of the bias equal their definition") {

@@ -36,7 +36,7 @@ constexpr Form<T> kForms[] = {
     {"merged", &channels::plan_merged<T>, false},
     {"depthwise", &depthwise::plan<T>, true},
     {"rows", &rows::plan<T>, false},
-    {"turned", &turned::plan<T>, false},
+    {"turned", &turned::plan<T>, true},
 };
 
 // Plans hold tables with an entry a phase, a tap and an output channel, and scratch for a padded input; limits.h says

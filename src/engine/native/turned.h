@@ -31,7 +31,10 @@ struct View {
   Problem p;
   // One after the other: output channels of a group. From one to the next in y and in the raw weight.
   int64_t repeats = 1, y_repeat = 0, w_repeat = 0;
+  std::array<int64_t, 3> strides{1, 1, 1};  // of positions in x: those of a data gradient; groups as lanes only
   bool channel_axis = false;  // the first axis is the input channels of a group: row i is channel ci - 1 - i
+
+  bool strided() const { return strides[0] * strides[1] * strides[2] != 1; }
 };
 
 // How one dimension of the view is cut: pieces of `step` outputs, images or groups.

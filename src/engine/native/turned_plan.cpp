@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <utility>
 
 #include "src/engine/native/costs.h"
 #include "src/engine/native/depthwise.h"
@@ -64,6 +65,15 @@ bool batch_view(const Problem& p, int64_t lanes, View& v) {
   return true;
 }
 
+// Positions that lie apart have no other form than depthwise.
+bool strided_view(const Problem& p, const Grid& grid, int64_t lanes, View& v) {
+  if (p.groups < lanes || p.ci * p.co != 1 || (p.x.c == 1 && p.y.c == 1)) return false;
+  v.lanes = Lanes::kGroups;
+  v.p = p;
+  v.strides = {grid[0].step, grid[1].step, grid[2].step};
+  return true;
+}
+
 bool groups_view(const Problem& p, int64_t lanes, View& v) {
   const size_t free = unused_axis(p);
   if (p.groups < lanes || p.co > kMostTurnedChannels || (p.ci > 1 && free == 3)) return false;
@@ -105,6 +115,17 @@ void cut_axis(const Axis& a, int64_t step, Cut& c) {
   c.window = std::max<int64_t>(2, floor_div(a.lo - a.s * c.first + c.step - 1, a.s) + 1);
 }
 
+// Positions `stride` rows of x apart: each piece has the rows of its own taps.
+void cut_strided(const Axis& a, int64_t stride, int64_t step, Cut& c) {
+  c = {.whole = a.o, .step = a.o, .window = a.i};
+  if (step >= a.o) return;
+  c.step = step;
+  c.count = ceil_div(a.o, step);
+  c.first = -a.lo;
+  c.in_step = step * stride;
+  c.window = (step - 1) * stride + (a.k - 1) * a.d + 1;
+}
+
 double panel_bytes(const View& v, const Cuts& c, size_t size) {
   const auto count = [](int64_t a) { return static_cast<double>(a); };
   double x = count(c.n.step) * count(c.g.step), y = x * count(v.repeats);
@@ -137,7 +158,9 @@ Cut& cut_along(Cuts& c, int axis) {
   }
 }
 void set_step(const View& v, int axis, int64_t step, Cuts& c) {
-  if (axis < kImages) {
+  if (axis < kImages && v.strided()) {
+    cut_strided(at(v.p.axis, axis), at(v.strides, axis), step, cut_along(c, axis));
+  } else if (axis < kImages) {
     cut_axis(at(v.p.axis, axis), step, cut_along(c, axis));
   } else {
     cut_plainly(cut_along(c, axis), step);
@@ -210,7 +233,7 @@ void make_piece(const View& v, const Cuts& c, Plan<T>& k) {
   q.groups = c.g.step;
   for (size_t a = 0; a < 3; ++a) {
     if (c.axis[a].count == 1) continue;
-    q.axis[a].lo -= q.axis[a].s * c.axis[a].first;
+    q.axis[a].lo = v.strided() ? 0 : q.axis[a].lo - q.axis[a].s * c.axis[a].first;
     q.axis[a].i = c.axis[a].window;
     q.axis[a].o = c.axis[a].step;
   }
@@ -227,12 +250,26 @@ void make_piece(const View& v, const Cuts& c, Plan<T>& k) {
   }
 }
 
+// The grid of a piece whose positions lie apart, by the axes of the forward pass.
+Grid strided_grid(const View& v, const Problem& piece) {
+  Grid grid;
+  for (size_t a = 0; a < 3; ++a) {
+    Axis forward = piece.axis[a];
+    std::swap(forward.i, forward.o);
+    forward.s = v.strides[a];
+    grid[a] = kit::gradient_phases_of(forward);
+  }
+  return grid;
+}
+
 template <class T>
-std::unique_ptr<Kernel> inner_form(const Given<T>& given, const Problem& piece, Lanes lanes) {
+std::unique_ptr<Kernel> inner_form(const Given<T>& given, const Problem& piece, const View& view) {
   PlanContext context = given.context;
   context.threads = 1;
-  const Grid grid = kit::grid_of(piece);
-  const Given<T> inner{piece, context, grid, given.moves, useful_flop(piece)};
+  const Lanes lanes = view.lanes;
+  const Grid grid = view.strided() ? strided_grid(view, piece) : kit::grid_of(piece);
+  const double share = static_cast<double>(piece.out_elements()) / static_cast<double>(given.p.out_elements());
+  const Given<T> inner{piece, context, grid, given.moves, view.strided() ? given.flop * share : useful_flop(piece)};
   if (lanes == Lanes::kGroups) return depthwise::plan(inner);
   std::unique_ptr<Kernel> one = positions::plan(inner), other = rows::plan(inner);
   if (!one || (other && other->estimated_seconds() < one->estimated_seconds())) return other;
@@ -270,7 +307,7 @@ std::unique_ptr<Kernel> plan_view(const Given<T>& given, const View& view) {
   k.cuts = cuts_within(k.view, ways, budget, sizeof(T));
   if (panel_bytes(k.view, k.cuts, sizeof(T)) > 4 * in_l2(kTurnedBytes)) return nullptr;
   make_piece(k.view, k.cuts, k);
-  k.inner = inner_form(given, k.piece, k.view.lanes);
+  k.inner = inner_form(given, k.piece, k.view);
   if (k.inner == nullptr) return nullptr;
   k.seconds = seconds_of(given, k);
   return kernel_of(std::move(k));
@@ -286,6 +323,10 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
     if (k && (!best || k->estimated_seconds() < best->estimated_seconds())) best = std::move(k);
   };
   View rows, batch, groups;
+  if (given.strided()) {
+    if (strided_view(given.p, given.grid, given.lanes(), groups)) offer(groups);
+    return best;
+  }
   if (rows_view(given.p, given.same_type(), rows)) offer(rows);
   if (batch_view(given.p, given.lanes(), batch)) offer(batch);
   if (groups_view(given.p, given.lanes(), groups)) offer(groups);
