@@ -95,6 +95,30 @@ def scaling(every):
     return text
 
 
+def errors(s):
+    """Our error over PyTorch's, without an aim: the sums' order is fixed (docs/decisions/gradient-sums.md)."""
+    found = {i: e for i, rows in s.rows.items() if (e := targets.error_ratios(rows[0]))}
+    if not found:
+        return []
+    worst = max((max(e), i) for i, e in found.items())
+    middle = runs.middle(sorted(max(e) for e in found.values()))
+    return [
+        f"| largest and RMS error against float64, over PyTorch's | {s.name} | - | median {middle:.2f}, at most "
+        f"{worst[0]:.2f} {worst[1]} | - |"
+    ]
+
+
+def notes(s):
+    """What to know of a series before its figures."""
+    text, earlier = [], s.run["roof"].get("of")
+    busy = runs.middle(sorted(r["strangers"] or 0 for r in s.run["layers"]))
+    if busy > runs.STRANGERS:
+        text.append(f"Others took {busy:.0%} of the machine meanwhile (median): every figure is soft.")
+    if earlier:
+        text.append(f"Peak and bandwidths are those of an earlier run: {earlier}.")
+    return [" ".join(text), ""] if text else []
+
+
 def page(every, written, pictures):
     """The lines of the page. pictures: a series -> the lines that show its pictures."""
     text = [
@@ -107,18 +131,12 @@ def page(every, written, pictures):
         "",
         "| target | run | aim | found | met |",
         "| --- | --- | --- | --- | --- |",
-        *(line for s in every for line in verdicts(s)),
+        *(line for s in every for line in [*verdicts(s), *errors(s)]),
         *scaling(every),
         "",
         *targets.run_lines(every),
     ]
     for s in every:
-        earlier = s.run["roof"].get("of")
-        note = (
-            [f"The machine was busy. Peak and bandwidths are those of an earlier run: {earlier}.", ""]
-            if earlier
-            else []
-        )
-        text += [f"## {s.name}", "", *note, *pictures(s), *tables.peer_lines(s.run), *tables.refusals(s.run)]
+        text += [f"## {s.name}", "", *notes(s), *pictures(s), *tables.peer_lines(s.run), *tables.refusals(s.run)]
         text += [*tables.choice_lines(s.run), *tables.table_lines(s.run)]
     return [*text, METHOD]
