@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "src/base/half.h"
 #include "src/kit/finite.h"
@@ -34,15 +35,19 @@ bool gather(const S* w, int64_t ci_stride, const RowPack& k, T* out, Widen widen
   return bad == 0;
 }
 
-// How the rows of a block lie in the raw weight: a run of it holds the taps of some input channels.
+// How the rows of a block lie in the raw weight: a run of it holds the taps of some channels, or some taps of one.
 struct Runs {
-  int64_t between = 0;        // from row to row; 0: rows are not alike, or their taps lie too far apart
-  int64_t low = 0, span = 1;  // the first tap's place, elements from it to behind the last
-  int64_t channels = 1;       // of a run
-  int64_t columns(int64_t ci_stride, int64_t count) const { return (count - 1) * ci_stride + span; }
+  int64_t between = 0;   // from row to row; 0: rows are not alike, or their taps lie too far apart
+  int64_t channels = 1;  // of a run
 };
 
 constexpr int64_t kRunElements = 4096, kLeastColumns = 8, kLoose = 3;
+
+// The least and the greatest place of taps t0 .. t1.
+std::pair<int64_t, int64_t> reach_of(const RowPack& k, int64_t t0, int64_t t1) {
+  const auto [low, high] = std::minmax_element(k.tap + t0, k.tap + t1);
+  return {*low, *high};
+}
 
 Runs runs_of(const RowPack& k, int64_t ci_stride) {
   Runs r;
@@ -52,33 +57,69 @@ Runs runs_of(const RowPack& k, int64_t ci_stride) {
   for (int64_t m = 2; m < k.valid; ++m) {
     if (k.row[m] - k.row[m - 1] != between) return r;
   }
-  const auto [low, high] = std::minmax_element(k.tap, k.tap + k.taps);
-  r.low = *low;
-  r.span = *high - *low + 1;
-  const int64_t most = kRunElements / k.width;
-  if (r.span > most || r.span > kLoose * k.taps) return r;
+  const auto [low, high] = reach_of(k, 0, k.taps);
+  const int64_t span = high - low + 1, most = kRunElements / k.width;
+  if (span > kLoose * k.taps) return r;
   // Channels that follow each other closely share a run.
-  if (ci_stride > 0 && ci_stride <= kLoose * k.taps) r.channels = std::max<int64_t>(1, 1 + (most - r.span) / ci_stride);
-  if (r.columns(ci_stride, std::min(r.channels, k.c1 - k.c0)) >= kLeastColumns) r.between = between;
+  if (ci_stride > 0 && ci_stride <= kLoose * k.taps && span <= most) r.channels = 1 + (most - span) / ci_stride;
+  const int64_t columns = (std::min(r.channels, k.c1 - k.c0) - 1) * ci_stride + span;
+  if (columns >= kLeastColumns) r.between = between;
   return r;
+}
+
+// A run and the columns it becomes.
+template <class T>
+struct Transposing {
+  const Moves<T>& moves;
+  const Problem& p;
+  const char* w;
+  const RowPack& k;
+  const Runs& runs;
+  T* run;  // kRunElements
+
+  // Taps t0 .. t1 of `count` channels from c on; answers whether all are finite.
+  Marks<T> operator()(int64_t c, int64_t count, int64_t t0, int64_t t1, T* out) const {
+    const auto [low, high] = reach_of(k, t0, t1);
+    const int64_t columns = (count - 1) * p.w.ci + high - low + 1;
+    const int64_t from = k.base + c * p.w.ci + low + k.row[0];
+    moves.transpose_load(w + from * bytes_of(p.types.w), runs.between, p.types.w, k.valid, columns, run, k.width);
+    Marks<T> bad = 0;
+    for (int64_t q = 0; q < count; ++q) {
+      for (int64_t t = t0; t < t1; ++t, out += k.width) {
+        const T* column = run + (q * p.w.ci + k.tap[t] - low) * k.width;
+        for (int64_t m = 0; m < k.valid; ++m) out[m] = column[m];
+        for (int64_t m = k.valid; m < k.width; ++m) out[m] = 0;
+        bad |= not_finite(out, k.valid);
+      }
+    }
+    return bad;
+  }
+};
+
+// How many taps from t0 on lie in one run.
+int64_t taps_of_run(const RowPack& k, int64_t t0) {
+  int64_t low = k.tap[t0], high = low, t = t0 + 1;
+  for (; t < k.taps; ++t) {
+    low = std::min(low, k.tap[t]);
+    high = std::max(high, k.tap[t]);
+    if (high - low + 1 > kRunElements / k.width) break;
+  }
+  return t - t0;
 }
 
 template <class T>
 bool transposed(const Moves<T>& moves, const Problem& p, const char* w, const RowPack& k, const Runs& r, T* out) {
   alignas(64) T run[kRunElements];
+  const Transposing<T> transposing{moves, p, w, k, r, run};
   Marks<T> bad = 0;
   out += k.c0 * k.taps * k.width;
   for (int64_t c = k.c0; c < k.c1; c += r.channels) {
-    const int64_t count = std::min(r.channels, k.c1 - c), from = k.base + c * p.w.ci + r.low + k.row[0];
-    moves.transpose_load(w + from * bytes_of(p.types.w), r.between, p.types.w, k.valid, r.columns(p.w.ci, count), run,
-                         k.width);
-    for (int64_t q = 0; q < count; ++q) {
-      for (int64_t t = 0; t < k.taps; ++t, out += k.width) {
-        const T* column = run + (q * p.w.ci + k.tap[t] - r.low) * k.width;
-        for (int64_t m = 0; m < k.valid; ++m) out[m] = column[m];
-        for (int64_t m = k.valid; m < k.width; ++m) out[m] = 0;
-        bad |= not_finite(out, k.valid);
-      }
+    const int64_t count = std::min(r.channels, k.c1 - c);
+    for (int64_t t = 0; t < k.taps;) {
+      const int64_t taps = count > 1 ? k.taps : taps_of_run(k, t);
+      bad |= transposing(c, count, t, t + taps, out);
+      out += count * taps * k.width;
+      t += taps;
     }
   }
   return bad == 0;
