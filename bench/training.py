@@ -27,6 +27,16 @@ As [performance.md](performance.md) says, with these differences.
 """
 
 
+def busy(s):
+    """The median of what others took of the machine while the run went on."""
+    return runs.middle(sorted(r["strangers"] or 0 for r in s.run["layers"]))
+
+
+def yes(s, met):
+    """What is found on a busy machine is no proof."""
+    return targets.yes(met) + (" (soft: a busy machine)" if busy(s) > runs.STRANGERS else "")
+
+
 def verdicts(s):
     """The lines of the targets for one series."""
     text = []
@@ -36,7 +46,7 @@ def verdicts(s):
         below = sum(max(v) < WORST for v in torch.values())
         text.append(
             f"| over PyTorch | {s.name} | {OVER_TORCH}, worst {WORST} | {mean:.2f}, worst {low[0]:.2f} {low[1]}, "
-            f"{below} of {len(torch)} below {WORST} | {targets.yes(mean >= OVER_TORCH and low[0] >= WORST)} |"
+            f"{below} of {len(torch)} below {WORST} | {yes(s, mean >= OVER_TORCH and low[0] >= WORST)} |"
         )
     best = s.found()
     if best and s.all_threads:
@@ -46,9 +56,7 @@ def verdicts(s):
             f"worst {low[0]:.2f} {low[1]}, {len(s.behind())} of {len(best)} behind | - |"
         )
     share = runs.middle([r["roof_share"] for r in s.run["layers"]])
-    text.append(
-        f"| share of the roofline | {s.name} | median {ROOF:.0%} | {share:.0%} | {targets.yes(share >= ROOF)} |"
-    )
+    text.append(f"| share of the roofline | {s.name} | median {ROOF:.0%} | {share:.0%} | {yes(s, share >= ROOF)} |")
     size = 4 if s.dtype == "f32" else 2
     over = max(
         (r["contenders"]["ctconv"]["workspace_bytes"] - padded(targets.SHAPES[r["id"]], s.which_pass, size), r["id"])
@@ -90,7 +98,7 @@ def scaling(every):
             text.append(
                 f"| 1 to 2 threads, above 1 ms | {s.name} | {SCALING} | median {runs.middle(sorted(gain))[0]:.2f}, "
                 f"worst {low[0]:.2f} {low[1]}, {sum(v < SCALING for v, _ in gain)} of {len(gain)} below | "
-                f"{targets.yes(low[0] >= SCALING)} |"
+                f"{yes(s, low[0] >= SCALING)} |"
             )
     return text
 
@@ -111,9 +119,11 @@ def errors(s):
 def notes(s):
     """What to know of a series before its figures."""
     text, earlier = [], s.run["roof"].get("of")
-    busy = runs.middle(sorted(r["strangers"] or 0 for r in s.run["layers"]))
-    if busy > runs.STRANGERS:
-        text.append(f"Others took {busy:.0%} of the machine meanwhile (median): every figure is soft.")
+    if busy(s) > runs.STRANGERS:
+        text.append(
+            f"Others took {busy(s):.0%} of the machine meanwhile (median): every figure is soft. "
+            "Libraries whose threads wait for each other suffer most, so ratios may flatter either side."
+        )
     if earlier:
         text.append(f"Peak and bandwidths are those of an earlier run: {earlier}.")
     return [" ".join(text), ""] if text else []
