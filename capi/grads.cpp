@@ -98,6 +98,8 @@ Status read_grads(const ctconv_op& op, const ctconv_grads* given, bool run, Grad
   if (in.output_size != nullptr) {
     CTCONV_RETURN_IF_ERROR(read_size(op.desc, *in.output_size, out->x_shape().ndim, &size));
   }
+  out->dw_shape = out->dw;
+  if (keeps_sums(out->dw.type, out->x_shape().type)) out->dw_shape.type = out->x_shape().type;
   auto geometry = judge_call(op.desc, {.x = &out->x_shape(),
                                        .w = out->weight_shape(op),
                                        .weights_judged = op.backend->weight() != nullptr,
@@ -147,6 +149,7 @@ GradientCall work_of(const ctconv_op& op, const Grads& g) {
     call.weight = canonicalize(op.desc, g.geometry,
                                {.x = &g.x_shape(), .w = shape != nullptr ? &dw : nullptr, .y = &dy, .bias = g.want_db});
     call.weight->written = Written::kW;
+    if (g.want_dw) (void)to_dtype(g.dw.type, &call.weight->types.w);
   }
   return call;
 }

@@ -20,12 +20,13 @@ struct Grads {
   size_t workspace_bytes = 0;
   void* stream = nullptr;
   Geometry geometry;
+  TensorView dw_shape;  // dw with the element type a weight would have: what stands for one that is not known
 
   // The shape of x: dx has it too. The weight of the call, else the op's own, else dw's shape; null: none is known.
   const TensorView& x_shape() const { return has_x ? x : dx; }
   const TensorView* weight_shape(const ctconv_op& op) const {
     if (has_weight) return &weight;
-    return op.backend->weight() != nullptr ? op.backend->weight() : want_dw ? &dw : nullptr;
+    return op.backend->weight() != nullptr ? op.backend->weight() : want_dw ? &dw_shape : nullptr;
   }
 };
 

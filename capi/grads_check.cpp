@@ -11,10 +11,11 @@
 namespace ctconv {
 namespace {
 
-Status alike(const char* name, const TensorView& t, ElementType type, std::span<const int64_t> shape,
-             const char* what) {
-  if (!(t.type == type)) {
-    return argument_error(Code::MISUSE_Y_DTYPE, name, name_of(t.type), name_of(type),
+Status alike(const char* name, const TensorView& t, ElementType type, std::span<const int64_t> shape, const char* what,
+             bool sums = false) {
+  if (!(t.type == type) && !(sums && keeps_sums(t.type, type))) {
+    const bool wide = sums && keeps_sums(kSums, type);
+    return argument_error(Code::MISUSE_Y_DTYPE, name, name_of(t.type), name_of(type) + (wide ? " or float32" : ""),
                           (std::string("has another element type than ") + what).c_str());
   }
   if (std::equal(shape.begin(), shape.end(), t.dims().begin(), t.dims().end())) return {};
@@ -25,17 +26,17 @@ Status alike(const char* name, const TensorView& t, ElementType type, std::span<
 Status check_bias(const ctconv_op& op, const Grads& g) {
   if (op.backend->bias() != nullptr) {
     const TensorView& bias = *op.backend->bias();
-    return alike("db", g.db, bias.type, bias.dims(), "the bias");
+    return alike("db", g.db, bias.type, bias.dims(), "the bias", true);
   }
   auto specs = weight_specs(op.desc, &g.x_shape());
   if (specs.ok() && specs->bias.ndim != 0) {
-    return alike("db", g.db, g.geometry.type, specs->bias.dims(), "the bias");
+    return alike("db", g.db, g.geometry.type, specs->bias.dims(), "the bias", true);
   }
   if (specs.ok()) {
     return argument_error(Code::MISUSE_Y_SHAPE, "db", show_shape(g.db), "NULL", "is wanted of an op without a bias");
   }
   const int64_t channels[] = {g.geometry.out_channels};
-  return alike("db", g.db, g.geometry.type, channels, "the bias");
+  return alike("db", g.db, g.geometry.type, channels, "the bias", true);
 }
 
 // Of all pairs of a written tensor and another one.
@@ -72,7 +73,7 @@ Status check_grads(const ctconv_op& op, const Grads& g, bool run) {
   if (g.want_dx) CTCONV_RETURN_IF_ERROR(alike("dx", g.dx, g.x_shape().type, g.x_shape().dims(), "x"));
   if (g.want_dw) {
     const TensorView& w = *g.weight_shape(op);
-    CTCONV_RETURN_IF_ERROR(alike("dw", g.dw, w.type, w.dims(), "the weight"));
+    CTCONV_RETURN_IF_ERROR(alike("dw", g.dw, w.type, w.dims(), "the weight", true));
   }
   if (g.want_db) CTCONV_RETURN_IF_ERROR(check_bias(op, g));
   const std::pair<const char*, const TensorView*> views[] = {{"dy", &g.dy},

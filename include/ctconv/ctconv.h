@@ -220,7 +220,9 @@ CTCONV_API ctconv_status ctconv_backward_prepare(const ctconv_op *op, const ctco
 
 /* Computes dx, dw and db.
  * dx: one chain of fused multiply-adds an element, as y is. dw, db: chains of 4,096 places, then their sum, in an order
- * that the problem alone fixes. The same bits for any number of threads. f16 and bf16 are summed in f32.
+ * that the problem alone fixes. The same bits for any number of threads; but dx of a layer without strides keeps what
+ * the engine of its plan promises, as y does (describe: `bits`; reproducible = 1 asks for these sums everywhere).
+ * f16 and bf16 are summed in f32.
  * Nothing is read of rows of dy that the dialect leaves zero in y.
  * dx, dw, db: any strides that do not make them meet themselves; they share no byte with each other, dy, x, y, weight
  * or workspace (MISUSE_Y_OVERLAP).

@@ -199,6 +199,7 @@ typedef struct ctconv_call {
 
 /* One backward call: gradients of a loss by x, weight and bias, made from its gradient by y. Since 0.2.
  * dx, dw, db: each may be NULL, one at least is given; they have the shapes and element type of x, weight and bias.
+ * dw and db of a float16 or bfloat16 layer may also be float32: the sums as they are, not rounded.
  * dw needs x. dx needs the weight, here or at create. An op with an activation needs y as execute wrote it.
  * Where x is not read it may be absent (dx tells its shape) or a shape without data. */
 typedef struct ctconv_grads {

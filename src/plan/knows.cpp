@@ -35,7 +35,8 @@ Status check_known(const char* engine, const Knows& knows, const Problem& p) {
     return Status(Code::UNSUPPORTED_ENGINE, std::string(engine) + ": no " + what);
   };
   if (!holds(knows.written, p.written)) return no(std::string("problem that writes ") + name_of(p.written));
-  if (!holds(knows.types, p.types)) return no(text_of(p.types));
+  const bool wide = p.written == Written::kW && holds(knows.weight_types, p.types);
+  if (!wide && !holds(knows.types, p.types)) return no(text_of(p.types));
   const bool acts = p.epilogue.activation.kind != Activation::kNone;
   if (acts && !knows.activations) return no("activation");
   if (!p.epilogue.rescale.identity() && !knows.rescale) return no("rescaling");

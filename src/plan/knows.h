@@ -18,11 +18,18 @@ struct Knows {
   std::span<const Types> types;
   bool rescale = false;
   bool activations = false;
+  std::span<const Types> weight_types = {};  // of weight gradients, beside `types`
 };
 
 inline constexpr Written kForwardOnly[] = {Written::kY};
 inline constexpr Types kFloatTypes[] = {uniform_types(Dtype::kF32), uniform_types(Dtype::kF16),
                                         uniform_types(Dtype::kBf16), uniform_types(Dtype::kF64)};
+// Weight gradients kept in the sums' own type.
+inline constexpr Types kWideWeights[] = {{Dtype::kF16, Dtype::kF32, Dtype::kF16, Dtype::kF32},
+                                         {Dtype::kBf16, Dtype::kF32, Dtype::kBf16, Dtype::kF32}};
+// All three operands, the four float types, weight gradients in their own type or in float32.
+inline constexpr Knows kEveryFloat{
+    .written = kEveryWritten, .types = kFloatTypes, .activations = true, .weight_types = kWideWeights};
 // Forward, one of the four float types, any activation: what the documented operators ask.
 inline constexpr Knows kForwardFloats{.written = kForwardOnly, .types = kFloatTypes, .activations = true};
 

@@ -164,6 +164,28 @@ TEST_CASE("backward: any of the three alone, x only where it is read", "[capi][c
   }
 }
 
+TEST_CASE("backward: dw and db of 16-bit layers in float32, with the weight or without", "[capi][cpu]") {
+  for (const Dtype type : {Dtype::kF16, Dtype::kBf16}) {
+    Fixture f({}, type);
+    Tensor dw(f.conv.w_shape(), Dtype::kF32), db({f.conv.co}, Dtype::kF32);
+    REQUIRE(f.run() == CTCONV_OK);
+    f.grads.dw = dw.get();
+    f.grads.db = db.get();
+    REQUIRE(f.run() == CTCONV_OK);
+    CHECK(dw.values() == f.dw.values());  // small integers: rounding changes nothing
+    CHECK(db.values() == f.db.values());
+    Op bare = create(f.desc, nullptr, nullptr);
+    Tensor again(f.conv.w_shape(), Dtype::kF32);
+    f.grads.dx = nullptr;
+    f.grads.dw = again.get();
+    REQUIRE(ctconv_backward(bare.get(), &f.grads, &f.error) == CTCONV_OK);
+    CHECK(again.values() == dw.values());
+    Tensor wrong(f.conv.w_shape(), Dtype::kF64);
+    f.grads.dw = wrong.get();
+    refused(f.run(), f.error, CTCONV_ERR_MISUSE_Y_DTYPE, "dw");
+  }
+}
+
 TEST_CASE("backward: an empty batch has gradients of zero", "[capi][cpu]") {
   Conv c;
   c.n = 0;

@@ -14,8 +14,6 @@ inline Planned plan_depthwise(const Problem& p, const PlanContext& c) { return n
 inline Planned plan_rows(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "rows"); }
 inline Planned plan_turned(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "turned"); }
 
-inline constexpr Knows kEveryFloat{.written = kEveryWritten, .types = kFloatTypes, .activations = true};
-
 inline const Engine kPositions{"positions", Bits::kReference, kForwardFloats, &plan_positions};
 inline const Engine kChannels{"channels", Bits::kReference, kEveryFloat, &plan_channels};
 inline const Engine kMerged{"merged", Bits::kReference, kForwardFloats, &plan_merged};

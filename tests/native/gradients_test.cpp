@@ -31,6 +31,8 @@ void sweep(const Engine& engine, uint64_t seed, const Sweep& s) {
   limits.products = s.products;
   limits.layouts = s.layouts;
   limits.far = 20;
+  if (s.written == Written::kW)
+    limits.types.insert(limits.types.end(), std::begin(kWideWeights), std::end(kWideWeights));
   int run = 0;
   for (int round = 0; round < s.rounds; ++round) {
     const Case c = make_case(random_problem(rng, limits), rng, Values::kReal);

@@ -189,10 +189,6 @@ Result<std::unique_ptr<Kernel>> plan(const Problem& p, const PlanContext& contex
 }  // namespace
 }  // namespace native
 
-namespace {
-constexpr Knows kKnown{.written = kEveryWritten, .types = kFloatTypes, .activations = true};
-}  // namespace
-
-const Engine kNativeEngine{"native", Bits::kReference, kKnown, &native::plan};
+const Engine kNativeEngine{"native", Bits::kReference, kEveryFloat, &native::plan};
 
 }  // namespace ctconv

@@ -7,7 +7,7 @@
 //   The terms are numbered by their place (n, i) among all places, also those that are left out. kChainTerms places
 //   are one chain:   part = +0;  part = fma(x, y, part) over the chain;   sum = sum + part, from sum = +0
 //   w = round(sum);   bias = sum, in the accumulator's type
-//   f16, bf16: all of it in f32; f64 in f64. packs: nothing;   scratch: none;   refuses: nothing
+//   f16, bf16: all of it in f32; f64 in f64. w may be kept in f32. packs: nothing;   scratch: none;   refuses: nothing
 //   Tasks are weights and channels of the bias; each is one task's own, so the split cannot change a bit.
 #include <algorithm>
 #include <cmath>
@@ -108,9 +108,14 @@ void task(const Problem& p, const Operands& m, int64_t index) {
                                  index % p.axis[2].k};
   const int64_t pair = index / p.taps(), co = pair % p.co, ci = pair / p.co % p.ci, g = pair / p.co / p.ci;
   const auto* x = static_cast<const Stored*>(m.x) + (g * p.ci + ci) * p.x.c;
-  static_cast<Stored*>(
-      m.w)[g * p.w.g + ci * p.w.ci + co * p.w.co + t[0] * p.w.tap[0] + t[1] * p.w.tap[1] + t[2] * p.w.tap[2]] =
-      E::store(weight_sum<E>(p, x, y + (g * p.co + co) * p.y.c, t));
+  const typename E::Acc sum = weight_sum<E>(p, x, y + (g * p.co + co) * p.y.c, t);
+  const int64_t place =
+      g * p.w.g + ci * p.w.ci + co * p.w.co + t[0] * p.w.tap[0] + t[1] * p.w.tap[1] + t[2] * p.w.tap[2];
+  if (p.types.w == p.types.x) {
+    static_cast<Stored*>(m.w)[place] = E::store(sum);
+  } else {
+    static_cast<typename E::Acc*>(m.w)[place] = sum;  // kept as wide as it was summed
+  }
 }
 
 class GradientW final : public Kernel {
@@ -125,7 +130,7 @@ class GradientW final : public Kernel {
     const int64_t biases = p_.epilogue.bias && memory.bias != nullptr ? p_.groups * p_.co : 0;
     const int64_t weights = memory.w != nullptr ? p_.weight_elements() : 0;
     const bool counted = runner(weights + biases, [&](int64_t index, int32_t) {
-      elements::with_element(p_.types.w, [&](auto e) { task<decltype(e)>(p_, memory, index); });
+      elements::with_element(p_.types.x, [&](auto e) { task<decltype(e)>(p_, memory, index); });
     });
     return counted ? Status() : runner_broke();
   }

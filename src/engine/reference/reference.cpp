@@ -213,10 +213,8 @@ Result<std::unique_ptr<Kernel>> make(const Problem& problem, const PlanContext& 
   return Status(Code::INTERNAL, "reference: an operand it has never heard of");
 }
 
-constexpr Knows kKnown{.written = kEveryWritten, .types = kFloatTypes, .activations = true};
-
 }  // namespace
 
-const Engine kReferenceEngine = {"reference", Bits::kReference, kKnown, make};
+const Engine kReferenceEngine = {"reference", Bits::kReference, kEveryFloat, make};
 
 }  // namespace ctconv
