@@ -2,6 +2,8 @@
 //
 //   in:  a task's sums
 //   out: its part of y: runs of lanes copied, or sums transposed and stored as rows
+#include <algorithm>
+
 #include "src/engine/native/channels_run.h"
 
 namespace ctconv::native::channels {
@@ -98,6 +100,34 @@ void store_runs(const Plan<T>& k, const Images<T>& images, const Task& task, con
 }
 
 // Worker::rows: [triple][lane][position]; each lane is a channel, the triples of the unit are its w phases.
+// Rows that follow each other in y without a gap, of a tile as wide as y: those of one place along d are one row.
+template <class T>
+bool rows_follow(const Plan<T>& k, const Range& w) {
+  const AxisPhases& axis = k.grid[2];
+  return axis.s == 1 && k.grid[1].s == 1 && w.size() == axis.o && k.p.y.axis[2] == 1 && k.p.y.axis[1] == w.size();
+}
+
+template <class T>
+void store_following(const Plan<T>& k, const Images<T>& images, const Task& task, const Worker<T>& worker) {
+  const Triple& t = at(k.triples.all, task.unit.first);
+  const Phase &pd = k.grid[0].phase(t.d), &ph = k.grid[1].phase(t.h);
+  const Range &d = task.tile[1], &h = task.tile[2];
+  const int64_t begin = std::max(h.begin, ph.u_begin), rows = std::min(h.end, ph.u_end) - begin;
+  const int64_t width = task.tile[3].size();
+  if (rows <= 0) return;
+  for (int64_t c = 0; c < task.block->valid; ++c) {
+    const T* channel = worker.rows + kMaxLanes + c * k.tiles.positions;
+    for (int64_t n = task.tile[0].begin; n < task.tile[0].end; ++n) {
+      for (int64_t u = std::max(d.begin, pd.u_begin); u < std::min(d.end, pd.u_end); ++u) {
+        const int64_t row = ((n - task.tile[0].begin) * d.size() + u - d.begin) * h.size() + begin - h.begin;
+        char* to = row_of_y(k, images, n, task.g * k.p.co + task.block->row0 + c, k.grid[0].out(u, pd),
+                            k.grid[1].out(begin, ph));
+        k.moves.store(channel + row * width, rows * width, k.p.types.y, to, 1, false);
+      }
+    }
+  }
+}
+
 template <class T>
 void store_rows(const Plan<T>& k, const Images<T>& images, const Task& task, int64_t between, const Worker<T>& worker) {
   const Triple& t = at(k.triples.all, task.unit.first);
@@ -136,7 +166,9 @@ void finish(const Plan<T>& k, const Images<T>& images, const Task& task, const W
       k.moves.transpose(sums, task.width, positions, task.block->valid, rows, k.tiles.positions);
     }
   }
-  if (!k.lanes.runs) store_rows(k, images, task, between, worker);
+  if (k.lanes.runs) return;
+  if (rows_follow(k, tile[3])) return store_following(k, images, task, worker);
+  store_rows(k, images, task, between, worker);
 }
 
 template void finish(const Plan<float>&, const Images<float>&, const Task&, const Worker<float>&);

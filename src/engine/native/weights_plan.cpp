@@ -40,8 +40,8 @@ Range reached(const Axis& a, const Range& inputs) {
 namespace {
 
 constexpr int64_t kBoxPlaces = 128;              // lanes of three vectors then fit the first-level cache
-constexpr int64_t kPanelBytes = 384 * 1024;      // of a box
-constexpr int64_t kTileSums = 64 * 1024;         // elements
+constexpr int64_t kPanelBytes = 512 * 1024;      // of a box
+constexpr int64_t kTileSums = 256 * 1024;        // elements
 constexpr double kPartsBytes = 8.0 * (1 << 20);  // of all chains together
 
 std::array<int64_t, 5> strides_of(const ActivationLayout& l) { return {l.n, l.c, l.axis[0], l.axis[1], l.axis[2]}; }
