@@ -14,7 +14,7 @@ namespace {
 Status alike(const char* name, const TensorView& t, ElementType type, std::span<const int64_t> shape, const char* what,
              bool sums = false) {
   if (!(t.type == type) && !(sums && keeps_sums(t.type, type))) {
-    const bool wide = sums && keeps_sums(kSums, type);
+    const bool wide = sums && keeps_sums(kSumsType, type);
     return argument_error(Code::MISUSE_Y_DTYPE, name, name_of(t.type), name_of(type) + (wide ? " or float32" : ""),
                           (std::string("has another element type than ") + what).c_str());
   }

@@ -65,9 +65,9 @@ static_assert(rows_in_order(), "a row a type, in the order of the enumeration");
 std::string name_of(ElementType e);
 
 // Whether a gradient of a weight or bias of `type` may be kept as `kept`, the type its sums are made in.
-constexpr ElementType kSums = row_of(Dtype::kF32).element;
+constexpr ElementType kSumsType = row_of(Dtype::kF32).element;
 constexpr bool keeps_sums(ElementType kept, ElementType type) {
-  return kept == kSums && (type == row_of(Dtype::kF16).element || type == row_of(Dtype::kBf16).element);
+  return kept == kSumsType && (type == row_of(Dtype::kF16).element || type == row_of(Dtype::kBf16).element);
 }
 // Bytes of one element, at least 1.
 constexpr int64_t bytes_of(ElementType e) { return (int64_t{e.bits} * e.lanes + 7) / 8; }
