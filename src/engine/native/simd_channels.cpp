@@ -231,27 +231,10 @@ void FillOne(ChannelsRoutines<T>& s) {
   constexpr bool kFits = CTCONV_ACCUMULATORS == 24 ? M * V <= 24 : M * V + V + 1 <= 16;
   if constexpr (kFits) s.block[M - 1][V - 1] = &Channels<T, M, V>;
 }
-template <class T, int M>
-void FillRow(ChannelsRoutines<T>& s) {
-  FillOne<T, M, 1>(s);
-  FillOne<T, M, 2>(s);
-  FillOne<T, M, 3>(s);
-  FillOne<T, M, 4>(s);
-}
 template <class T>
 void Fill(ChannelsRoutines<T>& s) {
-  FillRow<T, 1>(s);
-  FillRow<T, 2>(s);
-  FillRow<T, 3>(s);
-  FillRow<T, 4>(s);
-  FillRow<T, 5>(s);
-  FillRow<T, 6>(s);
-  FillRow<T, 7>(s);
-  FillRow<T, 8>(s);
-  FillRow<T, 9>(s);
-  FillRow<T, 10>(s);
-  FillRow<T, 11>(s);
-  FillRow<T, 12>(s);
+  kit::for_blocks<kMostChannelRows, kMostChannelVectors>(
+      [&](auto m, auto v) { FillOne<T, decltype(m)::value, decltype(v)::value>(s); });
 }
 #else
 template <class T>

@@ -65,27 +65,10 @@ void FillOne(OuterRoutines<T>& s) {
     s.block[1][M - 1][V - 1] = &Outer<T, M, V, true>;
   }
 }
-template <class T, int M>
-void FillRow(OuterRoutines<T>& s) {
-  FillOne<T, M, 1>(s);
-  FillOne<T, M, 2>(s);
-  FillOne<T, M, 3>(s);
-  FillOne<T, M, 4>(s);
-}
 template <class T>
 void Fill(OuterRoutines<T>& s) {
-  FillRow<T, 1>(s);
-  FillRow<T, 2>(s);
-  FillRow<T, 3>(s);
-  FillRow<T, 4>(s);
-  FillRow<T, 5>(s);
-  FillRow<T, 6>(s);
-  FillRow<T, 7>(s);
-  FillRow<T, 8>(s);
-  FillRow<T, 9>(s);
-  FillRow<T, 10>(s);
-  FillRow<T, 11>(s);
-  FillRow<T, 12>(s);
+  kit::for_blocks<kMostOuterRows, kMostOuterVectors>(
+      [&](auto m, auto v) { FillOne<T, decltype(m)::value, decltype(v)::value>(s); });
 }
 #else
 template <class T>

@@ -70,25 +70,10 @@ template <class T, int M, int V>
 void FillOne(PositionsRoutines<T>& s) {
   if constexpr (M * V <= CTCONV_ACCUMULATORS) s.block[M - 1][V - 1] = &Positions<T, M, V>;
 }
-template <class T, int M>
-void FillRow(PositionsRoutines<T>& s) {
-  FillOne<T, M, 1>(s);
-  FillOne<T, M, 2>(s);
-  FillOne<T, M, 3>(s);
-  FillOne<T, M, 4>(s);
-  FillOne<T, M, 5>(s);
-  FillOne<T, M, 6>(s);
-}
 template <class T>
 void Fill(PositionsRoutines<T>& s) {
-  FillRow<T, 1>(s);
-  FillRow<T, 2>(s);
-  FillRow<T, 3>(s);
-  FillRow<T, 4>(s);
-  FillRow<T, 5>(s);
-  FillRow<T, 6>(s);
-  FillRow<T, 7>(s);
-  FillRow<T, 8>(s);
+  kit::for_blocks<kMostPositionRows, kMostPositionVectors>(
+      [&](auto m, auto v) { FillOne<T, decltype(m)::value, decltype(v)::value>(s); });
 }
 #else
 template <class T>
