@@ -128,9 +128,11 @@ double seconds_of(const Plan<T>& k) {
   const double vectors = static_cast<double>(k.groups * k.padded) / k.moves.lanes * static_cast<double>(k.rows);
   const double share = useful_flop(k.p) / 2 / static_cast<double>(k.p.groups * k.p.ci * k.p.co);  // (place, tap) pairs
   double cycles = share * vectors * on_ports(kFmaCycles);
-  const double copies = static_cast<double>(k.x.inner ? k.row_tiles : k.lane_tiles);
-  if (!k.x.in_place) cycles += static_cast<double>(k.p.in_elements()) * kTransposeCycles * copies;
-  if (!k.y.in_place) cycles += static_cast<double>(k.p.out_elements()) * kTransposeCycles * copies;
+  // Tiles of rows each bring the lanes into a panel of their own, and the other way round.
+  const auto copied = [&](const Side& side, int64_t elements) {
+    return side.in_place ? 0 : static_cast<double>(elements * (side.inner ? k.row_tiles : k.lane_tiles));
+  };
+  cycles += (copied(k.x, k.p.in_elements()) + copied(k.y, k.p.out_elements())) * kTransposeCycles;
   cycles += static_cast<double>(k.p.weight_elements()) * kTransposeCycles;
   const double tasks = static_cast<double>(k.tiles() * (k.by_chains ? k.chains : 1));
   return call_seconds(cycles / std::min<double>(k.threads, tasks), k.p, k.threads);

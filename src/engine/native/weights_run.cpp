@@ -41,6 +41,10 @@ struct Scratch {
     parts = arena.take<T>(k.by_chains ? k.tiles() * k.chains * k.tile_sums() : 0);
     bias = arena.take<T>(k.p.epilogue.bias ? bias_scratch<T>(k.p, k.threads) : 0);
   }
+  Worker<T> worker(const Plan<T>& k, int64_t index) const {
+    Arena own(workers + index * worker_bytes);
+    return Worker<T>(k, own);
+  }
 };
 
 // Weights of one task: lanes and rows of a group.
@@ -268,7 +272,7 @@ void add_part(const T* part, int64_t count, T* sum) {
   for (int64_t e = 0; e < count; ++e) sum[e] = sum[e] + part[e];
 }
 
-// The sums of some taps along d of a tile into w.
+// The sums of a tile into w.
 template <class T>
 void store_tile(const Plan<T>& k, const Operands& m, const Tile& tile, const T* sum) {
   const Problem& p = k.p;
@@ -301,15 +305,11 @@ void run_tile(const Plan<T>& k, const Operands& m, int64_t index, const Worker<T
 // Parts of all chains, then their sums.
 template <class T>
 bool run_chains(const Plan<T>& k, const Operands& m, const Scratch<T>& scratch, const Runner& runner) {
-  const auto worker_of = [&](int64_t w) {
-    Arena own(scratch.workers + w * scratch.worker_bytes);
-    return Worker<T>(k, own);
-  };
   const bool counted = runner(k.tiles() * k.chains, [&](int64_t i, int32_t w) {
-    sum_chain(k, m, tile_of(k, i / k.chains), i % k.chains, worker_of(w), scratch.parts + i * k.tile_sums());
+    sum_chain(k, m, tile_of(k, i / k.chains), i % k.chains, scratch.worker(k, w), scratch.parts + i * k.tile_sums());
   });
   return counted && runner(k.tiles(), [&](int64_t i, int32_t w) {
-           const Worker<T> worker = worker_of(w);
+           const Worker<T> worker = scratch.worker(k, w);
            std::memset(worker.sum, 0, static_cast<size_t>(k.tile_sums()) * sizeof(T));
            const T* part = scratch.parts + i * k.chains * k.tile_sums();
            for (int64_t c = 0; c < k.chains; ++c) add_part(part + c * k.tile_sums(), k.tile_sums(), worker.sum);
@@ -343,10 +343,7 @@ Status compute(const Plan<T>& k, const Operands& m, const Runner& given) {
   }
   if (m.w == nullptr) return {};
   if (k.by_chains) return run_chains(k, m, scratch, runner) ? Status() : runner_broke();
-  const bool ok = runner(k.tiles(), [&](int64_t i, int32_t w) {
-    Arena own(scratch.workers + w * scratch.worker_bytes);
-    run_tile(k, m, i, Worker<T>(k, own));
-  });
+  const bool ok = runner(k.tiles(), [&](int64_t i, int32_t w) { run_tile(k, m, i, scratch.worker(k, w)); });
   return ok ? Status() : runner_broke();
 }
 
