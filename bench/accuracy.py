@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far a result is from the sums in float64.
 
 In:  a layer and its operands, as everyone gets them (rounded to the run's type).

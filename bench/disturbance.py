@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether others slow the machine down at this moment.
 
 In:  libbench_probe.so (probe.cpp): per thread the speed of a loop of nops and of a loop of multiply-adds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bench/run: the matrix of runs (pass x type x layout x threads), each in a process of its own.
 
 In:  quick | full and options.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layers and what each of them must cost at least.
 
 In:  bench/layers.json (n, cin, cout, g, in, k, s, p_begin, p_end, op, d, bias, modes per layer).

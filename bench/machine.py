@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run stands on: the machine, its measured roof, the versions, and how much others disturb it."""
 
 import ctypes

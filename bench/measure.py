@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run: every contender of every layer in one layout and type with one number of threads;
 a table on stdout, one JSON file.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The text of docs/performance.md that says how its numbers come about."""
 
 METHOD = """## Method

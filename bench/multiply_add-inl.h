@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The multiply-add loop of bench_peaks and bench_probe, once per instruction set.
 //
 //   in:  a number of rounds, a place for the sum   out: the flop of one call (2 per multiply-add and lane)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bench_onednn: oneDNN's primitives as a contender, in a process of its own. Usage: bench_onednn THREADS
 //
 //   in (one command a line, on stdin) and out (one line each, flushed, on stdout; "error: ..." on a refusal):

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bench_peaks: the roof of this machine, measured. Usage: bench_peaks [threads ...]   (default: 1 and all cores)
 //
 //   out: one JSON object: per number of threads the peak of float32 fused multiply-adds (GFLOP/s, 2 per FMA and lane),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The two pictures of a run.
 
 In:  a run as bench/measure.py writes it.   Out: PNG files.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libbench_probe.so: how fast this machine is at this moment, core by core. Loaded by bench/disturbance.py.
 //
 //   in:  a number of threads

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """docs/performance.md, a page for each machine, and their pictures, from the runs in bench/results.
 
 In:  bench/results/*.json of all machines, types, layouts and numbers of threads; see runs.py for what counts.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The results of bench/run, put together.
 
 In:  bench/results/*.json, of any machines, passes, layouts, types, numbers of threads, days.

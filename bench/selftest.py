@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Checks of the harness itself, without the library; of the peers, those that are installed.
 Exit 0, 77 where numpy is missing, else an AssertionError.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of the gradients' part of the harness; selftest.py runs them.
 
 dx, dw and db of every peer in this process against sums over the taps, in both layouts and every type; what the passes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run in full: per peer, per class of layers, per layer.
 
 In:  a run as bench/measure.py writes it.   Out: lines of markdown.

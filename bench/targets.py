@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is aimed at, beside what was found: the tables at the head of docs/performance.md.
 
 In:  the series of runs.py.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The threads of the benchmark programs: a fixed team that runs one function per member.
 //
 //   in:  a number of threads (the caller is member 0) and, per call, a task(member, members)

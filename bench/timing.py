@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the contenders of one layer are timed.
 
 Method. Rounds; in each round every contender has one turn, in an order shuffled anew.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/performance-training.md: the gradients' runs.
 
 In:  the series of runs.py whose pass is dgrad or wgrad.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv_backward_prepare, _backward and _backward_describe: a call is read and judged, then the op's backend works.
 #include "capi/describe.h"
 #include "capi/grads.h"

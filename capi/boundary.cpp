@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Filling the caller's ctconv_error: only fields inside struct_size, strings cut at a character and ended in NUL.
 #include "capi/boundary.h"
 

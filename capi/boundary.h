@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The border: nothing throws across it, every failure becomes a number and, where asked for, a filled ctconv_error.
 //
 //   in:  a callable that answers a Status;   out: its number. An error record of struct_size 0 counts as NULL

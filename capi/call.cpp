@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading and judging one call; see call.h.
 #include "capi/call.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One call, read and judged: what output_spec, prepare, execute and describe share.
 //
 //   in:  an op and a ctconv_call;   out: views, Geometry, the work for the op's backend

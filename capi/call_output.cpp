@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Judging y: its type and shape, that no two of its elements meet, and that it shares no memory. See call.h.
 #include <algorithm>
 #include <string>

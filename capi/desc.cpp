@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv_desc_…: collecting arguments and asking the dialect about them.
 #include "capi/op.h"
 #include "src/base/overlap.h"

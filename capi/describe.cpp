@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv_describe: which engine, why, and the numbers, as `key: value` lines that are only appended to.
 //
 //   in:  an op, and a call or NULL;   out: the same keys for every device, in one order; a fact without meaning on a

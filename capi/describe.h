@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The facts of a plan as `key: value` lines: one writer for forward and backward.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engine table: one line an engine, in the order `auto` asks. See engines.h.
 //   An engine that a build may leave out has its null here; the line stays, so that its name is known everywhere.
 #include "capi/engines.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one ordered table of CPU engines: fastest first, the reference last (it refuses nothing).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv_output_spec, ctconv_prepare and ctconv_execute: a call is read and judged, then the op's backend works.
 #include "capi/call.h"
 

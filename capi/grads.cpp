@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading one backward call; see grads.h.
 #include "capi/grads.h"
 

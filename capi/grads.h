@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One backward call, read and judged: what ctconv_backward_prepare, _backward and _backward_describe share.
 //
 //   in:  an op and a ctconv_grads;   out: views, Geometry, the work for the op's backend

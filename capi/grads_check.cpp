@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A backward call's tensors: their types and shapes, that none meets itself, that no written one shares memory.
 #include <algorithm>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records that grow: what a caller of another release gave, and what may be written to it.
 //
 //   in:  a record that begins with struct_size, and the size it had in the first release

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this library is: versions, status names, dialects and engines.
 #include "capi/engines.h"
 #include "capi/op.h"

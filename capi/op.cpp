@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv_create and ctconv_destroy.
 //
 //   order: records and pointers, the dialect's arguments, weight and bias, then device, threads and memory

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What hides behind ctconv_desc and ctconv_op.
 //
 //   ctconv_desc  a dialect and its Arguments, unjudged; a failed set is remembered

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading ctconv_options and its hooks.
 #include <algorithm>
 

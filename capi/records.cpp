@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading the caller's tensors, and what all records share; see records.h.
 #include "capi/records.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From the caller's records to our own values; the only place that reads foreign memory layouts.
 //
 //   in:  ctconv_tensor, ctconv_value (the records that grow: growth.h)

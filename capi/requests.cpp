@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Workspace, stream, output size; see requests.h.
 #include "capi/requests.h"
 

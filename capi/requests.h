@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a call and a backward call ask beside their tensors: a workspace, a stream, an output size.
 //
 //   refuses: MISUSE_WORKSPACE for bytes without a workspace; what the backend says of a stream; TYPE_ARGUMENT_NAME for

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Spans in memory, compared; see shared_memory.h.
 #include "capi/shared_memory.h"
 

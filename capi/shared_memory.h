@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Does a tensor that is written share bytes with anything else of its call?
 //
 //   in:  the written tensor with its span, and another one, or the workspace

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading a ctconv_value: a deep copy, judged level by level; see records.h.
 #include "capi/records.h"
 #include "src/base/checked.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Decides whether the CUDA module is built; sets CTCONV_CUDA_AVAILABLE. libctconv.so itself never links CUDA.
 # AUTO needs nvcc, the toolkit and the cuDNN headers: find_package(CUDAToolkit) alone succeeds without a compiler.
 set(CTCONV_CUDA_AVAILABLE OFF)

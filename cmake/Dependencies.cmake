@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Everything from outside, found by find_package first; tools/deps fills the cache folder that is searched before the
 # system.
 #   shipped library: Highway, oneDNN (optional), threads      tools: CLI11, nlohmann-json, fmt      tests: Catch2 3

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # CTCONV_ONEDNN=FETCH: a oneDNN release built inside our build, for machines that reach the web (about 25 minutes on 2
 # cores).
 include(FetchContent)

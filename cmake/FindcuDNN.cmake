@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # cuDNN's headers (and, where it lies beside them, the library: only tests use it, the module opens cuDNN at run time).
 #   in:  CUDNN_ROOT or cuDNN_ROOT, the CUDA toolkit, the system, the nvidia-cudnn wheel of the Python on PATH,
 #        in this order

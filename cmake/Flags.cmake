@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Compile flags every target of ours shares. -ffp-contract=off: a product and a sum are fused where the source says fma
 # and nowhere else, so that the reference means the same bits under every compiler.
 add_library(ctconv_flags INTERFACE)

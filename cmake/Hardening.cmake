@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Hardening of everything we build, as one interface target: docs/decisions/hardening.md says why each is here.
 #   compile: stack protector, FORTIFY 2 where the compiler optimises, shadow stack (x86) or branch protection (AArch64)
 #   link:    relocations read only after a full binding at load, no executable stack, code apart from data

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Installed tree: headers, libctconv.so, the CMake package ctconv::ctconv, ctconv.pc, licence and notices.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)

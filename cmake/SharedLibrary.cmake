@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # libctconv.so: exactly the symbols of capi/symbols.txt, everything else hidden, every reference resolved at link time.
 include(VersionScript)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/capi/symbols.txt")

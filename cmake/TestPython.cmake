@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # CTCONV_PYTHON: an interpreter with numpy and pytest for the tests of the Python binding and of bench/. The first that
 # has both of: the one CMake finds, the system's own (tools/deps installs both for it).
 # Empty, with a warning, where none has: those tests are then left out.

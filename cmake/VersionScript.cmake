@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The linker's version script, from the table of symbols and the release each appeared in.
 #
 #   in:  a table of lines "symbol release" (capi/symbols.txt) and the ABI number

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bias and activation of one finished sum: the steps of src/base/activation.h, spelt so that a kernel may call them.
 //
 //   in:  acc, bias in the accumulator type;   out: act(acc + bias)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one table of the module's kernels and the choice among those that can.
 //
 //   in:  a Request;   out: one plan: the row asked for, the saved one, the least measured or the least estimated time

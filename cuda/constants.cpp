@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measured numbers against the data sheet, and what is kept per device: see constants.h.
 #include "cuda/constants.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a device reaches: bandwidth, arithmetic, launch cost, measured once per process and device.
 //
 //   in:  the data sheet's model of a device (device.h)

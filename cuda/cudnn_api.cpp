@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finds and opens libcudnn.so.9; see cudnn_api.h.
 #include "cuda/cudnn_api.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cuDNN by dlopen: the eleven functions we call, found once, never closed.
 //
 //   in:      nothing (an already loaded copy, CTCONV_CUDNN_PATH, ../nvidia/cudnn/lib beside this module, the soname;

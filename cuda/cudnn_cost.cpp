@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engines' costs; see cudnn_cost.h.
 #include "cuda/cudnn_cost.h"
 

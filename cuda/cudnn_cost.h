@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a cuDNN plan costs before it is run: seconds by engine, from the problem and the device.
 //
 //   in:  a problem, the engine's number, whether it uses tensor cores, its workspace, whether a pass of ours follows

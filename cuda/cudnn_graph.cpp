@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One backward-data node in cuDNN's graph interface; see cudnn_graph.h.
 #include "cuda/cudnn_graph.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Transposed convolution in cuDNN's graph interface: one backward-data node, its plans listed and built.
 //
 //   in:      a problem, its interior box, what is allowed (TF32, nondeterminism, workspace) and a target

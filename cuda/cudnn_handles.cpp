@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pool of cuDNN handles; see cudnn_handles.h.
 #include "cuda/cudnn_handles.h"
 

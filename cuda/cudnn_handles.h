@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cuDNN handles: one for each call that runs at the same time on a device, kept for the next call.
 //
 //   in:  the current device's ordinal and a stream;   out: a handle no other thread uses while the lease lives

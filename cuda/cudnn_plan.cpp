@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cudnn: transposed convolution as backward data in cuDNN, then bias, activation, rim and tail in one pass of ours.
 //
 //   in:      a Request

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Driver, device, architecture: see device.h.
 #include "cuda/device.h"
 

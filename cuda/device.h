@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What must be true before a device can be used, what a device can do, and the caller's current device kept as it was.
 //
 //   in:  an ordinal;   out: OK or the first missing thing as its own status; bandwidth and peaks for the estimates

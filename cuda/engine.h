@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a row of the module's table is: it says itself whether it can run a problem and then hands out a plan.
 //
 //   in:  a problem, the options, the device

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The "can you?" of our kernels and their numbers; see forms.h.
 #include "cuda/forms.h"
 

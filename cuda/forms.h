@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which of our kernels can run a problem, and with which numbers. No CUDA header here: CPU tests run the same forms.
 //
 //   in:  the problem record

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The "can you?" of the GEMM kernels and their numbers; see gemm_forms.h.
 #include "cuda/gemm_forms.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which problems the GEMM kernels can run, and with which numbers. No CUDA header here: CPU tests run the same forms.
 //
 //   in:  the problem record

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The GEMM kernels as rows of the table: tile, split, estimate, run.
 //
 //   in:      a Request

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Transposed convolution as backward data of a convolution: the numbers cuDNN wants, per axis.
 //
 //   in:  one axis (i, o, k, s, d, lo), i*s + t*d - lo == o

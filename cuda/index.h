@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which taps and inputs meet an output position: the index arithmetic every kernel of ours shares.
 //
 //   in:  one axis (i, o, k, s, d, lo), an output o;   out: taps t, t + step, ... with inputs i, i - input_step, ...

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Times candidates on the device: tuning = measure.
 //
 //   in:      candidates for one problem

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one export of libctconv_cuda.so and the functions of its table.
 //
 //   in:  plain records (module.h);   out: statuses;   nothing throws, aborts or prints

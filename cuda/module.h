@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* The seam between libctconv.so and libctconv_cuda.so: one exported function that fills one versioned table. Plain C.
  *
  *   in:  a problem (mirror of src/problem/problem.h as numbers), device pointers, a stream

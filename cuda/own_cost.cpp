@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our kernels' estimates, corrected by what a run measured; cuDNN's are fitted already (cudnn_cost.h).
 //
 //   in:  a plan;   out: fixed + scale * its own estimate

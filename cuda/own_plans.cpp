@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our kernels as rows of the table: form, estimate, run.
 //
 //   in:      a Request

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the probes on the current device: constants.h says what comes out.
 //
 //   A stream of its own that does not wait for the legacy stream; calls that a capture elsewhere in the process would

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rules of measuring; see race.h.
 #include "cuda/race.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who is run again when candidates are timed against each other: the rules of tuning = measure, without a device.
 //
 //   in:  the candidates' estimates, then the seconds of each run

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Element types on both sides: the same source runs in a kernel and, compiled by the host compiler, in the tests.
 //
 //   in:  stored elements (f32, f64, f16 and bf16 as 16 bits)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What stays written by hand, held against the table of the C ABI.
 
 In:   the table (api_table.py) and a root folder

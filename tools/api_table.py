@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of the C ABI, read and judged.
 
 In:   capi/api.json, src/dialect/errors.tsv, a root folder

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The length of the library's functions and the depth of their loops, as a test.
 
 In:   the sources of src, capi and cuda, kernels and headers too: no compiler, so that what Highway compiles once a

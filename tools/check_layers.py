@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The include rule of the tree, and the size of its files, as a test.
 
 In:   the hand-written sources (.h .hpp .cpp .c .cu .cuh) under the root

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The width of the tree's lines, as a test.
 
 In:   the hand-written text files under the root: by their endings, and programs that begin with #!

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Every row of src/dialect/raises.tsv has a test.
 
 In:  raises.tsv, errors.tsv, tests/data/raises_cases.json

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The main job on real input: the documented examples of the five operators, then a trained-size layer from .npy files.
 
 In:   the built `ctconv` command

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The C ABI as a table: writes what follows from it, checks what is written by hand.
 
 In:   capi/api.json (records, constants, functions and the release of each), src/dialect/errors.tsv

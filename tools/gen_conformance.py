@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """docs/conformance.md: what the golden files and the raises cases hold, per dialect.
 
 In:  tests/data/golden_shapes.json, golden_values.jsonl, raises_cases.json

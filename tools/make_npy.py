@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes a .npy file of generated numbers with the standard library alone (no numpy on a fresh machine).
 
 In:   a path, a shape such as 1,256,32,32, a filling and a seed

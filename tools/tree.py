@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hand-written files of the tree, for the checks of its rules.
 
 In:   a root folder

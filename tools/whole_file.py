@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A file that is written whole or not at all: beside its place, then renamed over it.
 
 In:   whole(path, mode) as a context manager; mode "w" (UTF-8) or "wb"

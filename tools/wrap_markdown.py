@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Markdown with no line above 120 columns: prose is filled again, the rest stays as it is.
 
 In:   the text of a page (`wrapped`), or files named on the command line, which are rewritten in place

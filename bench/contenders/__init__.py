@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contenders, ours first. Each module holds one library; one that cannot be imported is skipped and named.
 A module whose PASSES name more than "fwd" computes gradients too."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a contender is.
 
 In:  a bench.layers.Layer, its Operands, and the Setting of the run.

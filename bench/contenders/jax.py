@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JAX on its CPU backend (XLA): jax.lax.conv_general_dilated with lhs_dilation = stride, jitted, compiled before.
 
 Both layouts by dimension numbers; uneven padding is its own; groups are feature groups. The weight is turned (input and

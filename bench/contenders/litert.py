@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LiteRT (TensorFlow Lite) with its XNNPACK delegate: a model of one TRANSPOSE_CONV, written as a flatbuffer here.
 
 It knows channels-last only, 2-D (1-D as height 1) and 3-D (CONV_3D_TRANSPOSE, which XNNPACK has not; LiteRT's own

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MNN: the layer's ONNX model through MNN's own converter, run as a module on the CPU, precision high.
 
 Channels-first; x is a variable made before, dense float32; y is read where the module left it, its own memory, the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ncnn: a net of one Deconvolution (1D, 3D, DepthWise), its parameters and weights as ncnn's own two files.
 
 Channels-first, one image at a time; uneven padding and output padding are its own, so are depthwise layers and groups.

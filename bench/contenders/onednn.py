@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """oneDNN's primitives through bench_onednn, one process per kind of use: deconvolution; dx: the convolution over dy,
 which its deconvolution runs inside; dw and db: deconvolution backward weights by bench_onednn_training.
 

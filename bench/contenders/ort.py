@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime, CPU provider: one ConvTranspose node with constant weights, input and output bound to fixed memory.
 
 It knows channels-first only: for layout last a Transpose before and after belongs to the graph and to the time.

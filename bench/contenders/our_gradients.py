@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """libctconv's gradients: `Layer.backward`, or ctconv_backward with records made before.
 
 The weight comes with every call, as in training, where each step changes it: packing it belongs to the call. `ctconv`

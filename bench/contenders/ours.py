@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """libctconv through its Python binding, dialect "ctconv": `auto` with a reused and with a new y,
 and every engine forced.
 

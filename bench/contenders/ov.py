@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OpenVINO, CPU plugin, latency hint: one (Group)ConvolutionBackpropData with constant weights and a bias.
 
 Input and output are fixed memory. layout last: the pre- and post-processor declares both tensors channels-last, so that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PyTorch: torch.nn.functional.conv_transposeNd under inference_mode; gradients: aten.convolution_backward, which its
 autograd calls, with the mask of what the pass wants.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Launch of cell.h: one thread an item, no shared memory. The instances are with_cell's: S 0, 1, 2, 3, 4, 8; CB 1, 4,
 // 8.
 #include "cuda/kernels/launch.h"

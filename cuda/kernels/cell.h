@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cell: channels-first layers that memory bounds: depthwise, few input channels, few output channels.
 //
 //   in:  raw x with unit w stride, weights packed taps-middle with co padded to whole blocks of CB, bias

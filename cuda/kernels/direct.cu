@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Launch of direct.h.
 #include "cuda/kernels/launch.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // direct: one thread, one output element; any strides, any geometry, 64-bit indices. The last row of the table.
 //
 //   in:      raw x, w, bias by their strides (weights as they lie)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Launch of epilogue.h: a grid that fills the device and strides on, so any size is one launch.
 #include <algorithm>
 

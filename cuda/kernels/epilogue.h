@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // epilogue: bias and activation in place, the rim no tap reaches, the zero tail. One pass over y, one launch.
 //
 //   in:  y whose interior box [lo, hi) holds plain sums

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // fold: second half of the few-output-channels road. A GEMM left one product sum for every (input position, tap,
 // channel) in the workspace; an output adds those of the taps that reach it.
 //

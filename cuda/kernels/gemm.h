@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the two GEMM kernels share: the tile of one phase, its positions and taps in shared memory, the store of y.
 //
 //   in:  a problem cut into phases: o = o0 + q*s on every axis, so all outputs of a phase meet the same taps

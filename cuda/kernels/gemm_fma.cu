@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Launch of gemm_fma.h. Tiles: f32 as gemm_configs lists them, 8 x 8 or 4 x 4 sums a thread; other types 64 x 64.
 #include "cuda/kernels/gemm_fma.h"
 #include "cuda/kernels/gemm_run.cuh"

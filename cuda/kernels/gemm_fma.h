@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // gemm: implicit GEMM by fused multiply-adds, each element one chain in the reference's order: the reference's bits.
 //
 //   in:  x with its own strides (rows along w should be contiguous), weights packed [g][ci][tap][co]

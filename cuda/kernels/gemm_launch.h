@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The launches of the GEMM kernels and of relayout and fold; defined in gemm_fma.cu, gemm_tensor.cu, relayout.cu,
 // fold.cu.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the two GEMM kernels' launches share: the block's tile, the end of a tile, and the launch with its cluster.
 //
 //   in:  a kernel of gemm_fma.cu or gemm_tensor.cu;   out: its launch

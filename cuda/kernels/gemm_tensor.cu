@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Launch of gemm_tensor.h. Tiles as gemm_configs lists them, three or four stages deep.
 #include "cuda/kernels/gemm_run.cuh"
 #include "cuda/kernels/gemm_tensor.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // gemm-tensor: implicit GEMM on tensor cores, f16, bf16, and f32 rounded to TF32; f32 accumulators.
 //
 //   in:  x with unit channel stride (relayout.h brings it there), weights packed [g][tap][co][ci_pitch], zero behind ci

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The launches of our kernels: one function a kernel, defined in the .cu file of the same name.
 //
 //   in:  element type, filled parameters, stream

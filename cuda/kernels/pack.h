@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pack: weights into a dense order a kernel wants. One thread, one element of the packed array.
 //
 //   in:  raw w by its strides (group, ci, co, d, h, w);   out: dense elements in the order of `extent`, last fastest;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixel: channels-last layers that memory bounds: depthwise (with multiplier) and few input channels.
 //
 //   in:  x and y with unit channel stride, weights packed tap-channel [ci][d][h][w][group][co];   out: the core of y

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Launch of probe.h, and the tensor cores' loop.
 #include <mma.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // probe: loops whose only use is their time: chains of multiply-adds, and memory read, written and copied.
 //
 //   in:  a thread's own start, the round count, or a buffer of 16-byte lines

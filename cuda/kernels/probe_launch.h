@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The launches of the probes (probe.cu): one wave of blocks over all multiprocessors.
 //
 //   in:  multiprocessors, rounds, a buffer that a kernel may write to;   out: cudaSuccess or what the launch answered

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Launch of relayout.h.
 #include "cuda/kernels/gemm_launch.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // relayout: a tensor into the order a GEMM kernel reads: [n][positions][groups * pitch] or [n][channels][positions].
 //
 //   in:  x by any strides (n, c, d, h, w)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // shuffle: kernel = stride (dilation 1): every input position owns its own k^d block of y, so the layer is one GEMM per
 // group whose columns are stored interleaved.
 //

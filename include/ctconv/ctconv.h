@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* libctconv: transposed convolution in 1, 2 and 3 dimensions.
  * This header is the manual; ctconv_types.h holds the records.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // libctconv for C++17: owning handles and exceptions, header only, on top of ctconv.h (which is the manual).
 //
 //   in:  the words of one documented operator and borrowed tensors;   out: the same calls as ctconv.h

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* libctconv's records, constants and macros. The manual is ctconv.h, which includes this file.
  *
  * The order of fields is the ABI. tensor, spec and value are frozen. The records that begin with struct_size may grow

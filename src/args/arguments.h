@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arguments of one descriptor, by name, in the order they were set.
 //
 //   in:  names and Values as set;   out: lookup;   refuses: nothing (dialects judge, in their documented order)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values as a person would write them, for messages.
 #include "src/args/value.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the caller said, unjudged: a tagged value, deep-copied.
 //
 //   in:  a ctconv_value (capi copies it);   out: the same as an owning tree;   refuses: nothing

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one door to whatever computes: an op hands its weights and its judged calls to a Backend and knows no device.
 //
 //   life    made from Options, opens nothing  ->  adopt: weight and bias are taken  ->  any number of calls

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What describe says of a plan and of an op, whoever runs them: one list of facts for every device.
 //
 //   in:  a backend's plan, or what it keeps;   out: facts (capi/describe.cpp writes them as `key: value` lines)

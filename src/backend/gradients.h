@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One judged backward call, as an op's backend takes it.
 //
 //   data    the problem that writes dx (Written::kX), where dx is wanted

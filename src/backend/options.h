@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an op was asked for, read from the caller's ctconv_options (capi/options.cpp).
 //
 //   in:  one record, judged field by field;   out: plain values, defaults filled;   refuses: nothing, it is legal

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The workspace of one call: the caller's, or one that the backend spares between calls.
 //
 //   in:  a WorkCall or GradientCall, the bytes its plan needs, the backend's spare

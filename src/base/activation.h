@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Activations built from correctly rounded operations only: the same bits on every machine and in every engine.
 //
 //   in:  a finished sum (bias added) in the accumulator type, f32 or f64

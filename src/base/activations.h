@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one list of activations: numbers, names of the problem text, and how many parameters each has.
 //
 //   in:  a kind;   out: its row

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A container's entry by a signed index: axes, ranks and channels are signed here, the standard library's are not.
 //
 //   in:  a container with operator[], an index from 0 to its size - 1

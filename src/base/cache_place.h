@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a file lies that this library keeps for its user.
 //
 //   in:  the environment variable that names it, and its name in the cache folder

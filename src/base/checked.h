@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // int64 arithmetic that remembers overflow, so that a formula reads like the formula.
 //
 //   in:  int64 operands;   out: value and one flag;   refuses: nothing, the reader asks ok() once at the end

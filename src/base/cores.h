@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many cores the process may use, by its affinity mask and by the quota of its container.
 //
 //   mask    of the process, that is of its main thread (what taskset and cpusets set): a caller that has pinned itself

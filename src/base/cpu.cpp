@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Processor features by the compiler's own detection, the model by cpuid or the kernel's copy of the id register.
 #include "src/base/cpu.h"
 

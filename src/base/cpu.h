@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the processor is and offers, as words: for build_info and as parts of the tuning file's key.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names of element types for messages.
 #include "src/base/dtype.h"
 

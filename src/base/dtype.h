@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Element types: DLPack's numbers outside, one table of the types that a Problem may name inside.
 //
 //   ElementType  code, bits, lanes as a tensor record carries them (any type, also those we refuse)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Element types: how a stored element becomes an accumulator and back.
 //
 //   in:  a Dtype;   out: a trait with Stored, Acc, load and store;   with_element calls a generic function with it

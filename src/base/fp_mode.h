@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The floating-point environment while the library computes: the default one, whatever the caller's is.
 //
 //   in:  a thread with flush to zero, denormals are zero, another rounding or unmasked exceptions

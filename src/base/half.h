@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // f16 and bf16 as bits, converted by integer arithmetic: the same result on every machine.
 //
 //   in:  16-bit patterns or f32;   out: the other;   rounding to nearest even, NaN stays a quiet NaN

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rare remarks for people: written to stderr only where CTCONV_LOG is set to something other than 0.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C heap behind the allocator hook.
 #include "src/base/memory.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Host memory of an op: the caller's allocator or the C heap; a failed allocation is a null, never an exception.
 //
 //   in:  bytes and a power-of-two alignment;   out: a Buffer that releases itself with what alloc got

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The inverse of the normal distribution function, in correctly rounded operations only (+ - * / sqrt fma): one result
 // on every machine.
 //

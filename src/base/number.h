@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers as text and back, the same under every locale: the decimal point is '.', nothing is grouped.
 //
 //   in:  a double and the digits of printf's %g or %f;   out: what printf writes in the C locale

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reduce, then search; see overlap.h.
 //
 //   nested   every stride above the reach of all finer axes: none, at once

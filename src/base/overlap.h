@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Does a strided tensor meet itself: do two different indices share an element?
 //
 //   in:  a TensorView whose offsets fit 63 bits (span_of judges that)

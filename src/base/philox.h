@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Philox4x32-10: a counter in, four random words out.
 //
 //   in:  a 128-bit counter and a 64-bit key

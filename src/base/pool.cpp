@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a call is dispatched, in the order of one parallel_for:
 //
 //   publish  the caller takes the pool (busy, or another way out), writes the job, opens the gate with a new epoch

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our own thread pool behind Runner: one per process, alive while somebody holds it.
 //
 //   in:  pool_acquire / pool_release round the life of an op that wants more than one thread; pool_runner(threads)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checking wrapper round a runner hook.
 //
 //   in:  a hook and count tasks;   out: false where the hook is seen to have broken the contract of runner.h

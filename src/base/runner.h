@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where work runs: the caller's parallel_for, our own pool, or the calling thread.
 //
 //   in:  count tasks, each called once with (index, worker), 0 <= worker < workers, one task a worker at a time

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shapes as people write them, for messages: (1, 16, 4, 4).
 #pragma once
 

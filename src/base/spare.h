@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One buffer kept between calls: memory fresh from the system costs a page fault per 4 kB, more than many a layer.
 //
 //   in:  take(bytes): a buffer at least so large, or null;   give(buffer): the larger of it and what is here stays

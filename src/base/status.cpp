@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Status text: lookup of names in the generated table, and the one way failing arguments are worded.
 #include "src/base/status.h"
 

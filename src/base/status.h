@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every stage answers: OK, or one code with the detail a caller needs to mend the call.
 //
 //   in:  a Code from src/dialect/errors.tsv, argument name, offending value, legal range, one sentence

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The algebra of tensor views: how far one reaches, dense copies; see tensor.h.
 #include "src/base/tensor.h"
 

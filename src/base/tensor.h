@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A borrowed, already checked view of a tensor, and the algebra of such views.
 //
 //   in:  a record with ndim 0..kMaxNdim, shape, strides in elements (capi makes the view of a ctconv_tensor)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cutting text for people without cutting a character in two.
 //
 //   cut_utf8:   in: UTF-8 text and a number of bytes;   out: its longest beginning that fits and ends at a character

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The valid descriptor: what a dialect's arguments mean once judged, in words no dialect owns.
 //
 //   in:  src/dialect (one file per documented operator fills it);   out: src/problem reads it, knows no dialect

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where each axis of a weight stands: an order is a row of data, and no other stage asks which order it has.
 //
 //   in:  a WeightOrder, groups, rank (spatial axes)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See activation_names.h.
 #include "src/dialect/activation_names.h"
 

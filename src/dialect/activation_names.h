@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The activation argument of a dialect: a name of its own list, with the package's parameters.
 //
 //   in:  the Value, the dialect's list

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv: the canonical problem's own fields. Source: docs/semantics.md section 1.
 //
 //   in:  in_channels, out_channels, groups, kernel_size, stride, dilation, pad_begin, pad_end, output_padding,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a dialect is: one documented operator, as data and two functions.
 //
 //   in:  Arguments as set;   out: a valid Descriptor, or the first fault in the documented order

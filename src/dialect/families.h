@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one table of dialects, in the order users see: a line each. Their files define them, table.cpp lists them.
 #pragma once
 

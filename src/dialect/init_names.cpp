@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads a tensor argument of any numeric element type into doubles.
 #include "src/dialect/init_names.h"
 

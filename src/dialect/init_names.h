@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Initialisers several dialects spell alike: a tensor that is used as it is.
 //
 //   in:      a tensor Value (a dense host copy)

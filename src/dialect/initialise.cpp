@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One pass over the logical elements; what each kind of initialiser draws. See initialise.h.
 #include "src/dialect/initialise.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fills weights and biases by the dialect's initialiser: seeded, and the same bits on every machine.
 //
 //   in:      a Descriptor (weight_init, bias_init), a seed, the shape of the real weight (for the fans)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // keras.layers.Conv2DTranspose and Conv3DTranspose. Source: Keras documentation of layers.Conv2DTranspose,
 // keras 3.15.1 (TensorFlow 2.21.0); docs/semantics.md section 11.
 //

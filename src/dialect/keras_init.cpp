@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Initialisers by their Keras names, with the defaults of keras.initializers.
 //
 //   snake_case and CamelCase are the same name.

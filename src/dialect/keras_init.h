@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Initialisers by their Keras names.
 //
 //   in:      kernel_initializer / bias_initializer: None, a name or a tensor

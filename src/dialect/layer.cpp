@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fields of the descriptor that most dialects fill alike. See layer.h.
 #include "src/dialect/layer.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arguments that nearly every operator has, read once, and the descriptor they begin.
 //
 //   in:  judged arguments;   out: a Descriptor with its name, rank, channels, kernel, stride and dilation

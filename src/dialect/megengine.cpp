@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // megengine.module.ConvTranspose3d and ConvTranspose2d. Source: MegEngine documentation of module.ConvTranspose3d and
 // the package's source (it was not run); docs/semantics.md section 8.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Steps the mindspore operators share. Sources: docs/semantics.md sections 3, 4, 5 and 9.
 #include "src/dialect/mindspore.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the mindspore dialects share: how pad_mode becomes pads, initialisers by name, the dtype argument.
 //
 //   in:  judged arguments;   out: fields of the Descriptor

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // mindspore.nn.Conv2dTranspose and nn.Conv1dTranspose. Source: MindSpore documentation of nn.Conv2dTranspose,
 // mindspore 2.10.0; docs/semantics.md section 5.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // mindspore.nn.Conv3dTranspose. Source: MindSpore documentation of nn.Conv3dTranspose, mindspore 2.10.0; "@2.0":
 // the 2.0 alpha page. docs/semantics.md section 4.
 //

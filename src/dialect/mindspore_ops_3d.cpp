@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // mindspore.ops.Conv3DTranspose. Source: MindSpore documentation of ops.Conv3DTranspose, mindspore 2.10.0;
 // docs/semantics.md section 3.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // onnx.ConvTranspose. Source: the ONNX operator page (onnx 1.23.2) and onnxruntime 1.31.1; docs/semantics.md
 // section 10.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The call's output_size, by the descriptor's rules: kinds, bools, lengths. The window is judged where x is known.
 //
 //   in:  the Value as given, axes of x

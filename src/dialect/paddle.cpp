@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Steps the paddle operators share. Source: docs/semantics.md section 7.
 #include "src/dialect/paddle.h"
 

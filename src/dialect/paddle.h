@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the paddle dialects share: forms of padding, data_format, size arguments, attributes, act.
 //
 //   in:  one argument

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // paddle.nn.functional.conv1d_transpose / conv2d_transpose / conv3d_transpose. Source: PaddlePaddle documentation of
 // paddle.nn.functional.conv3d_transpose, paddlepaddle 3.3.1; docs/semantics.md section 7.
 //

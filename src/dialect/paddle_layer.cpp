@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // paddle.nn.Conv1DTranspose / Conv2DTranspose / Conv3DTranspose. Source: PaddlePaddle documentation of
 // paddle.nn.Conv3DTranspose, paddlepaddle 3.3.1; docs/semantics.md section 7.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // paddle.static.nn.conv2d_transpose / conv3d_transpose. Source: PaddlePaddle documentation of
 // paddle.static.nn.conv3d_transpose, paddlepaddle 3.3.1; docs/semantics.md section 7.
 //

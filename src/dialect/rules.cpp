@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The judgements dialects share, worded once: argument, value, legal range.
 #include "src/dialect/rules.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading arguments the way documented operators do: each question a dialect's order asks is one call.
 //
 //   in:  one argument's Value (or its default);   out: Status of one judgement, or the value once judged

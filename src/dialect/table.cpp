@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The dialects by name, and what all of them judge first: argument names. families.h is the table.
 //
 //   in:  a dialect string;   out: its row, and the version behind '@'

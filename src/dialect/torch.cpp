@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // torch.nn.ConvTranspose1d / 2d / 3d. Source: PyTorch documentation of torch.nn.ConvTranspose3d, torch 2.15.0.
 //
 //   in:   in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation, padding_mode

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cuts scratch memory into arrays, each at the beginning of a cache line.
 //
 //   in:  the scratch memory of a call, aligned to kAlignment; or nothing, to measure

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Boxes in and out of a panel; see boxes.h.
 //
 //   in:  a box: extents, strides on both sides

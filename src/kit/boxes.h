@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Boxes of a tensor, turned on their way into a worker's panel and back.
 //
 //   in, out: memory of any element type and strides; a panel of the computing type, one of whose dimensions has

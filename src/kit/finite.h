@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether values hold an Inf or NaN.
 //
 //   in:  values of a computing type

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of moves.h for this CPU.
 //
 //   in:  the instruction set Highway chose

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Vector routines that any engine of ours needs: a table of function pointers for this CPU and one computing type.
 //
 //   in:  this CPU (Highway's run-time dispatch)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packing weights; see pack.h.
 //
 //   in:  raw weights

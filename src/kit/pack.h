@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packing weights: rows of a block side by side, widened.
 //
 //   in:  the raw weight, Problem::w, and offsets in it: a weight's place is base + input channel + row + tap

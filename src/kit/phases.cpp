@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Phases of one axis; see phases.h for the formula.
 //
 //   in:  Axis

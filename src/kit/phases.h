@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The phases of a transposed convolution along one axis, and which taps each has.
 //
 //   o + lo = u*s + f,  t*d = v*s + f   =>   i = u - v

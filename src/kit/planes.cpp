@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The copy of the input; see planes.h.
 //
 //   in:  x with any strides

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one copy of the input: widened, zero-padded, and laid out as the micro-kernels read it.
 //
 //   planes:    [n][channel][d][h][w] with zeros where a tap would leave the input.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The last step of a tile; see row_store.h.
 //
 //   in:  rows of sums

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The last step of a tile: rows of finished sums, one per phase, become interleaved rows of y.
 //
 //   in:  sums of one (d, h) output row in the order of output: value q of phase r becomes y[q*s + r]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Activations on vectors: the steps of src/base/activation.h in the same order, so the same bits.
 //
 //   in:  finished sums in place;   out: act(value)

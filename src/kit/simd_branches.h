@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Activations without exp, on one vector: relu, leaky relu, clip. See src/base/activation.h for the formulas.
 //
 //   in:  values of one vector;   out: the activation of each, a NaN as it was

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // f16 and bf16 in vectors: the bits of src/base/half.h.
 //
 //   in:  16-bit patterns, or a vector of floats;   out: the other, rounded to nearest even, a NaN quiet

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Moving values: widening loads, narrowing and streaming stores, interleaving of phases, transposition.
 //
 //   in, out: see Moves (moves.h);   bf16 and f16 convert to the same bits as src/base/half.h

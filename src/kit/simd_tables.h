@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a file simd_*.cpp fills a table of routines for the instruction set Highway chose.
 //
 //   Inside Highway's target loop the file defines FillF32(Table<float>&) and FillF64(Table<double>&).

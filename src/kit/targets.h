@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which instruction sets our vector code is built for: those with a fused multiply-add on vectors.
 //
 //   AVX-512 (F, BW, CD, DQ, VL), AVX2 with FMA3, NEON. The variants that add nothing our kernels use are left out to

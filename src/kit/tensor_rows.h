@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A tensor as rows of equal steps, for who looks at every element in the order of memory.
 //
 //   in:  a problem and the layout of its x

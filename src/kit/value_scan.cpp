@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Looks through a tensor, many rows or a part of a row a task; see value_scan.h.
 #include "src/kit/value_scan.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether all values of a tensor have magnitudes within a range, for engines that honour only such values.
 //
 //   in:  f32, bf16 or f16 values: a dense array, or x as the problem's layout says; a range of magnitudes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See amx.h. CPUID says what the CPU has, XGETBV what the kernel saves, ARCH_REQ_XCOMP_PERM gives this process leave.
 #include "src/machine/amx.h"
 

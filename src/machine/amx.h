@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether this process may use the tile unit of AMX, bf16 products included.
 //
 //   in:  this CPU, and the kernel, which is asked for the tiles' state on the first call of the process

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The loop that times TDPBF16PS out of tile registers; see probe.h.
 //
 //   Two sums over one pair of operand tiles of numbers of both signs: zeros would flatter the unit by a fifth.

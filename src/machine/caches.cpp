@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sizes of the data caches; see probe.h.
 //
 //   in:  <root>/sys/devices/system/cpu/cpu0/cache/index<n>/{level,type,size,coherency_line_size}, sizes as "48K";

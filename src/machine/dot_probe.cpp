@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The loop that times vdpbf16ps out of registers; see probe.h.
 //
 //   The sums start apart and the sum is handed out, so that a compiler keeps all of them. Both products of a pair have

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See kept.h.
 #include "src/machine/kept.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The record that `ctconv tune` keeps: read on first use, in place of measuring.
 //
 //   in:  a file of three lines: kKeptVersion; "cpu <model>, <features>"; the record as to_text writes it

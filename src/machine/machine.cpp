@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measured once, published once; see machine.h.
 #include "src/machine/machine.h"
 

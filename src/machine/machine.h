@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The machine record: what every cost model reads of the processor it runs on.
 //
 //   in:  the environment variable CTCONV_MACHINE, else what `ctconv tune` kept (kept.h), else this processor, measured

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Windows, their best rates, and what follows from them; see probe.h.
 //
 //   clock          a chain of dependent exclusive ors: one a cycle on every processor we know

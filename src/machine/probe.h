@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measuring the processor: clock, multiply-adds a cycle, vectors, caches, bandwidth into memory.
 //
 //   out: a record within its ranges, speeds in steps (machine.h); what cannot be found out is the plain record's

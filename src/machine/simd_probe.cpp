@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The loops the probe times: multiply-adds out of registers, and stores past the caches; see probe.h.
 //
 //   The sums start apart and the sum is handed out, so that a compiler keeps all of them. Values stay near one: no

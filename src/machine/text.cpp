@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The record as text and back, its ranges and its steps; see machine.h.
 #include <algorithm>
 #include <cmath>

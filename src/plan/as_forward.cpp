@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exchanging the operands; see as_forward.h.
 #include "src/plan/as_forward.h"
 

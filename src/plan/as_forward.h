@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A data gradient as what it is where nothing is strided: a forward problem with x and y, ci and co exchanged.
 //
 //   in:  a Problem that writes x; a kernel of the forward problem

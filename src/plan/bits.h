@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which promise the results of a kernel keep, from the strongest to the weakest.
 //
 //   kReference  the reference's bits, on every machine, for any threads, tiles and batch split

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plans of one op, at most `limit`, the least recently used goes first. A running call keeps its own.
 //
 //   in:  a Problem (its strides are part of it) and what comes with each call;   out: the plan held for both, or null

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Asking an engine; see engine.h.
 #include "src/plan/engine.h"
 

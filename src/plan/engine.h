@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an engine is: it says itself whether it can run a problem, and if so hands out a Kernel with no decision left.
 //
 //   in:  a Problem and what the op allows (threads, workspace, weakest bits);   out: a Kernel, or the reason it

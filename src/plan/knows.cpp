@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one helper by which an engine refuses what it does not know; see knows.h.
 #include "src/plan/knows.h"
 

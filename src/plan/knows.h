@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an engine can be asked at all, as data: which operand it writes, of which types, with which epilogue.
 //
 //   in:  a Problem and an engine's Knows; the bits of a kernel and the weakest that the op accepts

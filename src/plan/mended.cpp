@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels for weights that are not finite; see mended.h.
 #include "src/plan/mended.h"
 

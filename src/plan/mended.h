@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Weights that hold an Inf or NaN, at the speed of the kernel that would run without.
 //
 //   A kernel may multiply a weight by the zeros that pad x. Finite weights leave no trace of it, an Inf or NaN does:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packed weights of one op, shared by its plans that lie alike.
 //
 //   in:  a key "<engine>/<packing>";   out: the one buffer under that key, in host or in device memory

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Batches in pieces; see pieces.h.
 #include "src/plan/pieces.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A batch in pieces: a kernel of some images, run again and again, so that its copies do not grow with the batch.
 //
 //   in:  a problem, an engine and its kernel for the whole batch

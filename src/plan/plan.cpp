@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Asks the engines, picks one, packs the weight; and runs what was picked. See plan.h.
 #include "src/plan/plan.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A plan: one problem, one engine, nothing left to decide; built once, shared by threads.
 //
 //   in:  a Problem, the ordered engines, what the op allows;   out: a Plan that runs any data of that problem

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes zeros to every element of y outside the core; see tail.h. Any strides.
 #include "src/plan/tail.h"
 

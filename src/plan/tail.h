@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The zero tail: rows after the core that belong to y and are exactly 0 (no bias).
 #pragma once
 

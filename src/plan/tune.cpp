@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measuring and remembering; see tune.h. The fastest of three runs counts, so that one disturbed run does not decide.
 #include "src/plan/tune.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tuning = measure: times the candidate kernels of a problem on made-up data and remembers the winner in a file.
 //
 //   in:  a problem, its candidate kernels;   out: seconds per candidate, in the same order; or why nothing was measured

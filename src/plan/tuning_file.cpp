@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading and rewriting the tuning file; see tuning_file.h.
 #include "src/plan/tuning_file.h"
 

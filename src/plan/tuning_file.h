@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tuning file on disk: one line a key, shared by any number of processes.
 //
 //   in:  a path; a key of kTuningFields fields joined by TAB, and a value without one

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How much memory a call may borrow: the padded input and a few megabytes for each thread, whatever the batch.
 //
 //   in:  a Problem and the number of threads;   out: bytes

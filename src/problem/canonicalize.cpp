@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Strides by name instead of by position: the last place that knows a dialect's axis order. See canonicalize.h.
 #include "src/problem/canonicalize.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Geometry and memory layouts -> the canonical Problem: three axes, per-group channels, strides in elements.
 //
 //   in:  a judged Geometry, views of x, w, y (strides only; y or w absent: dense row-major in the dialect's order)

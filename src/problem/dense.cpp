@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See dense.h.
 #include "src/problem/dense.h"
 

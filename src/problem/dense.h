@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the operands of a Problem lie when nothing lies between their elements: row-major strides by name.
 //
 //   in:  a Problem's sizes;   out: layouts;   refuses: nothing

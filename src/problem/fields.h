@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one list of a Problem's fields, in the order of its text.
 //
 //   in:  a Problem, const or not, and a visitor

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of judgements and the loops that run it in the dialect's order. See judge.h; src/problem/judge/ judges.
 #include "src/problem/judge.h"
 

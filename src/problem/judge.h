@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Judges what only tensors can tell, in the order the descriptor lists, and fixes every size.
 //
 //   in:  a Descriptor, the tensors of the call (shapes and types; data is never read), the requested output size

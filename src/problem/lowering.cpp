@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pad rules; see lowering.h.
 #include "src/problem/lowering.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From arguments to the sizes of one axis: the pad rules, written once.
 //
 //   keff = d*(k-1) + 1          full = (in-1)*s + keff          core = full - lo - hi + extra

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Facts about a Problem that planners, benches and describe share.
 #include "src/problem/problem.h"
 

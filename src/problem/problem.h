@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The canonical problem: all sizes known, three spatial axes, no option left to interpret.
 //
 //   Of three operands one is written, from the two others. Per axis, output o, input i and tap t meet where

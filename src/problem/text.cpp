@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Printing and parsing of the one-line form, both by the list of fields; see text.h.
 #include "src/problem/text.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A problem as one line, used by tests, benchmarks, describe and the tuning file alike.
 //
 //   [written=x] f32 | types=x:w:y:sums

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A program of another release: it uses every function and every record of the header it was compiled with.
  *
  *   in:  the header of release 0.1 (tests/abi/0.1), today's, or that with a field appended to each record

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A symbol of the next minor release gets a version node of its own.
 
 In:   cmake/VersionScript.cmake, a planted table of three releases, a C compiler

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every list of activations by name is the library's.
 #include "src/base/activations.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many cores: the process's mask whatever the caller's, the container's quota in fake trees, and what workers get.
 #include "src/base/cores.h"
 

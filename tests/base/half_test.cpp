@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // f16 and bf16 against their definitions: every pattern, and every place where rounding to nearest even decides.
 #include "src/base/half.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // self_overlap against the definition (all offsets, sorted) on random strides; and sizes no list of offsets could hold.
 #include "src/base/overlap.h"
 

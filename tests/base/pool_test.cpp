@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pool keeps the Runner's contract: each index once, no two tasks of a call on one worker, whatever else runs.
 #include "src/base/pool.h"
 

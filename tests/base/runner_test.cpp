@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What Runner sees of a hook that breaks its contract, and that it says nothing of one that keeps it.
 #include "src/base/runner.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The buffer kept between calls: which one stays, and that no two threads ever hold the same.
 #include "src/base/spare.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Status and Result: a Result is never OK without a value.
 #include "src/base/status.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text cut at a character: every size of memory, characters of one to four bytes, nothing written beyond.
 #include "src/base/utf8.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bad input of ctconv_backward: for each fault the status, the argument and the legal range; nothing is written.
 //
 //   in:  a legal call that wants all three gradients, spoilt in one place;   out: the refusal, outputs untouched

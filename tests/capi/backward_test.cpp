@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv_backward: the gradients by their definition, every refusal once, accumulation, temporaries, plans.
 //
 //   in:  small integers, whose sums are exact in f32;   out: dx, dw, db equal to sums over the taps in double

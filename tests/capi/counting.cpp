@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See counting.h. This file replaces the global allocation functions of the program it is linked into.
 #include "tests/capi/counting.h"
 

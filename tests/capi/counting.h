@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every allocation of the process, counted, and made to fail on demand: operator new here, malloc too where no
 // sanitizer owns it.
 //

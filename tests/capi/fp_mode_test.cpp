@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The caller's floating-point environment decides nothing: the same bytes in every mode, which is the caller's again.
 //
 //   Modes: the roundings, flush to zero with denormals are zero, every exception unmasked (a trap ends the test).

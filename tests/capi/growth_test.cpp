@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records that grow, seen from inside: a field is planted at the end of each and read from callers of both releases.
 //
 //   first sizes are pinned, an old caller's missing field is zero and never written, a newer caller's tail must be zero

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Thousands of random, mostly hostile descriptors over all dialects: always a status with its message or success,
 // never a crash.
 #include "tests/fuzz/hostile.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sizes up to 2^63 - 1 in every place that takes a number: refused by the right kind, or computed by checked
 // arithmetic.
 #include <sys/resource.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The whole life of an op from plain C, compiled as C99 and as C++17 and linked with libctconv.so.
  *
  *   create a descriptor, set, validate, ask for shapes, initialise, create, ask for the output, prepare, describe,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory that runs out is a normal test input: the n-th allocation fails, for every n, wherever it is made.
 //
 //   Each call then answers OK or NO_MEMORY; nothing is lost, a failed set is remembered, y is right whenever execute

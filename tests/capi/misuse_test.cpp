@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every MISUSE status of an op and a call, once, with a y that stays untouched; and the nearest legal call beside it.
 #include <climits>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What engines may differ in and what not: non-finite weights, reproducible, activations, forced engines, fork; and
 // the info functions.
 #include <sys/wait.h>

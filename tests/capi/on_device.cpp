@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes a program of the C API's tests one about a device: ops on "cuda", tensors said to lie there.
 //
 //   in:  CTCONV_HOST_MODULE, a module that computes on the host (tests/device/host_module.h), from CMake

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plans and workspaces: any address, too small, none, limits; plans held, counted and evicted; describe.
 #include <array>
 #include <atomic>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // struct_size rules: what is read of a record, what is written to a ctconv_error, and what neither ever touches.
 #include <cstring>
 

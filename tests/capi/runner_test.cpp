@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The caller's own threads: any order, real threads, nested calls, and hooks that break the contract.
 #include <pthread.h>
 #include <sched.h>

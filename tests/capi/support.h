@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C API as its tests use it: owners for descriptors, ops and tensors, one convolution in words, and its definition.
 //
 //   in:  a Conv (the canonical dialect's fields);   out: records to hand to the C API, and what y must be

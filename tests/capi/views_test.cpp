@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tensors as views: slices, steps, broadcasts, unbatched input, empty batches, output_size, zero tails, element types.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where weight and bias come from: create or call, copied or borrowed, any strides; and what a failed set leaves.
 #include <cstring>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Audits the choice of `auto`: is it within a tenth of the best engine and form of ours, layer by layer?
 //
 //   usage: choice_audit [--layers PREFIX,..] [--types f32,bf16,f16] [--layouts first,last] [--threads 1,2]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line from outside: what it answers, refuses and returns. CTCONV_CLI names the program."""
 
 import array

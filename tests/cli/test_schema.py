@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The JSON of every command against docs/schema, and the page that explains it.
 
 In:   CTCONV_CLI names the program; needs the jsonschema package

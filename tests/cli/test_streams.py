@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the command line reads and writes besides plain files: pipes, standard streams, full disks, signals.
 
 In:   CTCONV_CLI names the program

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of kernels without a device: forced names, refusals, reference bits, estimates, cuDNN's words without a
 // driver.
 #include <dlfcn.h>

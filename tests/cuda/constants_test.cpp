@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measured constants against the data sheet: which number counts, what the text says, how much memory is taken.
 #include "cuda/constants.h"
 

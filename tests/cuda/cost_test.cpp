@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Estimates that decide: cuDNN's engines against times a run measured, the order engines are tried in, the corrections
 // of our kernels.
 #include <catch2/catch_test_macros.hpp>

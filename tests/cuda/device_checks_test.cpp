@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The checks that the GPU runs rest on (tests/cuda/gpu), each shown to count what is there, on host memory.
 //
 //   fill_on_device: every element where its strides say, by value_at;   counts: exact, in every type and size

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every row of the check table, from facts; and the real module on this machine, whatever it has.
 #include "cuda/device.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A CUDA module that needs no CUDA: it says what it was asked. FAKE_ABI and FAKE_ENTRY make it one of another release,
    or none. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A library that calls itself cuDNN 8.9.7 and has only what the loader looks up. */
 #include <stddef.h>
 size_t cudnnGetVersion(void) { return 8907; }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/gpu/fit_choice.py on made-up runs: constants that made the times come back,
 and the choice they make is judged by times.
 

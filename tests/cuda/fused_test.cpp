@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Has cuDNN a plan that fuses bias and ReLU into backward data without compiling at run time?
 //
 //   So far it has none, which is why the module runs its own pass. The day this test fails, a fused row of the table

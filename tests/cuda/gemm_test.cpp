@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The GEMM kernels' own source on the CPU: every block, every thread between two barriers, clusters too, against the
 // scalar scan. gemm by bits; gemm-split and gemm-tensor by == on small integers.
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Leases of cuDNN handles over a cuDNN of two functions: giving one back needs no memory.
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels' own source, run on the CPU block by block and thread by thread, against a scalar scan: equal bits.
 //
 //   What this shows: every index, predicate, order of sums and rounding.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bench/layers.json as problem records.
 //
 //   in:      the file's path

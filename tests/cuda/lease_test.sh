@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # tools/gpu/lease.sh rehearsed without a device: what it says where there is none, and every part on host memory.
 #   usage: lease_test.sh SOURCE RUN_REHEARSAL GOLDEN_REHEARSAL HOST_MODULE LIBCTCONV
 #   exit status: 77 from lease.sh without a device is checked here; the test itself ends with 0 or 1

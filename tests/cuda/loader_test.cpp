@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finding and opening the CUDA module: fake modules of the right release, of another one, of none. Runs without CUDA.
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the tests that run kernels on the CPU share: packed weights, aligned copies, the y that must come out.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cuDNN plans for every layer of bench/layers.json with no device and no driver: cuDNN's own heuristics and plan
 // builder run on a description of an H100, H200 or A100.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The probes' source on the CPU: what each loop computes and moves, for sizes that do not divide by its steps.
 #include "cuda/kernels/probe.h"
 

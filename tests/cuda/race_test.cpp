@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rules of measuring: who is run, how often, and that the fastest wins, on made-up times.
 #include "cuda/race.h"
 

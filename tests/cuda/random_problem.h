@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random problems and a scalar reference for the CUDA kernels' source, all on the CPU.
 //
 //   in:  a seed

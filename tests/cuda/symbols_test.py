@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The built module: one export, its SONAME, no CUDA or cuDNN among what it needs,
 code for every architecture; libctconv.so knows no CUDA.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line with --device cuda over the host module. CTCONV_CLI names the program,
 CTCONV_CUDA_MODULE the module."""
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The golden values through an op on a device: every dialect hands the module the problem it hands the CPU.
 #include <fstream>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A CUDA module that needs no CUDA: host memory poses as device memory, plain loops as kernels.
 //
 //   in:  the table of cuda/module.h;   out: y as the problem record defines it (sums in double, rounded once), counts

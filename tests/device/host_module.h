@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a test tells the host module, and what the module saw; see host_module.cpp.
 //
 //   in:  knobs, set by the test between calls;   out: counts and copies of the last records the module was handed

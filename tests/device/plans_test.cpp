@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an op on a device computes, which plan it takes for it, and what describe says.
 #include <algorithm>
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every status an op on a device can answer: module, driver, device, plan, memory, tensors on the wrong device.
 #include <fstream>
 

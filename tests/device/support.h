@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C API with device "cuda" over the host module (host_module.cpp): the module's state, tensors said to lie there.
 //
 //   in:  CTCONV_HOST_MODULE, the module's file, from CMake;   out: records for tests/capi/support.h

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Device memory of calls: the caller's workspace, the op's own one per stream, and what may be freed when.
 #include <thread>
 

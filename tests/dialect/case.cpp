@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See case.h.
 #include "tests/dialect/case.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One call of the C API described in JSON, as the golden files and raises_cases.json describe it.
 //
 //   in:  dialect, args, input_shape, call {output_size, weight_shape, bias_shape, input_dtype, weight_dtype,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the real packages answered: golden_shapes.json (shapes, statuses) and golden_values.jsonl (outputs, exact),
 // through the C API.
 #include <catch2/catch_test_macros.hpp>

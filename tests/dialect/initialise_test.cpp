@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Initialisers: known answers, the distributions, independence, layouts, every name.
 #include "src/dialect/initialise.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sequences of every length, 0 to 2 * rank + 2, for every argument that has one entry per axis, in every dialect.
 //
 //   OK only where the length is one the dialect takes; else a TypeError or ValueError that names the argument.

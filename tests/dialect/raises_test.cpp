@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every row of src/dialect/raises.tsv: a call that yields its status and nothing else, beside the nearest legal call.
 //
 //   tests/data/raises_cases.json:

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Every file of the tree that a page names in backticks is there.
 
 In:   CONTRIBUTING.md

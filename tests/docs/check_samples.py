@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Every code block of README.md and bindings/python/README.md, run as a reader would paste it.
 
 In:   a build folder; the pages. Each page has a folder of its own: the repository's entries as links, build/release the

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """One version everywhere it is written.
 
 In:  CMakeLists.txt (project), the headers (macros), pyproject.toml, the first release of CHANGELOG.md.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # The wheel's CMake project, configured but not built: what it leaves out, what it says without the repository.
 #   usage: test_wheel.sh SOURCE_DIR     exit 0 where every answer is right
 set -eu

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes oneDNN under guard pages: random problems, forked workers, every fault as one line.
 //
 //   usage: onednn_domain [--seed S] [--count N] [--first I] [--engine onednn|auto] [--jobs J] [--time SECONDS]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See problems.h.
 #include "tests/domain/problems.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random problems for the fuzzers of an engine's domain: small in memory and work, wild in their numbers.
 //
 //   in:  a seed and an index;   out: one legal Problem, the same on every run

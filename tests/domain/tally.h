@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the trials of one run came to, in memory that parent and children share.
 //
 //   in:  an outcome with the instruction set and the implementation it ran on;   out: counts, printed as one table

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See trial.h.
 #include "tests/domain/trial.h"
 

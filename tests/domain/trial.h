@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One problem through one engine, under guard pages, against the reference.
 //
 //   in:  a Problem, the engines to ask;   out: what became of it

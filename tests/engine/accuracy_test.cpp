@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `auto` may take with math = 0 is as accurate as the reference's own f32 chain.
 //
 //   in:  the layers of bench/layers.json, extents cut so that a layer stays below kMostFlop, channels and taps whole;

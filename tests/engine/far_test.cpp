@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Outputs that meet no input: lo of either sign far beyond the padding. They are the bias and the activation alone.
 //
 //   Every engine that does not refuse, by its kernel and forced by name through a plan: the definition's bits where it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reference's y and gradients against the numbers of PyTorch's autograd in float64.
 //
 //   tests/data/golden_gradients.jsonl, written by tests/peers/make_gradients.py. Small integers: equal, in f64 and in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reference's gradients against their scalar definition, bit for bit: by the engine and by a plan.
 //
 //   written = x and = w (with and without the gradient of the bias), four float types, any views, groups, dilations,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything offered to everyone: each engine answers right numbers, or UNSUPPORTED_ENGINE with a reason of its own.
 //
 //   The grid: each operand that can be written, each combination of element types below, each activation, with and

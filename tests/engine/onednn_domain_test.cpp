@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // oneDNN's domain: what crashed is refused with its reason, `auto` computes it; the published layers lie inside.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever the onednn engine does not refuse agrees with the reference.
 #include "src/engine/onednn/onednn.h"
 

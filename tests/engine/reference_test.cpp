@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reference against the definition, and against properties of a transposed convolution.
 #include "src/engine/reference/reference.h"
 

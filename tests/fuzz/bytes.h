@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fuzzer's bytes as a Source of choices: one byte a choice, two where the bound is above 256; 0 once they have ended.
 #pragma once
 

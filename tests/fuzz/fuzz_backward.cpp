@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: whatever the bytes choose as op, tensors and faults, the backward calls answer OK or a known status with a
 //           complete report; a refusal changes no byte, and OK none but the wanted gradients' (hostile_backward.h).
 #include <cstdio>

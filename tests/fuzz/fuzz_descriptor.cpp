@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: whatever the bytes choose as dialect, arguments, tensors and output_size, every call answers OK or a known
 //           status with a
 // complete report, nothing beyond y is written, and nothing of y after a failure (hostile.h). Tensors are small where

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: the .npy reader of the command line answers an array or throws its Fault, for any bytes; an array it
 //           answers can be walked.
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: for every small problem the one-line form can say, with dense x, y and w, every engine answers a kernel or
 //           a reason,
 // and what the engines with the reference's bits compute equals the reference, which equals the definition where that

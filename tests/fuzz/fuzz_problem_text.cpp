@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: the parser of the one-line problem form answers a Problem or MISUSE_OPTION with a message; what it accepts
 //           prints, and the
 // printed line parses to the same line; hashing and counting work on what it accepts.

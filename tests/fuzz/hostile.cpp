@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See hostile.h.
 #include "tests/fuzz/hostile.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One random life of a descriptor and an op, extreme values included, and the property it must keep.
 //
 //   in:  a Source of choices (a random generator, or a fuzzer's bytes);   out: "" or what was broken

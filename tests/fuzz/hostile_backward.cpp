@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See hostile_backward.h.
 #include "tests/fuzz/hostile_backward.h"
 

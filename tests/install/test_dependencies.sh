@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Configures the source where only an old Highway, or none, can be found, and inside another project.
 #   usage: test_dependencies.sh SOURCE_DIR
 #   exit 0 where both are refused with the way out, and the other project gets no CUDA module that it did not ask for

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs the build into a temporary prefix and uses it as a stranger would: pkg-config, find_package, dlopen, the
 # headers alone.
 #   usage: test_install.sh BUILD_DIR SOURCE_DIR [sanitizers]

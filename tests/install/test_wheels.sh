@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Builds the wheels of ctconv and ctconv-cuda, installs both into a fresh environment, and asks for the device.
 #   usage: test_wheels.sh SOURCE_DIR [CMake definition, e.g. CTCONV_CUDA_ARCHITECTURES=90]...
 #   PYTHON: has pip, venv, numpy, scikit-build-core; WHEELS=folder: two wheels that are built already

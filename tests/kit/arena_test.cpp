@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: what an Arena hands out begins with a cache line, does not overlap, and ends where measuring said.
 #include "src/kit/arena.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: a scan marks an Inf or NaN wherever it stands, and no other value.
 #include "src/kit/finite.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The vector routines one by one, at every odd size, on every instruction set: what is right is a loop of three lines.
 //
 //   Every destination lies between guard values; what a routine must not write stays as it was.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: the phases partition the output rows, and their taps are exactly those that reach each row.
 #include "src/kit/phases.h"
 

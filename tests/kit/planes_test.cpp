@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: what a tap reads at a position of the padded planes is the input element it means, or zero where there is
 // none; whatever the strides of x, the cut into tasks, the part asked for, and lo.
 #include "src/kit/planes.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: a scan answers what a loop over all elements would, for every 16-bit pattern and in every layout.
 #include "src/kit/value_scan.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every text with a number or a name in it, made under the C locale and again under the one that CTCONV_TEST_LOCALE
 // names (of the program and of C++ streams): the same. tests/locale/run.py makes the locales and runs this.
 #include <clocale>

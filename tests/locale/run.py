@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The library's texts under de_DE.UTF-8 and tr_TR.UTF-8, which need not be installed: localedef makes them.
 
 In:   locale_tests, the command line and a library that sets a locale in front of it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Estimates follow the record: what computes by its clock and ports, what moves by its bandwidth.
 #include "src/engine/reference/reference.h"
 #include "tests/machine/records.h"

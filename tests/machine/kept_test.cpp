@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The record that `ctconv tune` keeps: read whole or not at all, with the reason; and measuring with care.
 #include "src/machine/kept.h"
 

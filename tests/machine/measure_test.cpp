@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measuring: once for all threads, by a child forked meanwhile too, in time, and what is measured is a record.
 #include <fenv.h>
 #include <sys/wait.h>

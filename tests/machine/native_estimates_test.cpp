@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The native engine's estimates and sizes: ports, clock, bandwidth and caches of the record; its bits never.
 #include <cstring>
 #include <vector>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // oneDNN's estimates: multiply-adds by the record's peak, bytes by its bandwidth.
 #include "src/engine/onednn/cost.h"
 #include "tests/machine/records.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The record's text and back, what is refused, ranges, steps, bandwidth between the four, caches in fake trees.
 #include <unistd.h>
 

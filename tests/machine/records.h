@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records of two kinds of machine, and what an engine expects on each.
 #pragma once
 

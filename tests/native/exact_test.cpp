@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: for any legal problem, any number of workers, any form and any instruction set, y holds the reference's
 // bits and no other byte around y, between its elements or past the scratch memory is touched.
 #include <catch2/catch_test_macros.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The native engine with one of its forms forced, each as an engine of its own.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The native engine's gradients against their scalar definition, bit for bit: forms, types, views, threads, instruction
 // sets.
 #include <catch2/catch_test_macros.hpp>

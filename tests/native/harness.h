@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the native engine's tests have beside the bench (tests/rig): a runner that starts threads, a problem as words.
 #pragma once
 

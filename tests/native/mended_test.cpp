@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: an Inf or NaN among the weights, one or all of them, gives what the reference gives, by the same form that
 // computes finite weights; it costs the borders of its channels, and no plan falls to the reference for it.
 #include "src/plan/mended.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The native engine on a CPU with NEON, as a program of its own: cross-compiled, it needs no test framework.
 //
 //   in:      [problems a form, 300 if left out]; which NEON variants run is what Highway was built for and this CPU has

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: two plans of one op that name the same packing read the same packed weights, byte for byte.
 //
 //   One op: weights, groups, kernel, stride, dilation and element type are fixed. Its calls differ in extents, crops,

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Pins what `volatile` buys in src/engine/native/simd_channels.cpp, as a test.
 
 In:   the folder with the compiled object; objdump

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bench's problems as the native engine's tests draw them, and its guarded run as one answer.
 //
 //   Every rank, group, stride, dilation, crop, region, slice, type and activation; f32 five times of eight.

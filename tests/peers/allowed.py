@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every difference from a real package that is meant, with its reason. Nothing else passes.
 
 In:  a case, what differs, both answers.   Out: the name of the rule that allows it, or None.

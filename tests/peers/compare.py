@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """libctconv's answer to a case, and how it differs from a peer's.
 
 In:  a case (wire.py) and a peer's reply.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """libctconv against the real packages: random legal and illegal calls must give the same shape,
 values and kind of error.
 

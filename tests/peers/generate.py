@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random calls, legal and illegal, in each dialect's own words.
 
 In:  a dialect, a seed and a number.

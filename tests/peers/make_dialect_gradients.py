@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes tests/data/golden_gradients_dialects.jsonl: gradients that torch, paddle and mindspore compute in float32.
 
 In:  CTCONV_PEER_TORCH, CTCONV_PEER_PADDLE, CTCONV_PEER_MINDSPORE: python executables that hold the packages; the

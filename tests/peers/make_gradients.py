@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes tests/data/golden_gradients.jsonl: what PyTorch's autograd answers in float64, on the CPU.
 
 In:  nothing; a Python that has torch runs it:  make_gradients.py > tests/data/golden_gradients.jsonl

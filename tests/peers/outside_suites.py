@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Other people's test suites on libctconv: onnx's ConvTranspose node tests and PyTorch's OpInfo samples,
 through thin adapters.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """mindspore.nn and mindspore.ops answer the cases of differential.py."""
 
 import os

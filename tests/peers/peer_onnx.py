@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """onnxruntime answers the cases of differential.py for onnx.ConvTranspose.
 
 A typed graph declares its inputs' shapes, so that shape inference judges the attributes too;

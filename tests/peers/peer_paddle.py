@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """paddle.nn, paddle.nn.functional and paddle.static.nn answer the cases of differential.py.
 Static graphs run in the same process."""
 

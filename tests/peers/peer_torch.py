@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torch.nn.ConvTranspose1d/2d/3d answer the cases of differential.py."""
 
 import torch

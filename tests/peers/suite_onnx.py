@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The onnx package's own ConvTranspose node tests, answered by libctconv:
 each model's inputs in, its stored outputs compared.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PyTorch's own OpInfo samples of conv_transpose1d, 2d and 3d, answered by libctconv and compared with PyTorch.
 
 In:  a python with torch and numpy; ctconv on the path.

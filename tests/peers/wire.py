@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The line between differential.py and a peer: one JSON case in, one JSON answer out, each a line.
 
 In:  stdin lines {"dialect", "args", "x_shape", "x_dtype", "w_shape", "w_dtype", "bias", "call"};

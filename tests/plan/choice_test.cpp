@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Choosing: the fastest that can, the one asked for, and why the others were not taken; packing and the plan cache.
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>

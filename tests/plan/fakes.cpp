@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See fakes.h.
 #include "tests/plan/fakes.h"
 

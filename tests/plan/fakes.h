@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Engines that do nothing but answer as told: what choosing, packing and tuning are tested with.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An engine as a newcomer writes it: this file, and its line in a table of engines.
 //
 //   y = int8 x int8, summed in int32: as it is, or rescaled and rounded to f32;   in:  raw x, packed w, bias in int32

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a new engine costs: one file and one line of a table. The toy engine brings types and bits that nobody had.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>

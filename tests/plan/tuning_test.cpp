@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tuning = measure: the faster kernel wins, the file remembers it, and lines that are foreign or broken are ignored.
 #include <sys/stat.h>
 #include <sys/wait.h>

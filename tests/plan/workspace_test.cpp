@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The promise on memory: what `auto` borrows for a call is the padded input and megabytes, in every type and layout.
 //
 //   in:  the layers of bench/layers.json and some whose copies would grow with an axis or the batch

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checked arithmetic against 128 bits, and the integer divisions.
 #include "src/base/checked.h"
 

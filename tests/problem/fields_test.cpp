@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The list of fields is complete: a field that changes changes the hash, the text, the tuning key and the record that
 // goes to the device, or the device is never asked.
 #include "src/problem/fields.h"

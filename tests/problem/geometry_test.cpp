@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sizes by brute force: the lowering rules, useful work, memory order, strides by name.
 #include <catch2/catch_test_macros.hpp>
 #include <set>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // lo of any sign: a region of an output is a problem like any other.
 //
 //   output rows [b, e) of an axis, from the window [i0, i1) of its input:

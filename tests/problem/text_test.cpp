@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one-line form: print and parse are inverse for thousands of problems; hostile lines are refused with their word.
 #include "src/problem/text.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the axes of a weight stand: the documented orders, and that no two axes share a place.
 #include "src/desc/weight_axes.h"
 

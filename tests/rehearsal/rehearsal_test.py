@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """tools/gpu/compare_torch.py from end to end on a machine without a device (sitecustomize.py):
 its rows, its checks, its deaths.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torch with a CUDA device that is the CPU: what tools/gpu does on a device, run where there is none.
 
 in:  this folder on PYTHONPATH, so that Python imports it first;   out: torch.cuda of stand-ins, "cuda" means the CPU

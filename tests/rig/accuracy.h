@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How exact an answer is: errors against f64 in units of the terms' magnitudes, and data that make them hard to keep.
 //
 //   in:  a Case in f32;   out: its channels and weights scaled by powers of two

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs for Catch2 tests: a fault of the engine fails the test at once.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A problem record of the CUDA module read back as a Problem: the inverse of cuda_problem (src/backend/cuda).
 //
 //   in:  a record, and the raw bias it came with;   out: the Problem it says, its bias dense in f32 or f64

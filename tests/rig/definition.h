@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What each operand that can be written IS, one element at a time: the tests' own oracle, slow and literal.
 //
 //   in:  a Problem and the operands it reads;   out: the written operand, to the bit; or in f64 with a bound's scale

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See guarded.h.
 #include "tests/rig/guarded.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory between pages that nobody may touch.
 //
 //   in:  bytes, and which end lies flush against its guard;   out: memory filled with a pattern

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads and cuts the published layers; see layers.h.
 #include "tests/rig/layers.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The published layers as problems.
 //
 //   in:      bench/layers.json of the source tree

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the elements of a Problem's operands lie, and in which order the rig counts them.
 //
 //   in:  a Problem, an operand (named as what can be written: kX, kW, kY)

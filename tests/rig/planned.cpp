@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One plan on its stage; see trial.h. Apart from trial.cpp: programs without the planner use that alone.
 #include "src/plan/plan.h"
 #include "tests/rig/stage.h"

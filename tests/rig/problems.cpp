@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Draws a problem by its list of fields; see problems.h.
 #include "tests/rig/problems.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random legal problems with values: what every engine's tests, the fuzzers and the text's tests draw from.
 //
 //   in:  a random source, limits;   out: a Problem, every field of fields.h drawn; a Case, the problem with values

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bench itself: it draws every field, its definition is the equation's, and it sees what an engine may not do.
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory of one trial: every operand in its place between guards, what is written poisoned, what is read read-only.
 //
 //   in:  a Case;   out: pointers to each operand's first element, to packed weights and scratch; then what was written

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One kernel on its stage; see trial.h.
 #include "tests/rig/trial.h"
 

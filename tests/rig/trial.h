@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One case through one engine, or through a plan, under guard: what came out, and what it did that it may not.
 //
 //   in:  an engine or a plan's request, a Case, what the call allows, a runner

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Elements of any type of the table, as doubles and as bits.
 //
 //   in:  memory, a Dtype, the number of an element;   out: its value, exactly; or its bit pattern

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a compiled caller relies on, as compile-time assertions on 64-bit targets.
  *
  *   in:  the public header; the three .inc files, which tools/gen_api.py writes from capi/api.json

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What is shipped, seen as an attacker or a packager sees it.
 
 In:   the built files; --objects: a list of what they were linked from; --commands: how; --hide:

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Nothing in the library asks the program's locale for how a number or a letter looks.
 
 In:   the object files of the library, one path a line in OBJECTS; the sources of cuda and tools/cli under the root

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """libctconv.so seen from outside.
 
 In:   the built library, capi/symbols.txt (symbol and the release it appeared in), the public header

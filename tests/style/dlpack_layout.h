@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* DLTensor as DLPack 1.x lays it out, written from the specification (include/dlpack/dlpack.h
    of the project dmlc/dlpack,
  * Apache-2.0; the structure has been the same since version 0.2). Only the layout and the numbers, for abi_pins.c: the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The public header alone, as a stranger includes it: compiled as C99 and as C++17 with every warning an error. */
 #include "ctconv/ctconv.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C++ wrapper alone, as C++17 with every warning an error: what compiles, what must not, and what a set passes on.
 #include "ctconv/ctconv.hpp"
 

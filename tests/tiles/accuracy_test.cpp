@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The split products of engine amx are as accurate as the f32 chain: on the software model, which has the unit's bits.
 //
 //   in:  the layers of bench/layers.json, cut below kMostFlop, input channels and taps whole; normal data, and data

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Engine amx on the software model of its unit: the whole layer bit for bit, every type; unit and model where both run.
 //
 //   The definition here is written from the words of docs/decisions/tiles.md, in plain C++, one output at a time.

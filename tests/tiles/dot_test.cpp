@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Engine dot: exact where sums are exact, as accurate as the reference elsewhere, the same bits however it is cut.
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>

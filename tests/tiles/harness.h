@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the tests of the tile engines share: problems in one type, runs on threads.
 #pragma once
 

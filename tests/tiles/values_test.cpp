@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values that bf16 products cannot honour: another engine computes them, and y is the reference's bits.
 #include "src/engine/tiles/values.h"
 

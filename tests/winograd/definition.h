@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the engine `winograd` computes, one output at a time: the order of its sums, written down in scalar code.
 //
 //   in:  a Problem that the engine serves, its operands;   out: y in logical order

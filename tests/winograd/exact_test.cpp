@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Property: for any problem it serves, any number of workers and any instruction set, y holds the bits of the scalar
 // definition (definition.h), and no other byte is touched.
 #include <catch2/catch_test_macros.hpp>

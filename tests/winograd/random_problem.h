@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Problems that the engine winograd serves, and one of them through the engine under guard.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values that the engine does not honour are noticed: of the weight while it is packed, of x before a call.
 //
 //   asks: each refused one, and its nearest legal neighbour

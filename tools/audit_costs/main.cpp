@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // audit_costs: which layers take far longer than the machine needs?
 //
 //   in:  audit_costs [--count N] [--seed N] [--first N] [--threads N] [--engine NAME] [--over X] [--all]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See problems.h.
 #include "tools/audit_costs/problems.h"
 

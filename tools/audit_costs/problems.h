@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random layers for the cost audit: every rank, type, layout, group count, stride, extent, kernel and batch.
 //
 //   in:  a seed, the number of a layer, bounds;   out: the layer, the same for the same three

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The activations by name, in the order of their CTCONV_ACTIVATION_ numbers.
 //
 //   in:  a name;   out: its number, -1 for another name;   all names as one text;   how many parameters each reads

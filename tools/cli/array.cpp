@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arrays: memory, conversions of 16-bit types, generated numbers, the source notation of the command line.
 #include "tools/cli/array.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A tensor that owns its data: what is read from and written to .npy, or generated.
 //
 //   element types float16, bfloat16, float32, float64; strides as read (a fortran_order file is a strided view, not a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv bench: time and useful GF/s of every engine, on one layer or on a JSON file of layers (bench/layers.json).
 //
 //   With --backward three rows an engine: dx; dw with db; all of them in one call.

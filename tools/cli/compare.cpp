@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Element by element, in double; bits by memcmp.
 #include "tools/cli/compare.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far an engine's output is from the reference's, and whether rounding explains it.
 //
 //   Any order of summation of K products with rounding unit u stays within about K * u * S of the exact sum, where S is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv doctor: what of the library works on this machine, what is missing, and the command that mends it.
 //
 //   out:  one line for each part, CPU first, then module, driver, device, cuDNN

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv explain: the formula with this layer's numbers, which engine runs it and why, why the others do not;
 // with --side-by-side what every dialect makes of the same words.
 #include <fmt/format.h>

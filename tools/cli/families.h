@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the dialects of one family write a geometry: one row of data a family, and the spellings of each argument.
 //
 //   in:  a dialect's name;   out: its row: the longest prefix that fits, the first row where none does

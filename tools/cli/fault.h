@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the command line itself refuses (a file, a JSON text, an option), beside ctconv::error of the library.
 //
 //   out: main prints it to stderr as "ctconv: <name>: <message>" and exits with 2

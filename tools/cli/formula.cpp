@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words of the problem line: letters, then whole numbers joined by 'x'.
 #include "tools/cli/formula.h"
 

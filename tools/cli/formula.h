@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The numbers of a problem, read off the `problem:` line of describe, and the formula of an extent with them in place.
 //
 //   o = (i - 1)*s + d*(k - 1) + 1 - lo - hi

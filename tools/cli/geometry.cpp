@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Dialects spell the same argument differently; which spelling one has is asked of the library, how its numbers are
 // written stands in families.cpp.
 #include "tools/cli/geometry.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One geometry in the words of any dialect: reads the arguments of one, writes those of another.
 //
 //   The words are carried over (kernel, stride, "same", padding, output_padding), not their lowering: that is what

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Backward calls through the C++ header. x is always given: it tells the shape where its numbers are not read.
 #include "tools/cli/gradients.h"
 

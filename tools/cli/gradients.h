@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gradients of one layer as `verify --backward` and `bench --backward` ask for them.
 //
 //   in:  a Layer with data;   out: dy (random, of y's shape) and y, then dx, dw and db by any op of the layer

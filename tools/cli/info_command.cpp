@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv info: version, processor, machine record, engines, dialects with their arguments.
 #include <fmt/format.h>
 

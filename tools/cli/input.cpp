@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Standard input is duplicated, so that a stream can be closed without closing descriptor 0.
 #include "tools/cli/input.h"
 

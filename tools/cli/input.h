@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the command line reads: a file, standard input (-), a FIFO, or the /dev/fd/N of a shell's <(..).
 //
 //   in:  a path, or - (once in a command: it cannot be read twice)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A SAX reader: it sees a number's own text, so an integer too large for int64 is told from a float.
 #include "tools/cli/json_args.h"
 

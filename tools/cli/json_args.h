@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arguments as JSON -> tagged values, so that documented TypeErrors can be provoked from a shell.
 //
 //   [..] tuple   {"$list": [..]} list   null None   true/false bool   1 int   1.0 float   "s" string

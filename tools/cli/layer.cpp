@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Building a layer: x first (its element type is the weight's), then the weight and bias in the shapes the library
 // answers.
 #include "tools/cli/layer.h"

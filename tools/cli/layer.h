@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One layer as the command line asks for it: descriptor, tensors and the ops made from them.
 //
 //   in:  a Request;   out: Desc, x, weight and bias with their origin in words, ops for any engine

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every member is looked at here, so that the sentence of a refusal is ours and names the layer.
 #include "tools/cli/layers_file.h"
 

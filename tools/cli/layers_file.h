@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The file of `bench --layers`: a JSON array of layers in the words of the `ctconv` dialect.
 //
 //   in:  [{"id": "a", "n": 1, "cin": 3, "cout": 8, "g": 1, "in": [16, 16], "k": [4, 4], "s": [2, 2], "d": [1, 1],

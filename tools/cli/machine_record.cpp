@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See machine_record.h.
 #include "tools/cli/machine_record.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The machine record as any op of the CPU tells it: the lines `machine.*` of describe.
 #pragma once
 

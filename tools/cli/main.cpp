@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv, the command line of libctconv: option parsing and the one place where a refusal becomes an exit code.
 //
 //   out: answers on stdout (JSON with --json); refusals on stderr with their status name

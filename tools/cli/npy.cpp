@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // .npy: magic "\x93NUMPY", version, little-endian header length (2 bytes in version 1, else 4), a Python dict literal
 // {'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), } padded with spaces to a newline, then the elements.
 #include "tools/cli/npy.h"

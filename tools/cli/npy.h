@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // .npy files (format versions 1, 2 and 3), our own small reader and writer.
 //
 //   in:      little-endian float16, float32 or float64; C or Fortran order (then the array is a strided view); from a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JSON in one place, so that every command spells the same thing the same way.
 #include "tools/cli/output.h"
 

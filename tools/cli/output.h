@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every command prints with: JSON fragments of shapes and errors, engine names, refusals.
 #pragma once
 

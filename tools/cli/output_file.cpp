@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // rename() is what makes it whole or nothing; a signal handler removes what a caught signal would leave behind.
 #include "tools/cli/output_file.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file that is written whole or not at all.
 //
 //   in:  the path of -o. "-", or a path that is standard output's own file (/dev/stdout): standard output

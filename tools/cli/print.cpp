@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every write is checked: a lost answer is a failure, not a success.
 #include "tools/cli/print.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the text of an answer goes, and what happens when it cannot be written.
 //
 //   out: standard output; standard error once the array takes standard output (-o -)

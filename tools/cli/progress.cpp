@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A thread of its own draws, since the work itself is one long call into the library.
 #include "tools/cli/progress.h"
 

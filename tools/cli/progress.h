@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One line on a terminal for work over two seconds: "  verify: native, 3 of 5, 7 s". Nothing where stderr is no
 // terminal.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What one command was asked: the parsed options, and the commands themselves.
 #pragma once
 

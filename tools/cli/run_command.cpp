@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv run: one layer on one input, its time and rate, and with --check its distance from the reference engine.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv shape: what to allocate: output, weight and bias. No number of x is read.
 #include <fmt/format.h>
 

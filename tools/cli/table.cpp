@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables and the few number formats of the command line.
 #include "tools/cli/table.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A plain table: a header, rows, columns padded to their widest cell. Numbers to the right, words to the left.
 #pragma once
 

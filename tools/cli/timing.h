@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Median and best time of a repeated action, in seconds; the first call is not counted (it builds the plan).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv tune: measures the processor once, with care, and keeps the record where the library reads it on first use.
 //
 //   out: the record, and the file it is kept in: three lines, kVersion, the processor, the record

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See tuning_place.h.
 #include "tools/cli/tuning_place.h"
 

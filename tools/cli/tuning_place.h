@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the measured times are kept (ctconv.h, Environment), and whether they can be.
 //
 //   in:  CTCONV_TUNING_FILE, XDG_CACHE_HOME, HOME;   out: a sentence, and false where the file could not be written

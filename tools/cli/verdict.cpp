@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words and numbers of a verdict; see verdict.h.
 #include "tools/cli/verdict.h"
 

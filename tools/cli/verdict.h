@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One engine's result beside the reference's: whether it keeps its promise, as cells of a table and as JSON.
 //
 //   An engine that promises the reference's bits must give them; another must stay within what the order of rounding

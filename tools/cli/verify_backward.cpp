@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reference computes all gradients once, and their magnitudes; every call of an engine is set against those.
 #include "tools/cli/verify_backward.h"
 

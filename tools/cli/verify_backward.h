@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ctconv verify --backward`: dx, dw and db of every engine against the reference's.
 //
 //   A named engine is asked for dx alone and for dw with db, since it may have one of them only. `auto` is asked for

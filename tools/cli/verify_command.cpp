@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv verify: every engine against the reference on one layer. Engines that promise the reference's bits must give
 // them; others must stay within what the order of rounding explains. Exit 1 where one does not.
 #include <fmt/format.h>

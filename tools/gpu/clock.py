@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time on a CUDA stream: samples of several contenders that take turns, launched one by one and as CUDA graphs.
 
 in:  contenders, functions that enqueue n calls on the clock's stream

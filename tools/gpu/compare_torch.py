@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """PyTorch eager and libctconv on the same layers, types and orders of axes,
 in turn in one process (contest.py, clock.py, ours.py).
 

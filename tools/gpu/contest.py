@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One configuration (layer, type, order of axes): PyTorch and libctconv in turn, in one process, on one stream.
 
 in:  a layer of bench/layers.json, a type of TYPES, "first" or "last"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one call costs in Python: the drop-in module and torch's own module, host time per call with nothing waited for.
 
 in:  the configurations of a comparison;   out: a list of {layer, type, order, torch_us, ours_us} for a spread of layers

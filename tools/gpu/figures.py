@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers of a comparison with PyTorch: floors, ratios, means. No number is made here.
 
 in:  layers of bench/layers.json, reports of compare_torch.py;   out: Row per configuration, with times in us

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constants of the choice by estimate, fitted to a run's measured times:
 cuDNN's engines, and a scale for each kernel of ours.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of a comparison with PyTorch: ratios layer by layer for each type, and shares of the floor.
 
 in:  rows of figures.py, a folder;   out: PNG files, their names returned; none, loudly, where matplotlib is absent

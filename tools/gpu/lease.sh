@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Checks and times a packed build on a machine with an NVIDIA GPU, without a compiler, each part within its own time.
 #
 #   tools/gpu/lease.sh FOLDER PART[=SECONDS]...     PART: golden random correct behaviour sanitize bench python torch

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """One report from the slices of a part of tools/gpu/lease.sh.
 
 in:  --work folder with PART.I.json for I below --slices; a slice that was killed may have left an older report or none

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """libctconv on tensors that torch holds: an op, one prepared call for each set of buffers, n executions on a stream.
 
 in:  a layer in torch's words, weight and bias, the sets of x and y, a stream;   out: enqueue(n)

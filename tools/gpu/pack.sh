@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds what tools/gpu/lease.sh runs on a machine without a compiler, and puts it into one folder.
 #
 #   tools/gpu/pack.sh FOLDER

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Sourced: where cuDNN lies on this machine, for tools/gpu/run.sh and lease.sh.
 #   in:  PYTHON (default python3), CTCONV_CUDNN_PATH if already set

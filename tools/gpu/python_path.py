@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The Python binding on a CUDA device, against torch: what a user of torch relies on, one line a check.
 
 in:  CTCONV_LIBRARY (the CUDA module beside it, or CTCONV_CUDA_MODULE) [--out python_path.json] [--only SUBSTRING]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Many executions of one op without an interpreter between them: what a program in C would do.
  *
  *   in:   ctconv_execute, an op, `sets` prepared calls, the turn to begin with, the number of executions

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # One command on a machine with an NVIDIA GPU: build, check, sanitize, time, compare with PyTorch, write the table.
 #
 #   tools/gpu/run.sh [PART...]        PART: build check sanitize bench python torch table; none: all, in this order

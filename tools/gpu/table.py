@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """docs/performance-gpu.md, its dated JSON and its pictures from what tools/gpu/run.sh measured. No number is made here.
 
 in:  --results folder with torch.json (and torch-*.json of further runs, later names win), and what there is of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C boundary: the one loaded library, and beside it the records, numbers and prototypes of ctconv.h.
 
 In:  the shared library named by CTCONV_LIBRARY, else the one inside this package.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layer.backward: the gradients of a loss by x, weight and bias, from its gradient by y.
 
 In:  a layer, dy, and what the wanted gradients are made of;   out: a dict of ndarrays, or of the caller's own arrays

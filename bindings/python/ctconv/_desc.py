@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Descriptors and what can be asked of one without an op.
 
 In:  a dialect's name and its arguments in that dialect's own words.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torch tensors on a CUDA device: their stream, a y like torch's, records that keep no tensor alive.
 
 In:  a torch tensor with is_cuda.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A status becomes an exception.
 
 In:  a status number and the error record the library filled (or a sentence of this binding's own).

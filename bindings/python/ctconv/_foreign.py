@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tensors of other packages: what must hold before their memory may be read as the numbers they show.
 
 In:  an object that is no ndarray (a torch, paddle or cupy tensor, anything with __dlpack__ or __array__).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A layer's own weight: one dense copy that the library reads in place. Pickling then costs no second copy.
 
 In:  a View of a weight or bias on the host.

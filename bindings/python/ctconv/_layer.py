@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layer: an op with its weight, called like a function.
 
 In:  a dialect, its arguments, weight and bias; then x per call.   Out: y, a new ndarray, or the caller's `out`.

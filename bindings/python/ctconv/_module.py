@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the drop-in classes share: arguments as the original takes them, initialised parameters, numpy out.
 
 In:  the original's constructor arguments (same names, order and defaults), then x per call as numpy, DLPack or buffer

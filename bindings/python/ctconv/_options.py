@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keyword options of a Layer become a ctconv_options record.
 
 In:  engine, device, threads, activation, ... as Python objects.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays in and out without copying: numpy, DLPack and buffer objects become borrowed ctconv_tensor records.
 
 In:  an ndarray; anything with __dlpack__ (torch, paddle, cupy, ...); a buffer object (array.array, memoryview);

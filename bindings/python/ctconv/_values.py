@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Python objects become ctconv_value records, unjudged.
 
 In:  any object.   Out: a Value; everything it points at is appended to `keep`.

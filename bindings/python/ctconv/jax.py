@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transposed convolution for jax, with its gradients: `import ctconv.jax`, then ctconv.jax.conv_transpose.
 
 In:  jax arrays, traced or not.   Out: a jax array.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests share: the golden files, integer data, and the transposed convolution as a plain scatter in numpy.
 
 y[n, co, i*s + t*d - lo] += x[n, ci, i] * w[ci, co, t]      per group, then bias

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tensors as torch has them, without torch: numpy behind __dlpack__ with a gradient flag and lazy bits.
 
 `is_grad_enabled` is this module's grad mode: the binding asks the package a tensor's class comes from.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ctypes records against C: a small program prints the header's sizes, offsets, numbers; the binding's must agree.
 
 A header that grows by a field at a record's end is found here too: the size differs, the old struct_size stays legal.

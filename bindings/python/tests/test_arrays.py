@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays in and out: views, DLPack, buffers, read-only, out=;
 nothing copied that need not be, nothing written that must not be."""
 

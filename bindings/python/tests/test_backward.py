@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layer.backward against sums over the taps in numpy, and its refusals."""
 
 import ctconv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torch tensors on a CUDA device, tried without one: CPU tensors that pose as CUDA's,
 and a CUDA module that computes on the host.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layer.backward in float64 against central differences of the layer itself.
 
 y is linear in x, in the weight and in the bias: there a difference is exact up to rounding, whatever the step.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The drop-in classes: original signatures, initialised parameters, the same numbers as a Layer."""
 
 import copy

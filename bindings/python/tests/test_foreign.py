@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tensors whose memory is not all they are: a gradient wanted, lazy bits, no memory at all. Read right or refused.
 
 The stand-ins of standins.py are tried everywhere, real torch tensors where torch is installed.

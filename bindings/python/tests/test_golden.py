@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the real packages answered, through the Python binding: every shape, status and value of tests/data."""
 
 import numpy as np

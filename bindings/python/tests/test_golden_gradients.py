@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gradients that torch, paddle and mindspore computed of small integers: Layer.backward gives the same numbers."""
 
 from collections import Counter

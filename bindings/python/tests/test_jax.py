@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ctconv.jax.conv_transpose against numpy's sums, jax's own finite differences, and its refusals."""
 
 import ctconv

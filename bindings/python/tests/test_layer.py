@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layer: options, weights with the call, shapes asked ahead, threads, runners, lifetimes."""
 
 import copy

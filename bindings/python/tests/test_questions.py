@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Questions that need no op: check, weight_shape, initialisers, and what the library says of itself."""
 
 import os

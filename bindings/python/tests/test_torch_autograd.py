@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ctconv.torch.nn: gradients of any order, and the ways torch looks at an operator (opcheck, compile, export, func).
 
 Skipped where torch is missing; OpInfo's samples where expecttest is. Values and refusals are in test_torch_nn.py.

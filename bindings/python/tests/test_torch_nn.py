@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ctconv.torch.nn beside torch.nn: the same modules, values, memory formats, types and refusals.
 
 Skipped where torch is missing. Gradients are in test_torch_autograd.py.

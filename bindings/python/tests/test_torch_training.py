@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The trainings of examples/: a few steps with torch's layers and with ours give the same losses and weights."""
 
 import importlib

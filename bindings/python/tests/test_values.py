@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Python objects as arguments: the tag each becomes shows in the status and the message it causes."""
 
 import enum

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opening the CPU backend: what it takes, its runner, its own weight and bias. See cpu_backend.h.
 #include "src/backend/cpu/cpu_backend.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CPU: engines that plan, the caller's runner or our pool, weights in host memory.
 //
 //   in:  an op's Options and the table of engines;   out: a Backend

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calls on the CPU: a plan for each problem, its workspace, its run, its facts. See cpu_backend.h.
 #include <utility>
 

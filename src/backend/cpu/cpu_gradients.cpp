@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Backward calls on the CPU: a plan for dx, one for dw and db, and what lies between them and the caller's tensors.
 //
 //   g = dy, or dy through the activation;   dx = plan(kX)(g, w);   dw, db = plan(kW)(x, g)

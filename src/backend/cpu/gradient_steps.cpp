@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of strided tensors, an element at a time; see gradient_steps.h.
 #include "src/backend/cpu/gradient_steps.h"
 

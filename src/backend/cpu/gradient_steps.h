@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The passes around the gradients' sums: through the activation before them, into the caller's tensors behind them.
 //
 //   activation_gradient   g = dy * act'(y), from y alone:   relu  y > 0        leaky relu  y > 0 ? 1 : alpha

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One workspace in host memory kept between calls: fresh memory costs a page fault per 4 kB, more than many a layer.
 //
 //   in:  bytes;   out: memory for the time of one call; the larger of two buffers stays

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copying weight and bias at create; see own_tensor.h.
 #include "src/backend/cpu/own_tensor.h"
 

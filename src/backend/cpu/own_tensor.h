@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The op's own weight or bias in host memory: a dense copy, or the caller's memory where it is lent.
 //
 //   in:  a view of host memory, how to allocate, who may help to copy

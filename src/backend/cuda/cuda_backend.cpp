@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opening the CUDA backend: the module, the device, the op's own weight and bias. See cuda_backend.h.
 #include "src/backend/cuda/cuda_backend.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A CUDA device: the module's plans, the op's own weight and bias in device memory.
 //
 //   in:  an op's Options whose device is "cuda...";   out: a Backend

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calls on a CUDA device: a plan for each problem, its workspace, its enqueue, its facts. See cuda_backend.h.
 #include <utility>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Loads libctconv_cuda.so; see cuda_module.h.
 #include "src/backend/cuda/cuda_module.h"
 

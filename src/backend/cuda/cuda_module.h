@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CUDA module as libctconv sees it: found and loaded once, on the first CUDA use, never unloaded.
 //
 //   in:  nothing (CTCONV_CUDA_MODULE, the folder of libctconv.so, the loader's search path, in this order)

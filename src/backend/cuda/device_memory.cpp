@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Buffers and workspaces of an op on a device; see device_memory.h.
 #include "src/backend/cuda/device_memory.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Device memory of an op: buffers that free themselves, and the workspaces of calls that brought none.
 //
 //   in:  the module and a device;   out: memory, freed at the end of its owner

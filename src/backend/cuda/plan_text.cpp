@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading the module's describe text; see plan_text.h.
 #include "src/backend/cuda/plan_text.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The module's words about a plan as facts for describe.
 //
 //   in:  the text of plan_describe (cuda/module.h): kernel, form, bits, why, estimated_us, device.<fact>,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Form "channels": vector lanes run over packed output channels, rows of a block are positions.
 //
 //   For many channels: any positions fill the rows, so narrow images, borders and batches of tiny images waste nothing.

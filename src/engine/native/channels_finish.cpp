@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The end of a task of the form "channels": sums [triple][position][lane] become y. See channels_run.h.
 //
 //   in:  a task's sums

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packing the weights of the form "channels"; see channels.h.
 //
 //   in:  a plan, the raw weight

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Planning the form "channels": lanes, source, triples and blocks; channels_tiles.cpp shares them out. See channels.h.
 //
 //   in:  a problem and its grid

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The vector routines of the form "channels": blocks of sums with lanes over output channels. See simd_channels.cpp.
 //
 //   in:  this CPU (Highway's run-time dispatch)

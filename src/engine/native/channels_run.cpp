@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Running the form "channels"; see channels.h.
 //
 //   in:  x, packed weights, bias

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One call of the form "channels": its memory, and where one task stands in it. See channels_run.cpp.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the form "channels" is cut into tasks, and what it is expected to cost.
 //
 //   in:  what channels_plan.cpp made of the problem

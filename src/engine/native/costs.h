@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measured constants of the cost model, and the sizes by which work is cut.
 //
 //   AMD Zen 4 (EPYC 9004, 2 cores, 3.65 GHz), November 2026. Where one layer taught a number, its name stands by it.

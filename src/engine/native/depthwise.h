@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Form "depthwise": one input and one output channel per group, channels innermost in x and y: lanes run over channels.
 //
 //   x (in place, or widened) -> per output row and phase: positions x taps of vector multiply-adds -> y

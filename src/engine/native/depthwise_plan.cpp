@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Planning and packing the form "depthwise"; see depthwise.h.
 //
 //   in:  a problem and its grid; the raw weight

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The vector routine of the form "depthwise": lanes over channels, each with weights of its own. See
 // simd_depthwise.cpp.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Running the form "depthwise"; see depthwise.h.
 //
 //   in:  x, weights, bias with channels innermost, one channel per group

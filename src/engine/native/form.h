@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A form: data planned once by pure functions, and a few functions that read it. See docs/native.md.
 //
 //   Each form is a namespace with a struct Plan<T> and, always in this order,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The weight gradient's plan; data gradients are forms' own business (plan.cpp). See weights.h.
 //
 //   in:  a Problem that writes w;   out: its kernel, with the reference's bits

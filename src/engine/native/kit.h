@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The names of src/kit that the forms of this engine use without a prefix.
 #pragma once
 

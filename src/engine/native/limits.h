@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a plan may hold: bounds of every product of counts that becomes an allocation, an int32 or a planning loop.
 //
 //   Shapes alone can be asked for (ctconv_prepare without a weight), and legal sizes reach 2^60. No layer comes near

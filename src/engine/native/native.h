@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our own CPU engine: the reference's bits at the machine's speed, through Highway with run-time dispatch.
 //
 //   in:      a Problem

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The vector routines of the weight gradient: sums over places of a vector of channels times a row. See simd_outer.cpp.
 //
 //   in:  this CPU (Highway's run-time dispatch)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Form "positions": vector lanes run over flattened output positions, rows of a block are output channels and phases.
 //
 //   For channels-first layers with few products per output (few channels or taps), and for few output channels.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The end of a unit of the form "positions": rows of sums become y. See positions_run.h.
 //
 //   in:  the rows of a unit in a band

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packing the weights of the form "positions"; see positions.h.
 //
 //   in:  a plan, the raw weight

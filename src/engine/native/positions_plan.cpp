@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Planning the form "positions": tap lists, slabs, units, bands; positions_tiles.cpp shares them out. See positions.h.
 //
 //   in:  a problem and its grid

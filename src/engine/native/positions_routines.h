@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The vector routines of the form "positions": blocks of sums with lanes over positions. See simd_positions.cpp.
 //
 //   in:  this CPU (Highway's run-time dispatch)

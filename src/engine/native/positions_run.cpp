@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Running the form "positions"; see positions.h.
 //
 //   in:  x, packed weights, bias

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One call of the form "positions": its memory, and what a band gives to y. See positions_run.cpp.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Form "rows": one input and one output channel per group, rows of y contiguous: lanes run over positions.
 //
 //   x of one channel -> padded plane of one worker -> per output row: all phases in registers, interleaved -> y, once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The vector routines of the form "rows": one output row, its S phases interleaved in registers. See simd_rows.cpp.
 //
 //   in:  this CPU (Highway's run-time dispatch)

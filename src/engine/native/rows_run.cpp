@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Running the form "rows"; see rows.h.
 //
 //   in:  x, weights, bias with rows contiguous, one channel per group

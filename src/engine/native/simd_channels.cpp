@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Micro-kernels with lanes over output channels: M positions by V vectors of channels in registers.
 //
 //   in:  ChannelsArgs;   out: M*V vectors of sums, kept between slices of input channels as they are (first, last)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Depthwise with lanes over channels: every lane is a channel with its own weights.
 //
 //   in:  DepthwiseArgs;   out: count positions of N channels, finished sums with bias

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Micro-kernels of the weight gradient: M rows by V vectors of sums in registers, over a list of places.
 //
 //   in:  OuterArgs;   out: M*V vectors of sums, each its own chain of fused multiply-adds in the order of the places

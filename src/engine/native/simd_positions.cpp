@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Micro-kernels with lanes over positions: M rows (channels and phases) by V vectors of positions in registers.
 //
 //   in:  PositionsArgs;   out: M*V vectors of finished sums with bias;   refuses: M*V above the registers (null entry)

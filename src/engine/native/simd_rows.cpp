@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Depthwise micro-kernel with lanes over positions: one output row, its S phases interleaved in registers.
 //
 //   in:  RowsArgs;   out: one row of y, every value written once;   refuses: S without an interleaving store (null

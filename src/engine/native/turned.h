@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Form "turned": the problem in pieces, each turned in a worker's memory so that another form runs there at full speed.
 //
 //   x of a piece -> panel, turned and widened -> another form, one thread -> panel -> y, turned back and narrowed

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Planning the form "turned": views, pieces, the form inside; see turned.h.
 //
 //   in:  a problem

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Running the form "turned"; see turned.h.
 //
 //   in:  x, packed weights, bias

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The weight gradient: every weight is a sum over places (n, i) of what it multiplied, in the reference's chains.
 //
 //   w[g, ci, co, t] = sum over places of x[n, g*ci + k, i] * y[n, g*co + c, i*s + t*d - lo]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bias gradient: every channel of y summed over its places, in chains like the weights' sums. See weights.h.
 //
 //   in:  y by its strides

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Planning the weight gradient: which side has the lanes, how boxes and tiles are cut. See weights.h.
 //
 //   in:  a problem that writes w

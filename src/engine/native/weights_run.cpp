@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Running the weight gradient; see weights.h.
 //
 //   in:  x, y by their strides

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The model's numbers, from 101 layers on Zen 4 (AVX-512, 2 threads), oneDNN 3.7.2, 2026-11-21 and 2026-11-27: cycles,
 // and shares of this machine's peak and bandwidth.
 #include "src/engine/onednn/cost.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a call is expected to take: flop over the rate of the implementation oneDNN named, plus the bytes moved.
 //
 //   in:  Problem, implementation, threads, bytes of the reorders, the machine record (src/machine)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See descriptors.h.
 #include "src/engine/onednn/descriptors.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Problem in oneDNN's words.
 //
 //   x: {n, groups*ci, axes}   y: {n, groups*co, axes}   w: {groups, co, ci, axes}, not flipped   bias: {groups*co}, f32

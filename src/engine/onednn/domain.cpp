@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See domain.h. The limits are data: one row a number, asked in this order.
 #include "src/engine/onednn/domain.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The range of problems in which oneDNN was fuzzed: outside it is never asked.
 //
 //   in:  a Problem that is not empty;   out: empty where it lies inside, else the argument, its value and the range

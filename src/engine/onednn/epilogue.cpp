@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See epilogue.h. One task is a run of positions (channels-last) or a part of a plane (channels-first).
 #include "src/engine/onednn/epilogue.h"
 

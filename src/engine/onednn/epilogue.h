@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bias and activation of our own, where oneDNN would add them element by element.
 //
 //   in:  y without bias, dense f32, channels-first or -last

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // oneDNN's exceptions become a Status; nothing else of ours throws here.
 //
 //   in:  an exception in flight, and whether a plan is being made;   out: BACKEND_ONEDNN with dnnl_status, NO_MEMORY,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See implementation.h.
 #include "src/engine/onednn/implementation.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What oneDNN's name for an implementation says about it.
 //
 //   in:  impl_info_str() of a deconvolution;   out: the facts that planning and the model of cost ask for

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See kernel.h. Refuses: no implementation, or the reference one; scratch above the workspace limit.
 #include "src/engine/onednn/kernel.h"
 

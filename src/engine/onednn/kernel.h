@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One way through oneDNN, with its primitives made: the caller's layout directly, or by way of channels-last copies.
 //
 //   x --(reorder)--> x' --deconvolution(packed w, bias, activation)--> y' --(reorder)--> y

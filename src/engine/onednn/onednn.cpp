@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What oneDNN is asked, and which layout it works in.
 //
 //   refuses: a problem outside the range oneDNN was fuzzed in (domain.h); reproducible; f64; weights that hold an

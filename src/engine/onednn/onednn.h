@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // oneDNN's deconvolution as an engine: f32 and bf16 (f16 where the CPU has it), plain channels-first or channels-last.
 //
 //   in:  a Problem

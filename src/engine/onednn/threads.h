@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The threads of one oneDNN call: our Runner behind oneDNN's threadpool interface.
 //
 //   in:  a Runner and the number of threads the plan was made for

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See values.h.
 #include "src/engine/onednn/values.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values that oneDNN does not honour: found before a call, so that another engine computes it.
 //
 //   not finite: its blocked loops multiply padding zeros, an Inf or NaN among the weights would make a NaN of them;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The version oneDNN itself reports.
 #include "src/engine/onednn/version.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which oneDNN this library was linked with, for build_info.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a call of the reference is expected to take: cycles over the clock of this machine.
 //
 //   in:  cycles of one thread's work, threads;   out: seconds (for comparing engines only)

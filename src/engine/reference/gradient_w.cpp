@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The weight gradient: each weight sums, over the batch and the input positions, what it multiplied.
 //
 //   in:  x and y (the gradient of the output) by their strides

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The data gradient: each input element gathers the outputs that its taps reached.
 //
 //   in:  y (the gradient of the output) and raw w by their strides

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reference's gradients: kernels for problems that write x or w. See gradient_x.cpp and gradient_w.cpp.
 //
 //   in:  a Problem with written == kX or kW;   out: its kernel;   refuses: nothing

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reference engine: each output element gathers its own taps.
 //
 //   in:  raw x and w by their strides, bias dense

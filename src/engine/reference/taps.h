@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The taps of one axis that meet a real input element at one output position.
 //
 //   in:  an Axis, an output o

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Expected seconds of a call; see layout.h. Cycles were measured on Zen 4 (EPYC, 3.65 GHz), November 2026.
 //
 //   cycles = products over the unit's rate + lines packed + sums stored + rows and runs + blocks begun

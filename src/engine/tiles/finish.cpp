@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The end of a block and of a unit: sums become y. See run.h.
 //
 //   in:  a block's sums [position][row], bias added

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cutting a problem; see layout.h.
 #include "src/engine/tiles/layout.h"
 

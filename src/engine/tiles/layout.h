@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a problem is cut for a unit: chunks of channels, tap lists, units and blocks of rows, slabs of positions.
 //
 //   Row: one output channel in one phase. Block: up to 32 rows of one tap list. Unit: the rows finished together, some

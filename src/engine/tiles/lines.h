@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Vector routines of the tiles: rows and runs of x into lines of bf16 parts, sums into runs of y.
 //
 //   in:  this CPU (Highway's run-time dispatch);   out: lines(); pair is null where vectors have no multiply-add

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packing: places of x as lines, weights as tiles. See layout.h for both orders.
 //
 //   in:  a Layout; x of a stack of images, or the raw weight

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packing x; see pack.h.
 //
 //   Channels innermost: each position's channels are copied. Otherwise: some places of all pairs of channels side by

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The flow of a call; see run.h.
 //
 //   Each task packs its slab itself, or all planes of some images are packed first; then each task sums and stores

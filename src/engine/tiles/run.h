@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Running a layout: the memory of a call and of each worker, and the end of a unit. See layout.h.
 //
 //   in:  x, packed weights, bias

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The vector routines of lines.h.
 //
 //   in, out: see Lines (lines.h)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A value as a sum of bf16 parts: the first truncated, the second rounded, the third what is left.
 //
 //   f32: three parts, exactly v where v is 0 or |v| >= 2^-103;   f16: two parts, exactly v;   bf16: v itself

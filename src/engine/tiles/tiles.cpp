@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engines; see tiles.h.
 #include "src/engine/tiles/tiles.h"
 

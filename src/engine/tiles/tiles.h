@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two engines of ours that multiply bf16: "dot" by vdpbf16ps, "amx" by TDPBF16PS on tiles.
 //
 //   in:      a forward Problem; dot: in bf16; amx: in bf16, f16 or f32, whose values are split into bf16 parts

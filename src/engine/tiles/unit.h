@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A unit of arithmetic: what multiplies and adds a block of output rows over packed lines and packed tiles.
 //
 //   in:  Block: x as lines of 32 channels, weights as tiles of 16 pairs of channels times 16 rows, both in bf16 parts

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TDPBF16PS: tiles of 16 positions times 16 rows, sums in four of them.
 //
 //   in:  Block; AMX, with the kernel's leave (src/machine/amx.h)

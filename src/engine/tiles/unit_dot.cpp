@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // vdpbf16ps: sums of positions times rows in registers, pairs of channels of x as broadcasts, tiles of w as vectors.
 //
 //   in:  Block with one product; AVX-512 BF16

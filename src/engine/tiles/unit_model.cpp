@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TDPBF16PS in software, to the bit: what the tile unit computes, on vectors of 16 rows.
 //
 //   in:  Block; AVX2 with FMA

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values that the units may multiply: found before a call, so that another engine computes the others.
 //
 //   fit:  0, and magnitudes within a range of x and one of w, so that no product and no sum of any length overflows,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Expected seconds of a call.
 //
 //   in:  a Plan, the op's context;   out: seconds

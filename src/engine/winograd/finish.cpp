@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sums into y: the inverse transform, bias and activation, phases interleaved along w.
 //
 //   in:  sums of all w phases of one (d, h) phase and block of columns: [w phase][point][tile][width]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // x into points: tiles of a block, each of its input channels.
 //
 //   in:  x with any strides, of any of the three types

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How one phase is computed along one axis: the kinds of short correlations, as data.
 //
 //   A tile is `outputs` neighbouring outputs of a phase. It reads inputs d0, d1, ... and multiplies `points` values:

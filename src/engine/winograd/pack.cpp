@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The transformed weight.
 //
 //   in:  the raw weight, any strides

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is planned of a problem: tiles along h and w, passes, blocks, the places of the transformed weight.
 //
 //   in:  a Problem, the op's context;   out: a Plan of constants, or the reason for a refusal

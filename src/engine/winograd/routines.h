@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The vector routines of this engine: tiles of x to points, products, points to outputs. See simd_winograd.cpp.
 //
 //   in:  this CPU (Highway's run-time dispatch);   out: routines(); entries are null where vectors have no fma

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tasks of a call; see task.h for what one does.
 //
 //   in:  Operands, a Runner;   out: the core of y

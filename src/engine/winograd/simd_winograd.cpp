@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Winograd's three steps on vectors; lanes over channels in all of them.
 //
 //   in, out: see routines.h; the formulas stand in kinds.h, along h first, then along w

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One task: a block of tiles, some of the columns; and the memory its worker needs.
 //
 //   x -> points of the block (input.cpp) -> products (run.cpp) -> outputs, interleaved into y (finish.cpp)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Looks through x; see values.h.
 #include "src/engine/winograd/values.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values that this engine takes: those for which its sums are as good as the reference's chain.
 //
 //   x        finite, |x| <= 2^50.  Beyond it a sum of transformed values could overflow where the chain does not.

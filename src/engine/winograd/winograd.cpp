@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernel of this engine and its refusals; see winograd.h.
 #include "src/engine/winograd/winograd.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engine `winograd`: fewer products a sum, by transforming tiles of x and the weight.
 //
 //   in:      a forward problem of f32, f16 or bf16 whose phases have at most 3 taps along h and w, and 2 or 3 on one

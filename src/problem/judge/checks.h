@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The judgements that need a tensor, one function each; src/problem/judge.cpp runs them in the dialect's order.
 //
 //   in:  the Facts of one call

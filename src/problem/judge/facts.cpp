@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sizes read off the first place that knows them: the arguments, then the weight, then x. See facts.h.
 #include "src/problem/judge/facts.h"
 

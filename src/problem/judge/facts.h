@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the descriptor and the tensors of a call say together: the questions that the judgements ask.
 //
 //   in:  a Descriptor, the tensors of the call

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Judgements of x alone: its rank, its channels, no extent of 0. See checks.h.
 #include "src/base/show.h"
 #include "src/problem/judge/checks.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Judgements of sizes: lengths of per-axis arguments, the requested output size, output_padding, the output.
 // See checks.h.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Judgements of element types: taken by the dialect, and the same for x, weight and bias. See checks.h.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Judgements of the weight's and the bias's shapes. See checks.h.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How calls behave around the arithmetic: streams, threads, graph capture, workspace limit, saved plans, lifetime,
 // errors; and what a call costs the host.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Times: the plan `auto` takes, the measured choice and every kernel, per layer, type and order of axes.
 //
 //   protocol (the same in tools/gpu/compare_torch.py): made-up data; buffers rotate over more than 4 x L2, at most 64

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The device's constants: measured by the first plan, once, and no disturbance to a capture that is under way.
 //
 //   Must be the first part that makes a plan, else the measuring lies behind it already (said so).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every layer, element type, order of axes and kernel that can, against f64 on the CPU; each plan runs twice.
 //
 //   fresh made-up data; y, its guards and the workspace hold NaN patterns before each run

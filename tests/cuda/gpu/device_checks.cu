@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See device_checks.h. Compiled by nvcc for a device, and as C++ for the rehearsal, where a kernel is a loop.
 #include <stdexcept>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the GPU tests do on the device beside the module: made-up data, and checks that copy back a few numbers only.
 //
 //   in:  device memory, a stream

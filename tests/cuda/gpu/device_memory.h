@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Device memory for the GPU runs: guarded, poisoned, kept for the next size, freed with its owner.
 //
 //   in:      host vectors

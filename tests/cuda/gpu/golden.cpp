@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ctconv_gpu_golden: the golden values of all dialects through the C API of libctconv, tensors in device memory.
 //
 //   ctconv_gpu_golden --data golden_values.jsonl [--out report.json] [--deadline SECONDS] [--slice I/N: every N-th

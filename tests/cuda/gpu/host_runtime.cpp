@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The few functions of the CUDA runtime that ctconv_gpu_run calls, on host memory: for the rehearsal without a device.
 //
 //   in:  calls of the runtime API;   out: memory is malloc's, streams do their work at once, time is the host's clock

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random problems on the device: uneven and negative lo, rims, tails, dilation with stride, views, weight orders,
 // activations.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The f64 answer of a sample of a layer's outputs on the CPU: what each GPU result is held against.
 //
 //   in:  a problem whose x, w, bias are made-up tensors (device_checks.h), counted n, c, d, h, w and

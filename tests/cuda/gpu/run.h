@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts of ctconv_gpu_run and what they share. See main.cpp.
 #pragma once
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """keras.layers' transposed convolutions (3.15): same signatures, numpy in, numpy out;
 channels_last unless said otherwise.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MegEngine's transposed convolutions: ctconv.megengine.module, also reachable here."""
 
 from . import module  # noqa: F401

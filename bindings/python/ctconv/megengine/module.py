@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """megengine.module's transposed convolutions (1.13): same signatures, numpy in, numpy out.
 
 Grouped weights have the documented six axes: (groups, in_channels / groups, out_channels / groups, k...);

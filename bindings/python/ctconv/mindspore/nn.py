@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """mindspore.nn's transposed convolutions (2.10): same signatures, numpy in, numpy out.
 dtype: a name, numpy's or mindspore's."""
 

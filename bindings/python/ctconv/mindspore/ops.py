@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """mindspore.ops.Conv3DTranspose (2.10): a primitive without parameters; weight comes with every call."""
 
 from .._desc import check

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PyTorch's transposed convolutions.
 
 ConvTranspose1d, 2d, 3d   torch.nn's signatures, numpy in and out; torch is not needed (dropin.py)

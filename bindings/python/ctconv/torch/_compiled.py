@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Under torch.compile: a call of a drop-in module as one custom operator, ctconv::transposed_convolution,
 so that the graph stays whole.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """libctconv's calls on torch tensors, without a copy.
 
 In:  batched tensors, geometry = (stride, padding, output_padding, groups, dilation).   Out: new tensors.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory formats as torch chooses them for a convolution.
 
 In:  shapes and strides.   Out: whether a tensor is channels_last, whether a result is, and dense strides for it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The three operators that training is made of, known to torch: its dispatcher, autograd, torch.compile, torch.export.
 
     T(x, w, b) = y                        ctconv::conv_transpose

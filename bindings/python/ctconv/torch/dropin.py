@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torch.nn's transposed convolutions: same signatures, numpy (or a torch CPU tensor) in, numpy out;
 a torch CUDA tensor in, one out.
 

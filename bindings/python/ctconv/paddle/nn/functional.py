@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """paddle.nn.functional's transposed convolutions (3.3): weight and bias per call, numpy out.
 
 The op of each combination of arguments is kept (the last 64 of them), since descriptors are judged anew otherwise.

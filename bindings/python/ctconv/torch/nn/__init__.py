@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torch.nn's transposed convolutions, computed by libctconv, forward and backward.
 
 In:  torch's own constructor arguments and tensors.   Out: what torch's own modules give.

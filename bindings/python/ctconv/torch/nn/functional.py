@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torch.nn.functional's conv_transpose1d, 2d and 3d, computed by libctconv.
 
 In:  torch's own arguments.   Out: y, with the autograd graph of _operators.py.
