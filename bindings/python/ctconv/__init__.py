@@ -30,7 +30,8 @@ from ._errors import ArgumentTypeError, ArgumentValueError, Error, ShapeError
 from ._layer import Layer
 from ._module import seed
 from ._options import Runner
-from . import keras, megengine, mindspore, paddle, torch  # noqa: F401
+from ._threads import get_num_threads, set_num_threads
+from . import keras, megengine, mindspore, paddle, pool, torch  # noqa: F401
 
 version = __version__ = _abi.lib.ctconv_version_string().decode()
 
@@ -52,9 +53,12 @@ __all__ = [
     "dialect_arguments",
     "dialects",
     "engines",
+    "get_num_threads",
     "init_bias",
     "init_weight",
+    "pool",
     "seed",
+    "set_num_threads",
     "version",
     "weight_shape",
 ]

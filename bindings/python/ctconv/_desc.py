@@ -6,9 +6,11 @@ Out: check, weight_shape, bias_shape, init_weight, init_bias; and the lists of d
 Refuses: what the dialect documents, in its documented order.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
-from collections import namedtuple
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -16,12 +18,19 @@ from . import _abi
 from ._abi import lib
 from ._errors import raised, refusal
 from ._tensors import dtype_of, element_of, from_numpy, shape_record
+from ._types import Arguments
 from ._values import to_value
 
-Argument = namedtuple("Argument", "name default position required")
-Argument.__doc__ = (
-    "One argument of a dialect: its default as documented (text, '' where required); position -1: by name only."
-)
+
+class Argument(NamedTuple):
+    """One argument of a dialect: its default as documented (text, '' where required); position -1: by name only."""
+
+    name: str
+    default: str
+    position: int
+    required: bool
+
+
 Argument.__module__ = "ctconv"
 
 _FLOAT32 = (_abi.FLOAT, 32)
@@ -86,39 +95,47 @@ def shape_of(spec):
     return tuple(spec.shape[: spec.ndim])
 
 
-def check(dialect, args):
+def check(dialect: str, args: Arguments) -> None:
     """Judges the arguments that need no tensor; raises the first fault in the dialect's documented order."""
     Descriptor(dialect, args).validate()
 
 
-def weight_shape(dialect, args, x_shape=None, x_dtype="float32"):
+def weight_shape(
+    dialect: str, args: Arguments, x_shape: Sequence[int] | None = None, x_dtype: Any = "float32"
+) -> tuple[int, ...]:
     """The weight's shape in the dialect's axis order; x_shape where the kernel or the channels are derived from the
     input."""
     return shape_of(Descriptor(dialect, args).specs(x_shape, element_of(np.dtype(x_dtype)))[0])
 
 
-def bias_shape(dialect, args, x_shape=None, x_dtype="float32"):
+def bias_shape(
+    dialect: str, args: Arguments, x_shape: Sequence[int] | None = None, x_dtype: Any = "float32"
+) -> tuple[int, ...] | None:
     """The bias's shape, or None where the arguments say there is none."""
     spec = Descriptor(dialect, args).specs(x_shape, element_of(np.dtype(x_dtype)))[1]
     return shape_of(spec) if spec.ndim else None
 
 
-def init_weight(dialect, args, seed, x_shape=None, dtype=None):
+def init_weight(
+    dialect: str, args: Arguments, seed: int, x_shape: Sequence[int] | None = None, dtype: Any = None
+) -> np.ndarray[Any, Any]:
     """A new weight by the dialect's initialiser. The same seed gives the same bits on every machine."""
     return Descriptor(dialect, args).initial(0, seed, x_shape, dtype)
 
 
-def init_bias(dialect, args, seed, x_shape=None, dtype=None):
+def init_bias(
+    dialect: str, args: Arguments, seed: int, x_shape: Sequence[int] | None = None, dtype: Any = None
+) -> np.ndarray[Any, Any] | None:
     """A new bias by the dialect's initialiser; None where the arguments say there is none."""
     return Descriptor(dialect, args).initial(1, seed, x_shape, dtype)
 
 
-def dialects():
+def dialects() -> list[str]:
     """The names of the documented operators."""
     return [lib.ctconv_dialect_name(i).decode() for i in range(lib.ctconv_dialect_count())]
 
 
-def dialect_arguments(name):
+def dialect_arguments(name: str) -> list[Argument]:
     """The arguments of a dialect in the original's positional order."""
     Descriptor(name, {})  # refuses an unknown name with the list of known ones
     out, record = [], _abi.ArgumentRecord()
@@ -158,13 +175,13 @@ def cuda_module():
     return next((path for path in (os.path.join(f, _CUDA_FILE) for f in folders if f) if os.path.isfile(path)), None)
 
 
-def engines():
+def engines() -> list[str]:
     """The engines that are there, in the order `auto` asks them. Those of the CUDA module need its file."""
     names = [lib.ctconv_engine_name(i).decode() for i in range(lib.ctconv_engine_count())]
     return [name for name in names if name not in _CUDA_ENGINES or cuda_module()]
 
 
-def build_info():
+def build_info() -> str:
     """`key: value` lines about the loaded library: compiler, targets, cpu, onednn, cuda."""
     text, found = lib.ctconv_build_info().decode(), cuda_module()
     if found:

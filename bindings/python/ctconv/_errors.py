@@ -7,6 +7,8 @@ Out: ctconv.Error, which is also a TypeError (1xxx), a ValueError (2xxx), or a c
      4xxx and up else (unsupported, memory, device, internal) is ctconv.Error alone.
 """
 
+from __future__ import annotations
+
 from . import _abi
 from ._status import STATUS
 
@@ -24,19 +26,28 @@ class Error(Exception):
     native_code  cudaError, cudnnStatus, dnnl_status or 0
     """
 
-    def __init__(self, message, status=9001, argument="", value="", range="", element=-1, native_code=0):  # noqa: A002
+    def __init__(
+        self,
+        message: str,
+        status: int = 9001,
+        argument: str = "",
+        value: str = "",
+        range: str = "",  # noqa: A002
+        element: int = -1,
+        native_code: int = 0,
+    ) -> None:
         super().__init__(message)
         self.status, self.argument, self.value, self.range = status, argument, value, range
         self.element, self.native_code = element, native_code
 
     @property
-    def name(self):
+    def name(self) -> str:
         if self.status in STATUS:
             return STATUS[self.status][0]
         return _abi.lib.ctconv_status_name(self.status).decode()
 
     @property
-    def kind(self):
+    def kind(self) -> int:
         return self.status // 1000
 
     def __reduce__(self):

@@ -7,12 +7,17 @@ Refuses: a tensor that wants a gradient (these calls have no backward), and one 
 As an output also one whose memory means something else than its values (a lazy negation or conjugation).
 """
 
+from __future__ import annotations
+
 import functools
 import sys
+from typing import Any, Callable, TypeVar
 
 import numpy as np
 
 from ._errors import Error, refusal
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def type_name(x):
@@ -53,12 +58,16 @@ def _bit(x, name):
     return callable(ask) and ask() is True
 
 
+def _instead(x):
+    return "The layers of ctconv.torch.nn have gradients. " if is_torch(x) else ""
+
+
 def _plain(x, name, writable):
     if wants_gradient(x):
         raise refusal(
             "MISUSE_TENSOR",
             f"{name} is a {type_name(x)} that requires a gradient, and autograd does not call ctconv: its backward "
-            f"pass would be lost without a word. Pass {name}.detach(), or call under no_grad()",
+            f"pass would be lost without a word. {_instead(x)}Pass {name}.detach(), or call under no_grad()",
             name,
             type_name(x),
         )
@@ -149,7 +158,7 @@ def reject_masked(x, name):
         )
 
 
-def untraced(function):
+def untraced(function: _Function) -> _Function:
     """`function`, into which torch.compile does not look: its graph breaks at the call, which then runs as ever."""
     outside = {}
 
@@ -161,5 +170,5 @@ def untraced(function):
             outside["call"] = sys.modules["torch"].compiler.disable(function)
         return outside["call"](*args, **kwargs)
 
-    call._torchdynamo_disable = True
-    return call
+    call._torchdynamo_disable = True  # type: ignore[attr-defined]
+    return call  # type: ignore[return-value]

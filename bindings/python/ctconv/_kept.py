@@ -6,8 +6,6 @@ Out: a Kept (array, element) whose `view` the library borrows; it pickles by its
 What the library will refuse anyway (no float type it knows) is not copied: `kept` answers None, the View is judged.
 """
 
-import ctypes
-
 import numpy as np
 
 from . import _abi

@@ -8,33 +8,34 @@ list. Workspaces are shared by all layers, so that a network of fifty layers hol
 A layer pickles as (dialect, args, weights, options); its copies share the op, which never changes.
 """
 
+from __future__ import annotations
+
 import copy
 import ctypes
-from math import prod
+from typing import Any, Iterable, Sequence
 
 import numpy as np
 
-from . import _abi, _backward
+from . import _abi, _backward, _threads
 from ._abi import lib
 from ._desc import Descriptor, shape_of
 from ._device import apart, current_stream, key_of, on_cuda, on_stream, strides_like, workspace
 from ._errors import MISUSE_RUNNER, WORKSPACE_SIZE, raised, refusal
-from ._foreign import plain, untraced
+from ._foreign import is_torch, plain, untraced
 from ._kept import Kept, is_spread, kept
-from ._options import record_of
-from ._tensors import View, dtype_of, element_of, quick, shape_record, view
+from ._options import Runner, asked_bias, record_of
+from ._tensors import View, dtype_of, element_of, quick, quick_out, shape_record, view
+from ._torch_results import new_like
+from ._types import Arguments, Array
 from ._values import pointer_to
+from ._workspace import HELD, allocate, new, take_workspace, workspaces
 
 _UNSET = type("_Unset", (), {"__repr__": lambda self: "<not given>"})()
 _SHAPES_HELD = 64  # shapes whose slots are kept per layer
-_WORKSPACE_HELD = 256 * 2**20  # larger workspaces go back to the system after the call
 _HOST = (_abi.CPU, _abi.CUDA_HOST)
 _FLOAT32 = (_abi.FLOAT, 32)
 
-_workspaces = []  # the free ones of all layers, one per call that ran at the same time
-
-_empty, _ndarray, _uint8, _execute = np.empty, np.ndarray, np.dtype(np.uint8), lib.ctconv_execute
-_LARGE = 1 << 18  # bytes
+_ndarray, _execute = np.ndarray, lib.ctconv_execute
 
 
 class _Op:
@@ -59,56 +60,8 @@ class _Slot:
         self.arguments = (handle, ctypes.byref(self.call), ctypes.byref(self.error))
 
 
-class _Workspace:
-    __slots__ = ("buffer", "bytes", "address")
-
-    def __init__(self, size):
-        self.buffer, self.bytes = _allocate((size,), _uint8), size
-        self.address = self.buffer.__array_interface__["data"][0]
-
-
-def _take_workspace(needed):
-    """A free workspace of at least `needed` bytes; else a new one in place of a smaller.
-    So no more are held than calls ran at the same time."""
-    try:
-        last = _workspaces.pop()
-        if last.bytes >= needed:
-            return last
-    except IndexError:
-        return _Workspace(needed)
-    for held in _workspaces[:]:
-        if held.bytes >= needed:
-            try:
-                _workspaces.remove(held)
-            except ValueError:  # another thread took it
-                continue
-            _workspaces.append(last)
-            return held
-    return _Workspace(needed)
-
-
-def _new(shape, dtype):
-    """An array as numpy makes it; a large one begins with a cache line, which numpy's own do not:
-    whole lines can then be written past the cache."""
-    size = dtype.itemsize * prod(shape)
-    if size < _LARGE:
-        return _empty(shape, dtype)
-    memory = _empty(size + 64, _uint8)
-    at = -memory.__array_interface__["data"][0] % 64
-    return memory[at : at + size].view(dtype).reshape(shape)
-
-
-def _allocate(shape, dtype):
-    try:
-        return _new(shape, dtype)
-    except (MemoryError, ValueError):  # ValueError: numpy's own limit on bytes
-        raise refusal(
-            "NO_MEMORY", f"an array of shape {shape} and type {dtype} cannot be allocated", "y", shape
-        ) from None
-
-
 # What a pickle leaves out and makes anew; what copies share.
-_REMADE = {"_op", "_slots", "_element", "_host", "_runner"}
+_REMADE = {"_op", "_slots", "_element", "_host", "_runner", "_like", "_bias_name"}
 _SHARED = {"dialect", "args", "_options", "_weights"}
 _ELSEWHERE = "on a device"  # a weight of which there is no copy on the host
 
@@ -127,9 +80,10 @@ class Layer:
     args         its arguments by their own names, e.g. {"in_channels": 16, "out_channels": 8, "kernel_size": (3, 3, 3)}
     weight       numpy, DLPack or buffer object, in the dialect's layout (ctconv.weight_shape);
                  None: given with every call
-    bias         the same; None: none is added, unless given with the call (also where the arguments say "bias": True)
+    bias         the same; None: none is added, unless given with the call. A call without one is refused where the
+                 arguments themselves say "bias": True
     engine       None or "auto", or one of ctconv.engines(): that engine or an error
-    threads      0: all cores the process may use       device   None or "cpu", "cuda", "cuda:0", ...
+    threads      0: ctconv.get_num_threads()            device   None or "cpu", "cuda", "cuda:0", ...
     activation   None, "relu", "leaky_relu" (slope activation_alpha), "tanh", "sigmoid",
                  "clip" (activation_alpha to activation_beta)
     reproducible 0 or False: any bits but reduced ones
@@ -142,31 +96,33 @@ class Layer:
     allow_tf32   CUDA may round float32 operands to TF32
     borrow_weights   use weight and bias in place, uncopied; they must then stay unchanged
     runner       a ctconv.Runner: the caller's threads instead of the library's
+    returns      "ndarray"; or "like": a torch tensor, in x's memory format, where x is one
     A layer may be called from any number of threads at once; the interpreter lock is released while it computes.
     """
 
     def __init__(
         self,
-        dialect,
-        args,
-        weight,
-        bias=None,
+        dialect: str,
+        args: Arguments,
+        weight: Array,
+        bias: Array = None,
         *,
-        engine=None,
-        threads=0,
-        device=None,
-        activation=None,
-        activation_alpha=0.0,
-        activation_beta=0.0,
-        reproducible=0,
-        math=0,
-        tuning=None,
-        workspace_limit=0,
-        plan_limit=0,
-        allow_tf32=False,
-        borrow_weights=False,
-        runner=None,
-    ):
+        engine: str | None = None,
+        threads: int = 0,
+        device: str | None = None,
+        activation: str | None = None,
+        activation_alpha: float = 0.0,
+        activation_beta: float = 0.0,
+        reproducible: int = 0,
+        math: int = 0,
+        tuning: str | None = None,
+        workspace_limit: int = 0,
+        plan_limit: int = 0,
+        allow_tf32: bool = False,
+        borrow_weights: bool = False,
+        runner: Runner | None = None,
+        returns: str = "ndarray",
+    ) -> None:
         options = {
             "engine": engine,
             "threads": threads,
@@ -182,6 +138,7 @@ class Layer:
             "allow_tf32": allow_tf32,
             "borrow_weights": borrow_weights,
             "runner": runner,
+            "returns": returns,
         }
         record = record_of(**options)
         desc = Descriptor(dialect, args)
@@ -192,6 +149,8 @@ class Layer:
     def _create(self, desc, record, dialect, args, options, w, b):
         """The op. Without borrow_weights the copy is ours and lent: the same bytes serve the op and pickling."""
         self._host, borrowed = not (options["device"] or "cpu").startswith("cuda"), options["borrow_weights"]
+        if self._host and not record.threads and options["runner"] is None:
+            record.threads = _threads.wanted()
         lent = (w, b)
         if self._host and not borrowed:
             record.borrow_weights = True
@@ -206,6 +165,8 @@ class Layer:
         self.dialect, self.args = dialect, {name: _owned(value) for name, value in dict(args).items()}
         self._options, self._weights, self._runner = options, lent, options["runner"]
         self._element, self._slots = None if w is None else w.element, {}
+        self._like = options["returns"] == "like"
+        self._bias_name = asked_bias(self.args) if b is None else None
 
     def _new_op(self, desc, record, lent, runner):
         weight, bias = (seen.view if isinstance(seen, Kept) else seen for seen in lent)
@@ -250,17 +211,31 @@ class Layer:
         return f"ctconv.Layer({self.dialect!r}, {inside})"
 
     @untraced
-    def __call__(self, x, output_size=_UNSET, *, weight=None, bias=None, out=None, stream=None):
+    def __call__(
+        self,
+        x: Array,
+        output_size: Any = _UNSET,
+        *,
+        weight: Array = None,
+        bias: Array = None,
+        out: Array = None,
+        stream: int | None = None,
+    ) -> Any:
         """y = layer(x). output_size: where the dialect's call has one. weight, bias: of a layer made without them.
         A tensor that requires a gradient is refused until gradients exist (x.detach()), but not under torch.no_grad().
         out: the array to write (any strided, writable view of y's shape and type), returned instead of a new ndarray;
         needed for device tensors that are not torch's. stream: CUDA only, the stream's address as an int; None: the one
         torch works on for a torch tensor, else CUDA's default stream.
         A torch tensor on a device gives one in its memory format."""
+        given = out
         if type(x) is not _ndarray:
             if on_cuda(x):
                 return self._call_on_device(x, output_size, weight, bias, out, stream)
+            if out is None and self._like and is_torch(x):
+                given = out = new_like(x, self.output_shape(x.shape, output_size, weight=weight, bias=bias))
             x = quick(x)
+        if out is not None and type(out) is not _ndarray:
+            out = quick_out(out)
         if (
             type(x) is not _ndarray
             or output_size is not _UNSET
@@ -269,7 +244,7 @@ class Layer:
             or stream is not None
             or (out is not None and type(out) is not _ndarray)
         ):
-            slot, y = self._prepare_call(x, output_size, weight, bias, out, stream)
+            slot, y = self._prepare_call(x, output_size, weight, bias, given, stream)
             self._run(slot)
             return y
         key = (
@@ -284,9 +259,9 @@ class Layer:
         else:
             address = x.__array_interface__["data"][0]
             if address & slot.misaligned:
-                return self(np.array(x), out=out)
+                return self(np.array(x), out=given)
             if out is None:
-                y = _new(slot.shape, slot.dtype)
+                y = new(slot.shape, slot.dtype)
             elif out.flags.writeable:
                 y = out
             else:
@@ -296,10 +271,10 @@ class Layer:
         self._run(slot)
         if slot.keep is not None:
             if slot.keep[0].owner is not x:
-                return y  # x had to be copied: the records describe the copy
+                return y if given is None else given  # x had to be copied: the records describe the copy
             slot.keep = None  # x and out are the caller's again; the next call sets their addresses anew
         self._hold(key, slot)
-        return y
+        return y if given is None else given
 
     def _call_on_device(self, x, output_size, weight, bias, out, stream):
         """x is a torch tensor on a device. A further call of a known layout is three pointers and one C call."""
@@ -360,28 +335,28 @@ class Layer:
     def _run(self, slot):
         workspace = None
         if slot.workspace_bytes:
-            workspace = _take_workspace(slot.workspace_bytes)
+            workspace = take_workspace(slot.workspace_bytes)
             slot.call.workspace_bytes, slot.call.workspace = workspace.bytes, workspace.address
         status = _execute(*slot.arguments)
         if status == WORKSPACE_SIZE and workspace is not None:  # the plan was dropped and made anew with another need
             slot.workspace_bytes, slot.call.workspace, slot.call.workspace_bytes = 0, None, 0
             status = _execute(*slot.arguments)
-        if workspace is not None and workspace.bytes <= _WORKSPACE_HELD:
-            _workspaces.append(workspace)
+        if workspace is not None and workspace.bytes <= HELD:
+            workspaces.append(workspace)
         self._done(status, slot.error)
 
     def backward(
         self,
-        dy,
-        x=None,
-        want=("dx", "dw", "db"),
+        dy: Array,
+        x: Array = None,
+        want: str | Iterable[str] = ("dx", "dw", "db"),
         *,
-        y=None,
-        weight=None,
-        output_size=_UNSET,
-        out=None,
-        accumulate=False,
-    ):
+        y: Array = None,
+        weight: Array = None,
+        output_size: Any = _UNSET,
+        out: dict[str, Array] | None = None,
+        accumulate: bool = False,
+    ) -> dict[str, Any]:
         """The gradients of a loss by x, weight and bias, from dy, its gradient by y: a dict of the wanted arrays.
         x: the input of the forward call; dw is made of it, dx and db have their shapes from it.
         y: what the forward call gave; a layer with an activation needs it. weight: of a layer made without one.
@@ -396,7 +371,16 @@ class Layer:
         del keep  # lived until here
         return written
 
-    def backward_describe(self, dy, x=None, want=("dx", "dw", "db"), *, y=None, weight=None, output_size=_UNSET):
+    def backward_describe(
+        self,
+        dy: Array,
+        x: Array = None,
+        want: str | Iterable[str] = ("dx", "dw", "db"),
+        *,
+        y: Array = None,
+        weight: Array = None,
+        output_size: Any = _UNSET,
+    ) -> str:
         """`key: value` lines: what backward would run for these arrays; nothing is computed."""
         size = None if output_size is _UNSET else (output_size,)
         record, keep, _ = _backward.record_of(self, dy, x, want, {"y": y, "weight": weight}, size, {}, False)
@@ -406,6 +390,10 @@ class Layer:
 
     def _prepare_call(self, x, output_size, weight, bias, out, stream):
         """A new slot, everything judged and the plan built; and y."""
+        if bias is None and self._bias_name:
+            text = f"the arguments say {self._bias_name}=True, and neither the layer nor the call was given a bias. "
+            text += f"Pass one (ctconv.init_bias makes it), or say {self._bias_name}=False"
+            raise refusal("MISUSE_WEIGHT_MISSING", text, "bias")
         slot = _Slot(self._op.handle)
         call, seen = slot.call, view(x, "x", stream=stream)
         call.x, slot.x, slot.keep = seen.pointer, seen.record, [seen]
@@ -417,7 +405,7 @@ class Layer:
                 slot.dtype = (
                     seen.dtype if seen.dtype is not None and element_of(seen.dtype) == element else dtype_of(element)
                 )
-                y = _allocate(slot.shape, slot.dtype)
+                y = allocate(slot.shape, slot.dtype)
             elif on_cuda(x):
                 with on_stream(x, stream):
                     y = x.new_empty_strided(slot.shape, strides_like(x, slot.shape))
@@ -472,16 +460,27 @@ class Layer:
         slot.keep.append(x)
         return slot
 
-    def output_shape(self, x_shape, output_size=_UNSET, *, weight=None, bias=None):
+    def output_shape(
+        self, x_shape: Sequence[int], output_size: Any = _UNSET, *, weight: Array = None, bias: Array = None
+    ) -> tuple[int, ...]:
         """The shape of y for an input of x_shape; no data is touched."""
         return self._output(self._shape_call(x_shape, output_size, weight, bias))[0]
 
-    def prepare(self, x_shape, output_size=_UNSET, *, weight=None, bias=None):
+    def prepare(
+        self, x_shape: Sequence[int], output_size: Any = _UNSET, *, weight: Array = None, bias: Array = None
+    ) -> int:
         """Builds the plan for this shape ahead of time; returns the bytes of workspace its calls need."""
         slot = self._shape_call(x_shape, output_size, weight, bias)
         return self._workspace_bytes(slot.call, slot.error)
 
-    def describe(self, x_shape=None, output_size=_UNSET, *, weight=None, bias=None):
+    def describe(
+        self,
+        x_shape: Sequence[int] | None = None,
+        output_size: Any = _UNSET,
+        *,
+        weight: Array = None,
+        bias: Array = None,
+    ) -> str:
         """`key: value` lines: which engine runs this shape and why; without x_shape, the layer as a whole."""
         error, needed = _abi.ErrorRecord(), ctypes.c_size_t()
         slot = None if x_shape is None else self._shape_call(x_shape, output_size, weight, bias)

@@ -10,11 +10,14 @@ weight and bias are read-only arrays: a packed copy computes, so change them by 
 Refuses: what the dialect refuses, at construction; a weight of another shape at the first call.
 """
 
+from __future__ import annotations
+
 import functools
 import inspect
 import itertools
 import os
 import threading
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence, TypeVar
 
 import numpy as np
 
@@ -23,13 +26,20 @@ from ._device import on_cuda
 from ._errors import refusal
 from ._foreign import is_torch, plain, untraced
 from ._layer import _UNSET, Layer
+from ._options import asked_bias
 from ._tensors import to_numpy
+from ._types import Array
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_Init = TypeVar("_Init", bound=Callable[..., None])
 
 _seeds = itertools.count(int.from_bytes(os.urandom(7), "little"))
 _seed_lock = threading.Lock()
 
 
-def seed(n):
+def seed(n: int) -> None:
     """Restarts the initialisers of all drop-in classes made from now on:
     the same n gives the same weights on every machine."""
     global _seeds
@@ -73,7 +83,7 @@ def given(signature, arguments):
     return out
 
 
-def constructor(init):
+def constructor(init: _Init) -> _Init:
     """Decorates the empty __init__ of a drop-in class: its arguments go to `_setup(arguments, signature)`."""
     whole = inspect.signature(init)
     signature = whole.replace(parameters=list(whole.parameters.values())[1:])
@@ -82,7 +92,7 @@ def constructor(init):
     def __init__(self, *args, **kwargs):  # noqa: N807
         self._setup(arguments_of(signature, args, kwargs), signature)
 
-    return __init__
+    return __init__  # type: ignore[return-value]
 
 
 def _copied(value, name):
@@ -109,7 +119,7 @@ class Module:
         if not self._needs_input:
             self.reset_parameters()
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         arguments = self.__dict__.get("arguments", {})
         if name in arguments:
             return arguments[name]
@@ -125,7 +135,7 @@ class Module:
     def _parameter_dtype(self):
         return self._args.get("dtype")
 
-    def reset_parameters(self, seed=None, x_shape=None):  # noqa: A002
+    def reset_parameters(self, seed: int | None = None, x_shape: Sequence[int] | None = None) -> None:  # noqa: A002
         """New weight and bias by the dialect's initialiser, from `seed` or the next of ctconv.seed's.
         x_shape: where the weight's shape follows from the input (Keras)."""
         first = next_seed() if seed is None else int(seed) % 2**64
@@ -141,7 +151,7 @@ class Module:
                 array.flags.writeable = False
 
     @property
-    def weight(self):
+    def weight(self) -> Array:
         """A read-only ndarray in the dialect's axis order (ctconv.weight_shape); a torch tensor where one on a device
         or of bfloat16 was assigned.
         Assign numpy, DLPack or lists: the values are copied, the next call judges shape and type. A tensor that
@@ -149,27 +159,27 @@ class Module:
         return self._weight
 
     @weight.setter
-    def weight(self, value):
+    def weight(self, value: Array) -> None:
         self._weight = _copied(value, "weight")
         self._frozen()
 
     @property
-    def bias(self):
+    def bias(self) -> Array:
         """A read-only ndarray (ctconv.bias_shape), or None. Assigned like weight; None: no bias is added."""
         return self._bias
 
     @bias.setter
-    def bias(self, value):
+    def bias(self, value: Array) -> None:
         self._bias = None if value is None else _copied(value, "bias")
         self._frozen()
 
-    def configure(self, **options):
+    def configure(self, **options: Any) -> Self:
         """Sets Layer options, e.g. configure(threads=2, activation="relu"); returns self."""
         self.options.update(options)
         self._layer = None
         return self
 
-    def layer(self, x_shape=None):
+    def layer(self, x_shape: Sequence[int] | None = None) -> Layer:
         """The ctconv.Layer that computes; made when first needed."""
         layer = self._layer
         if layer is None:
@@ -181,7 +191,10 @@ class Module:
                         "weight",
                     )
                 self.reset_parameters(x_shape=x_shape)
-            layer = self._layer = Layer(self._dialect, self._args, self._weight, self._bias, **self.options)
+            args = self._args
+            if self._bias is None:  # taken away by assignment
+                args = {name: value for name, value in args.items() if name != asked_bias(args)}
+            layer = self._layer = Layer(self._dialect, args, self._weight, self._bias, **self.options)
         return layer
 
     @untraced
@@ -190,7 +203,17 @@ class Module:
         return layer(x, _UNSET if output_size is None else output_size, out=out)
 
     @untraced
-    def backward(self, dy, x=None, want=("dx", "dw", "db"), *, y=None, output_size=None, out=None, accumulate=False):
+    def backward(
+        self,
+        dy: Array,
+        x: Array = None,
+        want: str | Iterable[str] = ("dx", "dw", "db"),
+        *,
+        y: Array = None,
+        output_size: Any = None,
+        out: dict[str, Array] | None = None,
+        accumulate: bool = False,
+    ) -> dict[str, Any]:
         """The gradients of a loss by x, weight and bias, from dy, its gradient by y: ctconv.Layer.backward,
         with this object's weight. A dict of new ndarrays, or of the arrays of out."""
         layer = self._layer or self.layer(getattr(x, "shape", None))

@@ -6,8 +6,13 @@ Out: the record; what it points at is appended to `keep`.
 Names of activations and tuning modes are read here; every other range is judged by the library (CTCONV_ERR_MISUSE_...).
 """
 
+from __future__ import annotations
+
 import ctypes
 import threading
+from typing import Any, Callable
+
+import numpy as np
 
 from . import _abi
 from ._errors import refusal
@@ -30,7 +35,7 @@ class Runner:
     is not called.
     """
 
-    def __init__(self, parallel_for, workers=1):
+    def __init__(self, parallel_for: Callable[[int, Callable[..., Any]], Any], workers: int = 1) -> None:
         self.parallel_for, self.workers, self._raised = parallel_for, workers, threading.local()
         self._callback = _abi.PARALLEL_FOR(self._run)
         self.record = _abi.RunnerRecord(workers=_int32("workers", workers), parallel_for=self._callback)
@@ -44,7 +49,7 @@ class Runner:
         except BaseException as error:  # must not unwind into C; the library counts the tasks and refuses
             self._raised.error = error
 
-    def take_error(self):
+    def take_error(self) -> BaseException | None:
         """What the runner raised on this thread since the last question."""
         error, self._raised.error = getattr(self._raised, "error", None), None
         return error
@@ -124,8 +129,12 @@ def record_of(
     borrow_weights,
     runner,
     math=0,
+    returns="ndarray",
 ):
-    """The OptionsRecord; the runner, if any, must outlive the op."""
+    """The OptionsRecord; the runner, if any, must outlive the op. `returns` is Layer's own: it is only judged."""
+    if returns not in ("ndarray", "like"):
+        text, wrong_type = f"returns is {returns!r}; known are 'ndarray', 'like'", not isinstance(returns, str)
+        raise refusal("MISUSE_OPTION", text, "returns", returns, "'ndarray', 'like'", wrong_type=wrong_type)
     record = _abi.OptionsRecord()
     record.engine, record.device = _text("engine", engine), _text("device", device)
     record.threads, record.plan_limit = _int32("threads", threads), _int32("plan_limit", plan_limit)
@@ -142,3 +151,11 @@ def record_of(
             raise refusal("MISUSE_RUNNER", text, "runner", wrong_type=True)
         record.runner = ctypes.pointer(runner.record)
     return record
+
+
+def asked_bias(args):
+    """The argument that says in so many words that there is a bias, or None."""
+    for name in ("bias", "has_bias", "use_bias"):
+        if isinstance(args.get(name), (bool, np.bool_)) and args[name]:
+            return name
+    return None

@@ -239,6 +239,14 @@ def quick(x):
     return x
 
 
+def quick_out(out):
+    """An ndarray looking at an output where that is fast, else `out`, for `view` to read or refuse."""
+    if not is_torch(out):
+        return out
+    array = torch_array(plain(out, "out", writable=True))
+    return out if array is None else array
+
+
 def is_tensor(x):
     """Whether an argument's value is passed as a tensor."""
     return isinstance(x, np.ndarray) or hasattr(type(x), "__dlpack__")

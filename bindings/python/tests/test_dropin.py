@@ -75,6 +75,8 @@ SIGNATURES = {
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c._dialect)
 def test_signature_is_the_original(cls):
     signature = inspect.signature(cls)
+    plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    signature = signature.replace(parameters=plain, return_annotation=signature.empty)
     if cls._dialect in SIGNATURES:
         assert str(signature) == SIGNATURES[cls._dialect]
     parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -203,6 +205,14 @@ def test_arguments_are_attributes():
     with pytest.raises(AttributeError):
         layer.colour
     assert repr(layer) == "ConvTranspose2d(in_channels=4, out_channels=6, kernel_size=3, stride=2, padding=1)"
+
+
+def test_what_a_torch_module_would_have():
+    up = ctconv.torch.ConvTranspose2d(4, 6, 3)
+    for name in ("parameters", "state_dict", "load_state_dict", "eval", "train", "register_forward_hook"):
+        assert not hasattr(up, name)
+        with pytest.raises(AttributeError, match=r"no torch\.nn\.Module.*Take ctconv\.torch\.nn\.ConvTranspose2d"):
+            getattr(up, name)
 
 
 def test_torch_details():

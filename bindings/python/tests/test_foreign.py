@@ -6,6 +6,7 @@ The stand-ins of standins.py are tried everywhere, real torch tensors where torc
 
 import sys
 import types
+import warnings
 
 import numpy as np
 import pytest
@@ -231,6 +232,68 @@ class TestTorch:
         refused(layer_of(), X, out=t._neg_view(t.zeros(WANT.shape)), match="resolve_neg")
         with pytest.raises(TypeError):
             layer_of()(z.conj())
+
+    def test_a_torch_result_for_a_torch_tensor(self):
+        t = self.torch
+        layer = ctconv.Layer(TORCH, ARGS, W, B, returns="like")
+        for _ in range(3):
+            y = layer(t.from_numpy(X))
+            assert type(y) is t.Tensor and y.is_contiguous()
+            np.testing.assert_array_equal(y.numpy(), WANT)
+        assert type(layer(X)) is np.ndarray
+        y = layer(t.from_numpy(X).to(memory_format=t.channels_last))
+        assert y.is_contiguous(memory_format=t.channels_last)
+        np.testing.assert_array_equal(y.numpy(), WANT)
+        assert layer(t.from_numpy(X[0])).shape == WANT.shape[1:]
+        assert layer(t.from_numpy(X), output_size=[12, 10]).shape == (2, 3, 12, 10)
+        half = ctconv.Layer(TORCH, ARGS, t.from_numpy(W).bfloat16(), returns="like")
+        y = half(t.from_numpy(X).bfloat16())  # numpy has no such type
+        assert y.dtype == t.bfloat16
+        np.testing.assert_array_equal(y.float().numpy(), scatter(X, W, stride=2))
+        up = ctconv.torch.ConvTranspose2d(2, 3, 3).configure(returns="like")
+        assert type(up(t.from_numpy(X))) is t.Tensor
+
+    def test_a_slot_serves_torch_tensors_in_and_out(self):
+        t, layer = self.torch, layer_of()
+        x, out = t.from_numpy(X), t.zeros(WANT.shape)
+        for _ in range(3):
+            out.zero_()
+            assert layer(x, out=out) is out
+            np.testing.assert_array_equal(out.numpy(), WANT)
+        assert sum(map(len, layer._slots.values())) == 1  # used again: nothing was judged anew
+        shown = t.zeros((2, 6, *WANT.shape[2:]))
+        assert layer(x, out=shown[:, 1:4]).shape == WANT.shape
+        np.testing.assert_array_equal(shown[:, 1:4].numpy(), WANT)
+        assert shown[:, 0].abs().max() == 0 and shown[:, 4:].abs().max() == 0
+
+    def test_compile_breaks_the_graph_at_a_layer(self):
+        t, layer = self.torch, layer_of()
+        run = t.compile(lambda x: t.from_numpy(layer(x)) + 1, backend="eager")
+        for _ in range(2):
+            np.testing.assert_array_equal(run(t.from_numpy(X)).numpy(), WANT + 1)
+
+    def test_a_module_that_holds_a_drop_in_class_is_told(self):
+        t = self.torch
+
+        class Net(t.nn.Module):
+            def __init__(self, up):
+                super().__init__()
+                self.up = up
+
+            def forward(self, x):
+                return t.from_numpy(self.up(x))
+
+        net = Net(ctconv.torch.ConvTranspose2d(2, 3, 3))
+        with pytest.warns(UserWarning, match=r"Net holds .* Take ctconv\.torch\.nn\.ConvTranspose2d") as caught:
+            net(t.from_numpy(X))
+        assert caught[0].filename == __file__
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            net(t.from_numpy(X))  # once
+            ctconv.torch.ConvTranspose2d(2, 3, 3)(t.from_numpy(X))  # nobody holds it
+
+    def test_the_refusal_names_the_layers_that_have_gradients(self):
+        refused(layer_of(), self.torch.from_numpy(X).requires_grad_(), match=r"ctconv\.torch\.nn")
 
     def test_zero_tensor(self):
         y = layer_of()(self.torch._efficientzerotensor(X.shape))

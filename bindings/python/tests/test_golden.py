@@ -20,7 +20,10 @@ def test_shape_or_status(case):
 
     def run():
         shape = given or expect.get("weight_shape") or ctconv.weight_shape(dialect, args, x_shape)
-        layer = ctconv.Layer(dialect, args, np.zeros(shape, w_type), None if bias is None else np.zeros(bias, w_type))
+        b = None if bias is None else np.zeros(bias, w_type)
+        if b is None and args.get("has_bias") is True and "error" not in expect:
+            b = np.zeros(ctconv.bias_shape(dialect, args, x_shape), w_type)  # asked for, so that a call needs one
+        layer = ctconv.Layer(dialect, args, np.zeros(shape, w_type), b)
         return layer, layer(np.zeros(x_shape, x_type), **call)
 
     if "error" in expect:

@@ -479,16 +479,53 @@ def test_one_new_shape_forgets_one():
 
 
 def test_a_fitting_workspace_is_found_behind_a_smaller_one():
-    from ctconv import _layer
+    from ctconv import _workspace as room
 
-    before, _layer._workspaces[:] = _layer._workspaces[:], [_layer._Workspace(4096), _layer._Workspace(64)]
+    before, room.workspaces[:] = room.workspaces[:], [room.Workspace(4096), room.Workspace(64)]
     try:
-        large, small = _layer._workspaces
-        assert _layer._take_workspace(1000) is large and _layer._workspaces == [small]
-        _layer._workspaces.append(large)
-        assert _layer._take_workspace(5000).bytes == 5000 and _layer._workspaces == [small]
+        large, small = room.workspaces
+        assert room.take_workspace(1000) is large and room.workspaces == [small]
+        room.workspaces.append(large)
+        assert room.take_workspace(5000).bytes == 5000 and room.workspaces == [small]
     finally:
-        _layer._workspaces[:] = before
+        room.workspaces[:] = before
+
+
+@pytest.mark.parametrize(
+    "dialect,args",
+    [
+        ("torch.nn.ConvTranspose3d", {**ARGS, "bias": True}),
+        ("torch.nn.ConvTranspose3d", {**ARGS, "bias": np.True_}),
+        (
+            "mindspore.nn.Conv3dTranspose",
+            {"in_channels": 4, "out_channels": 6, "kernel_size": (2, 3, 3), "group": 2, "has_bias": True},
+        ),
+    ],
+    ids=["torch", "numpy_bool", "mindspore"],
+)
+def test_a_forgotten_bias(dialect, args):
+    layer = ctconv.Layer(dialect, args, W)
+    for given in (layer, copy.copy(layer), pickle.loads(pickle.dumps(layer))):
+        caught = refused("MISUSE_WEIGHT_MISSING", given, X)
+        assert isinstance(caught, TypeError) and caught.argument == "bias" and "init_bias" in str(caught)
+        assert given(X, bias=B).shape == ctconv.Layer(dialect, args, W, B)(X).shape
+    np.testing.assert_array_equal(layer(X, bias=B), ctconv.Layer(dialect, args, W, B)(X))
+    assert layer.output_shape(X.shape)  # a question about shapes needs none
+
+
+def test_a_bias_that_only_the_default_asks_for():
+    np.testing.assert_array_equal(ctconv.Layer(TORCH, ARGS, W)(X), scatter(X, W, None, (1, 2, 2), (0, 1, 1), groups=2))
+    up = ctconv.mindspore.nn.Conv2dTranspose(2, 3, 3, has_bias=True)
+    y = up(integers((1, 2, 4, 4)))
+    up.bias = None  # taken away on purpose
+    assert up(integers((1, 2, 4, 4))).shape == y.shape
+
+
+def test_returns_is_judged():
+    for wrong, kind in (("tensor", ValueError), (None, TypeError), (True, TypeError)):
+        with pytest.raises(kind, match="returns"):
+            layer_of(returns=wrong)
+    np.testing.assert_array_equal(layer_of(returns="like")(X), WANT)
 
 
 def test_overhead():

@@ -5,15 +5,20 @@ Grouped weights have the documented six axes: (groups, in_channels / groups, out
 bias is (1, out_channels, 1, ...).
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 from .._module import Module, constructor
+from .._types import Array, Size
 
 
 class _ConvTranspose(Module):
-    def forward(self, inp, *, out=None):
+    def forward(self, inp: Array, *, out: Array = None) -> Any:
         """inp: (N, C, ...)."""
         return self._call(inp, out=out)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
 
@@ -25,16 +30,16 @@ class ConvTranspose2d(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
         pass
 
 
@@ -46,14 +51,14 @@ class ConvTranspose3d(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
         pass

@@ -2,15 +2,20 @@
 """mindspore.nn's transposed convolutions (2.10): same signatures, numpy in, numpy out.
 dtype: a name, numpy's or mindspore's."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from .._module import Module, constructor
+from .._types import Array, Size
 
 
 class _ConvTranspose(Module):
-    def construct(self, x, *, out=None):
+    def construct(self, x: Array, *, out: Array = None) -> Any:
         """x: (N, C, ...)."""
         return self._call(x, out=out)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.construct(*args, **kwargs)
 
 
@@ -22,19 +27,19 @@ class Conv1dTranspose(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        pad_mode="same",
-        padding=0,
-        dilation=1,
-        group=1,
-        has_bias=False,
-        weight_init=None,
-        bias_init=None,
-        dtype="float32",
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        pad_mode: str = "same",
+        padding: Size = 0,
+        dilation: Size = 1,
+        group: int = 1,
+        has_bias: bool = False,
+        weight_init: Any = None,
+        bias_init: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
         pass
 
 
@@ -46,20 +51,20 @@ class Conv2dTranspose(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        pad_mode="same",
-        padding=0,
-        output_padding=0,
-        dilation=1,
-        group=1,
-        has_bias=False,
-        weight_init=None,
-        bias_init=None,
-        dtype="float32",
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        pad_mode: str = "same",
+        padding: Size = 0,
+        output_padding: Size = 0,
+        dilation: Size = 1,
+        group: int = 1,
+        has_bias: bool = False,
+        weight_init: Any = None,
+        bias_init: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
         pass
 
 
@@ -71,19 +76,19 @@ class Conv3dTranspose(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        pad_mode="same",
-        padding=0,
-        dilation=1,
-        group=1,
-        output_padding=0,
-        has_bias=False,
-        weight_init=None,
-        bias_init=None,
-        data_format="NCDHW",
-        dtype="float32",
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        pad_mode: str = "same",
+        padding: Size = 0,
+        dilation: Size = 1,
+        group: int = 1,
+        output_padding: Size = 0,
+        has_bias: bool = False,
+        weight_init: Any = None,
+        bias_init: Any = None,
+        data_format: str = "NCDHW",
+        dtype: Any = "float32",
+    ) -> None:
         pass

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """mindspore.ops.Conv3DTranspose (2.10): a primitive without parameters; weight comes with every call."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from .._desc import check
 from .._layer import Layer
 from .._module import constructor, given
+from .._types import Array, Size
 
 
 class Conv3DTranspose:
@@ -14,18 +19,18 @@ class Conv3DTranspose:
     @constructor
     def __init__(
         self,
-        in_channel,
-        out_channel,
-        kernel_size,
-        mode=1,
-        pad_mode="valid",
-        pad=0,
-        stride=1,
-        dilation=1,
-        group=1,
-        output_padding=0,
-        data_format="NCDHW",
-    ):
+        in_channel: int,
+        out_channel: int,
+        kernel_size: Size,
+        mode: int = 1,
+        pad_mode: str = "valid",
+        pad: Size = 0,
+        stride: Size = 1,
+        dilation: Size = 1,
+        group: int = 1,
+        output_padding: Size = 0,
+        data_format: str = "NCDHW",
+    ) -> None:
         pass
 
     def _setup(self, arguments, signature):
@@ -35,13 +40,13 @@ class Conv3DTranspose:
     def __getstate__(self):
         return {**self.__dict__, "_layer": None}
 
-    def configure(self, **options):
+    def configure(self, **options: Any) -> Conv3DTranspose:
         """Sets Layer options; returns self."""
         self.options.update(options)
         self._layer = None
         return self
 
-    def __call__(self, dout, weight, bias=None, *, out=None):
+    def __call__(self, dout: Array, weight: Array, bias: Array = None, *, out: Array = None) -> Any:
         if self._layer is None:
             self._layer = Layer(self._dialect, self._args, None, **self.options)
         return self._layer(dout, weight=weight, bias=bias, out=out)

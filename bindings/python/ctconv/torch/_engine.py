@@ -17,7 +17,9 @@ from .. import _abi
 from .._abi import lib
 from .._device import current_stream, workspace
 from .._errors import WORKSPACE_SIZE
-from .._layer import _WORKSPACE_HELD, Layer, _take_workspace, _workspaces
+from .._layer import Layer
+from .._torch_results import new_strided
+from .._workspace import HELD, take_workspace, workspaces
 from ._formats import prefers_channels_last, strides_of
 
 _ELEMENTS = {
@@ -120,8 +122,8 @@ class _Slot:
         if status == WORKSPACE_SIZE and self.workspace_bytes:  # the plan was dropped and made anew with another need
             self.workspace_bytes, self.call.workspace, self.call.workspace_bytes = 0, None, 0
             status = self.execute(*self.arguments)
-        if room is not None and not one.is_cuda and room.bytes <= _WORKSPACE_HELD:
-            _workspaces.append(room)
+        if room is not None and not one.is_cuda and room.bytes <= HELD:
+            workspaces.append(room)
         self.layer._done(status, self.error)
 
     def _workspace(self, one):
@@ -135,7 +137,7 @@ class _Slot:
             room = workspace(one, self.workspace_bytes)
             call.workspace, call.workspace_bytes = room.data_ptr(), self.workspace_bytes
         else:
-            room = _take_workspace(self.workspace_bytes)
+            room = take_workspace(self.workspace_bytes)
             call.workspace, call.workspace_bytes = room.address, room.bytes
         return room
 
@@ -184,7 +186,7 @@ def forward(x, weight, bias, geometry):
     flat, options = _flat(geometry), _options(x)
     key = "y", _kind(x), _kind(weight), None if bias is None else _kind(bias), flat, options
     slot = _held(key, lambda: _new_forward(x, weight, bias, flat, options))
-    y = x.new_empty_strided(*slot.y)
+    y = new_strided(x, *slot.y)
     if bias is None:
         slot.run(x=x, weight=weight, y=y)
     else:
@@ -201,7 +203,7 @@ def _new_backward(weight_shape, flat, bias, options, kinds):
 def grad_input(g, weight, size, channels_last, geometry):
     """dx of shape `size`."""
     flat, options, strides = _flat(geometry), _options(g), strides_of(size, channels_last)
-    dx = g.new_empty_strided(size, strides)
+    dx = new_strided(g, size, strides)
     kinds = {"dy": _kind(g), "weight": _kind(weight), "dx": _kind(dx)}
     key = "dx", *kinds.values(), flat, options
     slot = _held(key, lambda: _new_backward(weight.shape, flat, False, options, kinds))
@@ -213,7 +215,7 @@ def grad_input(g, weight, size, channels_last, geometry):
 def grad_weight(g, x, size, channels_last, want_weight, want_bias, geometry):
     """dw of shape `size` and db; what is not wanted is a tensor of no elements."""
     flat, options = _flat(geometry), _options(g)
-    dw = g.new_empty_strided(size, strides_of(size, channels_last)) if want_weight else g.new_empty(0)
+    dw = new_strided(g, size, strides_of(size, channels_last)) if want_weight else g.new_empty(0)
     db = g.new_empty(g.shape[1] if want_bias else 0)
     given = {"dy": g, "x": x}
     if want_weight:

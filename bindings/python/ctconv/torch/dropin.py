@@ -7,9 +7,27 @@ cuda() do later. Under torch.compile a call on a CUDA tensor is one operator of 
 other calls break the graph and run as ever.
 """
 
-import sys
+from __future__ import annotations
 
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from .._foreign import untraced
 from .._module import Module, constructor, dtype_name
+from .._types import Array, Size
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# What users ask of a torch.nn.Module; this class is none.
+_OF_A_MODULE = set(
+    "add_module apply bfloat16 buffers children compile double eval float get_parameter get_submodule half "
+    "load_state_dict modules named_buffers named_children named_modules named_parameters parameters "
+    "register_backward_hook register_buffer register_forward_hook register_forward_pre_hook "
+    "register_full_backward_hook register_module register_parameter requires_grad_ share_memory state_dict "
+    "to_empty train training type zero_grad".split()
+)
 
 
 def _device_of(device):
@@ -23,6 +41,7 @@ def _device_of(device):
 
 class _ConvTranspose(Module):
     _number = _torch = None
+    _looked = False  # whether a module that holds this object was looked for
 
     def _setup(self, arguments, signature):
         super()._setup(arguments, signature)
@@ -30,6 +49,35 @@ class _ConvTranspose(Module):
         if _device_of(arguments["device"]):
             self.options["device"] = _device_of(arguments["device"])
         self._known()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OF_A_MODULE:
+            mine = type(self).__name__
+            raise AttributeError(
+                f"ctconv.torch.{mine} computes and is no torch.nn.Module: it has no {name}. Take ctconv.torch.nn.{mine}"
+            )
+        return super().__getattr__(name)
+
+    @untraced
+    def _look_around(self) -> None:
+        """Warns, once, where a torch.nn.Module holds this object: nothing of it is in that module's state_dict."""
+        self._looked, module = True, self._torch.nn.Module
+        frame = sys._getframe()
+        for depth in range(2, 10):
+            frame = frame.f_back
+            if frame is None:
+                return
+            holder = frame.f_locals.get("self")
+            if isinstance(holder, module) and any(value is self for value in vars(holder).values()):
+                break
+        else:
+            return
+        mine = type(self).__name__
+        warnings.warn(
+            f"{type(holder).__name__} holds a ctconv.torch.{mine}, which is no torch.nn.Module: its weights are not in "
+            f"parameters() or state_dict(), and load_state_dict() does not set them. Take ctconv.torch.nn.{mine}",
+            stacklevel=depth,
+        )
 
     def _known(self):
         """Makes the module known to torch's operators, where torch is loaded."""
@@ -45,7 +93,7 @@ class _ConvTranspose(Module):
         self.__dict__.update(state)
         self._known()
 
-    def to(self, *args, **kwargs):
+    def to(self, *args: Any, **kwargs: Any) -> Self:
         """torch.nn.Module.to: a device, a torch.dtype, a tensor (whose both are taken), device=, dtype=.
         Returns self."""
         for value in (*args, kwargs.get("device"), kwargs.get("dtype")):
@@ -59,10 +107,10 @@ class _ConvTranspose(Module):
                 self._move(value)
         return self
 
-    def cuda(self, device=0):
+    def cuda(self, device: Any = 0) -> Self:
         return self._move("cuda" if device is None else device)
 
-    def cpu(self):
+    def cpu(self) -> Self:
         return self._move("cpu")
 
     def _move(self, device):
@@ -88,9 +136,11 @@ class _ConvTranspose(Module):
         self._args["dtype"] = dtype_name(dtype)
         return self
 
-    def forward(self, input, output_size=None, *, out=None):  # noqa: A002
+    def forward(self, input: Array, output_size: Size | None = None, *, out: Array = None) -> Any:  # noqa: A002
         """input: (N, C, ...) or (C, ...)."""
         torch = self._torch
+        if torch is not None and not self._looked and isinstance(input, torch.Tensor):
+            self._look_around()
         if (
             torch is not None
             and out is None
@@ -102,7 +152,7 @@ class _ConvTranspose(Module):
                 return torch.ops.ctconv.transposed_convolution(input, self._number, output_size)
         return self._call(input, output_size, out)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
 
@@ -114,19 +164,19 @@ class ConvTranspose1d(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        groups=1,
-        bias=True,
-        dilation=1,
-        padding_mode="zeros",
-        device=None,
-        dtype=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         pass
 
 
@@ -138,19 +188,19 @@ class ConvTranspose2d(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        groups=1,
-        bias=True,
-        dilation=1,
-        padding_mode="zeros",
-        device=None,
-        dtype=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         pass
 
 
@@ -162,17 +212,17 @@ class ConvTranspose3d(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        groups=1,
-        bias=True,
-        dilation=1,
-        padding_mode="zeros",
-        device=None,
-        dtype=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         pass

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """paddle.nn's transposed convolutions (3.3): same signatures, numpy (or a paddle CPU tensor) in, numpy out."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from ..._module import Module, constructor
+from ..._types import Array, Padding, Size
 from . import functional  # noqa: F401
 
 
 class _ConvTranspose(Module):
-    def forward(self, x, output_size=None, *, out=None):
+    def forward(self, x: Array, output_size: Size | None = None, *, out: Array = None) -> Any:
         """x: in the layout of data_format."""
         return self._call(x, output_size, out)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
 
@@ -22,18 +27,18 @@ class Conv1DTranspose(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        groups=1,
-        dilation=1,
-        weight_attr=None,
-        bias_attr=None,
-        data_format="NCL",
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Padding = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        dilation: Size = 1,
+        weight_attr: Any = None,
+        bias_attr: Any = None,
+        data_format: str = "NCL",
+    ) -> None:
         pass
 
 
@@ -45,18 +50,18 @@ class Conv2DTranspose(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        dilation=1,
-        groups=1,
-        weight_attr=None,
-        bias_attr=None,
-        data_format="NCHW",
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Padding = 0,
+        output_padding: Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        weight_attr: Any = None,
+        bias_attr: Any = None,
+        data_format: str = "NCHW",
+    ) -> None:
         pass
 
 
@@ -68,16 +73,16 @@ class Conv3DTranspose(_ConvTranspose):
     @constructor
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        dilation=1,
-        groups=1,
-        weight_attr=None,
-        bias_attr=None,
-        data_format="NCDHW",
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Padding = 0,
+        output_padding: Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        weight_attr: Any = None,
+        bias_attr: Any = None,
+        data_format: str = "NCDHW",
+    ) -> None:
         pass

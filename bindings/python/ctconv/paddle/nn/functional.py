@@ -4,12 +4,16 @@
 The op of each combination of arguments is kept (the last 64 of them), since descriptors are judged anew otherwise.
 """
 
+from __future__ import annotations
+
 import functools
 import inspect
 import threading
+from typing import Any, Callable, TypeVar
 
 from ..._layer import Layer
 from ..._module import arguments_of, given
+from ..._types import Array, Padding, Size
 
 _OPS_HELD = 64
 _ops, _lock = {}, threading.Lock()
@@ -37,7 +41,10 @@ def _layer_of(dialect, args):
     return layer
 
 
-def _functional(function):
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _functional(function: _Function) -> _Function:
     """Decorates an empty function of the original's signature."""
     signature, dialect = inspect.signature(function), f"paddle.nn.functional.{function.__name__}"
 
@@ -49,55 +56,55 @@ def _functional(function):
         args.pop("name", None)  # a label for the original's graph
         return _layer_of(dialect, args)(x, weight=weight, bias=bias)
 
-    return call
+    return call  # type: ignore[return-value]
 
 
 @_functional
 def conv1d_transpose(
-    x,
-    weight,
-    bias=None,
-    stride=1,
-    padding=0,
-    output_padding=0,
-    groups=1,
-    dilation=1,
-    output_size=None,
-    data_format="NCL",
-    name=None,
-):
+    x: Array,
+    weight: Array,
+    bias: Array = None,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+    output_size: Any = None,
+    data_format: str = "NCL",
+    name: str | None = None,
+) -> Any:
     """paddle.nn.functional.conv1d_transpose."""
 
 
 @_functional
 def conv2d_transpose(
-    x,
-    weight,
-    bias=None,
-    stride=1,
-    padding=0,
-    output_padding=0,
-    dilation=1,
-    groups=1,
-    output_size=None,
-    data_format="NCHW",
-    name=None,
-):
+    x: Array,
+    weight: Array,
+    bias: Array = None,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    output_size: Any = None,
+    data_format: str = "NCHW",
+    name: str | None = None,
+) -> Any:
     """paddle.nn.functional.conv2d_transpose; note dilation before groups."""
 
 
 @_functional
 def conv3d_transpose(
-    x,
-    weight,
-    bias=None,
-    stride=1,
-    padding=0,
-    output_padding=0,
-    groups=1,
-    dilation=1,
-    output_size=None,
-    data_format="NCDHW",
-    name=None,
-):
+    x: Array,
+    weight: Array,
+    bias: Array = None,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+    output_size: Any = None,
+    data_format: str = "NCDHW",
+    name: str | None = None,
+) -> Any:
     """paddle.nn.functional.conv3d_transpose."""
