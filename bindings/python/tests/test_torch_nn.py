@@ -130,21 +130,6 @@ def test_a_lazy_negative_is_resolved():
     same(ours(x), theirs(x.resolve_neg()))
 
 
-def test_accelerate():
-    model = torch.nn.Sequential(torch.nn.ConvTranspose2d(4, 6, 3), torch.nn.ReLU(), torch.nn.Conv2d(6, 2, 3))
-    x = data(2)
-    want, before = model(x), list(model.parameters())
-    assert ctconv.torch.accelerate(model) is model
-    assert type(model[0]) is nn.ConvTranspose2d and type(model[2]) is torch.nn.Conv2d
-    assert all(a is b for a, b in zip(model.parameters(), before))
-    same(model(x), want)
-
-    class Mine(torch.nn.ConvTranspose2d):
-        pass
-
-    assert type(ctconv.torch.accelerate(Mine(2, 2, 2))) is Mine
-
-
 @pytest.mark.parametrize("rank", RANKS)
 def test_meta_and_fake_tensors(rank):
     theirs, ours = pair(rank, 4, 6, 3, stride=2, device="meta")
@@ -241,6 +226,7 @@ def test_what_torchs_module_refuses(name):
 
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.int64], ids=str)
 def test_what_only_torch_takes(dtype):
+    """The function refuses, the module leaves it to torch (test_torch_accelerate.py)."""
     with pytest.raises(ctconv.Error) as caught:
         nn.functional.conv_transpose2d(X.to(dtype), W.to(dtype))
     assert caught.value.name == "CTCONV_ERR_TYPE_INPUT_DTYPE"

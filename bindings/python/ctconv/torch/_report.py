@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What accelerate() did to a model: a row for each transposed convolution, printed as a table.
+
+In:  rows.   Out: text; undo() gives the model's layers back to torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Iterator
+
+from . import _swap
+
+
+@dataclasses.dataclass
+class Row:
+    """One transposed convolution of the model."""
+
+    name: str  # as in named_modules()
+    kind: str  # its class
+    module: Any = dataclasses.field(repr=False)
+    swapped: bool = False  # its forward is ctconv.torch.nn's
+    already: bool = False  # it was before this call
+    left: bool = False  # to torch, for such an input and weight, although it is swapped
+    reason: str = ""  # why it is not swapped, or is left to torch
+    x_shape: tuple[int, ...] | None = None  # of the example's first call
+    y_shape: tuple[int, ...] | None = None
+    torch_ms: float | None = None
+    ctconv_ms: float | None = None
+    difference: float | None = None  # the largest, between torch's y and ours
+    largest: float | None = None  # magnitude in torch's y
+
+    @property
+    def speedup(self) -> float | None:
+        return self.torch_ms / self.ctconv_ms if self.torch_ms and self.ctconv_ms else None
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "" if shape is None else "x".join(map(str, shape))
+
+
+def _agreement(row: Row) -> str:
+    if row.difference is None:
+        return ""
+    return "same bits" if row.difference == 0 else f"{row.difference:.1e} of {row.largest:.3g}"
+
+
+def _cells(row: Row) -> list[str]:
+    arrow = f"{_shape(row.x_shape)} -> {_shape(row.y_shape)}" if row.x_shape is not None else ""
+    times = [f"{t:.2f}" if t is not None else "" for t in (row.torch_ms, row.ctconv_ms, row.speedup)]
+    by = "ctconv" if row.swapped and not row.left else "torch"
+    by += f": {row.reason}" if row.reason else ""
+    return [row.name or "(the model)", row.kind, arrow, *times, _agreement(row), by]
+
+
+_HEAD = ["layer", "class", "x -> y", "torch ms", "ctconv ms", "times", "difference", "computed by"]
+
+
+class Report:
+    """The rows of accelerate(). `print(report)` shows the table; `report.undo()` takes the swaps back."""
+
+    def __init__(self, model: Any, rows: list[Row]) -> None:
+        self.model, self.rows = model, rows
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, name: str) -> Row:
+        """The row of the layer of this name."""
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(name)
+
+    @property
+    def swapped(self) -> list[str]:
+        """Names of the layers that ctconv computes, where it can (`row.left` says of which it cannot)."""
+        return [row.name for row in self.rows if row.swapped]
+
+    def undo(self) -> int:
+        """Gives the swapped layers back to torch; how many they were."""
+        count = 0
+        for row in self.rows:
+            if row.swapped and not row.already:
+                count += _swap.unswap(row.module)
+                row.swapped, row.left, row.reason = False, False, "undone"
+        return count
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return "no transposed convolution in this model"
+        cells = [_HEAD, *map(_cells, self.rows)]
+        used = [i for i in range(len(_HEAD)) if any(row[i] for row in cells[1:])]
+        widths = {i: max(len(row[i]) for row in cells) for i in used}
+        lines = ["  ".join(row[i].ljust(widths[i]) for i in used).rstrip() for row in cells]
+        return "\n".join([*lines, self._sum()])
+
+    def _sum(self) -> str:
+        ours = [row for row in self.rows if row.swapped and not row.left]
+        text = f"{len(ours)} of {len(self.rows)} transposed convolutions are computed by ctconv"
+        timed = [row for row in ours if row.speedup]
+        if timed:
+            before, now = (sum(getattr(row, name) for row in timed) for name in ("torch_ms", "ctconv_ms"))
+            text += f": {before:.2f} ms became {now:.2f} ms"
+        return text
+
+    __repr__ = __str__
