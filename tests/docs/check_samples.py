@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every code block of README.md and bindings/python/README.md, run as a reader would paste it.
+"""Every code block of the pages below, run as a reader would paste it.
 
 In:   a build folder; the pages. Each page has a folder of its own: the repository's entries as links, build/release the
       build, an empty HOME. Its blocks run in it in their order; what a block exports the later ones see.
@@ -22,9 +22,21 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "bindings/python/README.md")
+PAGES = (
+    "README.md",
+    "bindings/python/README.md",
+    "docs/languages/python.md",
+    "docs/accelerate.md",
+    "docs/inside-a-model.md",
+    "docs/training.md",
+)
 NOT_RUN = "# Not run by the test of this page: "
-BUILDS = ("./tools/demo", "./tools/check", "pip install ./bindings/python")  # what may be left out
+BUILDS = (
+    "./tools/demo",
+    "./tools/check",
+    "pip install ./bindings/python",
+    "python3 examples/train_",
+)  # may be left out
 SECONDS = 120  # a block's time
 
 
