@@ -6,6 +6,7 @@ Out:  faults(table, root): one line per place where one of these says another th
         include/ctconv/*.h   constants, records, functions, handles, CTCONV_..._INIT, the release, the first sizes
         tests/abi/<release>  the frozen headers: what the table dates to that release or earlier, and no more
         ctconv.hpp           calls every function but those marked wrapped false; carries every field of a call
+                             (ctconv_tensor.hpp, which it includes, counts along)
         _options.py          sets every field of ctconv_options but those marked bound false
         _layer.py            the same for ctconv_call
         tests/abi            appends a field to each record that grows
@@ -25,6 +26,7 @@ from api_table import (
 )
 
 HEADERS = ("ctconv.h", "ctconv_types.h", "ctconv_status.h")
+WRAPPER = ("ctconv.hpp", "ctconv_tensor.hpp")
 VERSION = ("CTCONV_VERSION_MAJOR", "CTCONV_VERSION_MINOR", "CTCONV_VERSION_PATCH")
 
 
@@ -135,7 +137,8 @@ def frozen_faults(table, root):
 
 def wrapper_faults(table, root):
     path = "include/ctconv/ctconv.hpp"
-    text = re.sub(r"//[^\n]*", "", (root / path).read_text(encoding="utf-8"))
+    text = "".join((root / "include/ctconv" / name).read_text(encoding="utf-8") for name in WRAPPER)
+    text = re.sub(r"//[^\n]*", "", text)
     out = []
     for f in table["functions"]:
         called = re.search(rf"\b{f['name']}\(", text) is not None
@@ -147,7 +150,7 @@ def wrapper_faults(table, root):
             if not carried and field["name"] != "reserved":
                 out.append(f"{path}: a call does not carry {record}.{field['name']}")
     known = {name for name, *_ in constants(table)} | {row[0] for row in table["rows"]}
-    known |= {f"CTCONV_{short(r['name']).upper()}_INIT" for r in growing(table)} | {"CTCONV_HPP_"}
+    known |= {f"CTCONV_{short(r['name']).upper()}_INIT" for r in growing(table)} | {"CTCONV_HPP_", "CTCONV_TENSOR_HPP_"}
     unknown = set(re.findall(r"\bCTCONV_[A-Z0-9_]+\b", text)) - known
     return out + [f"{path}: {name} is not in the table" for name in sorted(unknown)]
 

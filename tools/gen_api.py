@@ -27,6 +27,7 @@ READ = (
     "include/ctconv/ctconv_types.h",
     "include/ctconv/ctconv_status.h",
     "include/ctconv/ctconv.hpp",
+    "include/ctconv/ctconv_tensor.hpp",
     "bindings/python/ctconv/_options.py",
     "bindings/python/ctconv/_layer.py",
     "tests/abi/CMakeLists.txt",

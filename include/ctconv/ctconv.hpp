@@ -6,147 +6,31 @@
 //
 //   ctconv::Desc desc("torch.nn.ConvTranspose2d");
 //   desc.set("in_channels", 3).set("out_channels", 8).set("kernel_size", {4, 4}).set("stride", 2);
-//   ctconv::Op op(desc, ctconv::view(weight.data(), {3, 8, 4, 4}), ctconv::view(bias.data(), {8}));
-//   auto x = ctconv::view(input.data(), {1, 3, 16, 16});
-//   std::vector<float> output(ctconv::elements(op.output_spec(x)));
-//   op.execute(x, ctconv::view(output.data(), op.output_spec(x)));
+//   ctconv::Op op(desc, ctconv::view(weight, {3, 8, 4, 4}), ctconv::view(bias, {8}));  // vectors, arrays, spans
+//   ctconv::Array y = op(ctconv::view(input, {1, 3, 16, 16}));                         // owns its memory, or:
+//   op.execute(ctconv::view(input, {1, 3, 16, 16}), ctconv::view(output, {1, 8, 34, 34}));
 //
 // Moved-from handles are empty: only destruction and assignment are allowed. Threads: as ctconv.h says of the C
 // objects.
 #ifndef CTCONV_HPP_
 #define CTCONV_HPP_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
 #include <memory>
-#include <stdexcept>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "ctconv.h"
+#include "ctconv_tensor.hpp"
 
 namespace ctconv {
 inline namespace cxx {  // symbols of their own: a program may hold another `ctconv` inside
-
-// ---- errors -------------------------------------------------------------------------------------
-
-// What a call refused: what() is "CTCONV_ERR_...: message".
-class error : public std::runtime_error {
- public:
-  explicit error(const ctconv_error& e)
-      : std::runtime_error(std::string(ctconv_status_name(e.status)) + ": " +
-                           (e.message[0] ? e.message : ctconv_status_text(e.status))),
-        record_(e) {}
-
-  ctconv_status status() const noexcept { return record_.status; }
-  int32_t kind() const noexcept { return record_.kind; }  // 1 TypeError, 2 ValueError, 3 ShapeError, 4 unsupported, ...
-  const char* name() const noexcept { return ctconv_status_name(record_.status); }
-  const ctconv_error& record() const noexcept { return record_; }
-
- private:
-  ctconv_error record_;
-};
-
-inline void check(ctconv_status status, ctconv_error& e) {
-  if (status == CTCONV_OK) return;
-  e.status = status;
-  e.kind = ctconv_status_kind(status);
-  throw error(e);
-}
-inline void check(ctconv_status status) {
-  ctconv_error e = CTCONV_ERROR_INIT;
-  check(status, e);
-}
-
-// ---- element types and tensors ------------------------------------------------------------------
-
-struct Dtype {
-  uint8_t code = CTCONV_DTYPE_FLOAT, bits = 32;
-  std::size_t bytes() const { return bits / 8u; }
-  friend bool operator==(Dtype a, Dtype b) { return a.code == b.code && a.bits == b.bits; }
-  friend bool operator!=(Dtype a, Dtype b) { return !(a == b); }
-};
-inline constexpr Dtype kFloat16{CTCONV_DTYPE_FLOAT, 16}, kBfloat16{CTCONV_DTYPE_BFLOAT, 16},
-    kFloat32{CTCONV_DTYPE_FLOAT, 32}, kFloat64{CTCONV_DTYPE_FLOAT, 64};
-
-inline Dtype dtype_of(const ctconv_spec& s) { return {s.dtype_code, s.dtype_bits}; }
-inline std::vector<int64_t> shape_of(const ctconv_spec& s) { return {s.shape, s.shape + s.ndim}; }
-
-// Number of elements; 1 for an empty shape. The library has checked that a spec's product fits.
-inline std::size_t elements(const std::vector<int64_t>& shape) {
-  std::size_t n = 1;
-  for (int64_t e : shape) n *= static_cast<std::size_t>(e);
-  return n;
-}
-inline std::size_t elements(const ctconv_spec& s) { return elements(shape_of(s)); }
-
-// A borrowed tensor that is only read: x, weight, bias. Remembers shape and strides, never owns data.
-// No strides: dense row-major.
-class ConstTensor {
- public:
-  ConstTensor(const void* data, Dtype type, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides = {})
-      : data_(data), type_(type), ndim_(static_cast<int32_t>(shape.size())), strided_(!strides.empty()) {
-    if (shape.size() > CTCONV_MAX_NDIM || (strided_ && strides.size() != shape.size()))
-      throw std::invalid_argument("ctconv tensor: more than 8 axes, or strides of another length than shape");
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-      shape_[i] = shape[i];
-      strides_[i] = strided_ ? strides[i] : 0;
-    }
-  }
-  ConstTensor& on_device(int32_t device_type, int32_t device_id = 0) {
-    device_type_ = device_type;
-    device_id_ = device_id;
-    return *this;
-  }
-  std::vector<int64_t> shape() const { return {shape_.begin(), shape_.begin() + ndim_}; }
-  Dtype dtype() const { return type_; }
-
-  // The C record; it points into *this. Its data is not const, but the library writes only what is passed as an output.
-  ctconv_tensor c() const {
-    const int64_t* strides = strided_ ? strides_.data() : nullptr;
-    void* data = const_cast<void*>(data_);
-    return {data, device_type_, device_id_, ndim_, type_.code, type_.bits, 1, shape_.data(), strides, 0};
-  }
-
- private:
-  const void* data_;
-  Dtype type_;
-  int32_t ndim_, device_type_ = CTCONV_DEVICE_CPU, device_id_ = 0;
-  bool strided_;
-  std::array<int64_t, CTCONV_MAX_NDIM> shape_{}, strides_{};
-};
-
-// A borrowed tensor that may be written: y, and what init_weight and init_bias fill. It serves as an input too.
-class Tensor : public ConstTensor {
- public:
-  Tensor(void* data, Dtype type, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides = {})
-      : ConstTensor(data, type, shape, strides) {}
-  Tensor& on_device(int32_t device_type, int32_t device_id = 0) {
-    ConstTensor::on_device(device_type, device_id);
-    return *this;
-  }
-};
-
-// A view of const data is a ConstTensor: it does not compile where the library would write.
-template <class T>
-using View = std::conditional_t<std::is_const_v<T>, ConstTensor, Tensor>;
-
-template <class T>
-View<T> view(T* data, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides = {}) {
-  using U = std::remove_cv_t<T>;
-  static_assert(std::is_same_v<U, float> || std::is_same_v<U, double>,
-                "float and double; for 16-bit types use ctconv::Tensor(data, ctconv::kFloat16, shape)");
-  return View<T>(data, std::is_same_v<U, double> ? kFloat64 : kFloat32, shape, strides);
-}
-template <class T, class Spec, std::enable_if_t<std::is_same_v<Spec, ctconv_spec>, int> = 0>
-View<T> view(T* data, const Spec& spec) {
-  return view(data, shape_of(spec));
-}
 
 // ---- argument values ------------------------------------------------------------------------------------------------
 
@@ -279,6 +163,19 @@ class Desc {
     const ctconv_tensor t = out.c();
     check(ctconv_init_bias(get(), seed, &t, &e), e);
   }
+  // A new weight or bias by the dialect's initialiser; no bias where the arguments say there is none.
+  Array make_weight(uint64_t seed) const {
+    Array out(weight_spec().weight);
+    init_weight(seed, out);
+    return out;
+  }
+  std::optional<Array> make_bias(uint64_t seed) const {
+    const ctconv_spec spec = weight_spec().bias;
+    if (spec.ndim == 0) return std::nullopt;
+    Array out(spec);
+    init_bias(seed, out);
+    return out;
+  }
   const ctconv_desc* get() const { return desc_.get(); }
 
  private:
@@ -323,6 +220,22 @@ class Op {
   }
   Op(const Desc& desc, const ConstTensor& weight, const ConstTensor& bias, const Options& options = Options()) {
     create(desc, &weight, &bias, options);
+  }
+  Op(const Desc& desc, const Array& weight, const std::optional<Array>& bias, const Options& options = Options()) {
+    if (!bias) {
+      const ConstTensor w = weight;
+      create(desc, &w, nullptr, options);
+    } else {
+      const ConstTensor w = weight, b = *bias;
+      create(desc, &w, &b, options);
+    }
+  }
+
+  // Computes y into memory of its own.
+  Array operator()(const ConstTensor& x, const CallExtras& extras = {}) const {
+    Array y(output_spec(x, extras));
+    execute(x, y, extras);
+    return y;
   }
 
   ctconv_spec output_spec(const ConstTensor& x, const CallExtras& extras = {}) const {

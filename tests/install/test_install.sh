@@ -54,7 +54,7 @@ for header in ctconv.h ctconv_types.h ctconv_status.h; do
     echo "#include <ctconv/$header>" | ${CC:-cc} -std=$std $strict -x c -
   done
 done
-for header in ctconv.h ctconv_types.h ctconv_status.h ctconv.hpp; do
+for header in ctconv.h ctconv_types.h ctconv_status.h ctconv.hpp ctconv_tensor.hpp; do
   for std in c++17 c++20; do
     echo "#include <ctconv/$header>" | ${CXX:-c++} -std=$std $strict -x c++ -
   done

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C++ wrapper alone, as C++17 with every warning an error: what compiles, what must not, and what a set passes on.
+// The C++ wrapper alone, as C++17 and as C++20 with every warning an error: what compiles, what must not, what a set
+// passes on, which views are refused, and y in memory of its own.
 #include "ctconv/ctconv.hpp"
 
 namespace {
@@ -36,6 +37,12 @@ static_assert(!std::is_convertible_v<ConstTensor, Tensor>, "nor by conversion");
 static_assert(std::is_constructible_v<Op, const Desc&, ConstTensor, ConstTensor>, "weight and bias are inputs");
 static_assert(std::is_convertible_v<ConstTensor, Value> && std::is_convertible_v<Tensor, Value>, "arguments are read");
 
+static_assert(std::is_same_v<decltype(ctconv::view(std::declval<std::vector<float>&>(), {1})), Tensor>, "containers");
+static_assert(std::is_same_v<decltype(ctconv::view(std::declval<const std::vector<float>&>(), {1})), ConstTensor>,
+              "a const container is an input");
+static_assert(ctconv::dtype_for<ctconv::Float16> == ctconv::kFloat16, "16-bit types have views");
+static_assert(ctconv::dtype_for<const ctconv::Bfloat16> == ctconv::kBfloat16, "const or not");
+
 int failures = 0;
 
 // The kernel that `desc` understood: its weight's last two extents.
@@ -44,9 +51,70 @@ void expect_kernel(const Desc& desc, int64_t rows, int64_t columns) {
   if (weight.ndim != 4 || weight.shape[2] != rows || weight.shape[3] != columns) ++failures;
 }
 
+template <class Call>
+void expect_refused(Call call) {
+  try {
+    call();
+    ++failures;
+  } catch (const std::invalid_argument&) {
+  }
+}
+
+void check_views() {
+  std::vector<double> data(12);
+  const std::array<float, 6> fixed{};
+  if (ctconv::view(data, {3, 4}).dtype() != ctconv::kFloat64) ++failures;
+  if (ctconv::view(fixed, {2, 3}).shape() != std::vector<int64_t>{2, 3}) ++failures;
+  ctconv::view(data, {2, 3}, {6, 2});
+  ctconv::view(data, {1000}, {0});
+  expect_refused([&] { ctconv::view(data, {3, 5}); });
+  expect_refused([&] { ctconv::view(data, {3, 3}); });
+  expect_refused([&] { ctconv::view(data, {-3, -4}); });
+  expect_refused([&] { ctconv::view(data, {INT64_MAX, INT64_MAX}); });
+  expect_refused([&] { ctconv::view(data, {0, 4}); });
+  expect_refused([&] { ctconv::view(data, {2, 3}, {10, 1}); });
+  expect_refused([&] { ctconv::view(data, {2, 3}, {INT64_MAX, 1}); });
+  expect_refused([&] { ctconv::view(data, {2, 3}, {-1, 1}); });
+  expect_refused([&] { ctconv::view(data, {1, 1, 1, 1, 1, 1, 1, 2, 6}); });
+#if __cplusplus >= 202002L
+  std::span<double> part = std::span(data).subspan(6);
+  if (ctconv::view(part, {2, 3}).c().data != &data[6]) ++failures;
+  static_assert(std::is_same_v<decltype(ctconv::view(std::span<const double>(part), {6})), ConstTensor>);
+  expect_refused([&] { ctconv::view(part, {3, 4}); });
+#endif
+}
+
+// y = x as long as the kernel is 1 and the weight 1, in memory of y's own; the same in 16 bits.
+void check_owned() {
+  Desc desc("torch.nn.ConvTranspose1d");
+  desc.set("in_channels", 1).set("out_channels", 1).set("kernel_size", 1);
+  if (desc.make_weight(1).shape() != std::vector<int64_t>{1, 1, 1} || !desc.make_bias(2)) ++failures;
+  if (Op(desc, desc.make_weight(1), desc.make_bias(2)).describe().empty()) ++failures;
+  desc.set("bias", false);
+  if (desc.make_bias(2)) ++failures;
+  const std::vector<float> one{1}, x{3, 4, 5};
+  const ctconv::Array y = Op(desc, ctconv::view(one, {1, 1, 1}))(ctconv::view(x, {1, 1, 3}));
+  if (y.shape() != std::vector<int64_t>{1, 1, 3} || y.size() != 3 || y.data<float>()[2] != 5) ++failures;
+  if (reinterpret_cast<std::uintptr_t>(y.raw()) % 64 != 0) ++failures;
+  expect_refused([&] { y.data<double>(); });
+  const std::vector<ctconv::Bfloat16> short_one{{0x3f80}}, short_x{{0x4000}, {0xc000}};
+  const Op short_op(desc, ctconv::view(short_one, {1, 1, 1}));
+  const ctconv::Array short_y = short_op(ctconv::view(short_x, {1, 1, 2}));
+  if (short_y.dtype() != ctconv::kBfloat16 || short_y.data<ctconv::Bfloat16>()[1].bits != 0xc000) ++failures;
+#if __cplusplus >= 202002L
+  if (y.span<float>().back() != 5) ++failures;
+#endif
+  // An Array is an input and an output.
+  ctconv::Array again(y.dtype(), y.shape());
+  Op(desc, ctconv::view(one, {1, 1, 1})).execute(y, again);
+  if (again.data<float>()[0] != 3) ++failures;
+}
+
 }  // namespace
 
 int main() {
+  check_views();
+  check_owned();
   Desc desc("torch.nn.ConvTranspose2d");
   desc.set("in_channels", 1).set("out_channels", 1);
   expect_kernel(desc.set("kernel_size", {4, 3}), 4, 3);
