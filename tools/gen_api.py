@@ -3,8 +3,8 @@
 """The C ABI as a table: writes what follows from it, checks what is written by hand.
 
 In:   capi/api.json (records, constants, functions and the release of each), src/dialect/errors.tsv
-Out:  the files of api_writers.py; exit 1 and one line per fault where the table contradicts itself (api_table.py) or
-      the headers, ctconv.hpp or the Python binding say another thing (api_headers.py)
+Out:  the files of api_writers.py and api_foreign.py; exit 1 and one line per fault where the table contradicts itself
+      (api_table.py) or the headers, ctconv.hpp or the Python binding say another thing (api_headers.py)
 Usage: gen_api.py [--check] [--self-test]     --check writes nothing and reports files that differ
 """
 
@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 
+import api_foreign
 import api_headers
 import api_table
 import api_writers
@@ -57,6 +58,11 @@ PLANTED = (
     ("tests/style/layout.inc", "math, 96", "math, 92", "layout.inc: stale"),
     ("tests/style/signatures.inc", "int64_t)", "int32_t)", "signatures.inc: stale"),
     ("bindings/python/ctconv/_records.py", '("math", c_int32)', '("math", c_int64)', "_records.py: stale"),
+    ("bindings/rust/ctconv-sys/src/abi.rs", "pub math: i32", "pub math: i64", "abi.rs: stale"),
+    ("bindings/rust/ctconv-sys/tests/records.inc", "stream }", "}", "records.inc: stale"),
+    ("bindings/rust/ctconv/src/status.rs", "Status(2004)", "Status(2005)", "status.rs: stale"),
+    ("bindings/go/abi.go", "C.ctconv_call{}.y)-16", "C.ctconv_call{}.y)-8", "abi.go: stale"),
+    ("bindings/go/status.go", "= 2004", "= 2005", "status.go: stale"),
     # the header says another thing
     (MANUAL, "#define CTCONV_ABI 0", "#define CTCONV_ABI 1", "constant CTCONV_ABI is `1`, in the table `0`"),
     (TYPES, "CTCONV_DTYPE_BFLOAT = 4", "CTCONV_DTYPE_BFLOAT = 3", "CTCONV_DTYPE_BFLOAT is `3`"),
@@ -89,13 +95,17 @@ PLANTED = (
 )
 
 
+def files(table):
+    return {**api_writers.files(table), **api_foreign.files(table)}
+
+
 def check(root):
     """One line per fault of the tree under `root`."""
     table = api_table.read(root)
     out = api_table.faults(table)
     if out:
         return out
-    for path, text in api_writers.files(table).items():
+    for path, text in files(table).items():
         if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text:
             out.append(f"{path}: stale, run tools/gen_api.py")
     return out + api_headers.faults(table, root)
@@ -107,7 +117,7 @@ def self_test():
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         frozen = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/abi/*.*/*.h")]
-        for path in (*READ, *frozen, *api_writers.files(api_table.read())):
+        for path in (*READ, *frozen, *files(api_table.read())):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / path, root / path)
         if check(root):
@@ -136,7 +146,7 @@ def main():
         return self_test()
     table = api_table.read()
     if not options.check and not api_table.faults(table):
-        for path, text in api_writers.files(table).items():
+        for path, text in files(table).items():
             if not (ROOT / path).exists() or (ROOT / path).read_text(encoding="utf-8") != text:
                 with whole(ROOT / path) as f:
                     f.write(text)
