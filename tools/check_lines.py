@@ -19,7 +19,7 @@ import tempfile
 import tree
 
 WIDTH = 120
-ENDINGS = {".py", ".cmake", ".txt", ".sh", ".toml", ".inc", ".in", ".md"} | tree.C_FAMILY
+ENDINGS = {".py", ".rs", ".js", ".cmake", ".txt", ".sh", ".toml", ".inc", ".in", ".md"} | tree.C_FAMILY
 SEEDS = "tests/fuzz/seeds/"
 UNBREAKABLE = re.compile(r"^\s*(?:[-*+]\s+|\d+[.)]\s+|>\s*)?\S+$")
 
