@@ -1,0 +1,3 @@
+module ctconv
+
+go 1.18
