@@ -8,7 +8,7 @@ Out:  one line a block, exit 0; or what went wrong, exit 1.
 Rule: a block is fenced and names its language.
         c       its first comment names its file ("/* hello.c: ..."); a later sh block uses it, examples/ holds the same
         sh      run by sh -eu; not where its first line is `# Not run by the test of this page: REASON` and it builds
-        python  a program of its own; `# needs NAME` as first line: run where that package is installed
+        python  a program of its own; `# needs A, B` as first line: run where these are installed; sh too
         text    what the block before it prints on stdout; "..." stands for anything, alone on a line for any lines
 Usage: check_samples.py BUILD_DIR [PAGE...] [--self-test]
 """
@@ -29,6 +29,7 @@ PAGES = (
     "docs/accelerate.md",
     "docs/inside-a-model.md",
     "docs/training.md",
+    "docs/onnx.md",
 )
 NOT_RUN = "# Not run by the test of this page: "
 BUILDS = (
@@ -118,13 +119,11 @@ class Page:
         self.environment = {name: value for name, _, value in pairs}
         return out
 
-    def python(self, body):
-        needed = re.match(r"# needs (\w+)", body)
-        if needed and importlib.util.find_spec(needed[1]) is None:
-            return None
+    def with_package(self, language, body):
         # The reader has installed the package: the one of the tree, on the library just built.
         paths = {"PYTHONPATH": str(ROOT / "bindings/python"), "CTCONV_LIBRARY": str(self.build / "libctconv.so")}
-        return self.run([sys.executable, "-c", body], **paths)
+        command = ["sh", "-eu", "-c"] if language == "sh" else [sys.executable, "-c"]
+        return self.run([*command, body], **paths)
 
     def keep(self, body):
         named = re.match(r"/\* (\w+\.c): ", body)
@@ -140,9 +139,11 @@ def run_block(page, language, body):
     """What the block printed, and the words for the log."""
     if language == "c":
         return "", f"kept as {page.keep(body)}"
-    if language == "python":
-        out = page.python(body)
-        return out, "ran" if out is not None else f"left out: {body.splitlines()[0]}"
+    needed = re.findall(r"\w+", re.match(r"(?:# needs (.*)\n)?", body)[1] or "")
+    if not all(map(importlib.util.find_spec, needed)):
+        return None, f"left out: {body.splitlines()[0]}"
+    if language == "python" or needed:
+        return page.with_package(language, body), "ran"
     if body.startswith(NOT_RUN):
         commands = [line for line in body.splitlines() if not line.startswith("#")]
         if not all(line.startswith(BUILDS) for line in commands):
