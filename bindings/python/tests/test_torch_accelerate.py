@@ -332,8 +332,8 @@ def test_the_vocoder_of_the_example(monkeypatch):
         report = ctconv.torch.accelerate(model, x, rounds=1)
         assert report.swapped == [f"ups.{i}" for i in range(4)] and all(row.speedup > 0 for row in report)
         with Count() as count:
-            y, seconds, _ = example.run(model, x)
-    assert count.calls == 4 and seconds > 0 and want.shape == (1, 1, 6 * 256)
+            y, seconds, cpu, _ = example.run(model, x)
+    assert count.calls == 4 and seconds > 0 and cpu > 0 and want.shape == (1, 1, 6 * 256)
     torch.testing.assert_close(y, want)
 
 
@@ -352,3 +352,115 @@ def test_a_parametrization_is_computed_once_a_call():
     Twice.calls = 0
     torch.testing.assert_close(module(X), want)
     assert Twice.calls == 1
+
+
+# ---- frozen weights --------------------------------------------------------------------------------------------------
+
+
+def packings(monkeypatch):
+    from ctconv.torch import _held
+
+    made, pack = [], _held.Held._pack
+    monkeypatch.setattr(_held.Held, "_pack", lambda self, *args: made.append(1) or pack(self, *args))
+    return made
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16], ids=str)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_frozen_is_the_same(rank, dtype, monkeypatch):
+    kind = getattr(nn, f"ConvTranspose{rank}d")
+    torch.manual_seed(0)
+    module = kind(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2, bias=rank != 2, dtype=dtype)
+    x = torch.randn(2, 4, *[5, 4, 3][:rank]).to(dtype)
+    made = packings(monkeypatch)
+    with torch.no_grad():
+        ctconv.torch.accelerate(module)
+        shown = [module(given) for given in (x, x[0], x[:0], x.expand(2, *x.shape[1:]))]
+        size = [n - 1 for n in shown[0].shape[2:]]
+        sized = module(x, output_size=size) if rank == 2 else None
+        assert ctconv.torch.restore(module) == 1
+        assert ctconv.torch.accelerate(module, frozen=True)[""].frozen and not made
+        with Count() as count:
+            for given, want in zip((x, x[0], x[:0], x.expand(2, *x.shape[1:])), shown):
+                for _ in range(2):
+                    y = module(given)
+                    assert torch.equal(y, want) and y.stride() == want.stride()
+        assert count.calls == 0 and len(made) == 1
+        if rank == 2:
+            assert torch.equal(module(x, output_size=size), sized)
+        with torch.inference_mode():
+            assert module(x).is_inference()
+
+
+def test_frozen_sees_what_torch_sees(monkeypatch):
+    made = packings(monkeypatch)
+    module, other = nn.ConvTranspose2d(4, 3, 3), nn.ConvTranspose2d(4, 3, 3)
+    ctconv.torch.accelerate(module, frozen=True)
+    optimiser = torch.optim.SGD(module.parameters(), 0.1)
+
+    def step():
+        with torch.enable_grad():
+            module(X).square().mean().backward()
+        optimiser.step()
+
+    changes = [
+        step,
+        lambda: module.load_state_dict(other.state_dict()),
+        lambda: module.bias.add_(1),
+        lambda: module.double(),
+        lambda: module.to(memory_format=torch.channels_last),
+        lambda: torch.set_num_threads(1),
+    ]
+    before = torch.get_num_threads()
+    try:
+        with torch.no_grad():
+            for i, change in enumerate(changes):
+                change()
+                x = X.to(module.weight.dtype)
+                for _ in range(2):
+                    y = module(x)
+                torch.testing.assert_close(y, nn.ConvTranspose2d.forward(module, x))
+                assert len(made) == i + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_frozen_keeps_gradients_and_refusals():
+    module = nn.ConvTranspose2d(4, 3, 3)
+    ctconv.torch.accelerate(module, frozen=True)
+    with Count() as count:
+        module(X).sum().backward()
+    assert count.calls == 1 and module.weight.grad is not None
+    with torch.no_grad():
+        for wrong in (X[:, :3], X.double(), X[0, 0]):
+            with pytest.raises(RuntimeError) as caught:
+                nn.ConvTranspose2d(4, 3, 3)(wrong)
+            with pytest.raises(type(caught.value), match=".") as ours:
+                module(wrong)
+            assert str(ours.value) == str(caught.value)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert module(X).dtype == torch.bfloat16
+        torch.testing.assert_close(torch.func.vmap(module)(X[None])[0], module(X))
+        torch.testing.assert_close(torch.compile(module, backend="aot_eager", fullgraph=True)(X), module(X))
+    x = X.clone().requires_grad_()
+    module.requires_grad_(False)(x).sum().backward()
+    assert x.grad is not None
+
+
+def test_frozen_copies_and_thaws():
+    module = nn.ConvTranspose2d(4, 3, 3)
+    ctconv.torch.accelerate(module, frozen=True)
+    with torch.no_grad():
+        y = module(X)
+        for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+            with Count() as count:
+                assert torch.equal(twin(X), y)
+            assert count.calls == 0
+            twin.weight.zero_()
+            assert not torch.equal(twin(X), y) and torch.equal(module(X), y)
+        assert list(module.state_dict()) == ["weight", "bias"]
+        ctconv.torch.restore(module)
+        assert not [name for name in vars(module) if "ctconv" in name]
+    normed = model_of("weight_norm")
+    row = ctconv.torch.accelerate(normed, frozen=True)["1"]
+    assert row.swapped and not row.frozen and "not frozen" in str(row.reason)

@@ -24,18 +24,22 @@ for _public in (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d):
 __all__ = ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "accelerate", "restore"]
 
 
-def accelerate(model: Any, example: Any = None, *, rounds: int = 5, only_faster: bool = False) -> Report:
+def accelerate(
+    model: Any, example: Any = None, *, frozen: bool = False, rounds: int = 5, only_faster: bool = False
+) -> Report:
     """Every torch.nn.ConvTranspose1d, 2d, 3d in `model` is computed by libctconv from now on: subclasses and
     weight-normed ones too, in place. Only the modules' classes change; parameters, hooks and state_dict stay.
 
     example      an input of the model, or a tuple or dict of its arguments: each layer is then compared with torch
                  and timed, `rounds` times by turns, without gradients and in evaluation mode
+    frozen       the weights no longer change: each is packed once instead of in every call. A change by an optimiser,
+                 load_state_dict or .to() is seen, one through .data is not. Where a gradient is wanted, as ever
     only_faster  a layer that is slower here with the example stays torch's
 
     Answers a Report. print(report) is a table of the layers; report.undo() takes this call back, restore(model) every
     one. Calls of torch.nn.functional.conv_transpose are no modules and stay torch's."""
     run = importlib.import_module(__name__ + "._accelerate").accelerate
-    return run(model, example, rounds=rounds, only_faster=only_faster)
+    return run(model, example, frozen=frozen, rounds=rounds, only_faster=only_faster)
 
 
 def restore(model: Any) -> int:

@@ -19,7 +19,7 @@ import torch
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
-from . import _swap
+from . import _held, _swap
 from ._report import Report, Row
 from ._serves import why_not
 
@@ -169,7 +169,8 @@ def _measure(model: Any, rows: list[Row], example: Any, rounds: int, faster: boo
                     _swap.swap(row.module)
             if faster and row.speedup is not None and row.speedup < 1:
                 _swap.unswap(row.module)
-                row.swapped, row.reason = False, "faster there"
+                _held.thaw(row.module)
+                row.swapped, row.frozen, row.reason = False, False, "faster there"
 
 
 # ---- what users call -------------------------------------------------------------------------------------------------
@@ -180,13 +181,26 @@ def _check(model: Any, what: str) -> None:
         raise TypeError(f"{what}: model is a {type(model).__name__}; a torch.nn.Module is needed")
 
 
-def accelerate(model: Any, example: Any = None, *, rounds: int = 5, only_faster: bool = False) -> Report:
+def _freeze(row: Row) -> None:
+    """The weight must be a parameter: what is made anew for each call cannot be packed once."""
+    if row.module._parameters.get("weight") is None:
+        row.reason = row.reason or "its weight is made anew in each call: not frozen"
+        return
+    _held.freeze(row.module)
+    row.frozen = True
+
+
+def accelerate(
+    model: Any, example: Any = None, *, frozen: bool = False, rounds: int = 5, only_faster: bool = False
+) -> Report:
     _check(model, "accelerate")
     if example is None and only_faster:
         raise ValueError("accelerate: only_faster needs an example to time the layers with")
     rows = [row for row in (_row(name, module) for name, module in model.named_modules()) if row is not None]
     for row in rows:
         _swapped(row)
+        if frozen and row.swapped:
+            _freeze(row)
     report = Report(model, rows)
     if example is not None:
         try:
@@ -199,4 +213,7 @@ def accelerate(model: Any, example: Any = None, *, rounds: int = 5, only_faster:
 
 def restore(model: Any) -> int:
     _check(model, "restore")
-    return sum(_swap.unswap(module) for module in model.modules() if _swap.is_ours(module))
+    ours = [module for module in model.modules() if _swap.is_ours(module)]
+    for module in ours:
+        _held.thaw(module)
+    return sum(_swap.unswap(module) for module in ours)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Iterator
 
-from . import _swap
+from . import _held, _swap
 
 
 @dataclasses.dataclass
@@ -20,6 +20,7 @@ class Row:
     kind: str  # its class
     module: Any = dataclasses.field(repr=False)
     swapped: bool = False  # its forward is ctconv.torch.nn's
+    frozen: bool = False  # its weight is packed once
     already: bool = False  # it was before this call
     left: bool = False  # to torch, for such an input and weight, although it is swapped
     reason: str = ""  # why it is not swapped, or is left to torch
@@ -49,6 +50,7 @@ def _cells(row: Row) -> list[str]:
     arrow = f"{_shape(row.x_shape)} -> {_shape(row.y_shape)}" if row.x_shape is not None else ""
     times = [f"{t:.2f}" if t is not None else "" for t in (row.torch_ms, row.ctconv_ms, row.speedup)]
     by = "ctconv" if row.swapped and not row.left else "torch"
+    by += ", frozen" if row.frozen and by == "ctconv" else ""
     by += f": {row.reason}" if row.reason else ""
     return [row.name or "(the model)", row.kind, arrow, *times, _agreement(row), by]
 
@@ -86,7 +88,8 @@ class Report:
         for row in self.rows:
             if row.swapped and not row.already:
                 count += _swap.unswap(row.module)
-                row.swapped, row.left, row.reason = False, False, "undone"
+                _held.thaw(row.module)
+                row.swapped, row.left, row.frozen, row.reason = False, False, False, "undone"
         return count
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ Refuses: what torch refuses, with torch's own error.
 
 import torch
 
+from .._held import held
 from .._serves import left_to_torch
 from . import functional
 
@@ -27,6 +28,9 @@ def _forward(module, rank, run, x, weight, output_size):
         path = x.tracer.path_of_module(module)
         more = {} if output_size is None else {"output_size": output_size}
         return x.tracer.create_proxy("call_module", path, (x,), more)
+    y = held(module, x, weight) if output_size is None else None
+    if y is not None:
+        return y
     output_padding = module._output_padding(
         x, output_size, module.stride, module.padding, module.kernel_size, rank, module.dilation
     )
