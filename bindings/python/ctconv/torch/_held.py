@@ -4,7 +4,8 @@
 In:  a module, its input and weight.   Out: y; or None: let the operator compute, which packs the weight in each call.
 The packed weight is made anew when address, version, type or layout of weight or bias differ, or torch's threads and
 determinism. What changes a weight behind torch's back (`.data`, numpy) is not seen.
-Only where nothing is lost: no gradient wanted, no transform, mode, autocast or compiler at work; the CPU's f16, f32, f64.
+Only where nothing is lost: no gradient wanted, no transform, mode, autocast or compiler at work; f16, f32, f64 on the
+CPU.
 Copies and pickles of a module begin with nothing packed.
 """
 
