@@ -281,6 +281,9 @@ def test_the_report():
     text = str(report)
     for part in ("up", "2x4x6x5 -> 2x4x12x10", "torch ms", "lazy", "3 of 6", "complex64"):
         assert part in text, text
+    assert 0 <= report.new_pages and "keep_malloc" not in text
+    report.new_pages = 5000
+    assert "5000 new pages" in str(report) and "ctconv.pool.keep_malloc()" in str(report)
     assert all(len(line) == len(line.rstrip()) for line in text.splitlines())
     assert report.undo() == 4 and "0 of 6" in str(report)
     assert str(ctconv.torch.accelerate(nn.Linear(1, 1))) == "no transposed convolution in this model"

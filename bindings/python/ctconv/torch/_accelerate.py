@@ -11,6 +11,7 @@ Refuses: what is no torch.nn.Module.
 from __future__ import annotations
 
 import contextlib
+import resource
 import statistics
 import time
 from typing import Any, Iterator
@@ -154,8 +155,14 @@ def _compare(row: Row, call: tuple, rounds: int) -> None:
     row.torch_ms, row.ctconv_ms = (1e3 * statistics.median(kept) for kept in times)
 
 
-def _measure(model: Any, rows: list[Row], example: Any, rounds: int, faster: bool) -> None:
-    swapped = [row for row in rows if row.swapped]
+def _new_pages(model: Any, example: Any) -> int:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    _run(model, example)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def _measure(report: Report, example: Any, rounds: int, faster: bool) -> None:
+    model, swapped = report.model, [row for row in report.rows if row.swapped]
     with _at_rest(model):
         calls = _first_calls(model, swapped, example)
         for row in swapped:
@@ -171,6 +178,8 @@ def _measure(model: Any, rows: list[Row], example: Any, rounds: int, faster: boo
                 _swap.unswap(row.module)
                 _held.thaw(row.module)
                 row.swapped, row.frozen, row.reason = False, False, "faster there"
+        _run(model, example)  # plans are made here
+        report.new_pages = _new_pages(model, example)
 
 
 # ---- what users call -------------------------------------------------------------------------------------------------
@@ -204,7 +213,7 @@ def accelerate(
     report = Report(model, rows)
     if example is not None:
         try:
-            _measure(model, rows, example, max(1, int(rounds)), only_faster)
+            _measure(report, example, max(1, int(rounds)), only_faster)
         except BaseException:
             report.undo()
             raise

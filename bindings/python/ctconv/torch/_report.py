@@ -55,6 +55,7 @@ def _cells(row: Row) -> list[str]:
     return [row.name or "(the model)", row.kind, arrow, *times, _agreement(row), by]
 
 
+_MANY = 2000  # page faults; about a millisecond of the kernel's time
 _HEAD = ["layer", "class", "x -> y", "torch ms", "ctconv ms", "times", "difference", "computed by"]
 
 
@@ -63,6 +64,7 @@ class Report:
 
     def __init__(self, model: Any, rows: list[Row]) -> None:
         self.model, self.rows = model, rows
+        self.new_pages: int | None = None  # page faults of a pass of the example, its memory once used
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -108,6 +110,11 @@ class Report:
         if timed:
             before, now = (sum(getattr(row, name) for row in timed) for name in ("torch_ms", "ctconv_ms"))
             text += f": {before:.2f} ms became {now:.2f} ms"
+        if self.new_pages is not None and self.new_pages >= _MANY:
+            text += (
+                f"\na pass of the model makes {self.new_pages} new pages of memory, which cost time: "
+                "ctconv.pool.keep_malloc() keeps them (docs/inside-a-model.md)"
+            )
         return text
 
     __repr__ = __str__
