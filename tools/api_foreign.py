@@ -160,7 +160,8 @@ def go_abi(table):
         f"// {SPDX}",
         f"// {NOTE}",
         "//",
-        "// What the installed header says, held against the table: an index other than 0 does not compile.",
+        "// What the installed header says, held against the table: an index other than 0 or a uint below 0 does not",
+        "// compile.",
         "// A record that grows may be larger than here; its known fields stay where they are.",
         "",
         "package ctconv",
@@ -175,7 +176,7 @@ def go_abi(table):
     for record in table["records"]:
         name, size = record["name"], record["size"]
         out += ["", f"// {name}: {record['doc']}", ""]
-        least = [f"const _ = C.sizeof_{name} - {size}", ""]
+        least = [f"const _ uint = C.sizeof_{name} - {size}", ""]
         out += least if record["grows"] else [f"var _ = zero[C.sizeof_{name}-{size}]"]
         for field in record["fields"]:
             spelt = "_" + field["name"] if field["name"] in ("range", "type", "func") else field["name"]
