@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every code block of the pages below, run as a reader would paste it.
+"""Every code block of the pages below or of those named, run as a reader would paste it.
 
 In:   a build folder; the pages. Each page has a folder of its own: the repository's entries as links, build/release the
       build, an empty HOME. Its blocks run in it in their order; what a block exports the later ones see.
-Out:  one line a block, exit 0; or what went wrong, exit 1.
+Out:  one line a block, exit 0; or what went wrong, exit 1; 77 where a program that --needs names is missing.
 Rule: a block is fenced and names its language.
-        c       its first comment names its file ("/* hello.c: ..."); a later sh block uses it, examples/ holds the same
+        c       its first comment names its file ("/* hello.c: ..."); a later sh block uses it. What examples/ holds
+                under that name is the same
+        cpp, rust, go, js   kept as the file its first line names ("// first/main.go: ..."), for a later sh block
         sh      run by sh -eu; not where its first line is `# Not run by the test of this page: REASON` and it builds
         python  a program of its own; `# needs A, B` as first line: run where these are installed; sh too
         text    what the block before it prints on stdout; "..." stands for anything, alone on a line for any lines
-Usage: check_samples.py BUILD_DIR [PAGE...] [--self-test]
+Usage: check_samples.py BUILD_DIR [PAGE...] [--needs=PROGRAM] [--self-test]
 """
 
 import importlib.util
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,6 +42,8 @@ BUILDS = (
     "python3 examples/train_",
 )  # may be left out
 SECONDS = 120  # a block's time
+FILES = ("c", "cpp", "rust", "go", "js")  # languages whose blocks are files
+KNOWN = (*FILES, "sh", "python", "text")
 
 
 class Fault(Exception):
@@ -57,8 +62,8 @@ def blocks_of(text):
                 inside[2].append(line)
         elif line.startswith("```"):
             inside = (number, line[3:].strip(), [])
-            if inside[1] not in ("c", "sh", "python", "text"):
-                raise Fault(f"line {number}: a block of language '{inside[1]}'; c, sh, python and text are known")
+            if inside[1] not in KNOWN:
+                raise Fault(f"line {number}: a block of language '{inside[1]}'; known are {', '.join(KNOWN)}")
         elif line.startswith("    ") and not before.strip():
             raise Fault(f"line {number}: an indented block is not run: fence it and name its language")
         before = line
@@ -95,6 +100,9 @@ class Page:
         unset = ("CTCONV_LIBRARY", "PYTHONPATH", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH")
         self.environment = {name: value for name, value in os.environ.items() if name not in unset}
         self.environment |= {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+        toolchains = pathlib.Path.home() / ".rustup"  # where cargo may come from, whatever HOME says
+        if toolchains.is_dir():
+            self.environment.setdefault("RUSTUP_HOME", str(toolchains))
         self.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
 
     def run(self, command, **more):
@@ -126,18 +134,22 @@ class Page:
         return self.run([*command, body], **paths)
 
     def keep(self, body):
-        named = re.match(r"/\* (\w+\.c): ", body)
+        named = re.match(r"(?:/\*|//) ((?:\w+/)*\w+\.\w+): ", body)
         if not named:
-            raise Fault("a C block begins with a comment that names its file")
-        if body != (ROOT / "examples" / named[1]).read_text():
+            raise Fault("a block that is a file begins with a comment that names it")
+        example = ROOT / "examples" / named[1]
+        if example.exists() and body != example.read_text():
             raise Fault(f"differs from examples/{named[1]}")
+        if (ROOT / named[1].split("/")[0]).exists():
+            raise Fault(f"{named[1]}: the repository has that name")
+        (self.tree / named[1]).parent.mkdir(parents=True, exist_ok=True)
         (self.tree / named[1]).write_text(body)
         return named[1]
 
 
 def run_block(page, language, body):
     """What the block printed, and the words for the log."""
-    if language == "c":
+    if language in FILES:
         return "", f"kept as {page.keep(body)}"
     needed = re.findall(r"\w+", re.match(r"(?:# needs (.*)\n)?", body)[1] or "")
     if not all(map(importlib.util.find_spec, needed)):
@@ -163,7 +175,7 @@ def check_page(name, text, work, build):
                 print(f"{where}: {'as printed' if printed is not None else 'not compared'}")
                 continue
             printed, said = run_block(page, language, body)
-            if language == "c":
+            if language in ("c", "cpp"):
                 files.append(said.split()[-1])
             scripts += body if language == "sh" else ""
             print(f"{where}: {said}")
@@ -191,11 +203,14 @@ def self_test(build):
         "```sh\necho 1\n```\n```text\n2\n```\n": "printed",
         f"```sh\n{NOT_RUN}because\nrm -rf x\n```\n": "left out",
         "```python\nundefined\n```\n": "NameError",
-        "```c\nint main;\n```\n": "names its file",
+        "```c\nint main;\n```\n": "names it",
+        "```rust\n// src/main.rs: x\n```\n": "has that name",
+        "```cpp\n// first.cpp: x\n```\n": "compiles",
         f"```c\n{hello}\n```\n": "differs",
         f"```c\n{hello}```\n": "compiles",
     }
-    good = "```sh\nexport A=1\necho 1 2; echo 3\n```\n```text\n1 ...\n...\n```\n```sh\ntest $A = 1\n```\n"
+    good = "```go\n// a/main.go: x\n```\n```sh\ngrep x a/main.go\n```\n"
+    good += "```sh\nexport A=1\necho 1 2; echo 3\n```\n```text\n1 ...\n...\n```\n```sh\ntest $A = 1\n```\n"
     with tempfile.TemporaryDirectory() as work:
         for number, (text, part) in enumerate(bad.items()):
             try:
@@ -210,11 +225,16 @@ def self_test(build):
 
 def main(arguments):
     build = pathlib.Path(arguments[0]).resolve()
+    for program in (a[len("--needs=") :] for a in arguments if a.startswith("--needs=")):
+        if shutil.which(program) is None:
+            print(f"skipped: there is no {program} on this machine")
+            return 77
+    pages = [a for a in arguments[1:] if not a.startswith("--")]
     try:
         if "--self-test" in arguments:
             self_test(build)
         else:
-            check(build, arguments[1:] or PAGES)
+            check(build, pages or PAGES)
     except Fault as fault:
         print(f"check_samples: {fault}", file=sys.stderr)
         return 1
