@@ -16,7 +16,7 @@ from typing import Any, Iterable, Sequence
 
 import numpy as np
 
-from . import _abi, _backward, _threads
+from . import _abi, _backward, _region, _threads
 from ._abi import lib
 from ._desc import Descriptor, shape_of
 from ._device import apart, current_stream, key_of, on_cuda, on_stream, strides_like, workspace
@@ -220,13 +220,21 @@ class Layer:
         bias: Array = None,
         out: Array = None,
         stream: int | None = None,
+        region: Any = None,
+        x_begin: Sequence[int] | None = None,
+        x_shape: Sequence[int] | None = None,
     ) -> Any:
         """y = layer(x). output_size: where the dialect's call has one. weight, bias: of a layer made without them.
         A tensor that requires a gradient is refused until gradients exist (x.detach()), but not under torch.no_grad().
         out: the array to write (any strided, writable view of y's shape and type), returned instead of a new ndarray;
         needed for device tensors that are not torch's. stream: CUDA only, the stream's address as an int; None: the one
         torch works on for a torch tensor, else CUDA's default stream.
-        A torch tensor on a device gives one in its memory format."""
+        A torch tensor on a device gives one in its memory format.
+        region: (begin, end), an int per spatial axis of y each: only that box of y is computed, from the whole x; or,
+        with x_begin, from a window of it that begins there (region_window). x_shape: the whole x's shape, where x_begin
+        does not remember it and sizes depend on it. With reproducible=1 the values are the whole call's to the bit."""
+        if region is not None or x_begin is not None:
+            return self._call_region(x, output_size, weight, bias, out, stream, (region, x_begin, x_shape))
         given = out
         if type(x) is not _ndarray:
             if on_cuda(x):
@@ -275,6 +283,17 @@ class Layer:
             slot.keep = None  # x and out are the caller's again; the next call sets their addresses anew
         self._hold(key, slot)
         return y if given is None else given
+
+    def _call_region(self, x, output_size, weight, bias, out, stream, box):
+        if out is None and self._like and is_torch(x) and not on_cuda(x):
+            slot, seen = _Slot(self._op.handle), view(x, "x")
+            slot.call.x = seen.pointer
+            self._fill_call(slot.call, slot.keep, output_size, weight, bias)
+            _region.fill(slot.call, slot.keep, *box)
+            out = new_like(x, self._output(slot)[0])
+        slot, y = self._prepare_call(x, output_size, weight, bias, out, stream, box)
+        self._run(slot)
+        return y
 
     def _call_on_device(self, x, output_size, weight, bias, out, stream):
         """x is a torch tensor on a device. A further call of a known layout is three pointers and one C call."""
@@ -356,17 +375,22 @@ class Layer:
         output_size: Any = _UNSET,
         out: dict[str, Array] | None = None,
         accumulate: bool = False,
+        region: Any = None,
+        x_begin: Sequence[int] | None = None,
+        x_shape: Sequence[int] | None = None,
     ) -> dict[str, Any]:
         """The gradients of a loss by x, weight and bias, from dy, its gradient by y: a dict of the wanted arrays.
         x: the input of the forward call; dw is made of it, dx and db have their shapes from it.
         y: what the forward call gave; a layer with an activation needs it. weight: of a layer made without one.
         output_size: as in the forward call. out: {"dw": array, ...}, arrays to write, returned in the dict.
         accumulate: True adds the gradients to what the arrays of out hold; each wanted one must be there.
-        What is NaN in them stays NaN."""
+        What is NaN in them stays NaN.
+        region, x_begin, x_shape: as in a call. dy and y are then that box of the output, the gradients those of what
+        goes through it alone; dx has the extents of the window that region_window answers."""
         size = None if output_size is _UNSET else (output_size,)
-        tensors = {"y": y, "weight": weight}
+        tensors, box = {"y": y, "weight": weight}, (region, x_begin, x_shape)
         out = {} if out is None else out
-        record, keep, written = _backward.record_of(self, dy, x, want, tensors, size, out, accumulate)
+        record, keep, written = _backward.record_of(self, dy, x, want, tensors, size, out, accumulate, box)
         _backward.run(self, record)
         del keep  # lived until here
         return written
@@ -388,8 +412,8 @@ class Layer:
         del keep
         return text
 
-    def _prepare_call(self, x, output_size, weight, bias, out, stream):
-        """A new slot, everything judged and the plan built; and y."""
+    def _prepare_call(self, x, output_size, weight, bias, out, stream, box=(None, None, None)):
+        """A new slot, everything judged and the plan built; and y. box: region, x_begin, x_shape of __call__."""
         if bias is None and self._bias_name:
             text = f"the arguments say {self._bias_name}=True, and neither the layer nor the call was given a bias. "
             text += f"Pass one (ctconv.init_bias makes it), or say {self._bias_name}=False"
@@ -399,6 +423,9 @@ class Layer:
         call.x, slot.x, slot.keep = seen.pointer, seen.record, [seen]
         call.stream = stream
         self._fill_call(call, slot.keep, output_size, weight, bias)
+        counts = _region.fill(call, slot.keep, *box)
+        if counts is not None:
+            _region.window(self._op.handle, call, slot.error, counts)
         if out is None:
             slot.shape, element = self._output(slot)
             if seen.record.device_type in _HOST:
@@ -460,11 +487,33 @@ class Layer:
         slot.keep.append(x)
         return slot
 
+    @property
+    def channels_last(self) -> bool:
+        """Whether the dialect, with these arguments, has the channels behind the spatial axes."""
+        return "\nlayout: channels last\n" in self.describe()
+
     def output_shape(
         self, x_shape: Sequence[int], output_size: Any = _UNSET, *, weight: Array = None, bias: Array = None
     ) -> tuple[int, ...]:
         """The shape of y for an input of x_shape; no data is touched."""
         return self._output(self._shape_call(x_shape, output_size, weight, bias))[0]
+
+    def region_window(
+        self,
+        x_shape: Sequence[int],
+        begin: Sequence[int],
+        end: Sequence[int],
+        output_size: Any = _UNSET,
+        *,
+        weight: Array = None,
+        bias: Array = None,
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Which window of an x of x_shape the box [begin, end) of y reads: (x_begin, x_end), an int per spatial axis
+        each. layer(x[window], region=(begin, end), x_begin=x_begin) then computes the box; no data is touched here."""
+        slot = self._shape_call(x_shape, output_size, weight, bias)
+        counts = _region.fill(slot.call, slot.keep, (begin, end), None, None)
+        first, last = _region.window(self._op.handle, slot.call, slot.error, counts)
+        return _region.WindowBegin(first, x_shape), tuple(last)
 
     def prepare(
         self, x_shape: Sequence[int], output_size: Any = _UNSET, *, weight: Array = None, bias: Array = None
