@@ -33,6 +33,7 @@ PAGES = (
     "docs/inside-a-model.md",
     "docs/training.md",
     "docs/onnx.md",
+    "docs/jax.md",
 )
 NOT_RUN = "# Not run by the test of this page: "
 BUILDS = (
