@@ -34,6 +34,7 @@ PAGES = (
     "docs/training.md",
     "docs/onnx.md",
     "docs/jax.md",
+    "docs/keras.md",
 )
 NOT_RUN = "# Not run by the test of this page: "
 BUILDS = (
