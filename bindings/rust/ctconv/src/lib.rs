@@ -37,9 +37,11 @@ mod error;
 mod info;
 mod op;
 mod options;
+mod region;
 mod runner;
 #[rustfmt::skip]
 mod status;
+mod stream;
 mod value;
 mod view;
 
@@ -51,5 +53,6 @@ pub use info::{arguments, build_info, dialects, engines, version, Argument};
 pub use op::{Call, Op};
 pub use options::{Activation, OpBuilder, Reproducible};
 pub use runner::Runner;
+pub use stream::{Stream, StreamOptions};
 pub use value::Value;
 pub use view::{Input, Output, Tensor, View, ViewMut};
