@@ -7,6 +7,7 @@
 
 #include "capi/first_sizes.h"
 #include "capi/growth.h"
+#include "src/base/utf8.h"
 
 using namespace ctconv;
 
@@ -77,6 +78,21 @@ Status flush(ctconv_stream* stream, const ctconv_tensor* y, int64_t* written) {
   return {};
 }
 
+std::string text_of(const Stream& s) {
+  const Schedule& schedule = s.plan().schedule();
+  const std::pair<const char*, int64_t> facts[] = {{"inputs", s.inputs()},
+                                                   {"outputs", schedule.known(s.inputs())},
+                                                   {"delay", schedule.delay},
+                                                   {"history", schedule.history},
+                                                   {"chunk", s.plan().chunk()},
+                                                   {"warm_up", schedule.warm_up},
+                                                   {"state_bytes", static_cast<int64_t>(s.state_bytes())},
+                                                   {"workspace_bytes", static_cast<int64_t>(s.workspace_bytes())}};
+  std::string text;
+  for (const auto& [key, value] : facts) text += std::string(key) + ": " + std::to_string(value) + "\n";
+  return text;
+}
+
 }  // namespace
 
 extern "C" {
@@ -124,6 +140,20 @@ ctconv_status ctconv_stream_delay(const ctconv_stream* stream, int64_t* delay, c
     if (stream == nullptr) return null_argument("stream");
     if (delay == nullptr) return null_argument("delay");
     *delay = stream->state->plan().schedule().delay;
+    return {};
+  });
+}
+
+ctconv_status ctconv_stream_describe(const ctconv_stream* stream, char* buf, size_t cap, size_t* needed,
+                                     ctconv_error* error) {
+  if (needed != nullptr) *needed = 0;
+  if (buf != nullptr && cap > 0) buf[0] = '\0';
+  return guarded(error, [&]() -> Status {
+    if (stream == nullptr) return null_argument("stream");
+    if (buf == nullptr && cap > 0) return null_argument("buf");
+    const std::string text = text_of(*stream->state);
+    if (needed != nullptr) *needed = text.size() + 1;
+    copy_text(text, buf, cap);
     return {};
   });
 }

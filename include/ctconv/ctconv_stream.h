@@ -66,6 +66,11 @@ CTCONV_API ctconv_status ctconv_stream_clone(const ctconv_stream *stream, ctconv
 /* *delay: by how many outputs y lags behind I*stride. Below 0 where outputs come before the first input's own. */
 CTCONV_API ctconv_status ctconv_stream_delay(const ctconv_stream *stream, int64_t *delay, ctconv_error *error);
 
+/* What a stream holds, as `key: value` lines like ctconv_describe: inputs and outputs so far, delay, history (inputs it
+ * keeps), chunk, warm_up (inputs from which every push is alike), state_bytes and workspace_bytes, which never grow. */
+CTCONV_API ctconv_status ctconv_stream_describe(const ctconv_stream *stream, char *buf, size_t cap, size_t *needed,
+                                                ctconv_error *error);
+
 /* Releases a stream. NULL is fine. */
 CTCONV_API void ctconv_stream_destroy(ctconv_stream *stream);
 

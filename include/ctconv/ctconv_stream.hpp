@@ -58,6 +58,16 @@ class Stream {
     check(ctconv_stream_delay(get(), &outputs, &e), e);
     return outputs;
   }
+  // `key: value` lines: inputs, outputs, delay, history, chunk, bytes held.
+  std::string describe() const {
+    ctconv_error e = CTCONV_ERROR_INIT;
+    std::size_t needed = 0;
+    check(ctconv_stream_describe(get(), nullptr, 0, &needed, &e), e);
+    std::string text(needed, '\0');
+    check(ctconv_stream_describe(get(), text.data(), text.size(), &needed, &e), e);
+    text.resize(needed - 1);
+    return text;
+  }
   ctconv_stream* get() const { return stream_.get(); }
 
  private:

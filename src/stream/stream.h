@@ -26,6 +26,9 @@ class Stream {
   int64_t inputs() const { return inputs_; }
   int axis() const { return plan_->request().desc->channels_last ? 1 : 2; }  // of x and y, along which it runs
 
+  size_t state_bytes() const { return inputs_buffer_.bytes() + outputs_buffer_.bytes(); }
+  size_t workspace_bytes() const { return workspace_.bytes(); }
+
   // Outputs that `count` further inputs make known.
   int64_t coming(int64_t count) const;
   // Outputs a flush would write; what a whole call of the inputs so far would refuse. 0 before the first input.

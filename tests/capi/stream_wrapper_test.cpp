@@ -47,6 +47,7 @@ TEST_CASE("stream in C++: portions, clone, flush", "[capi][stream][cpu]") {
   CHECK(both[0] == std::vector<float>(whole.begin(), whole.begin() + 21));
   CHECK(both[1] == std::vector<float>(whole.begin() + 21, whole.end()));
   CHECK(stream.left() == 0);  // as new
+  CHECK(stream.describe().find("inputs: 0\noutputs: 0\ndelay: 0\nhistory: 1\n") == 0);
   stream.reset();
 }
 

@@ -382,6 +382,7 @@ PROTOTYPES = {
     "ctconv_stream_reset": (c_int32, [c_void_p, POINTER(ErrorRecord)]),
     "ctconv_stream_clone": (c_int32, [c_void_p, POINTER(c_void_p), POINTER(ErrorRecord)]),
     "ctconv_stream_delay": (c_int32, [c_void_p, POINTER(c_int64), POINTER(ErrorRecord)]),
+    "ctconv_stream_describe": (c_int32, [c_void_p, c_char_p, c_size_t, POINTER(c_size_t), POINTER(ErrorRecord)]),
     "ctconv_stream_destroy": (None, [c_void_p]),
     "ctconv_backward_prepare": (c_int32, [c_void_p, POINTER(Grads), POINTER(c_size_t), POINTER(ErrorRecord)]),
     "ctconv_backward": (c_int32, [c_void_p, POINTER(Grads), POINTER(ErrorRecord)]),

@@ -103,6 +103,14 @@ class Stream:
         lib.ctconv_stream_delay(self._stream.handle, value, error)
         return value.value
 
+    def describe(self) -> str:
+        """`key: value` lines: inputs, outputs, delay, history, chunk, warm_up, and the bytes held, which never grow."""
+        text, error = ctypes.create_string_buffer(1024), _abi.ErrorRecord()
+        status = lib.ctconv_stream_describe(self._stream.handle, text, len(text), None, error)
+        if status:
+            raise raised(status, error)
+        return text.value.decode()
+
     @untraced
     def push(self, x: Array, out: Array = None) -> np.ndarray:
         """Appends x, a portion of any length, 0 included, and returns the outputs that are known by it.

@@ -81,6 +81,17 @@ def test_out_and_reset():
     assert ctconv.Stream(layer(), 2).flush().shape == (2, 3, 0)
 
 
+def test_what_it_holds_does_not_grow():
+    stream = ctconv.Stream(layer(), 2, chunk=4)
+    held = []
+    for _ in range(3):
+        stream.push(np.zeros((2, 2, 100), "f4"))
+        facts = dict(line.split(": ") for line in stream.describe().splitlines())
+        held.append((facts["state_bytes"], facts["workspace_bytes"]))
+    assert facts["inputs"] == "300" and int(facts["outputs"]) == 900 - stream.delay and facts["chunk"] == "4"
+    assert len(set(held)) == 1
+
+
 def test_refusals_leave_the_stream_as_it_was():
     stream = ctconv.Stream(layer(), 2)
     head = stream.push(X[:, :, :20])

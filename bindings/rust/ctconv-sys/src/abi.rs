@@ -855,6 +855,14 @@ extern "C" {
         delay: *mut i64,
         error: *mut ctconv_error,
     ) -> ctconv_status;
+    /// what a stream holds, as `key: value` lines (since 0.2)
+    pub fn ctconv_stream_describe(
+        stream: *const ctconv_stream,
+        buf: *mut c_char,
+        cap: usize,
+        needed: *mut usize,
+        error: *mut ctconv_error,
+    ) -> ctconv_status;
     /// releases a stream (since 0.2)
     pub fn ctconv_stream_destroy(stream: *mut ctconv_stream);
     /// builds the plans of the gradients ahead of time (since 0.2)
