@@ -8,7 +8,7 @@ Out:  faults(table, root): one line per place where one of these says another th
         ctconv.hpp           calls every function but those marked wrapped false; carries every field of a call
                              (ctconv_tensor.hpp, which it includes, and ctconv_stream.hpp count along)
         _options.py          sets every field of ctconv_options but those marked bound false
-        _layer.py, _region.py   the same for ctconv_call
+        _layer.py and its two helpers: the same for ctconv_call
         tests/abi            appends a field to each record that grows
 """
 
@@ -30,7 +30,7 @@ WRAPPER = ("ctconv.hpp", "ctconv_tensor.hpp", "ctconv_stream.hpp")
 VERSION = ("CTCONV_VERSION_MAJOR", "CTCONV_VERSION_MINOR", "CTCONV_VERSION_PATCH")
 
 # Who fills a call record in Python.
-CALL_IN_PYTHON = ("_layer", "_region")
+CALL_IN_PYTHON = ("_layer", "_questions", "_region")
 
 
 def plain(text):

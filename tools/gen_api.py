@@ -33,6 +33,7 @@ READ = (
     "include/ctconv/ctconv_stream.hpp",
     "bindings/python/ctconv/_options.py",
     "bindings/python/ctconv/_layer.py",
+    "bindings/python/ctconv/_questions.py",
     "bindings/python/ctconv/_region.py",
     "tests/abi/CMakeLists.txt",
 )
@@ -93,7 +94,7 @@ PLANTED = (
     ("include/ctconv/ctconv.hpp", "g.accumulate = ", "// g.accumulate = ", "does not carry ctconv_grads.accumulate"),
     ("include/ctconv/ctconv.hpp", "CTCONV_VALUE_LIST", "CTCONV_VALUE_ROW", "CTCONV_VALUE_ROW is not in the table"),
     ("bindings/python/ctconv/_options.py", "record.math", "record.maths", "ctconv_options.math is not set"),
-    ("bindings/python/ctconv/_layer.py", "call.output_size", "call.size", "does not carry ctconv_call.output_size"),
+    ("bindings/python/ctconv/_questions.py", "call.output_size", "call.size", "does not carry ctconv_call.output_size"),
     ("tests/abi/CMakeLists.txt", "|call|", "|", "ctconv_call grows, but is not tested as grown"),
 )
 
