@@ -27,6 +27,7 @@
 //! [`View`], [`ViewMut`] (borrowed, dense or strided) and [`Tensor`] (owned). Every failure is an [`Error`] with
 //! status, argument, value and legal range. What this crate leaves out (CUDA tensors, an allocator) is in [`sys`].
 #![warn(missing_docs)]
+#![warn(unsafe_op_in_unsafe_fn)]
 
 pub use ctconv_sys as sys;
 
