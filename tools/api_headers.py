@@ -9,6 +9,7 @@ Out:  faults(table, root): one line per place where one of these says another th
                              (ctconv_tensor.hpp, which it includes, and ctconv_stream.hpp count along)
         _options.py          sets every field of ctconv_options but those marked bound false
         _layer.py and its two helpers: the same for ctconv_call
+        Rust, Go             fill every field of a call, of options and of grads but those of LEFT_OUT
         tests/abi            appends a field to each record that grows
 """
 
@@ -27,6 +28,27 @@ from api_table import (
 
 HEADERS = ("ctconv.h", "ctconv_stream.h", "ctconv_types.h", "ctconv_status.h")
 WRAPPER = ("ctconv.hpp", "ctconv_tensor.hpp", "ctconv_stream.hpp")
+# Where Rust and Go fill a record, as a pattern for one field; and what they leave to ctconv-sys and cgo.
+FILLED = {
+    "ctconv_call": (
+        ("bindings/rust/ctconv/src/op.rs", r"= sys::ctconv_call \{{[^;]*\b{0}: "),
+        ("bindings/go/shim.h", r"r->call\.{0} = "),
+    ),
+    "ctconv_options": (
+        ("bindings/rust/ctconv/src/options.rs", r"options\.{0} = "),
+        ("bindings/go/op.go", r"\b(?:c\.{0} = |{0}: )"),
+    ),
+    "ctconv_grads": (
+        ("bindings/rust/ctconv/src/backward.rs", r"= sys::ctconv_grads \{{[^;]*\b{0}: "),
+        ("bindings/go/shim.h", r"r->grads\.{0} = "),
+    ),
+}
+LEFT_OUT = {
+    "ctconv_call": {"stream"},
+    "ctconv_options": {"device", "allocator", "allow_tf32", "borrow_weights"},
+    "ctconv_grads": {"stream", "begin", "end", "x_begin", "x_shape"},
+}
+NOT_IN_GO = {"runner"}  # Go's own threads do not compute
 VERSION = ("CTCONV_VERSION_MAJOR", "CTCONV_VERSION_MINOR", "CTCONV_VERSION_PATCH")
 
 # Who fills a call record in Python.
@@ -179,6 +201,19 @@ def binding_faults(table, root):
     return out
 
 
+def filled_faults(table, root):
+    out = []
+    for record in (r for r in table["records"] if r["name"] in FILLED):
+        for path, pattern in FILLED[record["name"]]:
+            text = re.sub(r"//[^\n]*", "", (root / path).read_text(encoding="utf-8"))
+            left = LEFT_OUT[record["name"]] | (NOT_IN_GO if "/go/" in path else set())
+            for name in (f["name"] for f in record["fields"][1:] if not f["name"].startswith("reserved")):
+                if (re.search(pattern.format(name), text) is None) != (name in left):
+                    said = "filled, but LEFT_OUT names it" if name in left else "not filled"
+                    out.append(f"{path}: {record['name']}.{name} is {said}")
+    return out
+
+
 def growth_faults(table, root):
     path = "tests/abi/CMakeLists.txt"
     listed = re.search(r"ctconv_\(([a-z|_]+)\)", (root / path).read_text(encoding="utf-8"))
@@ -195,5 +230,6 @@ def faults(table, root):
         + frozen_faults(table, root)
         + wrapper_faults(table, root)
         + binding_faults(table, root)
+        + filled_faults(table, root)
         + growth_faults(table, root)
     )

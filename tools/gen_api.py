@@ -36,6 +36,7 @@ READ = (
     "bindings/python/ctconv/_questions.py",
     "bindings/python/ctconv/_region.py",
     "tests/abi/CMakeLists.txt",
+    *sorted({path for places in api_headers.FILLED.values() for path, _ in places}),
 )
 TYPES = "include/ctconv/ctconv_types.h"
 MANUAL = "include/ctconv/ctconv.h"
@@ -95,6 +96,9 @@ PLANTED = (
     ("include/ctconv/ctconv.hpp", "CTCONV_VALUE_LIST", "CTCONV_VALUE_ROW", "CTCONV_VALUE_ROW is not in the table"),
     ("bindings/python/ctconv/_options.py", "record.math", "record.maths", "ctconv_options.math is not set"),
     ("bindings/python/ctconv/_questions.py", "call.output_size", "call.size", "does not carry ctconv_call.output_size"),
+    ("bindings/rust/ctconv/src/op.rs", "x_begin: row", "x_from: row", "op.rs: ctconv_call.x_begin is not filled"),
+    ("bindings/go/shim.h", "r->grads.accumulate = ", "(void)", "shim.h: ctconv_grads.accumulate is not filled"),
+    ("bindings/go/op.go", "tuning: ", "tune: ", "op.go: ctconv_options.tuning is not filled"),
     ("tests/abi/CMakeLists.txt", "|call|", "|", "ctconv_call grows, but is not tested as grown"),
 )
 
