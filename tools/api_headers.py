@@ -46,7 +46,7 @@ FILLED = {
 LEFT_OUT = {
     "ctconv_call": {"stream"},
     "ctconv_options": {"device", "allocator", "allow_tf32", "borrow_weights"},
-    "ctconv_grads": {"stream", "begin", "end", "x_begin", "x_shape"},
+    "ctconv_grads": {"stream"},
 }
 NOT_IN_GO = {"runner"}  # Go's own threads do not compute
 VERSION = ("CTCONV_VERSION_MAJOR", "CTCONV_VERSION_MINOR", "CTCONV_VERSION_PATCH")

@@ -302,6 +302,22 @@ func TestRegions(t *testing.T) {
 			}
 		}
 	}
+	// Gradients through one box are those of a dy that is zero elsewhere.
+	dy, part := make([]float32, 3*13*17), numbers(6, 3*4*5)
+	for i, v := range part {
+		dy[(i/20*13+2+i/5%4)*17+3+i%5] = v
+	}
+	boxed, all := must(Zeros[float32](2, 3, 3, 3)), must(Zeros[float32](2, 3, 3, 3))
+	if err := op.Backward(Grads{DY: must(New(part, 1, 3, 4, 5)), X: x, DW: boxed, Begin: []int{2, 3},
+		End: []int{6, 8}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := op.Backward(Grads{DY: must(New(dy, 1, 3, 13, 17)), X: x, DW: all}); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(boxed.Data(), all.Data()) {
+		t.Error("the gradient through a box")
+	}
 	for _, bad := range [][2][]int{{{0, 0}, {14, 17}}, {{3, 3}, {3, 4}}, {{0}, {1}}, {{0, 0, 0, 0}, {1, 1, 1, 1}},
 		{{0, 0}, {1}}, {{}, {}}, {nil, {1, 1}}} {
 		if _, err := op.OutputSpec(Call{X: x, Begin: bad[0], End: bad[1]}); !errors.Is(err, StatusMisuseRegion) {
@@ -332,6 +348,9 @@ func TestStreams(t *testing.T) {
 	}
 	out := make([][]float32, tn*tco)
 	hear(stream, out, 0, 3)
+	if text := must(stream.Describe()); !strings.Contains(text, "inputs: 3\n") {
+		t.Error(text)
+	}
 	twin := must(stream.Clone())
 	other := make([][]float32, tn*tco)
 	for i := range out {

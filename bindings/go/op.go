@@ -186,7 +186,7 @@ func (call *Call) flat(memory *arena) flat {
 	f := flat{x: rawOf(call.X), y: rawOf(call.Y), w: rawOf(call.W), b: rawOf(call.B)}
 	f.size = memory.size(call.OutputSize)
 	f.workspace, f.bytes = room(call.Workspace)
-	f.region, f.fault = call.rows()
+	f.region, f.fault = rows(call.X, call.Begin, call.End, call.XBegin, call.XShape)
 	return f
 }
 
@@ -249,23 +249,22 @@ func (op *Op) Describe(call Call) (string, error) {
 	if f.fault != nil {
 		return "", f.fault
 	}
-	return op.text(func(c *C.ctconv_op, buf *C.char, size C.size_t, needed *C.size_t, e *C.ctconv_error) C.ctconv_status {
+	return text(op.with, func(c *C.ctconv_op, buf *C.char, size C.size_t, needed *C.size_t, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_describe(c, f.x.data, f.x.numbers(), f.y.data, f.y.numbers(), f.w.data, f.w.numbers(),
 			f.b.data, f.b.numbers(), f.size, f.workspace, f.bytes, f.numbers(), buf, size, needed, e)
 	})
 }
 
-// text is what write writes, asked for its size first.
-func (op *Op) text(
-	write func(*C.ctconv_op, *C.char, C.size_t, *C.size_t, *C.ctconv_error) C.ctconv_status,
+// text is what write writes of an object that `with` keeps alive, asked for its size first.
+func text[H any](
+	with func(func(*H, *C.ctconv_error) C.ctconv_status) error,
+	write func(*H, *C.char, C.size_t, *C.size_t, *C.ctconv_error) C.ctconv_status,
 ) (string, error) {
 	var needed C.size_t
-	err := op.with(func(c *C.ctconv_op, e *C.ctconv_error) C.ctconv_status {
-		return write(c, nil, 0, &needed, e)
-	})
+	err := with(func(c *H, e *C.ctconv_error) C.ctconv_status { return write(c, nil, 0, &needed, e) })
 	for err == nil {
 		buf := make([]byte, int(needed)+1)
-		err = op.with(func(c *C.ctconv_op, e *C.ctconv_error) C.ctconv_status {
+		err = with(func(c *H, e *C.ctconv_error) C.ctconv_status {
 			return write(c, (*C.char)(unsafe.Pointer(&buf[0])), C.size_t(len(buf)), &needed, e)
 		})
 		if err == nil && int(needed) <= len(buf) { // else another goroutine's call made it longer meanwhile

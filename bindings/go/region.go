@@ -7,18 +7,18 @@ import "C"
 
 import "fmt"
 
-// rows is the call's region as the shim takes it, nil for none. Refuses another number of entries than X has spatial
+// rows is a region as the shim takes it, nil for none. Refuses another number of entries than x, or dy, has spatial
 // axes: its rank less batch and channel, or channel alone. Behind the entries stand zeros.
-func (call *Call) rows() (*[C.CTCONV_GO_REGION]int64, error) {
-	if call.Begin == nil && call.End == nil && call.XBegin == nil && call.XShape == nil {
+func rows(x Any, begin, end, xBegin, xShape []int) (*[C.CTCONV_GO_REGION]int64, error) {
+	if begin == nil && end == nil && xBegin == nil && xShape == nil {
 		return nil, nil
 	}
 	var out [C.CTCONV_GO_REGION]int64
 	rank := 0
-	if call.X != nil {
-		rank = len(call.X.Shape())
+	if x != nil {
+		rank = len(x.Shape())
 	}
-	axes := len(call.Begin)
+	axes := len(begin)
 	spatial := func(n int) bool { return n > 0 && n == axes && (n+2 == rank || n+1 == rank) }
 	for i, row := range []struct {
 		name   string
@@ -26,15 +26,15 @@ func (call *Call) rows() (*[C.CTCONV_GO_REGION]int64, error) {
 		fits   bool
 		wanted int64
 	}{
-		{"Begin", call.Begin, spatial(len(call.Begin)), 1}, {"End", call.End, spatial(len(call.End)), 1},
-		{"XBegin", call.XBegin, spatial(len(call.XBegin)), 2}, {"XShape", call.XShape, len(call.XShape) == rank, 4},
+		{"Begin", begin, spatial(len(begin)), 1}, {"End", end, spatial(len(end)), 1},
+		{"XBegin", xBegin, spatial(len(xBegin)), 2}, {"XShape", xShape, len(xShape) == rank, 4},
 	} {
 		if row.given == nil {
 			continue
 		}
 		if !row.fits || len(row.given) > maxNDim {
 			return nil, refusal(StatusMisuseRegion, row.name, fmt.Sprint(row.given),
-				fmt.Sprintf("an entry for each axis that it speaks of; X has %d", rank))
+				fmt.Sprintf("an entry for each axis that it speaks of; the tensor has %d", rank))
 		}
 		for k, n := range row.given {
 			out[1+i*maxNDim+k] = int64(n)

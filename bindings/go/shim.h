@@ -26,7 +26,7 @@
   const ctconv_op *op, const void *dy, const int64_t *dy_meta, const void *x, const int64_t *x_meta, const void *y, \
       const int64_t *y_meta, const void *w, const int64_t *w_meta, void *dx, const int64_t *dx_meta, void *dw,      \
       const int64_t *dw_meta, void *db, const int64_t *db_meta, const ctconv_value *output_size, void *workspace,   \
-      size_t workspace_bytes, int32_t accumulate
+      size_t workspace_bytes, int32_t accumulate, const int64_t *region
 
 /* The record of a tensor, or NULL where there is none. */
 static inline const ctconv_tensor *ctconv_go_tensor(ctconv_tensor *out, const void *data, const int64_t *meta) {
@@ -134,7 +134,8 @@ static inline const ctconv_grads *ctconv_go_grads_of(ctconv_go_grads_records *r,
                                                      const int64_t *y_meta, const void *w, const int64_t *w_meta,
                                                      void *dx, const int64_t *dx_meta, void *dw, const int64_t *dw_meta,
                                                      void *db, const int64_t *db_meta, const ctconv_value *output_size,
-                                                     void *workspace, size_t workspace_bytes, int32_t accumulate) {
+                                                     void *workspace, size_t workspace_bytes, int32_t accumulate,
+                                                     const int64_t *region) {
   const ctconv_grads first = CTCONV_GRADS_INIT;
   r->grads = first;
   r->grads.dy = ctconv_go_tensor(&r->tensors[0], dy, dy_meta);
@@ -148,11 +149,17 @@ static inline const ctconv_grads *ctconv_go_grads_of(ctconv_go_grads_records *r,
   r->grads.workspace = workspace;
   r->grads.workspace_bytes = workspace_bytes;
   r->grads.accumulate = accumulate;
+  if (region) {
+    r->grads.begin = region[0] & 1 ? region + 1 : NULL;
+    r->grads.end = region[0] & 1 ? region + 1 + CTCONV_MAX_NDIM : NULL;
+    r->grads.x_begin = region[0] & 2 ? region + 1 + 2 * CTCONV_MAX_NDIM : NULL;
+    r->grads.x_shape = region[0] & 4 ? region + 1 + 3 * CTCONV_MAX_NDIM : NULL;
+  }
   return &r->grads;
 }
 #define CTCONV_GO_GRADS_OF(r)                                                                                \
   ctconv_go_grads_of(r, dy, dy_meta, x, x_meta, y, y_meta, w, w_meta, dx, dx_meta, dw, dw_meta, db, db_meta, \
-                     output_size, workspace, workspace_bytes, accumulate)
+                     output_size, workspace, workspace_bytes, accumulate, region)
 
 static inline ctconv_status ctconv_go_backward_prepare(CTCONV_GO_GRADS, size_t *bytes, ctconv_error *error) {
   ctconv_go_grads_records r;

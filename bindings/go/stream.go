@@ -145,3 +145,11 @@ func (s *Stream) Delay() (int, error) {
 	})
 	return int(outputs), err
 }
+
+// Describe is what the stream holds, as `key: value` lines: inputs and outputs so far, delay, history, chunk, warm_up,
+// bytes.
+func (s *Stream) Describe() (string, error) {
+	return text(s.with, func(c *C.ctconv_stream, buf *C.char, size C.size_t, needed *C.size_t, e *C.ctconv_error) C.ctconv_status {
+		return C.ctconv_stream_describe(c, buf, size, needed, e)
+	})
+}

@@ -226,7 +226,6 @@ impl<'a> Call<'a> {
         body: impl FnOnce(*const sys::ctconv_op, *const sys::ctconv_call) -> Result<R>,
     ) -> Result<R> {
         let rows = self.region.rows(self.x.ndim)?;
-        let row = |row: &Option<[i64; sys::CTCONV_MAX_NDIM]>| row.as_ref().map_or(null(), |r| r.as_ptr());
         let (x, y) = (self.x.c(), y.map(Record::c));
         let (weight, bias) = (self.weight.as_ref().map(Record::c), self.bias.as_ref().map(Record::c));
         let mut store = Vec::new();
@@ -249,6 +248,11 @@ impl<'a> Call<'a> {
         go_on_panicking();
         out
     }
+}
+
+/// Null for None.
+pub(crate) fn row(row: &Option<[i64; sys::CTCONV_MAX_NDIM]>) -> *const i64 {
+    row.as_ref().map_or(null(), |r| r.as_ptr())
 }
 
 /// Null for None.

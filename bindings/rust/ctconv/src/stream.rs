@@ -5,6 +5,7 @@
 //! Out: the outputs that are known by them; all together they are y of one whole call, to the bit
 
 use crate::error::{checked, Result};
+use crate::op::text_of;
 use crate::runner::go_on_panicking;
 use crate::{sys, Input, Op, Output};
 use std::marker::PhantomData;
@@ -126,6 +127,12 @@ impl<'op> Stream<'op> {
         // SAFETY: a live stream.
         checked(|e| unsafe { sys::ctconv_stream_delay(self.handle, &mut outputs, e) })?;
         Ok(outputs)
+    }
+
+    /// What it holds, as `key: value` lines: inputs and outputs so far, delay, history, chunk, warm_up, bytes.
+    pub fn describe(&self) -> Result<String> {
+        // SAFETY: a live stream.
+        text_of(|to, cap, needed, e| unsafe { sys::ctconv_stream_describe(self.handle, to, cap, needed, e) })
     }
 
     fn pushed(&self, x: &impl Input, y: *const sys::ctconv_tensor) -> Result<usize> {

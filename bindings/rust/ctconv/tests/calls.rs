@@ -258,6 +258,7 @@ fn regions() {
     let weight = desc.init_weight::<f32>(1).unwrap();
     let op = Op::builder(&desc).weight(&weight).reproducible(Reproducible::Reference).build().unwrap();
     let x = Tensor::new(numbers(5, 2 * 6 * 8), &[1, 2, 6, 8]).unwrap();
+    let weight_shape = &[2, 3, 3, 3];
     let whole = op.run(&x).unwrap();
     assert_eq!(whole.shape(), [1, 3, 13, 17]);
     for (h, w) in [(0, 0), (0, 9), (6, 0), (6, 9)] {
@@ -276,6 +277,19 @@ fn regions() {
             assert_eq!(*v, whole.data()[(c * 13 + h + r) * 17 + w + k]);
         }
     }
+    // Gradients through one box are those of a dy that is zero elsewhere.
+    let mut dy = vec![0.0f32; 3 * 13 * 17];
+    let box_dy = Tensor::new(numbers(6, 3 * 4 * 5), &[1, 3, 4, 5]).unwrap();
+    for (i, v) in box_dy.data().iter().enumerate() {
+        let (c, r, k) = (i / 20, i / 5 % 4, i % 5);
+        dy[(c * 13 + 2 + r) * 17 + 3 + k] = *v;
+    }
+    let dy = Tensor::new(dy, &[1, 3, 13, 17]).unwrap();
+    let (mut part, mut all) =
+        (Tensor::<f32>::zeros(weight_shape).unwrap(), Tensor::<f32>::zeros(weight_shape).unwrap());
+    op.backward(&box_dy).x(&x).dw(&mut part).region(&[2, 3], &[6, 8]).execute().unwrap();
+    op.backward(&dy).x(&x).dw(&mut all).execute().unwrap();
+    assert_eq!(part, all);
     let refused = |begin: &[usize], end: &[usize]| op.call(&x).region(begin, end).output_spec().unwrap_err();
     for (begin, end) in [(&[0, 0][..], &[14, 17][..]), (&[3, 3], &[3, 4]), (&[0], &[1]), (&[0; 4], &[1; 4]), (&[], &[])]
     {
@@ -308,6 +322,7 @@ fn streams() {
     let mut out = vec![Vec::new(); N * CO];
     heard(&mut stream, &mut out, 0, 3);
     assert!(stream.delay().unwrap() >= 0);
+    assert!(stream.describe().unwrap().contains("inputs: 3\n"), "{}", stream.describe().unwrap());
     let mut twin = stream.try_clone().unwrap();
     let mut other = out.clone();
     heard(&mut stream, &mut out, 3, LEN);
