@@ -112,7 +112,7 @@ impl<'a> Backward<'a> {
         self
     }
 
-    /// dy and y are this box of the whole output: the gradients are those through it alone, and dx has the extents of the
+    /// dy and y are this box of the whole output: the gradients are those through it alone. dx has the extents of the
     /// window that [`crate::Call::region_window`] answers.
     pub fn region(mut self, begin: &[usize], end: &[usize]) -> Self {
         self.region.set(begin, end);
