@@ -93,6 +93,11 @@ class Answers(Case):
         got = answer("doctor")
         fits(got, "doctor")
         self.assertEqual(got["ok"], all("mend" not in part for part in got["parts"]))
+        said = got["paragraph"].replace("\n", " ")
+        for part in got["parts"]:
+            self.assertIn(f" {part['part']} ", said)
+        engines = [part["text"].split(":")[0] for part in got["parts"] if part["part"] == "engine"]
+        self.assertEqual(engines, [name for name in answer("info")["engines"] if name not in ("cuda", "cudnn")])
 
     def test_errors(self):
         for words in (

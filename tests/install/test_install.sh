@@ -40,6 +40,16 @@ for owner in oneDNN Xbyak Highway CLI11 'JSON for Modern C++' fmt; do
   grep -q "$owner" "$prefix/share/doc/ctconv/NOTICE" || { echo "install: NOTICE does not name $owner"; exit 1; }
 done
 
+if [ -x "$prefix/bin/ctconv" ]; then
+  step "manual pages and completions"
+  for file in share/man/man1/ctconv.1 share/man/man3/ctconv.3 share/man/man3/ctconv_execute.3 \
+    share/bash-completion/completions/ctconv share/zsh/site-functions/_ctconv \
+    share/fish/vendor_completions.d/ctconv.fish; do
+    [ -s "$prefix/$file" ] || { echo "install: no $file"; exit 1; }
+  done
+  "$prefix/bin/ctconv" completion zsh | cmp - "$prefix/share/zsh/site-functions/_ctconv"
+fi
+
 step "hello.c by pkg-config"
 export PKG_CONFIG_PATH="$library_dir/pkgconfig"
 # shellcheck disable=SC2046
@@ -49,13 +59,12 @@ same "$("$work/hello")" "hello (pkg-config)"
 
 step "the headers compile alone, in C99, C11, C++17 and C++20"
 strict="-Wall -Wextra -Werror -pedantic -fsyntax-only $(pkg-config --cflags ctconv)"
-for header in ctconv.h ctconv_stream.h ctconv_types.h ctconv_status.h; do
+for header in ctconv.h ctconv_types.h ctconv_status.h; do
   for std in c99 c11; do
     echo "#include <ctconv/$header>" | ${CC:-cc} -std=$std $strict -x c -
   done
 done
-for header in ctconv.h ctconv_stream.h ctconv_types.h ctconv_status.h ctconv.hpp ctconv_tensor.hpp \
-  ctconv_stream.hpp; do
+for header in ctconv.h ctconv_types.h ctconv_status.h ctconv.hpp ctconv_tensor.hpp; do
   for std in c++17 c++20; do
     echo "#include <ctconv/$header>" | ${CXX:-c++} -std=$std $strict -x c++ -
   done
@@ -74,4 +83,9 @@ done
 
 step "what is installed names no path of the build or the source"
 if grep -rIlF -e "$build" -e "$source" "$prefix"; then echo "install: the files above do"; exit 1; fi
+step "uninstall takes everything back, and nothing else"
+touch "$prefix/include/kept.h"
+(cd "$build" && cmake -P "$source/cmake/Uninstall.cmake") > "$work/log" || { cat "$work/log"; exit 1; }
+left=$(find "$prefix" -type f -o -type l)
+[ "$left" = "$prefix/include/kept.h" ] || { echo "install: left behind:"; echo "$left"; exit 1; }
 step "all right"

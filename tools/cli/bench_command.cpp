@@ -151,6 +151,7 @@ int bench_file(const Request& request) {
     const Layer layer(one, Layer::kAnyData);
     const std::string label = fmt::format("{} ({} of {})", id, out.size() + 1, layers.size());
     const auto rows = Bench(layer, one, progress, label).rows();
+    progress.part(out.size() + 1, layers.size());
     progress.clear();
     if (!request.json && out.empty()) print_rows("", {});
     if (!request.json) print_rows(id, rows);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctconv doctor: what of the library works on this machine, what is missing, and the command that mends it.
 //
-//   out:  one line for each part, CPU first, then module, driver, device, cuDNN
+//   out:  one line for each part, CPU first (doctor_cpu.cpp), then module, driver, device, cuDNN; and all of it as
+//         one paragraph for a report
 //   exit: 0 where everything the machine could offer is usable; 1 where something is missing that could be mended
 //   A machine without an NVIDIA device lacks nothing: its missing module or driver is "none", not a fault. One that has
 //   the device (on its PCI bus) or names a module (CTCONV_CUDA_MODULE) is held to the whole chain.
@@ -11,20 +12,19 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "tools/cli/doctor.h"
 #include "tools/cli/layer.h"
 #include "tools/cli/output.h"
 #include "tools/cli/print.h"
-#include "tools/cli/tuning_place.h"
 
 namespace cli {
 namespace {
 
+using namespace std::string_literals;
+
 constexpr const char* kDialect = "torch.nn.ConvTranspose2d";
 constexpr std::pair<const char*, const char*> kBeforeDevice[] = {{"module", "of this release"}, {"driver", "starts"}};
-
-struct Finding {
-  std::string part, state, text, mend;  // state: ok, none (nothing to mend), missing, wrong; mend: empty, or what to do
-};
+constexpr int kMostDevices = 64;
 
 std::string beginning_of(const std::filesystem::path& path, size_t bytes) {
   std::string text(bytes, '\0');
@@ -97,25 +97,15 @@ bool is_absence(ctconv_status status) {
          status == CTCONV_ERR_DEVICE_NONE || status == CTCONV_ERR_DEVICE_CUDNN_MISSING;
 }
 
-std::vector<Finding> cpu_half() {
-  const Facts build(ctconv_build_info());
-  const std::string cores = build.get("cores");
-  const std::string& quota = build.get("cpu_quota");
-  std::vector<Finding> rows;
-  rows.push_back({"library", "ok", fmt::format("{}, {}", ctconv_version_string(), build.get("compiler")), ""});
-  rows.push_back({"engines", "ok", fmt::to_string(fmt::join(engine_names(), ", ")), ""});
-  rows.push_back({"cpu", "ok", fmt::format("{} ({})", build.get("cpu_model"), build.get("cpu")), ""});
-  rows.push_back({"cores", "ok", cores + (quota.empty() ? "" : ", quota " + quota), ""});
-  const std::string& onednn = build.get("onednn");
-  if (onednn == "not built")
-    rows.push_back({"onednn", "missing", onednn, "tools/deps, then build with -DCTCONV_ONEDNN=ON"});
-  else
-    rows.push_back({"onednn", "ok", onednn, ""});
-  const TuningPlace place = tuning_place();
-  rows.push_back(
-      {"tuning_file", place.usable ? "ok" : "wrong", place.text,
-       place.usable ? "" : "set CTCONV_TUNING_FILE to a file you may write, or to nothing: then no time is kept"});
-  return rows;
+// ", kernel module 580.65.06" where the driver says its version; else empty.
+std::string driver_version() {
+  const std::string text = beginning_of("/proc/driver/nvidia/version", 256);
+  const std::string key = "Kernel Module";
+  size_t at = text.find(key);
+  if (at == std::string::npos) return "";
+  at = text.find_first_of("0123456789", at + key.size());
+  if (at == std::string::npos) return "";
+  return ", kernel module " + text.substr(at, text.find_first_not_of("0123456789.", at) - at);
 }
 
 // One step on a device: a plan of the engine for a small layer. Throws what the library says.
@@ -145,7 +135,7 @@ bool device_half(int ordinal, bool wanted, std::vector<Finding>* rows) {
   try {
     const Facts plan = plan_on(device, "auto");
     for (const auto& [part, text] : kBeforeDevice) {
-      if (ordinal == 0) rows->push_back({part, "ok", text, ""});
+      if (ordinal == 0) rows->push_back({part, "ok", text + (part == "driver"s ? driver_version() : ""), ""});
     }
     rows->push_back({"device", "ok", device + ": " + plan.get("device.constants"), ""});
   } catch (const ctconv::error& e) {
@@ -175,9 +165,8 @@ bool device_half(int ordinal, bool wanted, std::vector<Finding>* rows) {
 int doctor_command(const Request& request) {
   const char* named = std::getenv("CTCONV_CUDA_MODULE");
   const bool wanted = has_nvidia_hardware() || (named != nullptr && *named != '\0');
-  std::vector<Finding> rows = cpu_half();
-  constexpr int kMost = 64;
-  for (int ordinal = 0; ordinal < kMost && device_half(ordinal, wanted, &rows); ++ordinal) {
+  std::vector<Finding> rows = cpu_findings();
+  for (int ordinal = 0; ordinal < kMostDevices && device_half(ordinal, wanted, &rows); ++ordinal) {
   }
   int faults = 0;
   Json list = Json::array();
@@ -188,13 +177,14 @@ int doctor_command(const Request& request) {
     list.push_back(row);
   }
   if (request.json) {
-    print_json({{"ok", faults == 0}, {"parts", list}});
+    print_json({{"ok", faults == 0}, {"parts", list}, {"paragraph", paragraph_of(rows)}});
     return faults == 0 ? 0 : 1;
   }
   for (const Finding& f : rows) {
     print("{:<12} {:<8} {}\n", f.part, f.state, f.text);
     if (!f.mend.empty()) print("{:<12} {:<8} mend: {}\n", "", "", f.mend);
   }
+  print("\nto paste into a report:\n\n{}\n", paragraph_of(rows));
   print("{}\n", faults == 0 ? "everything this machine offers is usable" : fmt::format("{} to mend", faults));
   return faults == 0 ? 0 : 1;
 }

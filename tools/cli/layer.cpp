@@ -37,6 +37,8 @@ double Facts::number(const std::string& key) const {
   return value;
 }
 
+double seconds_of(const Facts& facts) { return facts.number("estimated_ms") * 1e-3; }
+
 ctconv::Desc make_desc(const std::string& dialect, const Arguments& arguments) {
   ctconv::Desc desc(dialect);
   for (const auto& [name, value] : arguments.items) desc.set(name, value);

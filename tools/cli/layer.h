@@ -29,6 +29,9 @@ class Facts {
   std::vector<std::pair<std::string, std::string>> items_;
 };
 
+// How long one call takes by the engine's own estimate; 0: not said.
+double seconds_of(const Facts& facts);
+
 ctconv::Desc make_desc(const std::string& dialect, const Arguments& arguments);
 
 class Layer {

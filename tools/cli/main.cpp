@@ -15,6 +15,7 @@
 #include "ctconv/ctconv.hpp"
 #include "tools/cli/activations.h"
 #include "tools/cli/fault.h"
+#include "tools/cli/grammar.h"
 #include "tools/cli/output.h"
 #include "tools/cli/print.h"
 #include "tools/cli/request.h"
@@ -182,6 +183,29 @@ void add_bench(CLI::App* app, cli::Request* r) {
   bench->add_flag("--backward", r->backward, "the gradients instead: dx, dw with db, and all of them in one call");
 }
 
+// What the table of commands itself answers, and so comes last.
+void add_scripts(CLI::App* app, cli::Request* r) {
+  const auto answers = [app, r](const char* name, const char* what, auto text) {
+    CLI::App* command = app->add_subcommand(name, what);
+    command->callback([app, r, text] {
+      const int code = guarded(*r, [&] {
+        cli::print_text(text(cli::grammar_of(*app)));
+        return 0;
+      });
+      if (code != 0) throw CLI::RuntimeError(code);
+    });
+    return command;
+  };
+  answers("completion", "the script that completes this command line in a shell",
+          [r](const cli::Grammar& grammar) { return cli::completion_for(grammar, r->shell); })
+      ->add_option("shell", r->shell, "bash, zsh or fish")
+      ->required()
+      ->type_name("NAME");
+  answers("man", "this program's manual page", [](const cli::Grammar& grammar) {
+    return cli::man_page(grammar);
+  })->group("");
+}
+
 void add_commands(CLI::App* app, cli::Request* r) {
   add_run(app, r);
   add_layer(add_command(app, *r, "shape", "what to allocate: output, weight and bias", cli::shape_command), r, false);
@@ -203,6 +227,7 @@ void add_commands(CLI::App* app, cli::Request* r) {
       "CTCONV_MACHINE_FILE reads none. Run it on a quiet machine: it takes about two seconds.");
   add_command(app, *r, "doctor", "what works on this machine, what is missing, and what mends it", cli::doctor_command)
       ->footer("");
+  add_scripts(app, r);
 }
 
 // --help and --version are answers; everything else the parser refuses.
@@ -219,7 +244,7 @@ int parse_failure(const CLI::App& app, const CLI::ParseError& e, const cli::Requ
   if (app.get_subcommands().empty()) {
     const auto given = app.remaining();
     message = (given.empty() ? "a command is needed" : "'" + given[0] + "' is no command") +
-              std::string(": run, shape, explain, verify, bench, info, tune or doctor");
+              std::string(": run, shape, explain, verify, bench, info, tune, doctor or completion");
   }
   return fail(r, "OPTION", message + " (`ctconv --help`)", {{"status", "OPTION"}, {"message", message}});
 }

@@ -23,6 +23,7 @@ struct Request {
   int repeat = 0;  // 0: as many as fit into `seconds`
   double seconds = 0.5;
   bool json = false, check = false, side_by_side = false;
+  std::string shell;         // completion: whose script
   std::string layers, only;  // bench: a JSON file, and a prefix of the ids in it
 };
 

@@ -124,15 +124,18 @@ int run_command(const Request& request) {
   const ctconv_spec spec = op.output_spec(layer.x_tensor(), layer.extras());
   Array y(ctconv::dtype_of(spec), ctconv::shape_of(spec));
 
-  progress.step("computing");
+  const int repeat = request.repeat > 0 ? request.repeat : 1;
+  progress.step("computing", seconds_of(layer.describe(op)) * (repeat + 1));
   const auto execute = [&] { op.execute(layer.x_tensor(), y.tensor(), layer.extras()); };
-  const Timing time = measure(execute, request.repeat > 0 ? request.repeat : 1, 0);
+  const Timing time = measure(execute, repeat, 0);
   Facts facts = layer.describe(op);
 
   Difference difference;
   if (request.check) {
-    progress.step("checking against the reference engine");
-    const Array reference = layer.execute(layer.op("reference"));
+    const ctconv::Op reference_op = layer.op("reference");
+    // Twice: on the numbers, then on their magnitudes.
+    progress.step("checking against the reference engine", seconds_of(layer.describe(reference_op)) * 2);
+    const Array reference = layer.execute(reference_op);
     const Array magnitude = layer.magnitude();
     difference = compare(y, reference, &magnitude, terms_of(facts, y));
   }

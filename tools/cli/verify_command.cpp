@@ -22,12 +22,14 @@ std::vector<std::string> named(const std::string& engine, std::vector<std::strin
 
 int verify_forward(const Request& request) {
   Progress progress("verify");
-  progress.step("reference");
+  progress.step("numbers");
   const Layer layer(request, Layer::kAnyData);
   const ctconv::Op reference_op = layer.op("reference");
+  const double seconds = seconds_of(layer.describe(reference_op));
+  progress.step("reference", seconds);
   const Array reference = layer.execute(reference_op);
   const double terms = terms_of(layer.describe(reference_op), reference);
-  progress.step("reference on magnitudes");
+  progress.step("reference on magnitudes", seconds);
   const Array magnitude = layer.magnitude();
 
   Table table(named("engine", Verdict::heads()));
@@ -39,6 +41,7 @@ int verify_forward(const Request& request) {
     try {
       const ctconv::Op op = layer.op(name, request.reproducible);
       const Facts facts = layer.describe(op);
+      progress.step(name, seconds_of(facts));
       const Difference difference = compare(layer.execute(op), reference, &magnitude, terms);
       const Verdict verdict(difference, facts.get("bits"), facts.get("form"));
       if (!verdict.ok()) code = 1;
