@@ -20,7 +20,6 @@ import pathlib
 import subprocess
 import sys
 
-import crash
 import layers
 import machine
 
@@ -83,15 +82,7 @@ def one_run(a, build, budget, dtype, threads, layout, which_pass, out):
     for name, value in given.items():
         if value is not None:
             command += ["--" + name, str(value)]
-    crashes = []
-    while True:
-        status = subprocess.run(command, env=environment(threads, build), check=False).returncode
-        died = crash.crashed(out, status)
-        if died is None or died[1].startswith("ctconv") or died in crashes:
-            return abs(status)
-        crashes.append(died)
-        print(f"bench: {died[1]} ended the process at {died[0]} ({died[2]}): left out there", file=sys.stderr)
-        command += ["--crashed", "=".join(died)]
+    return subprocess.run(command, env=environment(threads, build), check=False).returncode
 
 
 def main():

@@ -33,15 +33,16 @@ PAGES = (
     "docs/inside-a-model.md",
     "docs/training.md",
     "docs/onnx.md",
-    "docs/jax.md",
-    "docs/keras.md",
+    "docs/install.md",
 )
 NOT_RUN = "# Not run by the test of this page: "
 BUILDS = (
     "./tools/demo",
     "./tools/check",
-    "pip install ./bindings/python",
-    "python3 examples/",
+    "./tools/package_",
+    "pip install ",
+    "apt-get install ./dist",
+    "python3 examples/train_",
 )  # may be left out
 SECONDS = 120  # a block's time
 FILES = ("c", "cpp", "rust", "go", "js")  # languages whose blocks are files

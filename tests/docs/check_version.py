@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One version everywhere it is written.
 
-In:  CMakeLists.txt (project), the headers (macros), pyproject.toml, the first release of CHANGELOG.md.
+In:  CMakeLists.txt (project), the headers (macros), the packages, the first release of CHANGELOG.md.
 Out: nothing and exit 0, or the places side by side and exit 1.
 Usage: check_version.py [ROOT]
 """
@@ -14,8 +14,12 @@ import sys
 PLACES = {
     "CMakeLists.txt": r"project\(ctconv VERSION (\d+)\.(\d+)\.(\d+)",
     "include/ctconv/*.h": r"CTCONV_VERSION_MAJOR (\d+)\n.*_MINOR (\d+)\n.*_PATCH (\d+)\n",
-    "bindings/python/pyproject.toml": r'\nversion = "(\d+)\.(\d+)\.(\d+)"',
+    "pyproject.toml": r'\nversion = "(\d+)\.(\d+)\.(\d+)"',
     "bindings/python-cuda/pyproject.toml": r'\nversion = "(\d+)\.(\d+)\.(\d+)"',
+    "CITATION.cff": r"\nversion: (\d+)\.(\d+)\.(\d+)",
+    "packaging/debian/changelog": r"^ctconv \((\d+)\.(\d+)\.(\d+)-",
+    "packaging/conan/conanfile.py": r'\n    version = "(\d+)\.(\d+)\.(\d+)"',
+    "packaging/vcpkg/ports/ctconv/vcpkg.json": r'\n  "version": "(\d+)\.(\d+)\.(\d+)"',
     "CHANGELOG.md": r"\n## (\d+)\.(\d+)\.(\d+)",
 }
 

@@ -10,7 +10,8 @@ fail() { echo "wheel: $*"; cat "$work/log"; exit 1; }
 
 cp -r "$source/bindings/python" "$work/alone"
 if cmake -S "$work/alone" -B "$work/lonely" > "$work/log" 2>&1; then fail "the folder alone was configured"; fi
-tr -s '\n ' '  ' < "$work/log" | grep -q 'Build the wheel from a clone' || fail "the folder alone: no reason given"
+tr -s '\n ' '  ' < "$work/log" | grep -q 'Build the wheel from a clone.s root' ||
+  fail "the folder alone: no reason given"
 
 cmake -S "$source/bindings/python" -B "$work/build" > "$work/log" 2>&1 || fail "the clone is not configured"
 grep -q '^CTCONV_CUDA:STRING=OFF$' "$work/build/CMakeCache.txt" || fail "the CUDA module is built unasked"

@@ -21,7 +21,7 @@ if [ -z "${WHEELS:-}" ]; then
   for one in "$@"; do defined="$defined -C cmake.define.$one"; done
   # shellcheck disable=SC2086
   "$python" -m pip wheel -q --no-deps --no-build-isolation -w "$wheels" $defined \
-    "$source/bindings/python" "$source/bindings/python-cuda"
+    "$source" "$source/bindings/python-cuda"
 fi
 set -- "$wheels"/ctconv-*.whl "$wheels"/ctconv_cuda-*.whl
 { [ $# -eq 2 ] && [ -f "$1" ] && [ -f "$2" ]; } || fail "two wheels are wanted: $*"
