@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ctconv.onnx does without the packages onnx and onnxruntime: nodes as layers, and sentences about what is absent."""
+"""What ctconv.onnx does without onnx and onnxruntime: nodes as layers, and sentences about what is absent."""
 
 import types
 
