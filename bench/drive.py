@@ -20,6 +20,7 @@ import pathlib
 import subprocess
 import sys
 
+import crash
 import layers
 import machine
 
@@ -82,7 +83,15 @@ def one_run(a, build, budget, dtype, threads, layout, which_pass, out):
     for name, value in given.items():
         if value is not None:
             command += ["--" + name, str(value)]
-    return subprocess.run(command, env=environment(threads, build), check=False).returncode
+    crashes = []
+    while True:
+        status = subprocess.run(command, env=environment(threads, build), check=False).returncode
+        died = crash.crashed(out, status)
+        if died is None or died[1].startswith("ctconv") or died in crashes:
+            return abs(status)
+        crashes.append(died)
+        print(f"bench: {died[1]} ended the process at {died[0]} ({died[2]}): left out there", file=sys.stderr)
+        command += ["--crashed", "=".join(died)]
 
 
 def main():

@@ -25,6 +25,7 @@ import zlib
 import numpy as np
 
 import accuracy
+import crash
 import disturbance
 import layers
 import machine
@@ -137,16 +138,21 @@ def make_ready(contender, layer, reference, speeds):
     return record, first, results
 
 
-def fresh(name, makes, layer, operands, setting):
+def fresh(name, makes, layer, operands, setting, marker):
     """A contender made anew and set up."""
     contender = next(c for make in makes for c in make(layer, operands, setting) if c.name == name)
-    contender.setup()
+    marker.watch(contender, layer).setup()
     return contender
 
 
-def run_layer(layer, makes, setting, budget, roof, watch, speeds):
+def run_layer(layer, makes, setting, budget, roof, watch, speeds, marker):
     operands, row, ready, reference, firsts = (base.Operands(layer, setting), {}, [], None, {})
     everyone = [c for make in makes for c in make(layer, operands, setting)]
+    for c in [c for c in everyone if (layer.id, c.name) in setting.crashed]:
+        row[c.name] = {"refused": f"ended the process ({setting.crashed[layer.id, c.name]})"}
+        everyone.remove(c)
+    for c in everyone:
+        marker.watch(c, layer)
     keys, auto, large = {}, None, layer.bytes > LARGE
     wanted, far = accuracy.exact(layer, operands) if setting.peers is None or "pytorch" in setting.peers else None, {}
     for c in everyone:
@@ -173,7 +179,7 @@ def run_layer(layer, makes, setting, budget, roof, watch, speeds):
     if large:
         reference = None
         timed, rounds = timing.in_turn(
-            [c.name for c in ready], lambda name: fresh(name, makes, layer, operands, setting), budget, watch
+            [c.name for c in ready], lambda name: fresh(name, makes, layer, operands, setting, marker), budget, watch
         )
     else:
         operands = reference = None
@@ -306,6 +312,7 @@ def main():
     ):
         ap.add_argument("--" + name, type=kind)
     ap.add_argument("--pass", dest="which_pass", choices=layers.PASSES, default="fwd")
+    ap.add_argument("--crashed", action="append", default=[], help="layer=contender=signal: go on without it there")
     a = ap.parse_args()
     for level in ("/dev/shm", None):
         if level is None or os.access(level, os.W_OK):
@@ -321,6 +328,7 @@ def main():
         None if a.engines is None else [e for e in a.engines.split(",") if e],
         a.dtype,
         a.which_pass,
+        crashed={tuple(died.split("=")[:2]): died.split("=")[2] for died in a.crashed},
     )
     try:
         made, skipped = available(setting)
@@ -373,10 +381,16 @@ def main():
     print(head(peers), flush=True)
     strangers, start = machine.Strangers(onednn.pids), time.time()
     a.out.parent.mkdir(parents=True, exist_ok=True)
+    if a.crashed:  # what was measured before the process died
+        earlier = json.loads(a.out.read_text()) if a.out.exists() else report
+        report["layers"], report["date"], report["roof"] = earlier["layers"], earlier["date"], earlier["roof"]
+    marker, measured = crash.Marker(a.out), {row["id"] for row in report["layers"]}
     for layer in todo:
+        if layer.id in measured:
+            continue
         strangers.share()
         began = time.time()
-        row = run_layer(layer, made, setting, a.budget, roof, watch, speeds)
+        row = run_layer(layer, made, setting, a.budget, roof, watch, speeds, marker)
         row["strangers"], row["took_s"] = strangers.share(), time.time() - began
         row["soft"] = row["soft"] or (row["strangers"] or 0) > STRANGERS
         report["disturbance"] = watch.facts()
@@ -389,6 +403,7 @@ def main():
         print(line(row, peers), flush=True)
         gc.collect()
     onednn.stop()
+    marker.close()
     close(report, todo, start)
 
 

@@ -2,6 +2,7 @@
 // Reading and judging one call; see call.h.
 #include "capi/call.h"
 
+#include "capi/region.h"
 #include "capi/requests.h"
 #include "src/problem/canonicalize.h"
 
@@ -60,7 +61,10 @@ Status read_call(const ctconv_op& op, const ctconv_call* given, Stage stage, Cal
   RequestedSize size;
   if (in.output_size != nullptr) CTCONV_RETURN_IF_ERROR(read_size(op.desc, *in.output_size, out->x.ndim, &size));
 
-  auto geometry = judge_call(op.desc, {.x = &out->x,
+  TensorView whole;
+  const RegionGiven region = region_given(in);
+  CTCONV_RETURN_IF_ERROR(whole_x(op.desc, region, out->x, &whole));
+  auto geometry = judge_call(op.desc, {.x = &whole,
                                        .w = out->weight_for(op),
                                        .b = out->bias_for(op),
                                        .weights_judged = backend.weight() != nullptr,
@@ -69,6 +73,10 @@ Status read_call(const ctconv_op& op, const ctconv_call* given, Stage stage, Cal
                                        .cuda = backend.takes_cuda_types()});
   if (!geometry.ok()) return geometry.take_status();
   out->geometry = *geometry;
+  out->has_region = region.begin != nullptr;
+  if (out->has_region) {
+    CTCONV_RETURN_IF_ERROR(take_region(op.desc, region, &out->geometry, &out->x, &out->x_begin));
+  }
   out->y_spec = output_spec(op.desc, out->geometry);
   return stage != Stage::kSpec ? check_output(op, *out, stage) : Status();
 }

@@ -2,7 +2,7 @@
 // One call, read and judged: what output_spec, prepare, execute and describe share.
 //
 //   in:  an op and a ctconv_call;   out: views, Geometry, the work for the op's backend
-//   refuses: in the order the header promises
+//   refuses: in the order the header promises; a box or a window that does not fit last (MISUSE_REGION)
 #pragma once
 
 #include "capi/op.h"
@@ -16,7 +16,9 @@ struct Call {
   void* workspace = nullptr;
   size_t workspace_bytes = 0;
   void* stream = nullptr;
-  Geometry geometry;
+  Geometry geometry;  // with a region: the box's
+  bool has_region = false;
+  std::array<int64_t, 3> x_begin{};  // with a region: where its window of the whole x begins; x is then that window
   TensorSpec y_spec;
 
   // Of the call, else the op's own; null: there is none.

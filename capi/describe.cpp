@@ -68,6 +68,7 @@ std::string describe_op(const ctconv_op& op) {
   if (!held.cpu_quota.empty()) s += line("cpu_quota", held.cpu_quota);
   std::string_view version;
   s += line("mirrors", find_dialect(op.desc.dialect, &version)->source);
+  s += line("layout", op.desc.channels_last ? "channels last" : "channels first");
   return held.cores != 0 ? s + describe_machine() : s;
 }
 

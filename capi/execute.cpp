@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// ctconv_output_spec, ctconv_prepare and ctconv_execute: a call is read and judged, then the op's backend works.
+// ctconv_output_spec, _region_window, _prepare and _execute: a call is read and judged, then the op's backend works.
 #include "capi/call.h"
+#include "src/base/at.h"
 
 using namespace ctconv;
 
@@ -14,6 +15,23 @@ ctconv_status ctconv_output_spec(const ctconv_op* op, const ctconv_call* call, c
     Call judged;
     CTCONV_RETURN_IF_ERROR(read_call(*op, call, Stage::kSpec, &judged));
     write_spec(judged.y_spec, y);
+    return {};
+  });
+}
+
+ctconv_status ctconv_region_window(const ctconv_op* op, const ctconv_call* call, int64_t* x_begin, int64_t* x_end,
+                                   ctconv_error* error) {
+  return guarded(error, [&]() -> Status {
+    if (op == nullptr) return null_argument("op");
+    if (x_begin == nullptr) return null_argument("x_begin");
+    if (x_end == nullptr) return null_argument("x_end");
+    Call judged;
+    CTCONV_RETURN_IF_ERROR(read_call(*op, call, Stage::kSpec, &judged));
+    if (!judged.has_region) return null_argument("call.begin");
+    for (int a = 0; a < judged.geometry.rank; ++a) {
+      x_begin[a] = at(judged.x_begin, a);
+      x_end[a] = x_begin[a] + at(judged.geometry.axis, a).in;
+    }
     return {};
   });
 }

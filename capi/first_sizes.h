@@ -13,6 +13,7 @@ inline constexpr size_t kFirstRunner = 32;  // 0.1
 inline constexpr size_t kFirstAllocator = 32;  // 0.1
 inline constexpr size_t kFirstOptions = 96;  // 0.1
 inline constexpr size_t kFirstCall = 72;  // 0.1
-inline constexpr size_t kFirstGrads = 104;  // 0.2
+inline constexpr size_t kFirstStreamOptions = 24;  // 0.2
+inline constexpr size_t kFirstGrads = 136;  // 0.2
 
 }  // namespace ctconv

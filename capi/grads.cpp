@@ -5,6 +5,7 @@
 #include <string>
 
 #include "capi/records.h"
+#include "capi/region.h"
 #include "capi/requests.h"
 #include "src/base/number.h"
 #include "src/problem/canonicalize.h"
@@ -101,13 +102,22 @@ Status read_grads(const ctconv_op& op, const ctconv_grads* given, bool run, Grad
   }
   out->dw_shape = out->dw;
   if (keeps_sums(out->dw.type, out->x_shape().type)) out->dw_shape.type = out->x_shape().type;
-  auto geometry = judge_call(op.desc, {.x = &out->x_shape(),
+  const RegionGiven region = region_given(in);
+  if (region.begin != nullptr && !out->has_x)
+    return missing("grads.x", "is needed for a region (its data may be NULL)");
+  TensorView whole;
+  CTCONV_RETURN_IF_ERROR(whole_x(op.desc, region, out->x_shape(), &whole));
+  auto geometry = judge_call(op.desc, {.x = &whole,
                                        .w = out->weight_shape(op),
                                        .weights_judged = op.backend->weight() != nullptr,
                                        .size = size.given ? &size : nullptr,
                                        .cuda = op.backend->takes_cuda_types()});
   if (!geometry.ok()) return geometry.take_status();
   out->geometry = *geometry;
+  std::array<int64_t, 3> x_begin{};
+  if (region.begin != nullptr) {
+    CTCONV_RETURN_IF_ERROR(take_region(op.desc, region, &out->geometry, &out->x, &x_begin));
+  }
   return check_grads(op, *out, run);
 }
 

@@ -3,6 +3,8 @@
 #include "capi/records.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 
 #include "src/base/checked.h"
 
@@ -59,6 +61,11 @@ Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, T
     step = next.ok() ? next.value() : INT64_MAX;
   }
   if (in.data != nullptr) {
+    const uint64_t farthest = std::min<uint64_t>(UINTPTR_MAX - reinterpret_cast<uintptr_t>(in.data), PTRDIFF_MAX);
+    if (in.byte_offset > farthest) {
+      return misuse(Code::MISUSE_TENSOR, name, "byte_offset = " + std::to_string(in.byte_offset),
+                    "0 to " + std::to_string(farthest), "data plus byte_offset is no address");
+    }
     t.data = static_cast<char*>(in.data) + in.byte_offset;
     const auto alignment = static_cast<uint64_t>(std::min<int64_t>(bytes_of(t.type), 8));
     if ((alignment & (alignment - 1)) == 0 && reinterpret_cast<uintptr_t>(t.data) % alignment != 0) {

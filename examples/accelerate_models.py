@@ -18,6 +18,7 @@ import time
 import ctconv
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 # ---- models ----------------------------------------------------------------------------------------------------------
@@ -94,11 +95,24 @@ def basicunet():
 def snac():
     from snac import SNAC
 
-    return SNAC(sampling_rate=24000, decoder_dim=1024).decoder, torch.randn(1, 768, 94)  # two seconds
+    rates = {"encoder_rates": [2, 4, 8, 8], "decoder_rates": [8, 8, 4, 2]}
+    net = SNAC(sampling_rate=24000, encoder_dim=48, decoder_dim=1024, attn_window_size=None, **rates)
+    return net.decoder, torch.randn(1, 768, 94)  # two seconds
 
 
 MODELS = {"unet": unet, "dynunet": dynunet, "basicunet": basicunet, "snac": snac, "hifigan": hifigan}
 PACKAGES = {"unet": "monai", "dynunet": "monai", "basicunet": "monai", "snac": "snac"}
+
+
+def plain(model):
+    """The model without weight norms, as its authors run it for inference."""
+    for module in model.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
+        elif hasattr(module, "weight_g"):
+            nn.utils.remove_weight_norm(module)
+    return model
+
 
 # ---- measuring -------------------------------------------------------------------------------------------------------
 
@@ -127,7 +141,7 @@ def variants_of(model, x, options):
 def measure(name, options):
     torch.manual_seed(0)
     model, x = MODELS[name]()
-    model.eval()
+    model = (plain(model) if options.plain else model).eval()
     with torch.no_grad():
         variants = variants_of(model, x, options)
         taken = {key: [] for key in variants}
@@ -164,6 +178,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--compile", action="store_true", help="torch.compile of both, too: minutes of compiling")
+    parser.add_argument("--plain", action="store_true", help="weight norms removed")
     parser.add_argument("--frozen", action="store_true", help="weights packed once")
     parser.add_argument("--pool", type=float, help="bytes of ctconv.pool; 0: none")
     parser.add_argument("--keep-memory", action="store_true", help="malloc keeps freed memory (docs/inside-a-model.md)")

@@ -6,9 +6,10 @@ Out:  faults(table, root): one line per place where one of these says another th
         include/ctconv/*.h   constants, records, functions, handles, CTCONV_..._INIT, the release, the first sizes
         tests/abi/<release>  the frozen headers: what the table dates to that release or earlier, and no more
         ctconv.hpp           calls every function but those marked wrapped false; carries every field of a call
-                             (ctconv_tensor.hpp, which it includes, counts along)
+                             (ctconv_tensor.hpp, which it includes, and ctconv_stream.hpp count along)
         _options.py          sets every field of ctconv_options but those marked bound false
-        _layer.py            the same for ctconv_call
+        _layer.py and its two helpers: the same for ctconv_call
+        Rust, Go             fill every field of a call, of options and of grads but those of LEFT_OUT
         tests/abi            appends a field to each record that grows
 """
 
@@ -25,9 +26,33 @@ from api_table import (
     since,
 )
 
-HEADERS = ("ctconv.h", "ctconv_types.h", "ctconv_status.h")
-WRAPPER = ("ctconv.hpp", "ctconv_tensor.hpp")
+HEADERS = ("ctconv.h", "ctconv_stream.h", "ctconv_types.h", "ctconv_status.h")
+WRAPPER = ("ctconv.hpp", "ctconv_tensor.hpp", "ctconv_stream.hpp")
+# Where Rust and Go fill a record, as a pattern for one field; and what they leave to ctconv-sys and cgo.
+FILLED = {
+    "ctconv_call": (
+        ("bindings/rust/ctconv/src/op.rs", r"= sys::ctconv_call \{{[^;]*\b{0}: "),
+        ("bindings/go/shim.h", r"r->call\.{0} = "),
+    ),
+    "ctconv_options": (
+        ("bindings/rust/ctconv/src/options.rs", r"options\.{0} = "),
+        ("bindings/go/op.go", r"\b(?:c\.{0} = |{0}: )"),
+    ),
+    "ctconv_grads": (
+        ("bindings/rust/ctconv/src/backward.rs", r"= sys::ctconv_grads \{{[^;]*\b{0}: "),
+        ("bindings/go/shim.h", r"r->grads\.{0} = "),
+    ),
+}
+LEFT_OUT = {
+    "ctconv_call": {"stream"},
+    "ctconv_options": {"device", "allocator", "allow_tf32", "borrow_weights"},
+    "ctconv_grads": {"stream"},
+}
+NOT_IN_GO = {"runner"}  # Go's own threads do not compute
 VERSION = ("CTCONV_VERSION_MAJOR", "CTCONV_VERSION_MINOR", "CTCONV_VERSION_PATCH")
+
+# Who fills a call record in Python.
+CALL_IN_PYTHON = ("_layer", "_questions", "_region")
 
 
 def plain(text):
@@ -115,7 +140,7 @@ def header_faults(table, root):
     if ".".join(version[:2]) != table["releases"][-1]:
         out.append(f"include/ctconv: release {'.'.join(version[:2])}, the table's last is {table['releases'][-1]}")
     said = re.search(r"as first released:(.*?)\*/", texts["ctconv_types.h"], re.S)
-    said = re.findall(r"\b([a-z]+) (\d+)\b", said.group(1)) if said else []
+    said = re.findall(r"\b([a-z_]+) (\d+)\b", said.group(1)) if said else []
     for record in table["records"]:
         size = (short(record["name"]), str(record["first_size"]))
         if size not in said:
@@ -150,7 +175,8 @@ def wrapper_faults(table, root):
             if not carried and field["name"] != "reserved":
                 out.append(f"{path}: a call does not carry {record}.{field['name']}")
     known = {name for name, *_ in constants(table)} | {row[0] for row in table["rows"]}
-    known |= {f"CTCONV_{short(r['name']).upper()}_INIT" for r in growing(table)} | {"CTCONV_HPP_", "CTCONV_TENSOR_HPP_"}
+    known |= {f"CTCONV_{short(r['name']).upper()}_INIT" for r in growing(table)}
+    known |= {"CTCONV_HPP_", "CTCONV_TENSOR_HPP_", "CTCONV_STREAM_HPP_"}
     unknown = set(re.findall(r"\bCTCONV_[A-Z0-9_]+\b", text)) - known
     return out + [f"{path}: {name} is not in the table" for name in sorted(unknown)]
 
@@ -166,12 +192,25 @@ def binding_faults(table, root):
         if carried != (field.get("bound", True) and not name.startswith("reserved")):
             out.append(f"{path}: ctconv_options.{name} is {'set' if carried else 'not set'}; `bound` says other")
     path = "bindings/python/ctconv/_layer.py"
-    text = (root / path).read_text(encoding="utf-8")
+    text = "".join((root / f"bindings/python/ctconv/{name}.py").read_text(encoding="utf-8") for name in CALL_IN_PYTHON)
     call = next(r for r in table["records"] if r["name"] == "ctconv_call")
     for field in call["fields"][1:]:
         name = field["name"]
         if field.get("bound", True) and not re.search(rf'\bcall\.{name}\b|\("{name}", ', text):
             out.append(f"{path}: a call does not carry ctconv_call.{name}")
+    return out
+
+
+def filled_faults(table, root):
+    out = []
+    for record in (r for r in table["records"] if r["name"] in FILLED):
+        for path, pattern in FILLED[record["name"]]:
+            text = re.sub(r"//[^\n]*", "", (root / path).read_text(encoding="utf-8"))
+            left = LEFT_OUT[record["name"]] | (NOT_IN_GO if "/go/" in path else set())
+            for name in (f["name"] for f in record["fields"][1:] if not f["name"].startswith("reserved")):
+                if (re.search(pattern.format(name), text) is None) != (name in left):
+                    said = "filled, but LEFT_OUT names it" if name in left else "not filled"
+                    out.append(f"{path}: {record['name']}.{name} is {said}")
     return out
 
 
@@ -191,5 +230,6 @@ def faults(table, root):
         + frozen_faults(table, root)
         + wrapper_faults(table, root)
         + binding_faults(table, root)
+        + filled_faults(table, root)
         + growth_faults(table, root)
     )

@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PUBLIC = "include/ctconv"
 ALL = "*"
 # What the backends share; of each other they know nothing.
-BACKEND = [f"src/backend/{name}.h" for name in ("backend", "facts", "options", "workspace")]
+BACKEND = [f"src/backend/{name}.h" for name in ("backend", "facts", "fixed", "options", "workspace")]
 # folder: what it may include besides itself, folders with all below them or single files. The longest matching
 # folder decides.
 TABLE = {
@@ -45,6 +45,7 @@ TABLE = {
     "src/backend": ["src/base", "src/problem", "src/plan"],
     "src/backend/cpu": ["src/base", "src/problem", "src/plan", *BACKEND],
     "src/backend/cuda": ["src/base", "src/problem", "src/plan", *BACKEND, "cuda/module.h"],
+    "src/stream": ["src/base", "src/desc", "src/problem", "src/backend/backend.h", "src/backend/fixed.h"],
     "cuda": ["src/base", "src/problem", "src/plan"],
     "capi": [ALL],
     "tests": [ALL],

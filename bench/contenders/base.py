@@ -45,6 +45,7 @@ class Setting:
     dtype: str = "f32"  # "f32", "f16" or "bf16"
     which_pass: str = "fwd"  # "fwd": y; "dgrad": dx; "wgrad": dw, with db where the layer has a bias
     versions: dict = field(default_factory=dict)
+    crashed: dict = field(default_factory=dict)  # {(layer's id, contender): signal}: who ended the process there
 
 
 class Contender:

@@ -116,7 +116,7 @@ var _ = zero[unsafe.Offsetof(C.ctconv_options{}.reserved2)-100]
 
 // ctconv_call: the tensors of one execution
 
-const _ uint = C.sizeof_ctconv_call - 72
+const _ uint = C.sizeof_ctconv_call - 104
 
 var _ = zero[unsafe.Offsetof(C.ctconv_call{}.struct_size)-0]
 var _ = zero[unsafe.Offsetof(C.ctconv_call{}.x)-8]
@@ -127,10 +127,23 @@ var _ = zero[unsafe.Offsetof(C.ctconv_call{}.output_size)-40]
 var _ = zero[unsafe.Offsetof(C.ctconv_call{}.workspace)-48]
 var _ = zero[unsafe.Offsetof(C.ctconv_call{}.workspace_bytes)-56]
 var _ = zero[unsafe.Offsetof(C.ctconv_call{}.stream)-64]
+var _ = zero[unsafe.Offsetof(C.ctconv_call{}.begin)-72]
+var _ = zero[unsafe.Offsetof(C.ctconv_call{}.end)-80]
+var _ = zero[unsafe.Offsetof(C.ctconv_call{}.x_begin)-88]
+var _ = zero[unsafe.Offsetof(C.ctconv_call{}.x_shape)-96]
+
+// ctconv_stream_options: how a stream runs
+
+const _ uint = C.sizeof_ctconv_stream_options - 24
+
+var _ = zero[unsafe.Offsetof(C.ctconv_stream_options{}.struct_size)-0]
+var _ = zero[unsafe.Offsetof(C.ctconv_stream_options{}.chunk)-8]
+var _ = zero[unsafe.Offsetof(C.ctconv_stream_options{}.parallel)-16]
+var _ = zero[unsafe.Offsetof(C.ctconv_stream_options{}.reserved)-20]
 
 // ctconv_grads: the tensors of one backward call
 
-const _ uint = C.sizeof_ctconv_grads - 104
+const _ uint = C.sizeof_ctconv_grads - 136
 
 var _ = zero[unsafe.Offsetof(C.ctconv_grads{}.struct_size)-0]
 var _ = zero[unsafe.Offsetof(C.ctconv_grads{}.dy)-8]
@@ -146,6 +159,10 @@ var _ = zero[unsafe.Offsetof(C.ctconv_grads{}.workspace_bytes)-80]
 var _ = zero[unsafe.Offsetof(C.ctconv_grads{}.stream)-88]
 var _ = zero[unsafe.Offsetof(C.ctconv_grads{}.accumulate)-96]
 var _ = zero[unsafe.Offsetof(C.ctconv_grads{}.reserved)-100]
+var _ = zero[unsafe.Offsetof(C.ctconv_grads{}.begin)-104]
+var _ = zero[unsafe.Offsetof(C.ctconv_grads{}.end)-112]
+var _ = zero[unsafe.Offsetof(C.ctconv_grads{}.x_begin)-120]
+var _ = zero[unsafe.Offsetof(C.ctconv_grads{}.x_shape)-128]
 
 // Numbers.
 
@@ -250,6 +267,7 @@ var _ = zero[C.CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC-4001]
 var _ = zero[C.CTCONV_ERR_UNSUPPORTED_ENGINE-4002]
 var _ = zero[C.CTCONV_ERR_UNSUPPORTED_DIALECT_DEVICE-4003]
 var _ = zero[C.CTCONV_ERR_UNSUPPORTED_INIT-4004]
+var _ = zero[C.CTCONV_ERR_UNSUPPORTED_STREAM-4005]
 var _ = zero[C.CTCONV_ERR_NO_MEMORY-5001]
 var _ = zero[C.CTCONV_ERR_WORKSPACE_SIZE-5002]
 var _ = zero[C.CTCONV_ERR_DEVICE_MODULE_MISSING-6001]
@@ -287,4 +305,5 @@ var _ = zero[C.CTCONV_ERR_MISUSE_Y_DTYPE-7018]
 var _ = zero[C.CTCONV_ERR_MISUSE_Y_OVERLAP-7019]
 var _ = zero[C.CTCONV_ERR_MISUSE_WORKSPACE-7020]
 var _ = zero[C.CTCONV_ERR_MISUSE_STREAM-7021]
+var _ = zero[C.CTCONV_ERR_MISUSE_REGION-7022]
 var _ = zero[C.CTCONV_ERR_INTERNAL-9001]

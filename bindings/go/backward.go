@@ -15,6 +15,10 @@ type Grads struct {
 	OutputSize  any    // as in the call whose gradient this is
 	Workspace   []byte // at least BackwardPrepare's bytes; nil: the op keeps its own
 	Accumulate  bool   // added to what DX, DW, DB hold
+
+	// DY and Y are this box of the whole output; the gradients are those through it alone. As in Call; DX has the extents
+	// that RegionWindow answers.
+	Begin, End, XBegin, XShape []int
 }
 
 // flatGrads is a Grads as the shim takes it.
@@ -24,7 +28,11 @@ type flatGrads struct {
 	workspace               unsafe.Pointer
 	bytes                   C.size_t
 	accumulate              C.int32_t
+	region                  *[C.CTCONV_GO_REGION]int64
+	fault                   error // of the region
 }
+
+func (f flatGrads) numbers() *C.int64_t { return (*C.int64_t)(unsafe.Pointer(f.region)) }
 
 func (g *Grads) flat(memory *arena) flatGrads {
 	f := flatGrads{
@@ -33,6 +41,7 @@ func (g *Grads) flat(memory *arena) flatGrads {
 		size: memory.size(g.OutputSize), accumulate: flag(g.Accumulate),
 	}
 	f.workspace, f.bytes = room(g.Workspace)
+	f.region, f.fault = rows(g.DY, g.Begin, g.End, g.XBegin, g.XShape)
 	return f
 }
 
@@ -41,10 +50,13 @@ func (op *Op) Backward(grads Grads) error {
 	memory := &arena{}
 	defer memory.free()
 	f := grads.flat(memory)
+	if f.fault != nil {
+		return f.fault
+	}
 	return op.with(func(c *C.ctconv_op, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_backward(c, f.dy.data, f.dy.numbers(), f.x.data, f.x.numbers(), f.y.data, f.y.numbers(),
 			f.w.data, f.w.numbers(), f.dx.data, f.dx.numbers(), f.dw.data, f.dw.numbers(), f.db.data,
-			f.db.numbers(), f.size, f.workspace, f.bytes, f.accumulate, e)
+			f.db.numbers(), f.size, f.workspace, f.bytes, f.accumulate, f.numbers(), e)
 	})
 }
 
@@ -53,11 +65,14 @@ func (op *Op) BackwardPrepare(grads Grads) (int, error) {
 	memory := &arena{}
 	defer memory.free()
 	f := grads.flat(memory)
+	if f.fault != nil {
+		return 0, f.fault
+	}
 	var bytes C.size_t
 	err := op.with(func(c *C.ctconv_op, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_backward_prepare(c, f.dy.data, f.dy.numbers(), f.x.data, f.x.numbers(), f.y.data,
 			f.y.numbers(), f.w.data, f.w.numbers(), f.dx.data, f.dx.numbers(), f.dw.data, f.dw.numbers(),
-			f.db.data, f.db.numbers(), f.size, f.workspace, f.bytes, f.accumulate, &bytes, e)
+			f.db.data, f.db.numbers(), f.size, f.workspace, f.bytes, f.accumulate, f.numbers(), &bytes, e)
 	})
 	return int(bytes), err
 }
@@ -67,9 +82,12 @@ func (op *Op) BackwardDescribe(grads Grads) (string, error) {
 	memory := &arena{}
 	defer memory.free()
 	f := grads.flat(memory)
-	return op.text(func(c *C.ctconv_op, buf *C.char, size C.size_t, needed *C.size_t, e *C.ctconv_error) C.ctconv_status {
+	if f.fault != nil {
+		return "", f.fault
+	}
+	return text(op.with, func(c *C.ctconv_op, buf *C.char, size C.size_t, needed *C.size_t, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_backward_describe(c, f.dy.data, f.dy.numbers(), f.x.data, f.x.numbers(), f.y.data,
 			f.y.numbers(), f.w.data, f.w.numbers(), f.dx.data, f.dx.numbers(), f.dw.data, f.dw.numbers(),
-			f.db.data, f.db.numbers(), f.size, f.workspace, f.bytes, f.accumulate, buf, size, needed, e)
+			f.db.data, f.db.numbers(), f.size, f.workspace, f.bytes, f.accumulate, f.numbers(), buf, size, needed, e)
 	})
 }

@@ -277,3 +277,113 @@ func TestWeightsByTheDialect(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The whole of a 2-D call, box by box, each from the window of x that it reads.
+func TestRegions(t *testing.T) {
+	desc := must(NewDesc("torch.nn.ConvTranspose2d", Args{"in_channels": 2, "out_channels": 3, "kernel_size": 3,
+		"stride": 2}))
+	op := must(NewOp(desc, Weights{W: must(InitWeight[float32](desc, 1))}, Options{Reproducible: ReferenceBits}))
+	data := numbers(5, 2*6*8)
+	x := must(New(data, 1, 2, 6, 8))
+	whole := must(Run(op, x)).Data()
+	for _, at := range [][2]int{{0, 0}, {0, 9}, {6, 0}, {6, 9}} {
+		begin, end := at[:], []int{6 + at[0], 8 + at[1]}
+		from, to, err := op.RegionWindow(Call{X: x, Begin: begin, End: end})
+		if err != nil || len(from) != 2 {
+			t.Fatal(from, to, err)
+		}
+		window := must(Strided(data, from[0]*8+from[1], []int{1, 2, to[0] - from[0], to[1] - from[1]},
+			[]int{96, 48, 8, 1}))
+		part := must(RunCall[float32](op, Call{X: window, Begin: begin, End: end, XBegin: from}))
+		for i, v := range part.Data() {
+			c, r, k := i/48, i/8%6, i%8
+			if want := whole[(c*13+at[0]+r)*17+at[1]+k]; v != want {
+				t.Fatalf("box %v, element %d: %v, want %v", at, i, v, want)
+			}
+		}
+	}
+	// Gradients through one box are those of a dy that is zero elsewhere.
+	dy, part := make([]float32, 3*13*17), numbers(6, 3*4*5)
+	for i, v := range part {
+		dy[(i/20*13+2+i/5%4)*17+3+i%5] = v
+	}
+	boxed, all := must(Zeros[float32](2, 3, 3, 3)), must(Zeros[float32](2, 3, 3, 3))
+	if err := op.Backward(Grads{DY: must(New(part, 1, 3, 4, 5)), X: x, DW: boxed, Begin: []int{2, 3},
+		End: []int{6, 8}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := op.Backward(Grads{DY: must(New(dy, 1, 3, 13, 17)), X: x, DW: all}); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(boxed.Data(), all.Data()) {
+		t.Error("the gradient through a box")
+	}
+	for _, bad := range [][2][]int{{{0, 0}, {14, 17}}, {{3, 3}, {3, 4}}, {{0}, {1}}, {{0, 0, 0, 0}, {1, 1, 1, 1}},
+		{{0, 0}, {1}}, {{}, {}}, {nil, {1, 1}}} {
+		if _, err := op.OutputSpec(Call{X: x, Begin: bad[0], End: bad[1]}); !errors.Is(err, StatusMisuseRegion) {
+			t.Error(bad, err)
+		}
+	}
+}
+
+// A signal in portions is the signal at once; a stream keeps its op's C object after the op is closed.
+func TestStreams(t *testing.T) {
+	op := open(t, layer(nil), weights(same), Options{})
+	x, want := numbers(1, tn*tci*tlen), expected()
+	stream := must(op.NewStream(tn, StreamOptions{}))
+	op.Close()
+	add := func(out [][]float32, y *Tensor[float32]) {
+		length := y.Shape()[2]
+		for row := range out {
+			out[row] = append(out[row], y.Data()[row*length:(row+1)*length]...)
+		}
+	}
+	hear := func(s *Stream, out [][]float32, from, to int) {
+		part := must(Strided(x, from, []int{tn, tci, to - from}, []int{tci * tlen, tlen, 1}))
+		y := must(Zeros[float32](tn, tco, must(s.Coming(part))))
+		if n := must(s.Push(part, y)); n != y.Shape()[2] {
+			t.Error(n, y.Shape())
+		}
+		add(out, y)
+	}
+	out := make([][]float32, tn*tco)
+	hear(stream, out, 0, 3)
+	if text := must(stream.Describe()); !strings.Contains(text, "inputs: 3\n") {
+		t.Error(text)
+	}
+	twin := must(stream.Clone())
+	other := make([][]float32, tn*tco)
+	for i := range out {
+		other[i] = append(other[i], out[i]...)
+	}
+	hear(stream, out, 3, tlen)
+	hear(twin, other, 3, 5)
+	hear(twin, other, 5, tlen)
+	for _, each := range []struct {
+		s   *Stream
+		out [][]float32
+	}{{stream, out}, {twin, other}} {
+		rest := must(Zeros[float32](tn, tco, must(each.s.Left())))
+		must(each.s.Flush(rest))
+		add(each.out, rest)
+		for row := range each.out {
+			if !reflect.DeepEqual(each.out[row], want[row*tout:(row+1)*tout]) {
+				t.Error(row, each.out[row])
+			}
+		}
+		if err := each.s.Reset(); err != nil {
+			t.Error(err)
+		}
+		must(each.s.Delay())
+	}
+	stream.Close()
+	if _, err := stream.Left(); !errors.Is(err, StatusMisuseNull) {
+		t.Error(err)
+	}
+	if _, err := twin.Push(must(Zeros[float32](tn, tci, 1)), nil); !errors.Is(err, StatusMisuseNull) {
+		t.Error(err)
+	}
+	if _, err := op.NewStream(1, StreamOptions{}); !errors.Is(err, StatusMisuseNull) {
+		t.Error(err)
+	}
+}

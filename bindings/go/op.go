@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -57,6 +58,14 @@ type Weights struct{ W, B Any }
 type Op struct {
 	mutex  sync.RWMutex // Close waits for running calls
 	handle *C.ctconv_op
+	users  *int32 // the op and its streams: the last one that closes destroys the C object
+}
+
+// release gives back one use of the C object.
+func release(handle *C.ctconv_op, users *int32) {
+	if atomic.AddInt32(users, -1) == 0 {
+		C.ctconv_destroy(handle)
+	}
 }
 
 func clamped(n int) C.int32_t {
@@ -97,22 +106,25 @@ func NewOp(desc *Desc, weights Weights, options Options) (*Op, error) {
 		c.engine = C.CString(options.Engine)
 		defer C.free(unsafe.Pointer(c.engine))
 	}
-	w, b, op := rawOf(weights.W), rawOf(weights.B), &Op{}
+	w, b, op := rawOf(weights.W), rawOf(weights.B), &Op{users: new(int32)}
 	err := desc.with(func(d *C.ctconv_desc, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_create(d, w.data, w.numbers(), b.data, b.numbers(), &c, &op.handle, e)
 	})
 	if err != nil {
 		return nil, err
 	}
+	*op.users = 1
 	runtime.SetFinalizer(op, (*Op).Close)
 	return op, nil
 }
 
-// Close waits for running calls and releases the op now; without it the garbage collector does.
+// Close waits for running calls and releases the op now, or with its last stream; without it the garbage collector does.
 func (op *Op) Close() error {
 	op.mutex.Lock()
 	defer op.mutex.Unlock()
-	C.ctconv_destroy(op.handle)
+	if op.handle != nil {
+		release(op.handle, op.users)
+	}
 	op.handle = nil
 	runtime.SetFinalizer(op, nil)
 	return nil
@@ -137,6 +149,11 @@ type Call struct {
 	W, B       Any    // of an op that was made without them
 	OutputSize any    // the dialect's own call argument; nil: not given
 	Workspace  []byte // at least Prepare's bytes; nil: the op keeps its own
+
+	// The box from Begin to before End of the whole output, an entry for each spatial axis; Y has its shape. nil: all.
+	Begin, End []int
+	XBegin     []int // X is a window that begins here of a whole x: RegionWindow says which one a region reads
+	XShape     []int // the whole x's shape, where a size depends on its extents
 }
 
 // flat is a Call as the shim takes it.
@@ -145,7 +162,11 @@ type flat struct {
 	size       *C.ctconv_value
 	workspace  unsafe.Pointer
 	bytes      C.size_t
+	region     *[C.CTCONV_GO_REGION]int64
+	fault      error // of the region
 }
+
+func (f flat) numbers() *C.int64_t { return (*C.int64_t)(unsafe.Pointer(f.region)) }
 
 func (memory *arena) size(v any) *C.ctconv_value {
 	if v == nil {
@@ -165,6 +186,7 @@ func (call *Call) flat(memory *arena) flat {
 	f := flat{x: rawOf(call.X), y: rawOf(call.Y), w: rawOf(call.W), b: rawOf(call.B)}
 	f.size = memory.size(call.OutputSize)
 	f.workspace, f.bytes = room(call.Workspace)
+	f.region, f.fault = rows(call.X, call.Begin, call.End, call.XBegin, call.XShape)
 	return f
 }
 
@@ -173,9 +195,12 @@ func (op *Op) Execute(call Call) error {
 	memory := &arena{}
 	defer memory.free()
 	f := call.flat(memory)
+	if f.fault != nil {
+		return f.fault
+	}
 	return op.with(func(c *C.ctconv_op, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_execute(c, f.x.data, f.x.numbers(), f.y.data, f.y.numbers(), f.w.data, f.w.numbers(),
-			f.b.data, f.b.numbers(), f.size, f.workspace, f.bytes, e)
+			f.b.data, f.b.numbers(), f.size, f.workspace, f.bytes, f.numbers(), e)
 	})
 }
 
@@ -184,10 +209,13 @@ func (op *Op) OutputSpec(call Call) (Spec, error) {
 	memory := &arena{}
 	defer memory.free()
 	f := call.flat(memory)
+	if f.fault != nil {
+		return Spec{}, f.fault
+	}
 	var spec C.ctconv_spec
 	err := op.with(func(c *C.ctconv_op, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_output_spec(c, f.x.data, f.x.numbers(), f.y.data, f.y.numbers(), f.w.data,
-			f.w.numbers(), f.b.data, f.b.numbers(), f.size, f.workspace, f.bytes, &spec, e)
+			f.w.numbers(), f.b.data, f.b.numbers(), f.size, f.workspace, f.bytes, f.numbers(), &spec, e)
 	})
 	if err != nil {
 		return Spec{}, err
@@ -201,10 +229,13 @@ func (op *Op) Prepare(call Call) (int, error) {
 	memory := &arena{}
 	defer memory.free()
 	f := call.flat(memory)
+	if f.fault != nil {
+		return 0, f.fault
+	}
 	var bytes C.size_t
 	err := op.with(func(c *C.ctconv_op, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_prepare(c, f.x.data, f.x.numbers(), f.y.data, f.y.numbers(), f.w.data, f.w.numbers(),
-			f.b.data, f.b.numbers(), f.size, f.workspace, f.bytes, &bytes, e)
+			f.b.data, f.b.numbers(), f.size, f.workspace, f.bytes, f.numbers(), &bytes, e)
 	})
 	return int(bytes), err
 }
@@ -215,23 +246,25 @@ func (op *Op) Describe(call Call) (string, error) {
 	memory := &arena{}
 	defer memory.free()
 	f := call.flat(memory)
-	return op.text(func(c *C.ctconv_op, buf *C.char, size C.size_t, needed *C.size_t, e *C.ctconv_error) C.ctconv_status {
+	if f.fault != nil {
+		return "", f.fault
+	}
+	return text(op.with, func(c *C.ctconv_op, buf *C.char, size C.size_t, needed *C.size_t, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_describe(c, f.x.data, f.x.numbers(), f.y.data, f.y.numbers(), f.w.data, f.w.numbers(),
-			f.b.data, f.b.numbers(), f.size, f.workspace, f.bytes, buf, size, needed, e)
+			f.b.data, f.b.numbers(), f.size, f.workspace, f.bytes, f.numbers(), buf, size, needed, e)
 	})
 }
 
-// text is what write writes, asked for its size first.
-func (op *Op) text(
-	write func(*C.ctconv_op, *C.char, C.size_t, *C.size_t, *C.ctconv_error) C.ctconv_status,
+// text is what write writes of an object that `with` keeps alive, asked for its size first.
+func text[H any](
+	with func(func(*H, *C.ctconv_error) C.ctconv_status) error,
+	write func(*H, *C.char, C.size_t, *C.size_t, *C.ctconv_error) C.ctconv_status,
 ) (string, error) {
 	var needed C.size_t
-	err := op.with(func(c *C.ctconv_op, e *C.ctconv_error) C.ctconv_status {
-		return write(c, nil, 0, &needed, e)
-	})
+	err := with(func(c *H, e *C.ctconv_error) C.ctconv_status { return write(c, nil, 0, &needed, e) })
 	for err == nil {
 		buf := make([]byte, int(needed)+1)
-		err = op.with(func(c *C.ctconv_op, e *C.ctconv_error) C.ctconv_status {
+		err = with(func(c *H, e *C.ctconv_error) C.ctconv_status {
 			return write(c, (*C.char)(unsafe.Pointer(&buf[0])), C.size_t(len(buf)), &needed, e)
 		})
 		if err == nil && int(needed) <= len(buf) { // else another goroutine's call made it longer meanwhile

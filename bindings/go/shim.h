@@ -12,19 +12,21 @@
 #include <ctconv/ctconv.h>
 
 #define CTCONV_GO_META (3 + 2 * CTCONV_MAX_NDIM)
+/* A region: which rows are given (1 begin and end, 2 x_begin, 4 x_shape), then these four rows. */
+#define CTCONV_GO_REGION (1 + 4 * CTCONV_MAX_NDIM)
 
 /* What a ctconv_call carries. */
 #define CTCONV_GO_CALL                                                                                               \
   const ctconv_op *op, const void *x, const int64_t *x_meta, void *y, const int64_t *y_meta, const void *w,          \
       const int64_t *w_meta, const void *b, const int64_t *b_meta, const ctconv_value *output_size, void *workspace, \
-      size_t workspace_bytes
+      size_t workspace_bytes, const int64_t *region
 
 /* What a ctconv_grads carries. */
 #define CTCONV_GO_GRADS                                                                                             \
   const ctconv_op *op, const void *dy, const int64_t *dy_meta, const void *x, const int64_t *x_meta, const void *y, \
       const int64_t *y_meta, const void *w, const int64_t *w_meta, void *dx, const int64_t *dx_meta, void *dw,      \
       const int64_t *dw_meta, void *db, const int64_t *db_meta, const ctconv_value *output_size, void *workspace,   \
-      size_t workspace_bytes, int32_t accumulate
+      size_t workspace_bytes, int32_t accumulate, const int64_t *region
 
 /* The record of a tensor, or NULL where there is none. */
 static inline const ctconv_tensor *ctconv_go_tensor(ctconv_tensor *out, const void *data, const int64_t *meta) {
@@ -79,7 +81,7 @@ static inline const ctconv_call *ctconv_go_call_of(ctconv_go_call_records *r, co
                                                    void *y, const int64_t *y_meta, const void *w, const int64_t *w_meta,
                                                    const void *b, const int64_t *b_meta,
                                                    const ctconv_value *output_size, void *workspace,
-                                                   size_t workspace_bytes) {
+                                                   size_t workspace_bytes, const int64_t *region) {
   const ctconv_call first = CTCONV_CALL_INIT;
   r->call = first;
   r->call.x = ctconv_go_tensor(&r->tensors[0], x, x_meta);
@@ -89,10 +91,16 @@ static inline const ctconv_call *ctconv_go_call_of(ctconv_go_call_records *r, co
   r->call.output_size = output_size;
   r->call.workspace = workspace;
   r->call.workspace_bytes = workspace_bytes;
+  if (region) {
+    r->call.begin = region[0] & 1 ? region + 1 : NULL;
+    r->call.end = region[0] & 1 ? region + 1 + CTCONV_MAX_NDIM : NULL;
+    r->call.x_begin = region[0] & 2 ? region + 1 + 2 * CTCONV_MAX_NDIM : NULL;
+    r->call.x_shape = region[0] & 4 ? region + 1 + 3 * CTCONV_MAX_NDIM : NULL;
+  }
   return &r->call;
 }
 #define CTCONV_GO_CALL_OF(r) \
-  ctconv_go_call_of(r, x, x_meta, y, y_meta, w, w_meta, b, b_meta, output_size, workspace, workspace_bytes)
+  ctconv_go_call_of(r, x, x_meta, y, y_meta, w, w_meta, b, b_meta, output_size, workspace, workspace_bytes, region)
 
 static inline ctconv_status ctconv_go_output_spec(CTCONV_GO_CALL, ctconv_spec *spec, ctconv_error *error) {
   ctconv_go_call_records r;
@@ -126,7 +134,8 @@ static inline const ctconv_grads *ctconv_go_grads_of(ctconv_go_grads_records *r,
                                                      const int64_t *y_meta, const void *w, const int64_t *w_meta,
                                                      void *dx, const int64_t *dx_meta, void *dw, const int64_t *dw_meta,
                                                      void *db, const int64_t *db_meta, const ctconv_value *output_size,
-                                                     void *workspace, size_t workspace_bytes, int32_t accumulate) {
+                                                     void *workspace, size_t workspace_bytes, int32_t accumulate,
+                                                     const int64_t *region) {
   const ctconv_grads first = CTCONV_GRADS_INIT;
   r->grads = first;
   r->grads.dy = ctconv_go_tensor(&r->tensors[0], dy, dy_meta);
@@ -140,11 +149,17 @@ static inline const ctconv_grads *ctconv_go_grads_of(ctconv_go_grads_records *r,
   r->grads.workspace = workspace;
   r->grads.workspace_bytes = workspace_bytes;
   r->grads.accumulate = accumulate;
+  if (region) {
+    r->grads.begin = region[0] & 1 ? region + 1 : NULL;
+    r->grads.end = region[0] & 1 ? region + 1 + CTCONV_MAX_NDIM : NULL;
+    r->grads.x_begin = region[0] & 2 ? region + 1 + 2 * CTCONV_MAX_NDIM : NULL;
+    r->grads.x_shape = region[0] & 4 ? region + 1 + 3 * CTCONV_MAX_NDIM : NULL;
+  }
   return &r->grads;
 }
 #define CTCONV_GO_GRADS_OF(r)                                                                                \
   ctconv_go_grads_of(r, dy, dy_meta, x, x_meta, y, y_meta, w, w_meta, dx, dx_meta, dw, dw_meta, db, db_meta, \
-                     output_size, workspace, workspace_bytes, accumulate)
+                     output_size, workspace, workspace_bytes, accumulate, region)
 
 static inline ctconv_status ctconv_go_backward_prepare(CTCONV_GO_GRADS, size_t *bytes, ctconv_error *error) {
   ctconv_go_grads_records r;
@@ -160,6 +175,24 @@ static inline ctconv_status ctconv_go_backward_describe(CTCONV_GO_GRADS, char *b
                                                         ctconv_error *error) {
   ctconv_go_grads_records r;
   return ctconv_backward_describe(op, CTCONV_GO_GRADS_OF(&r), buf, cap, needed, error);
+}
+
+static inline ctconv_status ctconv_go_region_window(CTCONV_GO_CALL, int64_t *from, int64_t *to, ctconv_error *error) {
+  ctconv_go_call_records r;
+  return ctconv_region_window(op, CTCONV_GO_CALL_OF(&r), from, to, error);
+}
+
+static inline ctconv_status ctconv_go_push(ctconv_stream *stream, const void *x, const int64_t *x_meta, void *y,
+                                           const int64_t *y_meta, int64_t *written, ctconv_error *error) {
+  ctconv_tensor records[2];
+  return ctconv_stream_push(stream, ctconv_go_tensor(&records[0], x, x_meta), ctconv_go_tensor(&records[1], y, y_meta),
+                            written, error);
+}
+
+static inline ctconv_status ctconv_go_flush(ctconv_stream *stream, void *y, const int64_t *y_meta, int64_t *written,
+                                            ctconv_error *error) {
+  ctconv_tensor record;
+  return ctconv_stream_flush(stream, ctconv_go_tensor(&record, y, y_meta), written, error);
 }
 
 #endif

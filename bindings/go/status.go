@@ -149,6 +149,8 @@ const (
 	StatusUnsupportedDialectDevice Status = 4003
 	// the initialiser is known but not available for this parameter
 	StatusUnsupportedInit Status = 4004
+	// a stream cannot be made of this op
+	StatusUnsupportedStream Status = 4005
 	// memory could not be allocated, or the caller's allocator returned misaligned memory
 	StatusNoMemory Status = 5001
 	// the workspace given is smaller than the plan needs
@@ -223,6 +225,8 @@ const (
 	StatusMisuseWorkspace Status = 7020
 	// a stream was given to a CPU op
 	StatusMisuseStream Status = 7021
+	// a region of the output, or the window of x given with it, does not fit
+	StatusMisuseRegion Status = 7022
 	// a fault inside the library; please report it
 	StatusInternal Status = 9001
 )

@@ -193,7 +193,7 @@ CTCONV_API ctconv_status ctconv_prepare(const ctconv_op *op, const ctconv_call *
  *   - such a stream must be idle when it is destroyed
  * After kinds 1xxx to 4xxx and 7xxx y is untouched (except MISUSE_RUNNER). After others it is unspecified.
  * Status as prepare, and WORKSPACE_SIZE, MISUSE_NULL, _TENSOR, _ALIGNMENT, _TENSOR_DEVICE, _WEIGHT_TWICE,
- * _WEIGHT_MISSING, _Y_SHAPE, _Y_DTYPE, _Y_OVERLAP, _WORKSPACE, _STREAM, _RUNNER.
+ * _WEIGHT_MISSING, _Y_SHAPE, _Y_DTYPE, _Y_OVERLAP, _WORKSPACE, _STREAM, _RUNNER, _REGION.
  * Any number of threads at once; y and workspace belong to one running call each. */
 CTCONV_API ctconv_status ctconv_execute(const ctconv_op *op, const ctconv_call *call, ctconv_error *error);
 
@@ -202,7 +202,8 @@ CTCONV_API ctconv_status ctconv_execute(const ctconv_op *op, const ctconv_call *
  * bits: which promise the results keep: reference, stable, machine or reduced (Bits, above).
  * CUDA: refused.<kernel>, and form begins with the kernel's name; device.constants: what the device reaches, by which
  * the estimates are made, measured or by data sheet.
- * call NULL: the op as a whole (dialect, device, plans and bytes held, cores and CPU quota found).
+ * call NULL: the op as a whole (dialect, device, plans and bytes held, cores and CPU quota found, where
+ * the dialect has the channels).
  * Like snprintf: cuts at cap and ends in NUL. buf may be NULL if cap is 0.
  * *needed is the full size with NUL; needed may be NULL. Status as prepare. */
 CTCONV_API ctconv_status ctconv_describe(const ctconv_op *op, const ctconv_call *call, char *buf, size_t cap,
@@ -263,5 +264,7 @@ CTCONV_API const char *ctconv_engine_name(int32_t index);
 #ifdef __cplusplus
 }
 #endif
+
+#include "ctconv_stream.h" /* regions and streams */
 
 #endif /* CTCONV_H_ */

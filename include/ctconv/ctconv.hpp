@@ -198,6 +198,8 @@ struct CallExtras {
   void* workspace = nullptr;
   std::size_t workspace_bytes = 0;
   void* stream = nullptr;
+  // A region of the output, an entry per spatial axis; x_begin and x_shape where x is a window (Regions in ctconv.h).
+  const std::int64_t *begin = nullptr, *end = nullptr, *x_begin = nullptr, *x_shape = nullptr;
 };
 
 // What a backward call reads besides dy, and the gradients it writes; at least one of dx, dw, db.
@@ -209,6 +211,7 @@ struct Gradients {
   std::size_t workspace_bytes = 0;
   void* stream = nullptr;
   bool accumulate = false;  // added to what dx, dw, db hold
+  const std::int64_t *begin = nullptr, *end = nullptr, *x_begin = nullptr, *x_shape = nullptr;  // as in CallExtras
 };
 
 class Op {
@@ -257,6 +260,12 @@ class Op {
     const Call call(&x, &y, extras);
     ctconv_error e = CTCONV_ERROR_INIT;
     check(ctconv_execute(get(), &call.c, &e), e);
+  }
+  // The window of x that the region of extras reads: first positions, and those one past the last.
+  void region_window(const ConstTensor& x, const CallExtras& extras, std::int64_t* x_begin, std::int64_t* x_end) const {
+    const Call call(&x, nullptr, extras);
+    ctconv_error e = CTCONV_ERROR_INIT;
+    check(ctconv_region_window(get(), &call.c, x_begin, x_end, &e), e);
   }
   // `key: value` lines: which engine, why, flop, bytes, workspace.
   std::string describe(const ConstTensor& x, const CallExtras& extras = {}, const Tensor* y = nullptr) const {
@@ -320,6 +329,10 @@ class Op {
       c.workspace = extras.workspace;
       c.workspace_bytes = extras.workspace_bytes;
       c.stream = extras.stream;
+      c.begin = extras.begin;
+      c.end = extras.end;
+      c.x_begin = extras.x_begin;
+      c.x_shape = extras.x_shape;
     }
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -347,6 +360,10 @@ class Op {
       g.workspace_bytes = given.workspace_bytes;
       g.stream = given.stream;
       g.accumulate = given.accumulate ? 1 : 0;
+      g.begin = given.begin;
+      g.end = given.end;
+      g.x_begin = given.x_begin;
+      g.x_shape = given.x_shape;
     }
     BackwardCall(const BackwardCall&) = delete;
     BackwardCall& operator=(const BackwardCall&) = delete;

@@ -81,6 +81,7 @@ enum {
   CTCONV_ERR_UNSUPPORTED_ENGINE = 4002, /* the engine asked for cannot run this problem */
   CTCONV_ERR_UNSUPPORTED_DIALECT_DEVICE = 4003, /* retired: no call answers this; the number stays reserved */
   CTCONV_ERR_UNSUPPORTED_INIT = 4004, /* the initialiser is known but not available for this parameter */
+  CTCONV_ERR_UNSUPPORTED_STREAM = 4005, /* a stream cannot be made of this op */
   CTCONV_ERR_NO_MEMORY = 5001, /* memory could not be allocated, or the caller's allocator returned misaligned memory */
   CTCONV_ERR_WORKSPACE_SIZE = 5002, /* the workspace given is smaller than the plan needs */
   CTCONV_ERR_DEVICE_MODULE_MISSING = 6001, /* the CUDA module is not installed or cannot be loaded */
@@ -118,6 +119,7 @@ enum {
   CTCONV_ERR_MISUSE_Y_OVERLAP = 7019, /* y meets itself or shares memory with another operand */
   CTCONV_ERR_MISUSE_WORKSPACE = 7020, /* the workspace record contradicts itself */
   CTCONV_ERR_MISUSE_STREAM = 7021, /* a stream was given to a CPU op */
+  CTCONV_ERR_MISUSE_REGION = 7022, /* a region of the output, or the window of x given with it, does not fit */
   CTCONV_ERR_INTERNAL = 9001  /* a fault inside the library; please report it */
 };
 

@@ -272,8 +272,8 @@ class Array {
     return {data<T>(), size_};
   }
 #endif
-  operator Tensor() noexcept(false) { return {data_.get(), type_, shape_}; }
-  operator ConstTensor() const noexcept(false) { return {data_.get(), type_, shape_}; }
+  operator Tensor() { return {data_.get(), type_, shape_}; }
+  operator ConstTensor() const { return {data_.get(), type_, shape_}; }
 
  private:
   static constexpr std::align_val_t kLine{64};

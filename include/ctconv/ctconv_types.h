@@ -4,7 +4,8 @@
  * The order of fields is the ABI. tensor, spec and value are frozen. The records that begin with struct_size may grow
  * at their end. Layout is C's natural alignment, no packing. Bytes on every 64-bit target, as first released:
  *   tensor 48, spec 72, value 48   (for ever)
- *   error 728, runner 32, allocator 32, options 96, call 72, argument 32, grads 104
+ *   error 728, runner 32, allocator 32, options 96, call 72, argument 32, grads 136,
+ *   stream_options 24
  *   (the least struct_size, for ever) */
 #ifndef CTCONV_TYPES_H_
 #define CTCONV_TYPES_H_
@@ -196,7 +197,21 @@ typedef struct ctconv_call {
                                       CUDA: the op keeps one per stream, see ctconv_execute */
   size_t workspace_bytes;
   void *stream; /* CUDA: a cudaStream_t, NULL the legacy default stream. CPU: must be NULL */
+  /* A region: the box [begin, end) of the whole output is computed; y has its shape. Since 0.2.
+   * One entry per spatial axis, in the dialect's order; NULL: no region. See Regions in ctconv.h. */
+  const int64_t *begin;
+  const int64_t *end;
+  const int64_t *x_begin; /* x is a window of the whole x and begins here; NULL: x is the whole x */
+  const int64_t *x_shape; /* with x_begin: the whole x's shape; NULL: no size depends on its extents */
 } ctconv_call;
+
+/* How a stream runs. NULL, or zero after struct_size: every default. Since 0.2. */
+typedef struct ctconv_stream_options {
+  size_t struct_size;
+  int64_t chunk;    /* the most inputs computed at once, cut to a power of two; 0: chosen; at most 65,536 */
+  int32_t parallel; /* 0: the calling thread computes alone, in bounded time; 1: the op's own threads */
+  int32_t reserved; /* 0 */
+} ctconv_stream_options;
 
 /* One backward call: gradients of a loss by x, weight and bias, made from its gradient by y. Since 0.2.
  * dx, dw, db: each may be NULL, one at least is given; they have the shapes and element type of x, weight and bias.
@@ -219,6 +234,12 @@ typedef struct ctconv_grads {
   int32_t accumulate; /* 0: dx, dw, db are written. 1: they are added to: one rounding behind the gradient's own;
                          what is NaN there stays NaN */
   int32_t reserved;   /* 0 */
+  /* A region, as in ctconv_call: dy and y are the box [begin, end) of the output, and the gradients are those of what
+   * depends on x, weight and bias through this box alone. dx has the extents that ctconv_region_window answers. */
+  const int64_t *begin;
+  const int64_t *end;
+  const int64_t *x_begin;
+  const int64_t *x_shape;
 } ctconv_grads;
 
 /* ---- first values: every field by name, so that -Wextra stays quiet in C99 and C++ ------------------------------ */
@@ -228,8 +249,10 @@ typedef struct ctconv_grads {
 #define CTCONV_RUNNER_INIT {sizeof(ctconv_runner), NULL, 1, 0, NULL}
 #define CTCONV_ALLOCATOR_INIT {sizeof(ctconv_allocator), NULL, NULL, NULL}
 #define CTCONV_OPTIONS_INIT {sizeof(ctconv_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, 0}
-#define CTCONV_CALL_INIT {sizeof(ctconv_call), NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL}
-#define CTCONV_GRADS_INIT {sizeof(ctconv_grads), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 0}
+#define CTCONV_CALL_INIT {sizeof(ctconv_call), NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL}
+#define CTCONV_STREAM_OPTIONS_INIT {sizeof(ctconv_stream_options), 0, 0, 0}
+#define CTCONV_GRADS_INIT \
+  {sizeof(ctconv_grads), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL}
 #define CTCONV_ARGUMENT_INIT {sizeof(ctconv_argument), NULL, NULL, -1, 0}
 /* clang-format on */
 

@@ -6,15 +6,18 @@
 //                                                 execute: y
 //                                                 describe: the plan's facts
 //           a GradientCall, likewise           ->  prepare_backward, backward, describe_backward
+//           a Problem that comes again         ->  fix
 //   adopt comes once, before the first call; then all is shared by threads, and no lock is held while a hook runs.
 //   Refuses: tensors that lie on another device, a workspace too small, what the plan refuses, no memory.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "src/backend/facts.h"
+#include "src/backend/fixed.h"
 #include "src/backend/gradients.h"
 #include "src/backend/options.h"
 #include "src/base/status.h"
@@ -64,6 +67,10 @@ class Backend {
   virtual Result<size_t> prepare_backward(const GradientCall&) { return no_gradients(); }
   virtual Status backward(const GradientCall&) { return no_gradients(); }
   virtual Result<GradientFacts> describe_backward(const GradientCall&) { return no_gradients(); }
+  // A problem planned once, for a stream; the op has its own weight. alone: the calling thread computes.
+  virtual Result<std::unique_ptr<FixedCall>> fix(const Problem&, bool /*alone*/) {
+    return argument_error(Code::UNSUPPORTED_STREAM, "device", options_.device, "cpu", "has no streams in this release");
+  }
   virtual OpFacts held() const = 0;
 
  protected:

@@ -80,6 +80,7 @@ enum class Code : int32_t {
   UNSUPPORTED_ENGINE = 4002,
   UNSUPPORTED_DIALECT_DEVICE = 4003,
   UNSUPPORTED_INIT = 4004,
+  UNSUPPORTED_STREAM = 4005,
   NO_MEMORY = 5001,
   WORKSPACE_SIZE = 5002,
   DEVICE_MODULE_MISSING = 6001,
@@ -117,6 +118,7 @@ enum class Code : int32_t {
   MISUSE_Y_OVERLAP = 7019,
   MISUSE_WORKSPACE = 7020,
   MISUSE_STREAM = 7021,
+  MISUSE_REGION = 7022,
   INTERNAL = 9001,
 };
 
@@ -229,6 +231,7 @@ inline constexpr StatusRow kStatusTable[] = {
      "retired: no call answers this; the number stays reserved"},
     {Code::UNSUPPORTED_INIT, "CTCONV_ERR_UNSUPPORTED_INIT",
      "the initialiser is known but not available for this parameter"},
+    {Code::UNSUPPORTED_STREAM, "CTCONV_ERR_UNSUPPORTED_STREAM", "a stream cannot be made of this op"},
     {Code::NO_MEMORY, "CTCONV_ERR_NO_MEMORY",
      "memory could not be allocated, or the caller's allocator returned misaligned memory"},
     {Code::WORKSPACE_SIZE, "CTCONV_ERR_WORKSPACE_SIZE", "the workspace given is smaller than the plan needs"},
@@ -274,6 +277,8 @@ inline constexpr StatusRow kStatusTable[] = {
     {Code::MISUSE_Y_OVERLAP, "CTCONV_ERR_MISUSE_Y_OVERLAP", "y meets itself or shares memory with another operand"},
     {Code::MISUSE_WORKSPACE, "CTCONV_ERR_MISUSE_WORKSPACE", "the workspace record contradicts itself"},
     {Code::MISUSE_STREAM, "CTCONV_ERR_MISUSE_STREAM", "a stream was given to a CPU op"},
+    {Code::MISUSE_REGION, "CTCONV_ERR_MISUSE_REGION",
+     "a region of the output, or the window of x given with it, does not fit"},
     {Code::INTERNAL, "CTCONV_ERR_INTERNAL", "a fault inside the library; please report it"},
 };
 

@@ -96,11 +96,14 @@ class Choice {
     }
   }
 
+  // Nothing to compute but rows of zeros behind a core that is not there: any engine's call, and nobody's work.
+  bool zeros() const { return problem_.written == Written::kY && problem_.empty() && problem_.has_tail(); }
+
   // Every engine that may and can becomes a candidate.
   Status ask(PlanContext context) {
     double best_so_far = std::numeric_limits<double>::infinity();
     for (const Engine* engine : request_.engines) {
-      if (!automatic_ && request_.engine != engine->name) continue;
+      if (zeros() ? engine != request_.reference : !automatic_ && request_.engine != engine->name) continue;
       // Slow beyond use where another engine can run: never a candidate that gets measured or packed.
       if (automatic_ && engine == request_.reference && !candidates_.empty()) continue;
       if (automatic_ && !request_.measure) context.beat_seconds = best_so_far / handicap(engine->strongest);

@@ -185,6 +185,29 @@ static void out_of_range(const ctconv_desc *d, const ctconv_options *good, ctcon
   o.reserved2 = 1;
   refuses(d, &o, e, CTCONV_ERR_MISUSE_UNKNOWN_FIELD);
 }
+
+/* The last row of y, of the whole x: right() has seen y, the same values must come again. */
+static void region(const ctconv_op *op, ctconv_call *c, ctconv_error *e) {
+  const int64_t begin[2] = {2 * SIDE - 1, 0}, end[2] = {2 * SIDE, 2 * SIDE};
+  int64_t shape[4] = {1, CHANNELS, 1, 2 * SIDE}, first[2], last[2];
+  static float row[CHANNELS * 2 * SIDE];
+  ctconv_tensor box = *c->y;
+  const ctconv_tensor *whole_y = c->y;
+  int channel, at;
+  box.data = row;
+  box.shape = shape;
+  c->y = &box;
+  c->begin = begin;
+  c->end = end;
+  EXPECT(ctconv_region_window(op, c, first, last, e) == CTCONV_OK);
+  EXPECT(first[0] == SIDE - 1 && last[0] == SIDE && first[1] == 0 && last[1] == SIDE);
+  EXPECT(ctconv_execute(op, c, e) == CTCONV_OK);
+  for (channel = 0; channel < CHANNELS; ++channel)
+    for (at = 0; at < 2 * SIDE; ++at)
+      EXPECT(row[channel * 2 * SIDE + at] == y_data[(channel * 2 * SIDE + 2 * SIDE - 1) * 2 * SIDE + at]);
+  c->y = whole_y;
+  c->begin = c->end = NULL;
+}
 #endif
 
 static void life(void) {
@@ -275,8 +298,11 @@ static void life(void) {
   c.record.workspace = workspace;
   c.record.workspace_bytes = bytes + 1;
   EXPECT(ctconv_execute(op, &c.record, &e.record) == CTCONV_OK);
-  free(workspace);
   EXPECT(right());
+#if CTCONV_VERSION_MINOR >= 2
+  region(op, &c.record, &e.record);
+#endif
+  free(workspace);
   EXPECT(ctconv_describe(op, &c.record, text, sizeof text, &needed, &e.record) == CTCONV_OK);
   EXPECT(strncmp(text, "engine: ", 8) == 0 && needed == strlen(text) + 1);
   ctconv_destroy(op);

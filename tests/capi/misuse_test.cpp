@@ -271,6 +271,10 @@ TEST_CASE("misuse: tensor records", "[capi][misuse]") {
     t.byte_offset = offset;
     REFUSES(call, CTCONV_ERR_MISUSE_ALIGNMENT, "x");
   }
+  for (uint64_t offset : {uint64_t{1} << 63, UINT64_MAX - 7}) {  // no address lies there
+    t.byte_offset = offset;
+    REFUSES(call, CTCONV_ERR_MISUSE_TENSOR, "x");
+  }
   for (int32_t device : test_device().elsewhere) {
     reset();
     t.device_type = device;

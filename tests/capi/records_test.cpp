@@ -2,6 +2,7 @@
 // struct_size rules: what is read of a record, what is written to a ctconv_error, and what neither ever touches.
 #include <cstring>
 
+#include "capi/first_sizes.h"
 #include "capi/growth.h"
 #include "tests/capi/support.h"
 
@@ -138,7 +139,7 @@ TEST_CASE("records: calls of every size", "[capi][records]") {
   Op op = create(desc, &w, nullptr);
   Error error;
   Grown<ctconv_call> grown{call_of(&x, &y)};
-  grown.record.struct_size = sizeof(ctconv_call) - 8;
+  grown.record.struct_size = ctconv::kFirstCall - 8;
   refused(ctconv_execute(op.get(), &grown.record, &error), error, CTCONV_ERR_MISUSE_STRUCT_SIZE, "ctconv_call");
   grown.record.struct_size = sizeof grown;
   grown.tail[0] = 1;

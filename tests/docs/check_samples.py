@@ -33,6 +33,8 @@ PAGES = (
     "docs/inside-a-model.md",
     "docs/training.md",
     "docs/onnx.md",
+    "docs/jax.md",
+    "docs/keras.md",
     "docs/install.md",
 )
 NOT_RUN = "# Not run by the test of this page: "
@@ -42,7 +44,7 @@ BUILDS = (
     "./tools/package_",
     "pip install ",
     "apt-get install ./dist",
-    "python3 examples/train_",
+    "python3 examples/",
 )  # may be left out
 SECONDS = 120  # a block's time
 FILES = ("c", "cpp", "rust", "go", "js")  # languages whose blocks are files

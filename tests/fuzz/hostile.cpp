@@ -2,6 +2,7 @@
 // See hostile.h.
 #include "tests/fuzz/hostile.h"
 
+#include <array>
 #include <cstring>
 #include <deque>
 #include <vector>
@@ -209,6 +210,7 @@ class Life {
     return t;
   }
   std::string use();
+  void add_region(const std::vector<int64_t>& shape, ctconv_call* call);
 
   Source& s_;
   Maker make_;
@@ -222,7 +224,23 @@ class Life {
   int64_t in_ = 2;
   bool last_ = false;
   ctconv_value size_ = {};
+  std::array<int64_t, 8> begin_{}, end_{}, x_begin_{}, x_shape_{};  // of a region
 };
+
+// A region, often of a plausible size; every array has as many entries as any record may read.
+void Life::add_region(const std::vector<int64_t>& shape, ctconv_call* call) {
+  for (size_t a = 0; a < begin_.size(); ++a) {
+    begin_[a] = make_.chance(6) ? make_.extreme() : static_cast<int64_t>(s_.below(3));
+    end_[a] = make_.chance(6) || begin_[a] > INT64_MAX - 8 ? make_.extreme() : begin_[a] + make_.modest();
+    x_begin_[a] = make_.chance(6) ? make_.extreme() : static_cast<int64_t>(s_.below(2));
+    const int64_t held = a < shape.size() ? shape[a] : 1;
+    x_shape_[a] = make_.chance(6) ? make_.extreme() : held < INT64_MAX - 4 ? held + make_.modest() : held;
+  }
+  if (!make_.chance(8)) call->begin = begin_.data();
+  if (!make_.chance(8)) call->end = end_.data();
+  if (make_.chance(2)) call->x_begin = x_begin_.data();
+  if (make_.chance(2)) call->x_shape = x_shape_.data();
+}
 
 // Plausible arguments first, then up to three of them (or strangers) replaced by anything.
 void Life::describe_arguments(const char* dialect) {
@@ -327,6 +345,7 @@ std::string Life::use() {
     size_ = make_.chance(2) ? make_.sequence(rank_, 0) : make_.value();
     call.output_size = &size_;
   }
+  if (make_.chance(3)) add_region(x_shape, &call);
   std::vector<int64_t> w_shape;
   ctconv_tensor w = {};
   if (specified == CTCONV_OK) {

@@ -3,6 +3,7 @@
 #include "tests/fuzz/hostile_backward.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <tuple>
@@ -109,6 +110,7 @@ class Call {
   } padded_;
   ctconv_grads& grads_ = padded_.grads;
   ctconv_value size_ = {};
+  std::array<int64_t, 8> begin_{}, end_{}, x_begin_{}, x_shape_{};  // of a region
 };
 
 void Call::describe_op() {
@@ -254,7 +256,7 @@ void Call::spoil_tensor() {
 }
 
 void Call::spoil_call() {
-  const uint64_t how = s_.below(7);
+  const uint64_t how = s_.below(8);
   say("fault in the call " + std::to_string(how));
   if (how == 0) grads_.struct_size = static_cast<size_t>(chance(2) ? extreme() : between(0, 200));
   if (how == 1) grads_.accumulate = static_cast<int32_t>(extreme());
@@ -273,6 +275,14 @@ void Call::spoil_call() {
     grads_.workspace = nullptr;
     grads_.workspace_bytes = static_cast<size_t>(extreme());
   }
+  if (how != 7) return;
+  for (std::array<int64_t, 8>* entries : {&begin_, &end_, &x_begin_, &x_shape_}) {
+    for (int64_t& entry : *entries) entry = chance(3) ? extreme() : between(0, 6);
+  }
+  if (chance(2)) grads_.begin = begin_.data();
+  if (chance(2)) grads_.end = end_.data();
+  if (chance(2)) grads_.x_begin = x_begin_.data();
+  if (chance(2)) grads_.x_shape = x_shape_.data();
 }
 
 void Call::spoil() {

@@ -59,12 +59,13 @@ same "$("$work/hello")" "hello (pkg-config)"
 
 step "the headers compile alone, in C99, C11, C++17 and C++20"
 strict="-Wall -Wextra -Werror -pedantic -fsyntax-only $(pkg-config --cflags ctconv)"
-for header in ctconv.h ctconv_types.h ctconv_status.h; do
+for header in ctconv.h ctconv_stream.h ctconv_types.h ctconv_status.h; do
   for std in c99 c11; do
     echo "#include <ctconv/$header>" | ${CC:-cc} -std=$std $strict -x c -
   done
 done
-for header in ctconv.h ctconv_types.h ctconv_status.h ctconv.hpp ctconv_tensor.hpp; do
+for header in ctconv.h ctconv_stream.h ctconv_types.h ctconv_status.h ctconv.hpp ctconv_tensor.hpp \
+  ctconv_stream.hpp; do
   for std in c++17 c++20; do
     echo "#include <ctconv/$header>" | ${CXX:-c++} -std=$std $strict -x c++ -
   done

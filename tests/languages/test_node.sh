@@ -7,4 +7,4 @@ command -v node > /dev/null || { echo "skipped: there is no node on this machine
 node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' ||
   { echo "skipped: node $(node --version) is below 18"; exit 77; }
 sh "$1/bindings/node/build.sh" "$CTCONV_WORK/node_tests"
-CTCONV_NODE_ADDON="$CTCONV_WORK/node_tests/ctconv.node" node --test "$1/bindings/node/test/"
+CTCONV_NODE_ADDON="$CTCONV_WORK/node_tests/ctconv.node" node --test "$1"/bindings/node/test/*.test.js

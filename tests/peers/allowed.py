@@ -674,3 +674,46 @@ def reaches_stride(case):
 
     extra, stride = axes("output_padding", 0), axes("strides" if "strides" in args else "stride", 1)
     return any(e >= s for e, s in zip(extra, stride))
+
+
+# ---- keras
+
+
+@rule("keras: what is no int breaks the package's own comparison (section 11: a ValueError)", "keras.", what="kind")
+def _(case, mine, theirs):
+    return mine["kind"] == 2 and "legal: an int" in mine["message"] and says(theirs, *PYTHON_SLIPS)
+
+
+@rule("keras: a bool is never an int (section 2); here a ValueError (section 11)", "keras.", what="we refuse, kind")
+def _(case, mine, theirs):
+    return mine["kind"] == 2 and has_bool(mine)
+
+
+@rule("keras: a float is never an int (section 2); 1.0 passes the package's comparisons", "keras.", what="we refuse")
+def _(case, mine, theirs):
+    return mine["kind"] == 2 and "is a float" in mine["message"] and "legal: an int" in mine["message"]
+
+
+@rule("keras: an output without elements is SHAPE_OUTPUT_EMPTY (section 1)", "keras.", what="we refuse, kind")
+def _(case, mine, theirs):
+    return mine["name"] == "SHAPE_OUTPUT_EMPTY" and ("raised" in theirs or 0 in theirs["shape"])
+
+
+@rule("keras: the package makes its own parameters and casts them (section 11)", "keras.", what="we refuse, kind")
+def _(case, mine, theirs):
+    return mine["name"] in ("TYPE_DTYPE_MISMATCH", "TYPE_INPUT_DTYPE") and case["x_dtype"] != case["w_dtype"]
+
+
+@rule("keras on tensorflow: its oneDNN has no primitive where output_padding is given", "keras.", what="they refuse")
+def _(case, mine, theirs):
+    return theirs["raised"][0] == "AbortedError" and "output_padding" in case["args"]
+
+
+@rule("keras on jax: XLA ends the process where output_padding is given", "keras.", what="they refuse")
+def _(case, mine, theirs):
+    return theirs["raised"][0] == "Crash" and "output_padding" in case["args"]
+
+
+@rule("keras on tensorflow: channels_first with strides differs from its own channels_last", "keras.", what="values")
+def _(case, mine, theirs):
+    return theirs["backend"] == "tensorflow" and decode_all(case["args"]).get("data_format") == "channels_first"

@@ -3,8 +3,8 @@
 """libctconv against the real packages: random legal and illegal calls must give the same shape,
 values and kind of error.
 
-In:  CTCONV_PEER_TORCH, CTCONV_PEER_PADDLE, CTCONV_PEER_MINDSPORE, CTCONV_PEER_ONNX: python executables that hold the
-     packages (onnx: else the torch one, where it holds onnxruntime); the ctconv package on the path.
+In:  CTCONV_PEER_TORCH, _PADDLE, _MINDSPORE, _ONNX, _KERAS: python executables that hold the packages (onnx: else the
+     torch one, where it holds onnxruntime; keras: on the backend KERAS_BACKEND); the ctconv package on the path.
 Usage: differential.py [--count 2000] [--seed N] [--only NUMBER] [dialect ...]
        dialect: a name or the beginning of one
 Out: per dialect the number of agreements, the allowed differences by rule (allowed.py gives the reason of each), and
@@ -34,6 +34,7 @@ PEERS = {
     "paddle": "CTCONV_PEER_PADDLE",
     "mindspore": "CTCONV_PEER_MINDSPORE",
     "onnx": "CTCONV_PEER_ONNX",
+    "keras": "CTCONV_PEER_KERAS",
 }
 PATIENCE, FIRST_PATIENCE = 20, 300  # seconds for one answer, and for the first of a process, which imports its package
 

@@ -82,6 +82,7 @@ PER_AXIS = {
     "pads",
     "dilations",
     "output_shape",
+    "dilation_rate",
 }
 
 
@@ -285,6 +286,21 @@ def onnx_case(g):
     return g.shape()
 
 
+def keras_case(g):
+    if g.r.random() < 0.9 and max(g.s) > 1:
+        g.d = [1] * g.rank  # strides and dilation exclude each other
+    last = g.r.random() < 0.6
+    g.put("filters", g.co, always=True), g.put("kernel_size", g.axes(g.k, True), always=True)
+    g.put("strides", g.axes(g.s, True), 1), g.put("dilation_rate", g.axes(g.d, True), 1)
+    g.put("padding", g.r.choice(["valid", "same", "same", "SAME"]), "valid")
+    g.put("data_format", "channels_last" if last else "channels_first", "channels_last", always=not last)
+    extra = g.axes([g.r.randrange(s) for s in g.s], True) if g.r.random() < 0.4 else None
+    g.put("output_padding", extra, None)
+    g.put("activation", g.r.choice([None, None, "relu"]), None)
+    g.put("use_bias", g.r.random() < 0.7, True)
+    return g.shape(last)
+
+
 def change_length(g):
     """One argument with one entry per axis gets another number of them; False where there is none."""
     case, r = g.case, g.r
@@ -351,7 +367,13 @@ def spoil(g):
         ]
 
 
-FAMILIES = {"torch": torch_case, "paddle": paddle_case, "mindspore": mindspore_case, "onnx": onnx_case}
+FAMILIES = {
+    "torch": torch_case,
+    "paddle": paddle_case,
+    "mindspore": mindspore_case,
+    "onnx": onnx_case,
+    "keras": keras_case,
+}
 
 
 def draw(dialect, seed, number):

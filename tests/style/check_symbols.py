@@ -73,7 +73,7 @@ def macro(header, name):
 
 def main():
     library = sys.argv[1]
-    header = (ROOT / "include/ctconv/ctconv.h").read_text()
+    header = "".join((ROOT / "include/ctconv" / name).read_text() for name in ("ctconv.h", "ctconv_stream.h"))
     abi = macro(header, "CTCONV_ABI")
     release = (macro(header, "CTCONV_VERSION_MAJOR"), macro(header, "CTCONV_VERSION_MINOR"))
     table, faults = read_table((ROOT / "capi/symbols.txt").read_text())

@@ -4,6 +4,14 @@
 #include "ctconv/ctconv.hpp"
 
 namespace {
+struct OwnHalf {
+  unsigned short bits;
+};
+}  // namespace
+template <>
+struct ctconv::Element<OwnHalf> : ctconv::IsElement<ctconv::Float16> {};
+
+namespace {
 
 using ctconv::ConstTensor;
 using ctconv::Desc;
@@ -42,6 +50,8 @@ static_assert(std::is_same_v<decltype(ctconv::view(std::declval<const std::vecto
               "a const container is an input");
 static_assert(ctconv::dtype_for<ctconv::Float16> == ctconv::kFloat16, "16-bit types have views");
 static_assert(ctconv::dtype_for<const ctconv::Bfloat16> == ctconv::kBfloat16, "const or not");
+static_assert(std::is_same_v<ViewOf<OwnHalf>, Tensor> && ctconv::dtype_for<OwnHalf> == ctconv::kFloat16,
+              "a type of the caller's own joins by one specialisation");
 
 int failures = 0;
 

@@ -30,12 +30,13 @@ from ._errors import ArgumentTypeError, ArgumentValueError, Error, ShapeError
 from ._layer import Layer
 from ._module import seed
 from ._options import Runner
+from ._stream import Stream
 from ._threads import get_num_threads, set_num_threads
 from . import keras, megengine, mindspore, paddle, pool, torch  # noqa: F401
 
 version = __version__ = _abi.lib.ctconv_version_string().decode()
 
-for _public in (Layer, Runner):
+for _public in (Layer, Runner, Stream):
     _public.__module__ = __name__
 
 # Without keras, megengine, mindspore, paddle and torch: a star import must not hide the packages of these names.
@@ -47,6 +48,7 @@ __all__ = [
     "Layer",
     "Runner",
     "ShapeError",
+    "Stream",
     "bias_shape",
     "build_info",
     "check",

@@ -9,7 +9,7 @@ import ctypes
 
 import numpy as np
 
-from . import _abi
+from . import _abi, _region
 from ._abi import lib
 from ._desc import bias_shape
 from ._errors import Error, refusal
@@ -29,6 +29,7 @@ class _Shapes:
 
     def __init__(self, layer, dy, x, weight):
         self.layer, self.dy, self.x = layer, dy, x
+        self.window = None  # of a region: the extents of its window of x
         self.weight = weight or _view_of(layer._weights[0])
         self.bias = _view_of(layer._weights[1])
 
@@ -44,7 +45,7 @@ class _Shapes:
             needs = {"dx": "x", "dw": "weight"}[name]
             text = f"{name} has the shape of {needs}: give {needs}=, or out={{{name!r}: array}}"
             raise refusal("MISUSE_NULL", text, needs)
-        return like.shape, like
+        return (self.window if name == "dx" and self.window else like.shape), like
 
     def _dtype(self):
         return dtype_of(self.dy.element)
@@ -99,8 +100,20 @@ def _wanted(want, out):
     return [name for name in NAMES if name in names or name in out]
 
 
-def record_of(layer, dy, x, want, tensors, output_size, out, accumulate):
-    """The Grads record, what must outlive it, and the arrays that are written."""
+def _window_of(layer, record, x, weight, counts):
+    """The shape of the window of x that the record's region reads."""
+    call = _abi.Call()
+    for name in ("output_size", "begin", "end", "x_begin", "x_shape"):
+        setattr(call, name, getattr(record, name))
+    call.x, call.weight = x.pointer, weight and weight.pointer
+    first, last = _region.window(layer._op.handle, call, _abi.ErrorRecord(), counts)
+    shape, at = list(x.shape), len(x.shape) - len(first) - int(layer.channels_last)
+    shape[at : at + len(first)] = [e - b for b, e in zip(first, last)]
+    return tuple(shape)
+
+
+def record_of(layer, dy, x, want, tensors, output_size, out, accumulate, box=(None, None, None)):
+    """The Grads record, what must outlive it, and the arrays that are written. box: region, x_begin, x_shape."""
     record, keep = _abi.Grads(), []
     record.accumulate = _flag(accumulate)
     names = _wanted(want, out)
@@ -111,6 +124,13 @@ def record_of(layer, dy, x, want, tensors, output_size, out, accumulate):
             _native(array, name)
             seen[name] = view(array, name)
     shapes = _Shapes(layer, seen["dy"], seen.get("x"), seen.get("weight"))
+    if output_size is not None:
+        record.output_size = pointer_to(output_size[0], keep)
+    counts = _region.fill(record, keep, *box)
+    if counts is not None:
+        if x is None:
+            raise refusal("MISUSE_NULL", "the gradients of a region need x, for its shape at least: give x=", "x")
+        shapes.window = _window_of(layer, record, seen["x"], seen.get("weight"), counts)
     written = {}
     for name in names:
         if name not in out and record.accumulate:
@@ -122,8 +142,6 @@ def record_of(layer, dy, x, want, tensors, output_size, out, accumulate):
     for name, one in seen.items():
         setattr(record, name, one.pointer)
         keep.append(one)
-    if output_size is not None:
-        record.output_size = pointer_to(output_size[0], keep)
     return record, keep, written
 
 

@@ -16,48 +16,23 @@ from typing import Any, Iterable, Sequence
 
 import numpy as np
 
-from . import _abi, _backward, _threads
+from . import _abi, _backward, _region, _threads
 from ._abi import lib
-from ._desc import Descriptor, shape_of
+from ._desc import Descriptor
 from ._device import apart, current_stream, key_of, on_cuda, on_stream, strides_like, workspace
-from ._errors import MISUSE_RUNNER, WORKSPACE_SIZE, raised, refusal
+from ._errors import WORKSPACE_SIZE, refusal
 from ._foreign import is_torch, plain, untraced
 from ._kept import Kept, is_spread, kept
 from ._options import Runner, asked_bias, record_of
-from ._tensors import View, dtype_of, element_of, quick, quick_out, shape_record, view
+from ._questions import _UNSET, Questions, _Op, _Slot, hold
+from ._tensors import View, dtype_of, element_of, quick, quick_out, view
 from ._torch_results import new_like
 from ._types import Arguments, Array
-from ._values import pointer_to
 from ._workspace import HELD, allocate, new, take_workspace, workspaces
 
-_UNSET = type("_Unset", (), {"__repr__": lambda self: "<not given>"})()
-_SHAPES_HELD = 64  # shapes whose slots are kept per layer
 _HOST = (_abi.CPU, _abi.CUDA_HOST)
-_FLOAT32 = (_abi.FLOAT, 32)
 
 _ndarray, _execute = np.ndarray, lib.ctconv_execute
-
-
-class _Op:
-    """Owns a ctconv_op and what must outlive it."""
-
-    def __init__(self, handle, keep):
-        self.handle, self.keep = handle, keep
-
-    def __del__(self, lib=lib):  # bound here: modules are emptied late in the interpreter's shutdown
-        handle, self.handle = self.__dict__.get("handle"), None
-        if handle and lib is not None:
-            lib.ctconv_destroy(handle)
-
-
-class _Slot:
-    """The records of one running call."""
-
-    __slots__ = ("call", "error", "arguments", "x", "y", "shape", "dtype", "workspace_bytes", "keep", "misaligned")
-
-    def __init__(self, handle):
-        self.call, self.error, self.keep = _abi.Call(), _abi.ErrorRecord(), []
-        self.arguments = (handle, ctypes.byref(self.call), ctypes.byref(self.error))
 
 
 # What a pickle leaves out and makes anew; what copies share.
@@ -73,7 +48,7 @@ def _owned(value):
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-class Layer:
+class Layer(Questions):
     """One documented operator with its weight.
 
     dialect      e.g. "torch.nn.ConvTranspose3d" (ctconv.dialects())
@@ -220,13 +195,21 @@ class Layer:
         bias: Array = None,
         out: Array = None,
         stream: int | None = None,
+        region: Any = None,
+        x_begin: Sequence[int] | None = None,
+        x_shape: Sequence[int] | None = None,
     ) -> Any:
         """y = layer(x). output_size: where the dialect's call has one. weight, bias: of a layer made without them.
         A tensor that requires a gradient is refused until gradients exist (x.detach()), but not under torch.no_grad().
         out: the array to write (any strided, writable view of y's shape and type), returned instead of a new ndarray;
         needed for device tensors that are not torch's. stream: CUDA only, the stream's address as an int; None: the one
         torch works on for a torch tensor, else CUDA's default stream.
-        A torch tensor on a device gives one in its memory format."""
+        A torch tensor on a device gives one in its memory format.
+        region: (begin, end), an int per spatial axis of y each: only that box of y is computed, from the whole x; or,
+        with x_begin, from a window of it that begins there (region_window). x_shape: the whole x's shape, where x_begin
+        does not remember it and sizes depend on it. With reproducible=1 the values are the whole call's to the bit."""
+        if region is not None or x_begin is not None:
+            return self._call_region(x, output_size, weight, bias, out, stream, (region, x_begin, x_shape))
         given = out
         if type(x) is not _ndarray:
             if on_cuda(x):
@@ -273,8 +256,19 @@ class Layer:
             if slot.keep[0].owner is not x:
                 return y if given is None else given  # x had to be copied: the records describe the copy
             slot.keep = None  # x and out are the caller's again; the next call sets their addresses anew
-        self._hold(key, slot)
+        hold(self._slots, key, slot)
         return y if given is None else given
+
+    def _call_region(self, x, output_size, weight, bias, out, stream, box):
+        if out is None and self._like and is_torch(x) and not on_cuda(x):
+            slot, seen = _Slot(self._op.handle), view(x, "x")
+            slot.call.x = seen.pointer
+            self._fill_call(slot.call, slot.keep, output_size, weight, bias)
+            _region.fill(slot.call, slot.keep, *box)
+            out = new_like(x, self._output(slot)[0])
+        slot, y = self._prepare_call(x, output_size, weight, bias, out, stream, box)
+        self._run(slot)
+        return y
 
     def _call_on_device(self, x, output_size, weight, bias, out, stream):
         """x is a torch tensor on a device. A further call of a known layout is three pointers and one C call."""
@@ -315,22 +309,8 @@ class Layer:
             slot.workspace_bytes, slot.call.workspace, slot.call.workspace_bytes = 0, None, 0
             status = _execute(*slot.arguments)
         self._done(status, slot.error)
-        self._hold(key, slot)
+        hold(self._slots, key, slot)
         return y
-
-    def _hold(self, key, slot):
-        held = self._slots.get(key)
-        if held is None:
-            if len(self._slots) >= _SHAPES_HELD:
-                self._forget_oldest()
-            held = self._slots.setdefault(key, [])
-        held.append(slot)
-
-    def _forget_oldest(self):
-        try:
-            self._slots.pop(next(iter(self._slots)), None)
-        except (StopIteration, RuntimeError):  # another thread changed the dict meanwhile
-            pass
 
     def _run(self, slot):
         workspace = None
@@ -356,17 +336,22 @@ class Layer:
         output_size: Any = _UNSET,
         out: dict[str, Array] | None = None,
         accumulate: bool = False,
+        region: Any = None,
+        x_begin: Sequence[int] | None = None,
+        x_shape: Sequence[int] | None = None,
     ) -> dict[str, Any]:
         """The gradients of a loss by x, weight and bias, from dy, its gradient by y: a dict of the wanted arrays.
         x: the input of the forward call; dw is made of it, dx and db have their shapes from it.
         y: what the forward call gave; a layer with an activation needs it. weight: of a layer made without one.
         output_size: as in the forward call. out: {"dw": array, ...}, arrays to write, returned in the dict.
         accumulate: True adds the gradients to what the arrays of out hold; each wanted one must be there.
-        What is NaN in them stays NaN."""
+        What is NaN in them stays NaN.
+        region, x_begin, x_shape: as in a call. dy and y are then that box of the output, the gradients those of what
+        goes through it alone; dx has the extents of the window that region_window answers."""
         size = None if output_size is _UNSET else (output_size,)
-        tensors = {"y": y, "weight": weight}
+        tensors, box = {"y": y, "weight": weight}, (region, x_begin, x_shape)
         out = {} if out is None else out
-        record, keep, written = _backward.record_of(self, dy, x, want, tensors, size, out, accumulate)
+        record, keep, written = _backward.record_of(self, dy, x, want, tensors, size, out, accumulate, box)
         _backward.run(self, record)
         del keep  # lived until here
         return written
@@ -388,8 +373,8 @@ class Layer:
         del keep
         return text
 
-    def _prepare_call(self, x, output_size, weight, bias, out, stream):
-        """A new slot, everything judged and the plan built; and y."""
+    def _prepare_call(self, x, output_size, weight, bias, out, stream, box=(None, None, None)):
+        """A new slot, everything judged and the plan built; and y. box: region, x_begin, x_shape of __call__."""
         if bias is None and self._bias_name:
             text = f"the arguments say {self._bias_name}=True, and neither the layer nor the call was given a bias. "
             text += f"Pass one (ctconv.init_bias makes it), or say {self._bias_name}=False"
@@ -399,6 +384,9 @@ class Layer:
         call.x, slot.x, slot.keep = seen.pointer, seen.record, [seen]
         call.stream = stream
         self._fill_call(call, slot.keep, output_size, weight, bias)
+        counts = _region.fill(call, slot.keep, *box)
+        if counts is not None:
+            _region.window(self._op.handle, call, slot.error, counts)
         if out is None:
             slot.shape, element = self._output(slot)
             if seen.record.device_type in _HOST:
@@ -422,73 +410,3 @@ class Layer:
         slot.misaligned = max(seen.record.dtype_bits // 8, 1) - 1 if seen.record.dtype_bits in (16, 32, 64) else 0
         slot.workspace_bytes = self._workspace_bytes(call, slot.error) if self._host else 0
         return slot, y
-
-    def _fill_call(self, call, keep, output_size, weight, bias):
-        if output_size is not _UNSET:
-            call.output_size = pointer_to(output_size, keep)
-        for name, array in (("weight", weight), ("bias", bias)):
-            if array is not None:
-                keep.append(view(array, name))
-                setattr(call, name, keep[-1].pointer)
-
-    def _output(self, slot):
-        spec = _abi.Spec()
-        self._done(lib.ctconv_output_spec(self._op.handle, slot.call, spec, slot.error), slot.error)
-        return shape_of(spec), (spec.dtype_code, spec.dtype_bits)
-
-    def _workspace_bytes(self, call, error):
-        needed = ctypes.c_size_t()
-        self._done(lib.ctconv_prepare(self._op.handle, call, needed, error), error)
-        return needed.value
-
-    def _done(self, status, record):
-        if status == MISUSE_RUNNER and self._runner is not None:
-            raise raised(status, record) from self._runner.take_error()
-        if status:
-            raise raised(status, record)
-
-    def _shape_call(self, x_shape, output_size, weight, bias):
-        """A call record for a question about shapes; x in the weight's element type."""
-        slot = _Slot(self._op.handle)
-        self._fill_call(slot.call, slot.keep, output_size, weight, bias)
-        given = slot.call.weight
-        element = self._element or ((given[0].dtype_code, given[0].dtype_bits) if given else _FLOAT32)
-        x = shape_record(x_shape, element)
-        if not self._host:
-            x.record.device_type, x.record.device_id = _abi.CUDA, int(self._options["device"].partition(":")[2] or 0)
-        slot.call.x = x.pointer
-        slot.keep.append(x)
-        return slot
-
-    def output_shape(
-        self, x_shape: Sequence[int], output_size: Any = _UNSET, *, weight: Array = None, bias: Array = None
-    ) -> tuple[int, ...]:
-        """The shape of y for an input of x_shape; no data is touched."""
-        return self._output(self._shape_call(x_shape, output_size, weight, bias))[0]
-
-    def prepare(
-        self, x_shape: Sequence[int], output_size: Any = _UNSET, *, weight: Array = None, bias: Array = None
-    ) -> int:
-        """Builds the plan for this shape ahead of time; returns the bytes of workspace its calls need."""
-        slot = self._shape_call(x_shape, output_size, weight, bias)
-        return self._workspace_bytes(slot.call, slot.error)
-
-    def describe(
-        self,
-        x_shape: Sequence[int] | None = None,
-        output_size: Any = _UNSET,
-        *,
-        weight: Array = None,
-        bias: Array = None,
-    ) -> str:
-        """`key: value` lines: which engine runs this shape and why; without x_shape, the layer as a whole."""
-        error, needed = _abi.ErrorRecord(), ctypes.c_size_t()
-        slot = None if x_shape is None else self._shape_call(x_shape, output_size, weight, bias)
-        call = None if slot is None else slot.call
-        size = 4096
-        while True:
-            text = ctypes.create_string_buffer(size)
-            self._done(lib.ctconv_describe(self._op.handle, call, text, size, needed, error), error)
-            if needed.value <= size:
-                return text.value.decode("utf-8", "replace")
-            size = needed.value

@@ -207,6 +207,22 @@ Call._fields_ = [
     ("workspace", c_void_p),
     ("workspace_bytes", c_size_t),
     ("stream", c_void_p),
+    ("begin", POINTER(c_int64)),
+    ("end", POINTER(c_int64)),
+    ("x_begin", POINTER(c_int64)),
+    ("x_shape", POINTER(c_int64)),
+]
+
+
+class StreamOptions(_Growing):
+    """ctconv_stream_options: how a stream runs."""
+
+
+StreamOptions._fields_ = [
+    ("struct_size", c_size_t),
+    ("chunk", c_int64),
+    ("parallel", c_int32),
+    ("reserved", c_int32),
 ]
 
 
@@ -229,6 +245,10 @@ Grads._fields_ = [
     ("stream", c_void_p),
     ("accumulate", c_int32),
     ("reserved", c_int32),
+    ("begin", POINTER(c_int64)),
+    ("end", POINTER(c_int64)),
+    ("x_begin", POINTER(c_int64)),
+    ("x_shape", POINTER(c_int64)),
 ]
 
 
@@ -242,6 +262,7 @@ RECORDS = {
     "ctconv_allocator": AllocatorRecord,
     "ctconv_options": OptionsRecord,
     "ctconv_call": Call,
+    "ctconv_stream_options": StreamOptions,
     "ctconv_grads": Grads,
 }
 CONSTANTS = {
@@ -327,6 +348,42 @@ PROTOTYPES = {
             POINTER(ErrorRecord),
         ],
     ),
+    "ctconv_region_window": (
+        c_int32,
+        [
+            c_void_p,
+            POINTER(Call),
+            POINTER(c_int64),
+            POINTER(c_int64),
+            POINTER(ErrorRecord),
+        ],
+    ),
+    "ctconv_stream_create": (
+        c_int32,
+        [
+            c_void_p,
+            c_int64,
+            POINTER(StreamOptions),
+            POINTER(c_void_p),
+            POINTER(ErrorRecord),
+        ],
+    ),
+    "ctconv_stream_push": (
+        c_int32,
+        [
+            c_void_p,
+            POINTER(Tensor),
+            POINTER(Tensor),
+            POINTER(c_int64),
+            POINTER(ErrorRecord),
+        ],
+    ),
+    "ctconv_stream_flush": (c_int32, [c_void_p, POINTER(Tensor), POINTER(c_int64), POINTER(ErrorRecord)]),
+    "ctconv_stream_reset": (c_int32, [c_void_p, POINTER(ErrorRecord)]),
+    "ctconv_stream_clone": (c_int32, [c_void_p, POINTER(c_void_p), POINTER(ErrorRecord)]),
+    "ctconv_stream_delay": (c_int32, [c_void_p, POINTER(c_int64), POINTER(ErrorRecord)]),
+    "ctconv_stream_describe": (c_int32, [c_void_p, c_char_p, c_size_t, POINTER(c_size_t), POINTER(ErrorRecord)]),
+    "ctconv_stream_destroy": (None, [c_void_p]),
     "ctconv_backward_prepare": (c_int32, [c_void_p, POINTER(Grads), POINTER(c_size_t), POINTER(ErrorRecord)]),
     "ctconv_backward": (c_int32, [c_void_p, POINTER(Grads), POINTER(ErrorRecord)]),
     "ctconv_backward_describe": (

@@ -83,6 +83,7 @@ STATUS = {
     4002: ('CTCONV_ERR_UNSUPPORTED_ENGINE', 'the engine asked for cannot run this problem'),
     4003: ('CTCONV_ERR_UNSUPPORTED_DIALECT_DEVICE', 'retired: no call answers this; the number stays reserved'),
     4004: ('CTCONV_ERR_UNSUPPORTED_INIT', 'the initialiser is known but not available for this parameter'),
+    4005: ('CTCONV_ERR_UNSUPPORTED_STREAM', 'a stream cannot be made of this op'),
     5001: (
         'CTCONV_ERR_NO_MEMORY',
         "memory could not be allocated, or the caller's allocator returned misaligned memory",
@@ -123,5 +124,6 @@ STATUS = {
     7019: ('CTCONV_ERR_MISUSE_Y_OVERLAP', 'y meets itself or shares memory with another operand'),
     7020: ('CTCONV_ERR_MISUSE_WORKSPACE', 'the workspace record contradicts itself'),
     7021: ('CTCONV_ERR_MISUSE_STREAM', 'a stream was given to a CPU op'),
+    7022: ('CTCONV_ERR_MISUSE_REGION', 'a region of the output, or the window of x given with it, does not fit'),
     9001: ('CTCONV_ERR_INTERNAL', 'a fault inside the library; please report it'),
 }

@@ -17,11 +17,11 @@ import pytest
 from ctconv import _abi
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-HEADER = ROOT / "include" / "ctconv" / "ctconv.h"
-TYPES = HEADER.with_name("ctconv_types.h")
+HEADERS = [ROOT / "include" / "ctconv" / name for name in ("ctconv.h", "ctconv_stream.h")]
+TYPES = HEADERS[0].with_name("ctconv_types.h")
 COMPILER = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
 pytestmark = [
-    pytest.mark.skipif(not HEADER.is_file(), reason="the header is not beside the binding: nothing to compare with"),
+    pytest.mark.skipif(not TYPES.is_file(), reason="the header is not beside the binding: nothing to compare with"),
     pytest.mark.skipif(COMPILER is None, reason="no C compiler: the records cannot be compared with the header's"),
 ]
 
@@ -93,7 +93,7 @@ def test_every_constant_is_here():
 
 
 def test_every_function_has_its_number_of_arguments():
-    text = without_comments(HEADER)
+    text = "".join(map(without_comments, HEADERS))
     assert set(re.findall(r"^CTCONV_API [^;]*?\b(ctconv_\w+)\(", text, re.M)) == set(PROTOTYPES)
     for name, (_, arguments) in PROTOTYPES.items():
         inside = re.search(r"\b" + name + r"\(([^)]*)\)", text).group(1)

@@ -199,6 +199,26 @@ def test_trace_and_fx():
     torch.testing.assert_close(traced(X), want)
 
 
+def test_onnx_gets_its_own_operator(monkeypatch):
+    """As torch's exporters say that they export: the graph then has torch's operator, which they translate."""
+    model = model_of("exact").eval()
+    ctconv.torch.accelerate(model)
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    program = torch.export.export(model, (X,), strict=False)
+    names = [str(node.target) for node in program.graph.nodes]
+    assert any("aten.conv_transpose2d" in name for name in names) and not any("ctconv" in name for name in names)
+
+
+def test_onnx_export():
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    model = model_of("exact").eval()
+    ctconv.torch.accelerate(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(model, (X,), dynamo=True, verbose=False)
+    assert "ConvTranspose" in [node.op_type for node in program.model.graph]
+
+
 def test_devices_types_and_state():
     model = model_of("subclass")
     ctconv.torch.accelerate(model)

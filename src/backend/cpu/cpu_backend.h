@@ -41,6 +41,7 @@ class CpuBackend final : public Backend {
   Result<size_t> prepare_backward(const GradientCall& call) override;
   Status backward(const GradientCall& call) override;
   Result<GradientFacts> describe_backward(const GradientCall& call) override;
+  Result<std::unique_ptr<FixedCall>> fix(const Problem& problem, bool alone) override;
   OpFacts held() const override;
 
  private:

@@ -21,6 +21,8 @@ NAME = "_ctconv_held"  # in a frozen module's __dict__
 
 
 def _plain(x, weight, bias):
+    if type(weight) not in (torch.Tensor, torch.nn.Parameter):
+        return False
     if type(x) is not torch.Tensor or x.device.type != "cpu" or x.dtype not in _TYPES or x.dtype != weight.dtype:
         return False
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias)):

@@ -37,8 +37,6 @@ def _cuda():
 
 def _of_moment():
     """What torch is doing around the call."""
-    if torch.onnx.is_in_onnx_export():
-        return "ONNX has no operator of ctconv's"
     if getattr(torch.autograd.forward_ad, "_current_level", -1) >= 0:
         return "libctconv has no forward-mode derivatives"
     return None
@@ -51,6 +49,8 @@ def why_not(x, weight):
         reason = _of_tensor(tensor, name)
         if reason:
             return reason
+    if torch.onnx.is_in_onnx_export():
+        return "ONNX has no operator of ctconv's"
     if torch.compiler.is_compiling():
         return None
     for name, tensor in (("x", x), ("the weight", weight)):

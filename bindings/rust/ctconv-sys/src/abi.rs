@@ -208,6 +208,8 @@ pub const CTCONV_ERR_UNSUPPORTED_ENGINE: ctconv_status = 4002;
 pub const CTCONV_ERR_UNSUPPORTED_DIALECT_DEVICE: ctconv_status = 4003;
 /// the initialiser is known but not available for this parameter
 pub const CTCONV_ERR_UNSUPPORTED_INIT: ctconv_status = 4004;
+/// a stream cannot be made of this op
+pub const CTCONV_ERR_UNSUPPORTED_STREAM: ctconv_status = 4005;
 /// memory could not be allocated, or the caller's allocator returned misaligned memory
 pub const CTCONV_ERR_NO_MEMORY: ctconv_status = 5001;
 /// the workspace given is smaller than the plan needs
@@ -282,6 +284,8 @@ pub const CTCONV_ERR_MISUSE_Y_OVERLAP: ctconv_status = 7019;
 pub const CTCONV_ERR_MISUSE_WORKSPACE: ctconv_status = 7020;
 /// a stream was given to a CPU op
 pub const CTCONV_ERR_MISUSE_STREAM: ctconv_status = 7021;
+/// a region of the output, or the window of x given with it, does not fit
+pub const CTCONV_ERR_MISUSE_REGION: ctconv_status = 7022;
 /// a fault inside the library; please report it
 pub const CTCONV_ERR_INTERNAL: ctconv_status = 9001;
 
@@ -294,6 +298,12 @@ pub struct ctconv_desc {
 /// a descriptor with its weight, ready to run
 #[repr(C)]
 pub struct ctconv_op {
+    _opaque: [u8; 0],
+}
+
+/// one endless input of a 1-D op, and what is known of its output
+#[repr(C)]
+pub struct ctconv_stream {
     _opaque: [u8; 0],
 }
 
@@ -583,8 +593,16 @@ pub struct ctconv_call {
     pub workspace_bytes: usize,
     /// CUDA: a cudaStream_t; CPU: NULL
     pub stream: *mut c_void,
+    /// region: the first row of y wanted, an entry per spatial axis
+    pub begin: *const i64,
+    /// region: one past the last
+    pub end: *const i64,
+    /// x is a window that begins here; NULL: x is whole
+    pub x_begin: *const i64,
+    /// with x_begin: the whole x's shape
+    pub x_shape: *const i64,
 }
-const _: () = assert!(std::mem::size_of::<ctconv_call>() == 72);
+const _: () = assert!(std::mem::size_of::<ctconv_call>() == 104);
 /// As C's `CTCONV_CALL_INIT`.
 pub const CTCONV_CALL_INIT: ctconv_call = ctconv_call {
     struct_size: std::mem::size_of::<ctconv_call>(),
@@ -596,6 +614,32 @@ pub const CTCONV_CALL_INIT: ctconv_call = ctconv_call {
     workspace: std::ptr::null_mut(),
     workspace_bytes: 0,
     stream: std::ptr::null_mut(),
+    begin: std::ptr::null(),
+    end: std::ptr::null(),
+    x_begin: std::ptr::null(),
+    x_shape: std::ptr::null(),
+};
+
+/// how a stream runs
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ctconv_stream_options {
+    /// bytes of the caller's record
+    pub struct_size: usize,
+    /// most inputs computed at once; 0: chosen; at most 65536
+    pub chunk: i64,
+    /// 0: the calling thread computes alone; 1: the op's threads
+    pub parallel: i32,
+    /// 0
+    pub reserved: i32,
+}
+const _: () = assert!(std::mem::size_of::<ctconv_stream_options>() == 24);
+/// As C's `CTCONV_STREAM_OPTIONS_INIT`.
+pub const CTCONV_STREAM_OPTIONS_INIT: ctconv_stream_options = ctconv_stream_options {
+    struct_size: std::mem::size_of::<ctconv_stream_options>(),
+    chunk: 0,
+    parallel: 0,
+    reserved: 0,
 };
 
 /// the tensors of one backward call
@@ -630,8 +674,16 @@ pub struct ctconv_grads {
     pub accumulate: i32,
     /// 0
     pub reserved: i32,
+    /// region: dy and y are this box of the output
+    pub begin: *const i64,
+    /// region: one past the last
+    pub end: *const i64,
+    /// x is a window that begins here; NULL: x is whole
+    pub x_begin: *const i64,
+    /// with x_begin: the whole x's shape
+    pub x_shape: *const i64,
 }
-const _: () = assert!(std::mem::size_of::<ctconv_grads>() == 104);
+const _: () = assert!(std::mem::size_of::<ctconv_grads>() == 136);
 /// As C's `CTCONV_GRADS_INIT`.
 pub const CTCONV_GRADS_INIT: ctconv_grads = ctconv_grads {
     struct_size: std::mem::size_of::<ctconv_grads>(),
@@ -648,6 +700,10 @@ pub const CTCONV_GRADS_INIT: ctconv_grads = ctconv_grads {
     stream: std::ptr::null_mut(),
     accumulate: 0,
     reserved: 0,
+    begin: std::ptr::null(),
+    end: std::ptr::null(),
+    x_begin: std::ptr::null(),
+    x_shape: std::ptr::null(),
 };
 
 extern "C" {
@@ -754,6 +810,61 @@ extern "C" {
         needed: *mut usize,
         error: *mut ctconv_error,
     ) -> ctconv_status;
+    /// which window of x a region of y reads (since 0.2)
+    pub fn ctconv_region_window(
+        op: *const ctconv_op,
+        call: *const ctconv_call,
+        x_begin: *mut i64,
+        x_end: *mut i64,
+        error: *mut ctconv_error,
+    ) -> ctconv_status;
+    /// a stream of a 1-D op (since 0.2)
+    pub fn ctconv_stream_create(
+        op: *const ctconv_op,
+        n: i64,
+        options: *const ctconv_stream_options,
+        stream: *mut *mut ctconv_stream,
+        error: *mut ctconv_error,
+    ) -> ctconv_status;
+    /// appends inputs, writes the outputs they make known (since 0.2)
+    pub fn ctconv_stream_push(
+        stream: *mut ctconv_stream,
+        x: *const ctconv_tensor,
+        y: *const ctconv_tensor,
+        written: *mut i64,
+        error: *mut ctconv_error,
+    ) -> ctconv_status;
+    /// writes the rest of the output (since 0.2)
+    pub fn ctconv_stream_flush(
+        stream: *mut ctconv_stream,
+        y: *const ctconv_tensor,
+        written: *mut i64,
+        error: *mut ctconv_error,
+    ) -> ctconv_status;
+    /// as new (since 0.2)
+    pub fn ctconv_stream_reset(stream: *mut ctconv_stream, error: *mut ctconv_error) -> ctconv_status;
+    /// a second stream in the same state (since 0.2)
+    pub fn ctconv_stream_clone(
+        stream: *const ctconv_stream,
+        twin: *mut *mut ctconv_stream,
+        error: *mut ctconv_error,
+    ) -> ctconv_status;
+    /// by how many outputs y lags (since 0.2)
+    pub fn ctconv_stream_delay(
+        stream: *const ctconv_stream,
+        delay: *mut i64,
+        error: *mut ctconv_error,
+    ) -> ctconv_status;
+    /// what a stream holds, as `key: value` lines (since 0.2)
+    pub fn ctconv_stream_describe(
+        stream: *const ctconv_stream,
+        buf: *mut c_char,
+        cap: usize,
+        needed: *mut usize,
+        error: *mut ctconv_error,
+    ) -> ctconv_status;
+    /// releases a stream (since 0.2)
+    pub fn ctconv_stream_destroy(stream: *mut ctconv_stream);
     /// builds the plans of the gradients ahead of time (since 0.2)
     pub fn ctconv_backward_prepare(
         op: *const ctconv_op,

@@ -5,7 +5,8 @@
 //! Out: dx, dw, db, each if wanted, written or added to. CPU alone.
 
 use crate::error::{checked, Result};
-use crate::op::{pointer, text_of};
+use crate::op::{pointer, row, text_of};
+use crate::region::Region;
 use crate::runner::go_on_panicking;
 use crate::view::sealed::Record;
 use crate::{sys, Input, Op, Output, Value};
@@ -42,6 +43,7 @@ pub struct Backward<'a> {
     output_size: Option<Value>,
     workspace: (*mut u8, usize),
     accumulate: bool,
+    region: Region,
     tensors: PhantomData<&'a mut ()>,
 }
 
@@ -59,6 +61,7 @@ impl<'a> Backward<'a> {
             output_size: None,
             workspace: (null_mut(), 0),
             accumulate: false,
+            region: Region::default(),
             tensors: PhantomData,
         }
     }
@@ -109,6 +112,25 @@ impl<'a> Backward<'a> {
         self
     }
 
+    /// dy and y are this box of the whole output: the gradients are those through it alone. dx has the extents of the
+    /// window that [`crate::Call::region_window`] answers.
+    pub fn region(mut self, begin: &[usize], end: &[usize]) -> Self {
+        self.region.set(begin, end);
+        self
+    }
+
+    /// x is a window that begins here of a whole x.
+    pub fn window_at(mut self, x_begin: &[usize]) -> Self {
+        self.region.set_window(x_begin);
+        self
+    }
+
+    /// The shape of the whole x, where a size depends on its extents.
+    pub fn whole_shape(mut self, x_shape: &[usize]) -> Self {
+        self.region.set_whole(x_shape);
+        self
+    }
+
     /// Computes what is wanted.
     pub fn execute(self) -> Result<()> {
         // SAFETY: the record and all it points at live through the call; dx, dw, db are the caller's to write.
@@ -131,7 +153,8 @@ impl<'a> Backward<'a> {
         })
     }
 
-    fn with<R>(&self, body: impl FnOnce(*const sys::ctconv_op, *const sys::ctconv_grads) -> R) -> R {
+    fn with<R>(&self, body: impl FnOnce(*const sys::ctconv_op, *const sys::ctconv_grads) -> Result<R>) -> Result<R> {
+        let rows = self.region.rows(self.dy.ndim)?;
         let c = |record: &Option<Record>| record.as_ref().map(Record::c);
         let (dy, x, y, weight) = (self.dy.c(), c(&self.x), c(&self.y), c(&self.weight));
         let (dx, dw, db) = (c(&self.dx), c(&self.dw), c(&self.db));
@@ -149,6 +172,10 @@ impl<'a> Backward<'a> {
             workspace: self.workspace.0.cast(),
             workspace_bytes: self.workspace.1,
             accumulate: i32::from(self.accumulate),
+            begin: row(&rows.begin),
+            end: row(&rows.end),
+            x_begin: row(&rows.x_begin),
+            x_shape: row(&rows.x_shape),
             ..sys::CTCONV_GRADS_INIT
         };
         let out = body(self.op.handle(), &grads);

@@ -115,7 +115,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// SAFETY: `text` is a static string of the library, never null.
 pub(crate) unsafe fn static_text(text: *const c_char) -> &'static str {
-    CStr::from_ptr(text).to_str().unwrap_or("")
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(text) }.to_str().unwrap_or("")
 }
 
 /// A field of the error record: up to its NUL.

@@ -27,6 +27,7 @@
 //! [`View`], [`ViewMut`] (borrowed, dense or strided) and [`Tensor`] (owned). Every failure is an [`Error`] with
 //! status, argument, value and legal range. What this crate leaves out (CUDA tensors, an allocator) is in [`sys`].
 #![warn(missing_docs)]
+#![warn(unsafe_op_in_unsafe_fn)]
 
 pub use ctconv_sys as sys;
 
@@ -37,9 +38,11 @@ mod error;
 mod info;
 mod op;
 mod options;
+mod region;
 mod runner;
 #[rustfmt::skip]
 mod status;
+mod stream;
 mod value;
 mod view;
 
@@ -51,5 +54,6 @@ pub use info::{arguments, build_info, dialects, engines, version, Argument};
 pub use op::{Call, Op};
 pub use options::{Activation, OpBuilder, Reproducible};
 pub use runner::Runner;
+pub use stream::{Stream, StreamOptions};
 pub use value::Value;
 pub use view::{Input, Output, Tensor, View, ViewMut};

@@ -7,6 +7,7 @@
 use crate::desc::NO_SPEC;
 use crate::error::{checked, Error, Result, Status};
 use crate::options::OpBuilder;
+use crate::region::Region;
 use crate::runner::{go_on_panicking, Hook};
 use crate::view::sealed::Record;
 use crate::{sys, Backward, Desc, Input, Output, Spec, Tensor, Value};
@@ -76,6 +77,7 @@ impl Op {
             bias: None,
             output_size: None,
             workspace: (null_mut(), 0),
+            region: Region::default(),
             tensors: PhantomData,
         }
     }
@@ -118,6 +120,7 @@ pub struct Call<'a> {
     bias: Option<Record>,
     output_size: Option<Value>,
     workspace: (*mut u8, usize),
+    region: Region,
     tensors: PhantomData<&'a mut ()>,
 }
 
@@ -144,6 +147,38 @@ impl<'a> Call<'a> {
     pub fn workspace(mut self, memory: &'a mut [u8]) -> Self {
         self.workspace = (memory.as_mut_ptr(), memory.len());
         self
+    }
+
+    /// The box from `begin` to before `end` of the whole output, an entry for each spatial axis: y has its shape.
+    pub fn region(mut self, begin: &[usize], end: &[usize]) -> Self {
+        self.region.set(begin, end);
+        self
+    }
+
+    /// x is a window that begins here of a whole x; [`Call::region_window`] says which window a region reads.
+    pub fn window_at(mut self, x_begin: &[usize]) -> Self {
+        self.region.set_window(x_begin);
+        self
+    }
+
+    /// The shape of the whole x, where a size depends on its extents (SAME pads, an output size).
+    pub fn whole_shape(mut self, x_shape: &[usize]) -> Self {
+        self.region.set_whole(x_shape);
+        self
+    }
+
+    /// The window of x that the region reads: its begin and end on each spatial axis. x may be any tensor of the whole
+    /// x's shape; it is not read.
+    pub fn region_window(&self) -> Result<(Vec<usize>, Vec<usize>)> {
+        let mut window = [[0i64; sys::CTCONV_MAX_NDIM]; 2];
+        let [begin, end] = &mut window;
+        // SAFETY: as above; an entry for each spatial axis is written, and a tensor has at most 8 axes.
+        self.with(None, |op, call| {
+            checked(|e| unsafe { sys::ctconv_region_window(op, call, begin.as_mut_ptr(), end.as_mut_ptr(), e) })
+        })?;
+        let axes = self.region.axes();
+        let of = |row: &[i64]| row[..axes].iter().map(|n| *n as usize).collect();
+        Ok((of(&window[0]), of(&window[1])))
     }
 
     /// Computes y into the caller's memory.
@@ -185,7 +220,12 @@ impl<'a> Call<'a> {
     }
 
     /// Hands the C record to `body`; it lives as long.
-    fn with<R>(&self, y: Option<&Record>, body: impl FnOnce(*const sys::ctconv_op, *const sys::ctconv_call) -> R) -> R {
+    fn with<R>(
+        &self,
+        y: Option<&Record>,
+        body: impl FnOnce(*const sys::ctconv_op, *const sys::ctconv_call) -> Result<R>,
+    ) -> Result<R> {
+        let rows = self.region.rows(self.x.ndim)?;
         let (x, y) = (self.x.c(), y.map(Record::c));
         let (weight, bias) = (self.weight.as_ref().map(Record::c), self.bias.as_ref().map(Record::c));
         let mut store = Vec::new();
@@ -198,12 +238,21 @@ impl<'a> Call<'a> {
             output_size: pointer(&output_size),
             workspace: self.workspace.0.cast(),
             workspace_bytes: self.workspace.1,
+            begin: row(&rows.begin),
+            end: row(&rows.end),
+            x_begin: row(&rows.x_begin),
+            x_shape: row(&rows.x_shape),
             ..sys::CTCONV_CALL_INIT
         };
         let out = body(self.op.handle, &call);
         go_on_panicking();
         out
     }
+}
+
+/// Null for None.
+pub(crate) fn row(row: &Option<[i64; sys::CTCONV_MAX_NDIM]>) -> *const i64 {
+    row.as_ref().map_or(null(), |r| r.as_ptr())
 }
 
 /// Null for None.

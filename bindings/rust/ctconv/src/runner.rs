@@ -76,7 +76,8 @@ unsafe impl Sync for Task {}
 impl Task {
     /// SAFETY: each index once, no two at once on one worker, before parallel_for returns.
     unsafe fn run(&self, index: i64, worker: usize) {
-        (self.call)(self.data, index, worker as i32);
+        // SAFETY: the caller's promise.
+        unsafe { (self.call)(self.data, index, worker as i32) };
     }
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn go_on_panicking() {
 
 unsafe extern "C" fn parallel_for(user: *mut c_void, count: i64, task: Option<sys::ctconv_task_fn>, data: *mut c_void) {
     // SAFETY: the op whose call this is keeps the hook.
-    let hook = &*(user as *const Hook);
+    let hook = unsafe { &*(user as *const Hook) };
     let task = match task {
         Some(call) => Task { call, data },
         None => return,

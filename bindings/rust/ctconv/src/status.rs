@@ -147,6 +147,8 @@ impl Status {
     pub const UNSUPPORTED_DIALECT_DEVICE: Status = Status(4003);
     /// the initialiser is known but not available for this parameter
     pub const UNSUPPORTED_INIT: Status = Status(4004);
+    /// a stream cannot be made of this op
+    pub const UNSUPPORTED_STREAM: Status = Status(4005);
     /// memory could not be allocated, or the caller's allocator returned misaligned memory
     pub const NO_MEMORY: Status = Status(5001);
     /// the workspace given is smaller than the plan needs
@@ -221,6 +223,8 @@ impl Status {
     pub const MISUSE_WORKSPACE: Status = Status(7020);
     /// a stream was given to a CPU op
     pub const MISUSE_STREAM: Status = Status(7021);
+    /// a region of the output, or the window of x given with it, does not fit
+    pub const MISUSE_REGION: Status = Status(7022);
     /// a fault inside the library; please report it
     pub const INTERNAL: Status = Status(9001);
 }

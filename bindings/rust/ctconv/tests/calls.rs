@@ -249,3 +249,91 @@ fn weights_by_the_dialect() {
     assert!(one.data().iter().all(|v| v.abs() <= bound) && one.data().iter().any(|v| v.abs() > bound / 2.0));
     assert!(desc.set("bias", false).init_bias::<f32>(1).unwrap().is_none());
 }
+
+/// The whole of a 2-D call, box by box, each from the window of x that it reads.
+#[test]
+fn regions() {
+    let desc = Desc::new("torch.nn.ConvTranspose2d").unwrap();
+    let desc = desc.set("in_channels", 2).set("out_channels", 3).set("kernel_size", 3).set("stride", 2);
+    let weight = desc.init_weight::<f32>(1).unwrap();
+    let op = Op::builder(&desc).weight(&weight).reproducible(Reproducible::Reference).build().unwrap();
+    let x = Tensor::new(numbers(5, 2 * 6 * 8), &[1, 2, 6, 8]).unwrap();
+    let weight_shape = &[2, 3, 3, 3];
+    let whole = op.run(&x).unwrap();
+    assert_eq!(whole.shape(), [1, 3, 13, 17]);
+    for (h, w) in [(0, 0), (0, 9), (6, 0), (6, 9)] {
+        let (begin, end) = ([h, w], [(h + 7).min(13), (w + 9).min(17)]);
+        let (from, to) = op.call(&x).region(&begin, &end).region_window().unwrap();
+        assert!(from.iter().zip(&to).all(|(a, b)| a < b), "{from:?} {to:?}");
+        let first = from[0] * 8 + from[1];
+        let shape = [1, 2, to[0] - from[0], to[1] - from[1]];
+        let window = View::strided(x.data(), first, &shape, &[96, 48, 8, 1]).unwrap();
+        let part: Tensor<f32> = op.call(&window).region(&begin, &end).window_at(&from).run().unwrap();
+        let same: Tensor<f32> = op.call(&x).region(&begin, &end).run().unwrap();
+        assert_eq!(part, same);
+        let (rows, columns) = (end[0] - h, end[1] - w);
+        for (i, v) in part.data().iter().enumerate() {
+            let (c, r, k) = (i / columns / rows, i / columns % rows, i % columns);
+            assert_eq!(*v, whole.data()[(c * 13 + h + r) * 17 + w + k]);
+        }
+    }
+    // Gradients through one box are those of a dy that is zero elsewhere.
+    let mut dy = vec![0.0f32; 3 * 13 * 17];
+    let box_dy = Tensor::new(numbers(6, 3 * 4 * 5), &[1, 3, 4, 5]).unwrap();
+    for (i, v) in box_dy.data().iter().enumerate() {
+        let (c, r, k) = (i / 20, i / 5 % 4, i % 5);
+        dy[(c * 13 + 2 + r) * 17 + 3 + k] = *v;
+    }
+    let dy = Tensor::new(dy, &[1, 3, 13, 17]).unwrap();
+    let (mut part, mut all) =
+        (Tensor::<f32>::zeros(weight_shape).unwrap(), Tensor::<f32>::zeros(weight_shape).unwrap());
+    op.backward(&box_dy).x(&x).dw(&mut part).region(&[2, 3], &[6, 8]).execute().unwrap();
+    op.backward(&dy).x(&x).dw(&mut all).execute().unwrap();
+    assert_eq!(part, all);
+    let refused = |begin: &[usize], end: &[usize]| op.call(&x).region(begin, end).output_spec().unwrap_err();
+    for (begin, end) in [(&[0, 0][..], &[14, 17][..]), (&[3, 3], &[3, 4]), (&[0], &[1]), (&[0; 4], &[1; 4]), (&[], &[])]
+    {
+        assert_eq!(refused(begin, end).status, Status::MISUSE_REGION, "{begin:?} {end:?}");
+    }
+    assert_eq!(op.call(&x).region_window().unwrap_err().status, Status::MISUSE_NULL);
+}
+
+/// A signal in portions is the signal at once.
+#[test]
+fn streams() {
+    let op = op();
+    let x = x();
+    let whole = Tensor::new(expected(), &[N, CO, OUT]).unwrap();
+    let mut stream = op.stream(N).unwrap();
+    let heard = |stream: &mut ctconv::Stream, out: &mut Vec<Vec<f32>>, from: usize, to: usize| {
+        let strides = [(CI * LEN) as isize, LEN as isize, 1];
+        let part = View::strided(&x, from, &[N, CI, to - from], &strides).unwrap();
+        let coming = stream.coming(&part).unwrap();
+        let mut y = Tensor::<f32>::zeros(&[N, CO, coming]).unwrap();
+        assert_eq!(stream.push(&part, &mut y).unwrap(), coming);
+        append(out, &y);
+    };
+    fn append(out: &mut [Vec<f32>], y: &Tensor<f32>) {
+        let length = y.shape()[2];
+        for (row, out) in out.iter_mut().enumerate() {
+            out.extend_from_slice(&y.data()[row * length..][..length]);
+        }
+    }
+    let mut out = vec![Vec::new(); N * CO];
+    heard(&mut stream, &mut out, 0, 3);
+    assert!(stream.delay().unwrap() >= 0);
+    assert!(stream.describe().unwrap().contains("inputs: 3\n"), "{}", stream.describe().unwrap());
+    let mut twin = stream.try_clone().unwrap();
+    let mut other = out.clone();
+    heard(&mut stream, &mut out, 3, LEN);
+    heard(&mut twin, &mut other, 3, 5);
+    heard(&mut twin, &mut other, 5, LEN);
+    for (stream, out) in [(&mut stream, &mut out), (&mut twin, &mut other)] {
+        let mut rest = Tensor::<f32>::zeros(&[N, CO, stream.left().unwrap()]).unwrap();
+        stream.flush(&mut rest).unwrap();
+        append(out, &rest);
+        assert_eq!(out.concat(), whole.data());
+        stream.reset().unwrap();
+    }
+    assert_eq!(op.stream(0).unwrap_err().status, Status::MISUSE_OPTION);
+}

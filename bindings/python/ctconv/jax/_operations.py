@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transposed convolution for jax, with its gradients: `import ctconv.jax`, then ctconv.jax.conv_transpose.
+"""y, dx, dw and db as operations of jax, each a custom_vjp made of the others.
 
-In:  jax arrays, traced or not.   Out: a jax array.
-y, dx, dw and db are four operations on the host. Each is a custom_vjp made of the others:
+In:  jax arrays, traced or not; a dialect and its arguments.   Out: a jax array.
     y(x, w, b):  dx(dy, w), dw(x, dy), db(dy)      dx(dy, w):  y(g, w), dw(g, dy)
     db(dy):      g spread over dy                   dw(x, dy):  dx(dy, g), y(x, g)
 So reverse mode works to any order. Forward mode (jax.jvp, jacfwd) is refused by jax itself.
-Refuses: what torch.nn's dialect refuses of arguments, shapes and types, while jax traces and before anything runs.
+Refuses: what the dialect refuses of arguments, shapes and types, while jax traces and before anything runs.
 
-Each operation is one jax.pure_callback. jax.ffi needs a function that speaks XLA's own call frame, and the C ABI
-has none: it takes plain records. A callback hands over arrays in host memory, and on the CPU nothing more is needed.
-On another device jax copies them to the host and back.
+On the CPU each operation is one foreign function call (_ffi.py). Elsewhere, and where that is not to be had, it is one
+jax.pure_callback, for which jax copies the arrays to the host and back.
 """
 
 import functools
@@ -21,10 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._desc import check
-from ._errors import refusal
-from ._layer import Layer, _Slot, _UNSET
-from ._tensors import view
+from .._desc import check
+from .._errors import refusal
+from .._layer import _UNSET, Layer, _Slot
+from .._tensors import view
+from . import _ffi
 
 _OPS_HELD = 64
 
@@ -38,6 +37,7 @@ class _Problem(NamedTuple):
     x_shape: tuple
     w_shape: tuple
     y_shape: tuple
+    channels_last: bool = False
 
     @property
     def layer(self):
@@ -46,6 +46,10 @@ class _Problem(NamedTuple):
     @property
     def batched(self):
         return len(self.x_shape) == len(self.w_shape)
+
+    @property
+    def b_shape(self):
+        return (self.y_shape[-1 if self.channels_last else int(self.batched)],)
 
 
 @functools.lru_cache(maxsize=_OPS_HELD)
@@ -77,6 +81,7 @@ def _run_db(p, out, dy):
     p.layer.backward(dy, _shape_only(p.x_shape, dy.dtype), want=(), out={"db": out})
 
 
+_NAMES = {_run_y: "y", _run_dx: "dx", _run_dw: "dw", _run_db: "db"}
 _GROWS_BY_BATCH = (_run_y, _run_dx)  # more images are more of the same call
 
 
@@ -104,7 +109,18 @@ def _call(run, p, shape, *arrays):
     none. y and dx under one weight then run as one larger batch; other cases run one after the other."""
     result = jax.ShapeDtypeStruct(shape, arrays[0].dtype)
     ranks = [a.ndim for a in arrays]
-    return jax.pure_callback(functools.partial(_host, run, p, shape, ranks), result, *arrays, vmap_method="expand_dims")
+
+    def on_host(*arrays):
+        return jax.pure_callback(
+            functools.partial(_host, run, p, shape, ranks), result, *arrays, vmap_method="expand_dims"
+        )
+
+    foreign = _ffi.call(_NAMES[run], p, ranks, result)
+    if foreign is None:
+        return on_host(*arrays)
+    if _ffi.only_cpu():
+        return foreign(*arrays)
+    return jax.lax.platform_dependent(*arrays, cpu=foreign, default=on_host)
 
 
 # ---- the four operations ----
@@ -127,7 +143,7 @@ def _dw(p, x, dy):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _db(p, dy):
-    return _call(_run_db, p, (p.y_shape[p.batched],), dy)
+    return _call(_run_db, p, p.b_shape, dy)
 
 
 def _y_back(p, kept, dy):
@@ -146,7 +162,8 @@ def _dw_back(p, kept, g):
 
 
 def _db_back(p, _, g):
-    return (jnp.broadcast_to(g.reshape(-1, *(1,) * (len(p.w_shape) - 2)), p.y_shape),)
+    behind = 0 if p.channels_last else len(p.w_shape) - 2
+    return (jnp.broadcast_to(g.reshape(-1, *(1,) * behind), p.y_shape),)
 
 
 _y.defvjp(lambda p, x, w, b: (_y(p, x, w, b), (x, w, b)), _y_back)
@@ -162,18 +179,21 @@ def _plain(value):
     return tuple(_plain(one) for one in value) if isinstance(value, (tuple, list)) else value
 
 
-def _judged(x, w, b, args, options):
-    """The problem of this call. Every fault that arguments, shapes and types show is raised here."""
-    rank = min(max(w.ndim - 2, 1), 3)
-    groups = args["groups"]
-    outs = w.shape[1] if w.ndim > 1 else 1
-    own = {
-        "in_channels": w.shape[0] if w.ndim else 1,
-        "out_channels": outs * groups if isinstance(groups, (int, np.integer)) else outs,
-        "kernel_size": tuple(w.shape[2 : 2 + rank]) if w.ndim > 2 else 1,
-        "bias": b is not None,
-    }
-    dialect, args = f"torch.nn.ConvTranspose{rank}d", {**own, **args}
+def options_of(threads=0, reproducible=0, engine=None):
+    """A Layer's options as part of a static problem."""
+    options = (("threads", threads), ("reproducible", reproducible), ("engine", engine))
+    for name, value in options:
+        try:
+            hash(value)
+        except TypeError:
+            raise refusal("MISUSE_OPTION", f"{name} is {value!r}, no static value", name, value) from None
+    return options
+
+
+def apply(dialect, args, x, w, b=None, options=None, channels_last=False):
+    """y by any dialect whose weight comes with the call. Every fault that arguments, shapes and types show is raised
+    here. channels_last: where the dialect's arguments say that x and y are so."""
+    options = options_of() if options is None else options
     check(dialect, args)
     fixed = tuple((name, _plain(value)) for name, value in args.items())
     layer = _layer(dialect, fixed, options)
@@ -183,48 +203,5 @@ def _judged(x, w, b, args, options):
     shapes = (None if a is None else _shape_only(a.shape, a.dtype) for a in (w, b))
     layer._fill_call(slot.call, slot.keep, _UNSET, *shapes)
     y_shape, _ = layer._output(slot)
-    return _Problem(dialect, fixed, options, tuple(x.shape), tuple(w.shape), y_shape)
-
-
-def conv_transpose(
-    x,
-    w,
-    bias=None,
-    stride=1,
-    padding=0,
-    output_padding=0,
-    groups=1,
-    dilation=1,
-    *,
-    threads=0,
-    reproducible=0,
-    engine=None,
-):
-    """y, the transposed convolution of x with w in 1, 2 or 3 dimensions, as torch.nn.functional.conv_transpose1d/2d/3d.
-
-    x       (N, in_channels, spatial...) or (in_channels, spatial...)
-    w       (in_channels, out_channels / groups, kernel...): its rank chooses the dimensions
-    bias    (out_channels,) or None
-    stride, padding, output_padding, dilation   an int or a tuple, one per axis; static under jit, as groups is
-    threads, reproducible, engine   ctconv.Layer's
-    A refusal is a ctconv.Error; it calls x `input` and w `weight`, as torch does.
-
-    float16, bfloat16, float32, and float64 where jax_enable_x64 is on; x, w and bias are of one type.
-    Works under jit, grad, vjp and vmap; reverse mode to any order. Gradients are the same bits for any number of
-    threads. Under vmap one call runs for the whole batch (a larger N where w is not mapped)."""
-    x, w = jnp.asarray(x), jnp.asarray(w)
-    b = None if bias is None else jnp.asarray(bias)
-    args = {
-        "stride": stride,
-        "padding": padding,
-        "output_padding": output_padding,
-        "groups": groups,
-        "dilation": dilation,
-    }
-    options = (("threads", threads), ("reproducible", reproducible), ("engine", engine))
-    for name, value in options:
-        try:
-            hash(value)
-        except TypeError:
-            raise refusal("MISUSE_OPTION", f"{name} is {value!r}, no static value", name, value) from None
-    return _y(_judged(x, w, b, args, options), x, w, b)
+    p = _Problem(dialect, fixed, options, tuple(x.shape), tuple(w.shape), y_shape, channels_last)
+    return _y(p, x, w, b)
