@@ -18,7 +18,10 @@ class ExchangedKernel final : public Kernel {
   double estimated_seconds() const override { return kernel_->estimated_seconds(); }
   size_t scratch_bytes() const override { return kernel_->scratch_bytes(); }
   size_t packed_bytes() const override { return kernel_->packed_bytes(); }
-  std::string packing() const override { return kernel_->packing() + "/x"; }
+  // What takes any weights packs some that others must refuse.
+  std::string packing() const override {
+    return kernel_->packing() + (kernel_->spoils() == Spoils::kNothing ? "/x, any" : "/x");
+  }
   // A kernel that multiplies nothing but its input honours any weight.
   Result<bool> pack(const void* w, void* packed, const Runner& runner) const override {
     auto finite = kernel_->pack(static_cast<const char*>(w) + weight_bytes_, packed, runner);

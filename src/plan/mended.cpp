@@ -133,7 +133,10 @@ class MendedKernel final : public Kernel {
   double estimated_seconds() const override { return kernel_->estimated_seconds(); }
   size_t scratch_bytes() const override { return kernel_->scratch_bytes(); }
   size_t packed_bytes() const override { return list_ + static_cast<size_t>(1 + p_.groups * p_.co) * sizeof(int64_t); }
-  std::string packing() const override { return kernel_->packing() + "/not finite"; }
+  // Where nothing is spoiled no channel is listed: such a packing serves nobody who mends.
+  std::string packing() const override {
+    return kernel_->packing() + (patches_.empty() ? "/not finite, whole" : "/not finite");
+  }
   const char* weights_not_honoured() const override { return kernel_->weights_not_honoured(); }
   bool looks_at_input() const override { return kernel_->looks_at_input(); }
   Result<bool> honours_input(const Operands& memory, const Runner& runner) const override {

@@ -210,6 +210,31 @@ TEST_CASE("stream: weights that are not finite spoil only what they meet", "[cap
   try_stream(rng, l, want);
 }
 
+TEST_CASE("stream: plans of one op, some of which must mend what an Inf spoils, share no packing",
+          "[capi][stream][cpu]") {
+  std::mt19937_64 rng(4);
+  Conv c;
+  c.n = c.ci = c.co = 1;
+  c.in = {47};
+  c.k = {6};
+  c.s = {2};
+  c.d = {3};
+  c.lo = {0};
+  c.hi = {3};
+  c.extra = c.tail = {0};
+  Layer l(c, "auto", 2);
+  l.w.set({0, 0, 0}, INFINITY);
+  ctconv_options o = options_init();
+  o.engine = "reference";
+  const Op reference = create(c.desc(), &l.w, &l.b, &o);
+  Tensor want(c.y_shape());
+  run(reference, call_of(&l.x, &want));
+  o.engine = "auto";
+  o.reproducible = 1;
+  l.op = create(c.desc(), &l.w, &l.b, &o);
+  try_stream(rng, l, want);
+}
+
 TEST_CASE("stream: a kernel that reaches far back", "[capi][stream][cpu]") {
   std::mt19937_64 rng(4);
   Conv c;
