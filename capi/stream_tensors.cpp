@@ -22,6 +22,29 @@ Status judge_batch(const ctconv_stream& stream, const TensorView& t, const char*
                         "has another batch than the stream");
 }
 
+Status judge_as_call(const ctconv_op& op, const TensorView& x) {
+  const Backend& backend = *op.backend;
+  auto geometry = judge_call(op.desc, {.x = &x,
+                                       .w = backend.weight(),
+                                       .b = backend.bias(),
+                                       .weights_judged = true,
+                                       .bias_judged = true,
+                                       .cuda = backend.takes_cuda_types()});
+  return geometry.ok() ? Status() : geometry.take_status();
+}
+
+// As a call would judge x, but for its length: a portion may be too short for a call, or empty.
+Status judge_portion(const ctconv_stream& stream, const TensorView& x) {
+  const int axis = stream.state->axis();
+  if (x.ndim == 3 && at(x.shape, axis) > 0) {
+    Status status = judge_as_call(*stream.op, x);
+    if (status.ok() || status.code() != Code::SHAPE_OUTPUT_EMPTY) return status;
+  }
+  TensorView longer = x;
+  if (x.ndim == 3) at(longer.shape, axis) = stream.state->plan().geometry().axis[0].in;
+  return judge_as_call(*stream.op, longer);
+}
+
 // Outputs of all inputs so far and `count` more fit 63 bits.
 Status judge_length(const ctconv_stream& stream, int64_t count) {
   const Stream& state = *stream.state;
@@ -39,15 +62,7 @@ Status read_pushed(const ctconv_stream& stream, const ctconv_tensor* x, TensorVi
   CTCONV_RETURN_IF_ERROR(read_tensor(*x, "x", true, out));
   CTCONV_RETURN_IF_ERROR(backend.check_operand(*out, "x"));
   const Stream& state = *stream.state;
-  TensorView whole = *out;  // of a length that a call takes
-  if (whole.ndim == 3) at(whole.shape, state.axis()) = state.plan().geometry().axis[0].in;
-  auto geometry = judge_call(stream.op->desc, {.x = &whole,
-                                               .w = backend.weight(),
-                                               .b = backend.bias(),
-                                               .weights_judged = true,
-                                               .bias_judged = true,
-                                               .cuda = backend.takes_cuda_types()});
-  if (!geometry.ok()) return geometry.take_status();
+  CTCONV_RETURN_IF_ERROR(judge_portion(stream, *out));
   if (out->ndim != 3) {
     return argument_error(Code::SHAPE_INPUT_RANK, "x", show_shape(*out), "3 axes", "a stream's input has a batch axis");
   }

@@ -8,6 +8,7 @@
 
 #include "tests/capi/support.h"
 #include "tests/fuzz/hostile_backward.h"
+#include "tests/fuzz/hostile_stream.h"
 
 namespace {
 
@@ -68,5 +69,25 @@ TEST_CASE("hostile: random backward calls", "[capi][hostile]") {
     CHECK(counts.legal > static_cast<int64_t>(rounds / 8));
     CHECK(counts.refused > static_cast<int64_t>(rounds / 8));
     CHECK(counts.survived > static_cast<int64_t>(rounds / 50));
+  }
+}
+
+TEST_CASE("hostile: random lives of streams", "[capi][hostile][stream]") {
+  const uint64_t rounds = rounds_or(3000);
+  hostile::StreamCounts counts;
+  for (uint64_t round = 0; round < rounds; ++round) {
+    const uint64_t seed = capi::test_seed() + round;
+    RandomSource source(seed);
+    std::string said;
+    const std::string fault = hostile::one_stream(source, &said, &counts);
+    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said);
+    REQUIRE(fault == "");
+  }
+  INFO(counts.made << " made, " << counts.pushed << " pushes, " << counts.refused << " refused, " << counts.flushed
+                   << " flushes");
+  if (rounds >= 1000) {
+    CHECK(counts.made > static_cast<int64_t>(rounds / 2));
+    CHECK(counts.refused > static_cast<int64_t>(rounds / 4));
+    CHECK(counts.flushed > static_cast<int64_t>(rounds / 4));
   }
 }
