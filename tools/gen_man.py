@@ -101,11 +101,16 @@ def body_of(name):
     return [line for line in text.split("\n") if not re.match(r"#(ifndef|define|endif).*_H_", line)]
 
 
+def declared(text):
+    """From the first section to the end of the declarations."""
+    return text[text.index("/* ----") : text.rindex("#ifdef __cplusplus")]
+
+
 def page(version):
     text = (HEADERS / "ctconv.h").read_text(encoding="utf-8")
     opening = re.findall(r"/\*.*?\*/", text, re.DOTALL)[1]
-    body = text[text.index("typedef struct ctconv_op") :]
-    body = body[body.index("/* ----") : body.rindex("#ifdef __cplusplus")]
+    streams = (HEADERS / "ctconv_stream.h").read_text(encoding="utf-8")
+    body = declared(text[text.index("typedef struct ctconv_op") :]) + declared(streams)
     return "".join(
         [
             '.\\" Written by tools/gen_man.py from include/ctconv.\n',
