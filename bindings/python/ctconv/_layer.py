@@ -34,9 +34,8 @@ _HOST = (_abi.CPU, _abi.CUDA_HOST)
 
 _ndarray, _execute = np.ndarray, lib.ctconv_execute
 
-
 # What a pickle leaves out and makes anew; what copies share.
-_REMADE = {"_op", "_slots", "_element", "_host", "_runner", "_like", "_bias_name"}
+_REMADE = {"_op", "_slots", "_shapes", "_element", "_host", "_runner", "_like", "_bias_name"}
 _SHARED = {"dialect", "args", "_options", "_weights"}
 _ELSEWHERE = "on a device"  # a weight of which there is no copy on the host
 
@@ -139,7 +138,7 @@ class Layer(Questions):
             lent = tuple(seen if seen is None or isinstance(seen, Kept) else kept(seen) or _ELSEWHERE for seen in lent)
         self.dialect, self.args = dialect, {name: _owned(value) for name, value in dict(args).items()}
         self._options, self._weights, self._runner = options, lent, options["runner"]
-        self._element, self._slots = None if w is None else w.element, {}
+        self._element, self._slots, self._shapes = None if w is None else w.element, {}, {}
         self._like = options["returns"] == "like"
         self._bias_name = asked_bias(self.args) if b is None else None
 
@@ -200,7 +199,7 @@ class Layer(Questions):
         x_shape: Sequence[int] | None = None,
     ) -> Any:
         """y = layer(x). output_size: where the dialect's call has one. weight, bias: of a layer made without them.
-        A tensor that requires a gradient is refused until gradients exist (x.detach()), but not under torch.no_grad().
+        A tensor that requires a gradient is refused (pass x.detach()), but not under torch.no_grad().
         out: the array to write (any strided, writable view of y's shape and type), returned instead of a new ndarray;
         needed for device tensors that are not torch's. stream: CUDA only, the stream's address as an int; None: the one
         torch works on for a torch tensor, else CUDA's default stream.
@@ -215,7 +214,7 @@ class Layer(Questions):
             if on_cuda(x):
                 return self._call_on_device(x, output_size, weight, bias, out, stream)
             if out is None and self._like and is_torch(x):
-                given = out = new_like(x, self.output_shape(x.shape, output_size, weight=weight, bias=bias))
+                given = out = new_like(x, self._like_shape(x.shape, output_size, weight, bias))
             x = quick(x)
         if out is not None and type(out) is not _ndarray:
             out = quick_out(out)

@@ -110,6 +110,17 @@ class Questions:
         """The shape of y for an input of x_shape; no data is touched."""
         return self._output(self._shape_call(x_shape, output_size, weight, bias))[0]
 
+    def _like_shape(self, x_shape, output_size, weight, bias):
+        """output_shape, remembered where x_shape alone decides."""
+        if output_size is not _UNSET or weight is not None or bias is not None:
+            return self.output_shape(x_shape, output_size, weight=weight, bias=bias)
+        shape = self._shapes.get(x_shape)
+        if shape is None:
+            if len(self._shapes) >= _SHAPES_HELD:
+                self._shapes.clear()
+            shape = self._shapes[x_shape] = self.output_shape(x_shape)
+        return shape
+
     def region_window(
         self,
         x_shape: Sequence[int],

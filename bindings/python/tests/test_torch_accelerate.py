@@ -219,6 +219,32 @@ def test_onnx_export():
     assert "ConvTranspose" in [node.op_type for node in program.model.graph]
 
 
+def test_a_compiled_model_is_accelerated_and_given_back():
+    model = model_of("exact").eval()
+    compiled = torch.compile(model, backend="aot_eager")
+    with torch.no_grad():
+        want = compiled(X)
+        assert ctconv.torch.accelerate(compiled).swapped == ["_orig_mod.1"]
+        calls, y = computed_by_us(compiled)
+        assert calls == 1
+        torch.testing.assert_close(y, want)
+        assert ctconv.torch.restore(compiled) == 1 and computed_by_us(compiled)[0] == 0
+
+
+def test_a_pruned_layer():
+    from torch.nn.utils import prune
+
+    model = model_of("exact")
+    prune.l1_unstructured(model[1], "weight", 0.5)
+    want = model(X)
+    ctconv.torch.accelerate(model)
+    torch.testing.assert_close(model(X), want)
+    prune.remove(model[1], "weight")
+    calls, y = computed_by_us(model)
+    assert calls == 1
+    torch.testing.assert_close(y, want)
+
+
 def test_devices_types_and_state():
     model = model_of("subclass")
     ctconv.torch.accelerate(model)
