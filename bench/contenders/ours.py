@@ -2,7 +2,8 @@
 """libctconv through its Python binding, dialect "ctconv": `auto` with a reused and with a new y,
 and every engine forced.
 
-`ctconv` writes into y given as out=; `ctconv.alloc` makes a new y in every call, as PyTorch does; `ctconv.c` calls the
+`ctconv` writes into y given as out=; `ctconv.alloc` makes a new y in every call, as PyTorch does, without the pool that
+keeps the pages of large results (ctconv.pool); `ctconv.c` calls the
 C function without Python's part, as oneDNN's program calls its primitive. `ctconv.same` asks for reproducible = 1. A
 forced engine is timed only where `auto` took another; these two take no part in the ratios to the peers.
 Gradients: our_gradients.py.
@@ -20,6 +21,7 @@ PASSES = ("fwd", "dgrad", "wgrad")
 
 def start(setting):
     del setting
+    ctconv.pool.set_limit(0)
     info = dict(line.split(": ", 1) for line in ctconv.build_info().splitlines() if ": " in line)
     return {
         "ctconv": ctconv.version,
