@@ -36,6 +36,7 @@ PAGES = (
     "docs/jax.md",
     "docs/keras.md",
     "docs/install.md",
+    "docs/big-and-endless.md",
 )
 NOT_RUN = "# Not run by the test of this page: "
 BUILDS = (
