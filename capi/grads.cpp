@@ -115,7 +115,8 @@ Status read_grads(const ctconv_op& op, const ctconv_grads* given, bool run, Grad
   if (!geometry.ok()) return geometry.take_status();
   out->geometry = *geometry;
   std::array<int64_t, 3> x_begin{};
-  if (region.begin != nullptr) {
+  out->has_region = region.begin != nullptr;
+  if (out->has_region) {
     CTCONV_RETURN_IF_ERROR(take_region(op.desc, region, &out->geometry, &out->x, &x_begin));
   }
   return check_grads(op, *out, run);

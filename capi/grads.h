@@ -17,6 +17,7 @@ struct Grads {
   bool has_x = false, has_y = false, has_weight = false;  // given with the call
   bool want_dx = false, want_dw = false, want_db = false;
   bool accumulate = false;
+  bool has_region = false;  // x is then the region's window of it
   void* workspace = nullptr;
   size_t workspace_bytes = 0;
   void* stream = nullptr;

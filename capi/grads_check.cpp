@@ -71,7 +71,9 @@ Status check_grads(const ctconv_op& op, const Grads& g, bool run) {
   const TensorSpec y = output_spec(op.desc, g.geometry);
   CTCONV_RETURN_IF_ERROR(alike("dy", g.dy, y.type, y.dims(), "the output"));
   if (g.has_y) CTCONV_RETURN_IF_ERROR(alike("y", g.y, y.type, y.dims(), "the output"));
-  if (g.want_dx) CTCONV_RETURN_IF_ERROR(alike("dx", g.dx, g.x_shape().type, g.x_shape().dims(), "x"));
+  if (g.want_dx)
+    CTCONV_RETURN_IF_ERROR(
+        alike("dx", g.dx, g.x_shape().type, g.x_shape().dims(), g.has_region ? "the region's window of x" : "x"));
   if (g.want_dw) {
     const TensorView& w = *g.weight_shape(op);
     CTCONV_RETURN_IF_ERROR(alike("dw", g.dw, w.type, w.dims(), "the weight", true));

@@ -67,6 +67,18 @@ Status ample_extent(const Descriptor& desc, const RegionGiven& in, int a, int64_
   return {};
 }
 
+// The whole x has the channels of its window. Its batch may be another: windows are cut along it too.
+Status judge_channels(const RegionGiven& in, const SpatialAxes& axes, const TensorView& x) {
+  if (in.x_shape == nullptr || axes.count == 0) return {};
+  for (int axis = x.ndim - axes.count - 1; axis < x.ndim; ++axis) {
+    const bool spatial = axis >= axes.first && axis < axes.first + axes.count;
+    if (spatial || in.x_shape[axis] == at(x.shape, axis)) continue;
+    return no_region("x_shape", entry("x_shape", axis, in.x_shape[axis]), std::to_string(at(x.shape, axis)),
+                     "the whole x has other channels than its window");
+  }
+  return {};
+}
+
 Status told_extent(const RegionGiven& in, int a, int64_t held, int64_t told, int64_t* extent) {
   if (told < held) {
     return no_region("x_shape", std::to_string(told), ">= " + std::to_string(held),
@@ -116,6 +128,7 @@ Status whole_x(const Descriptor& desc, const RegionGiven& in, const TensorView& 
   if (in.x_begin == nullptr) return {};
   if (in.x_shape == nullptr) CTCONV_RETURN_IF_ERROR(judge_shape_free(desc, in));
   const SpatialAxes axes = spatial_axes(desc, x);
+  CTCONV_RETURN_IF_ERROR(judge_channels(in, axes, x));
   for (int a = 0; a < axes.count; ++a) {
     const int axis = axes.first + a;
     int64_t* extent = &at(whole->shape, axis);
@@ -130,12 +143,19 @@ Status take_region(const Descriptor& desc, const RegionGiven& in, Geometry* g, T
                    std::array<int64_t, 3>* x_begin) {
   Box box;
   const bool free = in.x_begin != nullptr && in.x_shape == nullptr;
+  bool shortened = false;
   for (int a = 0; a < g->rank; ++a) {
     at(box.begin, a) = in.begin[a];
     at(box.end, a) = in.end[a];
+    const int64_t ample = at(g->axis, a).in;
     if (free) end_with_window(in, a, at(x->shape, spatial_axis(desc, *g, a)), &at(g->axis, a));
+    shortened = shortened || at(g->axis, a).in != ample;
   }
   auto region = region_of(*g, box);
+  if (!region.ok() && shortened) {
+    return no_region("x", "a window that ends before the region's inputs, x_shape NULL", "the window, or x_shape",
+                     "an x that ends with this window has no such output");
+  }
   if (!region.ok()) return region.take_status();
   for (int a = 0; a < g->rank; ++a) {
     const int64_t begin = in.x_begin != nullptr ? in.x_begin[a] : 0, count = at(region->geometry.axis, a).in;

@@ -229,13 +229,17 @@ TEST_CASE("region: what does not fit is refused, and nothing is written", "[capi
   call.x = small.get();
   refuses(CTCONV_ERR_MISUSE_REGION, "x");
   call.x_shape = nullptr;
-  refuses(CTCONV_ERR_MISUSE_REGION, "end");  // an x that ends there has a shorter output
+  refuses(CTCONV_ERR_MISUSE_REGION, "x");  // an x that ends there has a shorter output
   call.x = part.get();
   call.x_shape = l.x.shape().data();
   for (const Shape& off : {Shape{-1, 0}, Shape{window.begin[0], 7}, Shape{INT64_MAX, 0}, Shape{INT64_MIN, 0}}) {
     call.x_begin = off.data();
     refuses(CTCONV_ERR_MISUSE_REGION, "x_begin");
   }
+  const Shape channels = {2, 5, 9, 7};
+  call.x_shape = channels.data();
+  call.x_begin = window.begin.data();
+  refuses(CTCONV_ERR_MISUSE_REGION, "x_shape");
   const Shape tiny = {2, 4, 1, 1};
   call.x_shape = tiny.data();
   call.x_begin = window.begin.data();

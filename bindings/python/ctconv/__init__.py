@@ -26,7 +26,7 @@ from ._desc import (
     init_weight,
     weight_shape,
 )
-from ._errors import ArgumentTypeError, ArgumentValueError, Error, ShapeError
+from ._errors import ArgumentTypeError, ArgumentValueError, Error, ForgottenBias, ShapeError
 from ._layer import Layer
 from ._module import seed
 from ._options import Runner
@@ -45,6 +45,7 @@ __all__ = [
     "ArgumentTypeError",
     "ArgumentValueError",
     "Error",
+    "ForgottenBias",
     "Layer",
     "Runner",
     "ShapeError",

@@ -126,10 +126,11 @@ def record_of(layer, dy, x, want, tensors, output_size, out, accumulate, box=(No
     shapes = _Shapes(layer, seen["dy"], seen.get("x"), seen.get("weight"))
     if output_size is not None:
         record.output_size = pointer_to(output_size[0], keep)
+    if box[0] is not None and x is None:
+        raise refusal("MISUSE_NULL", "the gradients of a region need x, for its shape at least: give x=", "x")
+    record.x = seen["x"].pointer if x is not None else None
     counts = _region.fill(record, keep, *box)
     if counts is not None:
-        if x is None:
-            raise refusal("MISUSE_NULL", "the gradients of a region need x, for its shape at least: give x=", "x")
         shapes.window = _window_of(layer, record, seen["x"], seen.get("weight"), counts)
     written = {}
     for name in names:

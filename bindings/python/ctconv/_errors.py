@@ -67,7 +67,11 @@ class ShapeError(Error, ValueError):
     """3xxx: ranks, channel counts and extents that do not fit."""
 
 
-for _public in (Error, ArgumentTypeError, ArgumentValueError, ShapeError):
+class ForgottenBias(UserWarning):
+    """The arguments of a layer ask for a bias, and none was given: none is added."""
+
+
+for _public in (Error, ArgumentTypeError, ArgumentValueError, ShapeError, ForgottenBias):
     _public.__module__ = "ctconv"  # where its users find it
 
 _KINDS = {1: ArgumentTypeError, 2: ArgumentValueError, 3: ShapeError}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import warnings
 from typing import Any, Iterable, Sequence
 
 import numpy as np
@@ -20,7 +21,7 @@ from . import _abi, _backward, _region, _threads
 from ._abi import lib
 from ._desc import Descriptor
 from ._device import apart, current_stream, key_of, on_cuda, on_stream, strides_like, workspace
-from ._errors import WORKSPACE_SIZE, refusal
+from ._errors import WORKSPACE_SIZE, ForgottenBias, refusal
 from ._foreign import is_torch, plain, untraced
 from ._kept import Kept, is_spread, kept
 from ._options import Runner, asked_bias, record_of
@@ -207,7 +208,7 @@ class Layer(Questions):
         region: (begin, end), an int per spatial axis of y each: only that box of y is computed, from the whole x; or,
         with x_begin, from a window of it that begins there (region_window). x_shape: the whole x's shape, where x_begin
         does not remember it and sizes depend on it. With reproducible=1 the values are the whole call's to the bit."""
-        if region is not None or x_begin is not None:
+        if region is not None or x_begin is not None or x_shape is not None:
             return self._call_region(x, output_size, weight, bias, out, stream, (region, x_begin, x_shape))
         given = out
         if type(x) is not _ndarray:
@@ -375,9 +376,11 @@ class Layer(Questions):
     def _prepare_call(self, x, output_size, weight, bias, out, stream, box=(None, None, None)):
         """A new slot, everything judged and the plan built; and y. box: region, x_begin, x_shape of __call__."""
         if bias is None and self._bias_name:
-            text = f"the arguments say {self._bias_name}=True, and neither the layer nor the call was given a bias. "
-            text += f"Pass one (ctconv.init_bias makes it), or say {self._bias_name}=False"
-            raise refusal("MISUSE_WEIGHT_MISSING", text, "bias")
+            name = self._bias_name
+            text = f"the arguments say {name}=True, and neither the layer nor the call was given a bias: none is added"
+            text += f". Pass one (ctconv.init_bias makes it), or say {name}=False"
+            warnings.warn(text, ForgottenBias, stacklevel=4)
+            self._bias_name = None  # said once
         slot = _Slot(self._op.handle)
         call, seen = slot.call, view(x, "x", stream=stream)
         call.x, slot.x, slot.keep = seen.pointer, seen.record, [seen]

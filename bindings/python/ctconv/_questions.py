@@ -130,13 +130,19 @@ class Questions:
         *,
         weight: Array = None,
         bias: Array = None,
+        x_begin: Sequence[int] | None = None,
+        whole_shape: Sequence[int] | None = None,
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Which window of an x of x_shape the box [begin, end) of y reads: (x_begin, x_end), an int per spatial axis
-        each. layer(x[window], region=(begin, end), x_begin=x_begin) then computes the box; no data is touched here."""
+        each. layer(x[window], region=(begin, end), x_begin=x_begin) then computes the box; no data is touched here.
+        Where only a window of x is there: its shape as x_shape, x_begin, and maybe the whole x's shape."""
         slot = self._shape_call(x_shape, output_size, weight, bias)
-        counts = _region.fill(slot.call, slot.keep, (begin, end), None, None)
+        counts = _region.fill(slot.call, slot.keep, (begin, end), x_begin, whole_shape)
         first, last = _region.window(self._op.handle, slot.call, slot.error, counts)
-        return _region.WindowBegin(first, x_shape), tuple(last)
+        known = getattr(x_begin, "x_shape", None) if whole_shape is None else whole_shape
+        if x_begin is not None and known is None:
+            return tuple(first), tuple(last)
+        return _region.WindowBegin(first, x_shape if x_begin is None else known), tuple(last)
 
     def prepare(
         self, x_shape: Sequence[int], output_size: Any = _UNSET, *, weight: Array = None, bias: Array = None

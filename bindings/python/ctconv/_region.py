@@ -62,8 +62,9 @@ def fill(call, keep, region, x_begin, x_shape):
     """Sets the region of a call record; `keep` holds what it points at. How many entries begin and end have; None
     where there is no region."""
     if region is None:
-        if x_begin is not None:
-            raise refusal("MISUSE_NULL", "x_begin says where a window begins, and there is no region", "region")
+        if x_begin is not None or x_shape is not None:
+            given = "x_shape" if x_begin is None else "x_begin"
+            raise refusal("MISUSE_NULL", f"{given} speaks of a window of x, and there is no region", "region")
         return None
     begin, end = _pair(region)
     fields = {"begin": _array(begin, "begin"), "end": _array(end, "end")}
@@ -71,7 +72,13 @@ def fill(call, keep, region, x_begin, x_shape):
         shape = getattr(x_begin, "x_shape", None) if x_shape is None else x_shape
         fields["x_begin"] = _array(_ints(x_begin, "x_begin"), "x_begin")
         if shape is not None:
-            fields["x_shape"] = _array(_ints(shape, "x_shape"), "x_shape")
+            shape, ndim = _ints(shape, "x_shape"), call.x.contents.ndim
+            if len(shape) != ndim:
+                text = f"x_shape has {len(shape)} entries, and x has {ndim} axes"
+                raise refusal("MISUSE_REGION", text, "x_shape", len(shape), f"{ndim} entries")
+            fields["x_shape"] = _array(shape, "x_shape")
+    elif x_shape is not None:
+        raise refusal("MISUSE_NULL", "x_shape is that of the whole x of a window: give x_begin= too", "x_begin")
     call.begin, call.end = fields["begin"], fields["end"]
     call.x_begin, call.x_shape = fields.get("x_begin"), fields.get("x_shape")
     keep.append(fields)
@@ -87,6 +94,6 @@ def window(handle, call, error, counts):
     rank = sum(value != _NOT_WRITTEN for value in first)
     for name, count in zip(("begin", "end"), counts):
         if count != rank:
-            text = f"{name} has {count} entries, and x has {rank} spatial axes"
+            text = f"{name} has {count} entries; an entry per spatial axis of x is needed, {rank} in all"
             raise refusal("MISUSE_REGION", text, name, count, f"{rank} entries")
     return first[:rank], last[:rank]

@@ -11,6 +11,7 @@ leave the stream as it was.
 from __future__ import annotations
 
 import ctypes
+import operator
 
 import numpy as np
 
@@ -36,6 +37,18 @@ class _Handle:
         handle, self.handle = self.__dict__.get("handle"), None
         if handle and lib is not None:
             lib.ctconv_stream_destroy(handle)
+
+
+def _count(value, name):
+    """An int of 64 bits; what it may be is the library's to say."""
+    try:
+        count = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
+    except TypeError:
+        count = None
+    if count is None or not -(2**63) <= count < 2**63:
+        text = f"{name} is {value!r}; an int of at most 64 bits is needed"
+        raise refusal("MISUSE_OPTION", text, name, value, "an int", wrong_type=count is None)
+    return count
 
 
 def _extents_of(layer, n):
@@ -68,7 +81,7 @@ class Stream:
             text = f"layer is a {type(layer).__name__}; a ctconv.Layer is needed"
             raise refusal("MISUSE_VALUE", text, "layer", type(layer).__name__, wrong_type=True)
         options, error, handle = _abi.StreamOptions(), _abi.ErrorRecord(), ctypes.c_void_p()
-        options.chunk, options.parallel = chunk, int(bool(parallel))
+        n, options.chunk, options.parallel = _count(n, "n"), _count(chunk, "chunk"), int(bool(parallel))
         status = lib.ctconv_stream_create(layer._op.handle, n, options, handle, error)
         if status:
             raise raised(status, error)
@@ -95,6 +108,9 @@ class Stream:
 
     def __deepcopy__(self, memo):
         return self.__copy__()
+
+    def __reduce__(self):
+        raise TypeError("a ctconv.Stream cannot be pickled: it is a running signal. clone() copies it here")
 
     @property
     def delay(self) -> int:

@@ -102,6 +102,10 @@ def test_a_window_begin_is_a_tuple_that_remembers():
         ({"region": ([0], [18]), "x_begin": (0,), "x_shape": (2, 2, 8)}, "x_shape"),
         ({"region": ([0], [18]), "x_begin": 0}, "x_begin"),
         ({"x_begin": (0,)}, "region"),
+        ({"x_shape": (2, 2, 9)}, "region"),
+        ({"region": ([0], [18]), "x_shape": (2, 2, 9)}, "x_begin"),
+        ({"region": ([0], [18]), "x_begin": (0,), "x_shape": (2, 9)}, "x_shape"),
+        ({"region": ([0], [18]), "x_begin": (0,), "x_shape": (2, 3, 9)}, "x_shape"),
     ],
 )
 def test_refusals(given, argument):
@@ -130,3 +134,13 @@ def test_gradients_of_boxes_add_up_to_those_of_the_whole():
         total["db"] += got["db"]
     for name, value in whole.items():
         np.testing.assert_allclose(total[name], value, rtol=1e-12, atol=1e-12)
+
+
+def test_a_window_of_a_window():
+    layer, y = line(), line()(X)
+    first, last = layer.region_window(X.shape, [2], [12])
+    part = X[:, :, first[0] : last[0]]
+    again, end = layer.region_window(part.shape, [4], [8], x_begin=first)
+    assert (again, end) == layer.region_window(X.shape, [4], [8]) and again.x_shape == X.shape
+    small = part[:, :, again[0] - first[0] : end[0] - first[0]]
+    np.testing.assert_array_equal(layer(small, region=([4], [8]), x_begin=again), y[:, :, 4:8])

@@ -109,6 +109,11 @@ def test_refusals_leave_the_stream_as_it_was():
     [
         (lambda: ctconv.Stream(layer(), 0), "CTCONV_ERR_MISUSE_OPTION"),
         (lambda: ctconv.Stream(layer(), 1, chunk=-1), "CTCONV_ERR_MISUSE_OPTION"),
+        (lambda: ctconv.Stream(layer(), 1, chunk=2**64 + 4), "CTCONV_ERR_MISUSE_OPTION"),
+        (lambda: ctconv.Stream(layer(), 1, chunk=1.5), "CTCONV_ERR_MISUSE_OPTION"),
+        (lambda: ctconv.Stream(layer(), 2**64 + 1), "CTCONV_ERR_MISUSE_OPTION"),
+        (lambda: ctconv.Stream(layer(), "1"), "CTCONV_ERR_MISUSE_OPTION"),
+        (lambda: ctconv.Stream(layer(), True), "CTCONV_ERR_MISUSE_OPTION"),
         (lambda: ctconv.Stream("layer"), "CTCONV_ERR_MISUSE_VALUE"),
         (
             lambda: ctconv.Stream(ctconv.Layer("torch.nn.ConvTranspose1d", ARGS, None)),

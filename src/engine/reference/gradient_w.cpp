@@ -95,21 +95,27 @@ typename E::Acc bias_sum(const Problem& p, const typename E::Stored* y) {
   return sum.total();
 }
 
+// Where a channel begins. An empty batch has no elements and may have any strides: they are not looked at.
+template <class T>
+const T* channel_at(const Problem& p, const void* from, int64_t channel, int64_t stride) {
+  return static_cast<const T*>(from) + (p.n == 0 ? 0 : channel * stride);
+}
+
 template <class E>
 void task(const Problem& p, const Operands& m, int64_t index) {
   using Stored = typename E::Stored;
-  const auto* y = static_cast<const Stored*>(m.y);
   const int64_t weights = m.w != nullptr ? p.weight_elements() : 0;
   if (index >= weights) {
     const int64_t channel = index - weights;
-    static_cast<typename E::Acc*>(m.bias)[channel] = bias_sum<E>(p, y + channel * p.y.c);
+    static_cast<typename E::Acc*>(m.bias)[channel] = bias_sum<E>(p, channel_at<Stored>(p, m.y, channel, p.y.c));
     return;
   }
   const std::array<int64_t, 3> t{index / (p.axis[1].k * p.axis[2].k) % p.axis[0].k, index / p.axis[2].k % p.axis[1].k,
                                  index % p.axis[2].k};
   const int64_t pair = index / p.taps(), co = pair % p.co, ci = pair / p.co % p.ci, g = pair / p.co / p.ci;
-  const auto* x = static_cast<const Stored*>(m.x) + (g * p.ci + ci) * p.x.c;
-  const typename E::Acc sum = weight_sum<E>(p, x, y + (g * p.co + co) * p.y.c, t);
+  const auto* x = channel_at<Stored>(p, m.x, g * p.ci + ci, p.x.c);
+  const auto* y = channel_at<Stored>(p, m.y, g * p.co + co, p.y.c);
+  const typename E::Acc sum = weight_sum<E>(p, x, y, t);
   const int64_t place =
       g * p.w.g + ci * p.w.ci + co * p.w.co + t[0] * p.w.tap[0] + t[1] * p.w.tap[1] + t[2] * p.w.tap[2];
   if (p.types.w == p.types.x) {
