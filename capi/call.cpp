@@ -73,6 +73,8 @@ Status read_call(const ctconv_op& op, const ctconv_call* given, Stage stage, Cal
                                        .cuda = backend.takes_cuda_types()});
   if (!geometry.ok()) return geometry.take_status();
   out->geometry = *geometry;
+  Span span;
+  if (out->has_weight) CTCONV_RETURN_IF_ERROR(span_of(out->weight, "weight", &span));
   out->has_region = region.begin != nullptr;
   if (out->has_region) {
     CTCONV_RETURN_IF_ERROR(take_region(op.desc, region, &out->geometry, &out->x, &out->x_begin));

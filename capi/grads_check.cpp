@@ -81,6 +81,7 @@ Status check_grads(const ctconv_op& op, const Grads& g, bool run) {
   if (g.want_db) CTCONV_RETURN_IF_ERROR(check_bias(op, g));
   const std::pair<const char*, const TensorView*> views[] = {{"dy", &g.dy},
                                                              {"y", g.has_y ? &g.y : nullptr},
+                                                             {"weight", g.has_weight ? &g.weight : nullptr},
                                                              {"dx", g.want_dx ? &g.dx : nullptr},
                                                              {"dw", g.want_dw ? &g.dw : nullptr},
                                                              {"db", g.want_db ? &g.db : nullptr}};
@@ -88,7 +89,7 @@ Status check_grads(const ctconv_op& op, const Grads& g, bool run) {
     if (view == nullptr) continue;
     Span span;
     CTCONV_RETURN_IF_ERROR(span_of(*view, name, &span));
-    if (view != &g.dy && view != &g.y) CTCONV_RETURN_IF_ERROR(judge_self_overlap(name, *view));
+    if (view != &g.dy && view != &g.y && view != &g.weight) CTCONV_RETURN_IF_ERROR(judge_self_overlap(name, *view));
   }
   return run ? check_memory(op, g) : Status();
 }
