@@ -308,29 +308,6 @@ TEST_CASE("misuse: tensor records", "[capi][misuse]") {
   refused(ctconv_init_weight(f.desc.get(), 0, &w, &f.error), f.error, CTCONV_ERR_MISUSE_TENSOR_DEVICE, "out");
 }
 
-TEST_CASE("misuse: a weight of the call that reaches beyond 63 bits is refused before anything is planned",
-          "[capi][misuse]") {
-  Conv conv;
-  const Op op = create(conv.desc(), nullptr, nullptr);
-  Tensor x(conv.x_shape()), y(conv.y_shape()), w(conv.w_shape());
-  ctconv_tensor far = *w.get();
-  const Shape strides(far.ndim, INT64_MAX / 2);
-  far.strides = strides.data();
-  ctconv_call call = call_of(&x, &y);
-  call.weight = &far;
-  Error e;
-  size_t bytes = 0;
-  refused(ctconv_prepare(op.get(), &call, &bytes, &e), e, CTCONV_ERR_MISUSE_TENSOR, "weight");
-  ctconv_grads grads = CTCONV_GRADS_INIT;
-  Tensor dx(conv.x_shape());
-  grads.dy = y.get();
-  grads.weight = &far;
-  grads.dx = dx.get();
-  if (test_device().cpu()) {
-    refused(ctconv_backward_prepare(op.get(), &grads, &bytes, &e), e, CTCONV_ERR_MISUSE_TENSOR, "weight");
-  }
-}
-
 TEST_CASE("misuse: byte_offset is added to data", "[capi][misuse]") {
   Fixture f;
   ctconv_tensor x = *f.x.get();

@@ -198,3 +198,26 @@ TEST_CASE("weights: setting again replaces, values are copied", "[capi][weights]
   CHECK(spec.shape[2] == 2);
   CHECK(spec.shape[3] == 2);
 }
+
+TEST_CASE("weights: one of the call that reaches beyond 63 bits is refused before anything is planned",
+          "[capi][weights]") {
+  Conv conv;
+  const Op op = create(conv.desc(), nullptr, nullptr);
+  Tensor x(conv.x_shape()), y(conv.y_shape()), w(conv.w_shape());
+  ctconv_tensor far = *w.get();
+  const Shape strides(far.ndim, INT64_MAX / 2);
+  far.strides = strides.data();
+  ctconv_call call = call_of(&x, &y);
+  call.weight = &far;
+  Error e;
+  size_t bytes = 0;
+  refused(ctconv_prepare(op.get(), &call, &bytes, &e), e, CTCONV_ERR_MISUSE_TENSOR, "weight");
+  ctconv_grads grads = CTCONV_GRADS_INIT;
+  Tensor dx(conv.x_shape());
+  grads.dy = y.get();
+  grads.weight = &far;
+  grads.dx = dx.get();
+  if (test_device().cpu()) {
+    refused(ctconv_backward_prepare(op.get(), &grads, &bytes, &e), e, CTCONV_ERR_MISUSE_TENSOR, "weight");
+  }
+}
