@@ -4,6 +4,8 @@
 
 #include <stdexcept>
 
+#include "src/problem/region.h"
+
 namespace ctconv {
 namespace {
 
@@ -14,7 +16,7 @@ ActivationLayout activation_layout(const Descriptor& desc, const Geometry& g, co
   out.n = g.batched ? s[0] : 0;
   out.c = at(s, desc.channels_last ? first + g.rank : first);
   for (int a = 0; a < g.rank; ++a) {
-    at(out.axis, 3 - g.rank + a) = at(s, first + (desc.channels_last ? 0 : 1) + a);
+    at(out.axis, 3 - g.rank + a) = at(s, spatial_axis(desc, g, a));
   }
   return out;
 }
