@@ -2,7 +2,6 @@
 // ctconv_stream_...: an op's stream is made, pushed to, flushed, cloned and released.
 #include "capi/stream.h"
 
-#include <bit>
 #include <string>
 
 #include "capi/first_sizes.h"
@@ -27,7 +26,7 @@ Status read_options(const ctconv_stream_options* given, StreamRequest* out) {
   if (in.chunk < 0 || in.chunk > kMostChunk)
     return out_of_range("chunk", in.chunk, "0 to " + std::to_string(kMostChunk));
   if (in.parallel != 0 && in.parallel != 1) return out_of_range("parallel", in.parallel, "0 or 1");
-  out->chunk = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(in.chunk)));
+  out->chunk = in.chunk;
   out->alone = in.parallel == 0;
   return {};
 }

@@ -22,27 +22,19 @@ Status judge_batch(const ctconv_stream& stream, const TensorView& t, const char*
                         "has another batch than the stream");
 }
 
-Status judge_as_call(const ctconv_op& op, const TensorView& x) {
-  const Backend& backend = *op.backend;
-  auto geometry = judge_call(op.desc, {.x = &x,
-                                       .w = backend.weight(),
-                                       .b = backend.bias(),
-                                       .weights_judged = true,
-                                       .bias_judged = true,
-                                       .cuda = backend.takes_cuda_types()});
-  return geometry.ok() ? Status() : geometry.take_status();
-}
-
 // As a call would judge x, but for its length: a portion may be too short for a call, or empty.
 Status judge_portion(const ctconv_stream& stream, const TensorView& x) {
+  const StreamRequest& request = stream.state->plan().request();
   const int axis = stream.state->axis();
   if (x.ndim == 3 && at(x.shape, axis) > 0) {
-    Status status = judge_as_call(*stream.op, x);
-    if (status.ok() || status.code() != Code::SHAPE_OUTPUT_EMPTY) return status;
+    auto geometry = judge_line(request, x);
+    if (geometry.ok()) return {};
+    if (geometry.status().code() != Code::SHAPE_OUTPUT_EMPTY) return geometry.take_status();
   }
   TensorView longer = x;
   if (x.ndim == 3) at(longer.shape, axis) = stream.state->plan().geometry().axis[0].in;
-  return judge_as_call(*stream.op, longer);
+  auto geometry = judge_line(request, longer);
+  return geometry.ok() ? Status() : geometry.take_status();
 }
 
 // Outputs of all inputs so far and `count` more fit 63 bits.

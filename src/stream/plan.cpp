@@ -17,28 +17,12 @@ namespace {
 
 constexpr int64_t kLeastChunk = 16, kMostChunk = 1024, kBlockBytes = 512 << 10;
 
-// x of the stream's batch and so many positions, by shape only.
-TensorView x_of(const StreamRequest& r, ElementType type, int64_t channels, int64_t length) {
-  TensorView x;
-  x.type = type;
-  x.ndim = 3;
-  x.shape = {r.n, r.desc->channels_last ? length : channels, r.desc->channels_last ? channels : length};
-  x.strides = dense_strides(x.dims());
-  return x;
-}
-
 Result<Geometry> judged(const StreamRequest& r, int64_t length) {
   const TensorView* weight = r.backend->weight();
   const WeightAxes axes = weight_axes(r.desc->weight_order, r.desc->groups, 1);
   const int64_t in = at(weight->shape, axes.in);
   const int64_t channels = r.desc->in_channels != 0 ? r.desc->in_channels : axes.own_group() ? in * r.desc->groups : in;
-  const TensorView x = x_of(r, weight->type, channels, length);
-  return judge_call(*r.desc, {.x = &x,
-                              .w = weight,
-                              .b = r.backend->bias(),
-                              .weights_judged = true,
-                              .bias_judged = true,
-                              .cuda = r.backend->takes_cuda_types()});
+  return judge_line(r, dense_line(r, weight->type, channels, length));
 }
 
 // A length that pads do not eat up.
@@ -53,6 +37,24 @@ Result<Geometry> judged_at_some_length(const StreamRequest& r) {
 int64_t core_of(const AxisSizes& a, int64_t inputs) { return a.core + (inputs - a.in) * a.s; }
 
 }  // namespace
+
+TensorView dense_line(const StreamRequest& r, ElementType type, int64_t channels, int64_t positions) {
+  TensorView t;
+  t.type = type;
+  t.ndim = 3;
+  t.shape = {r.n, r.desc->channels_last ? positions : channels, r.desc->channels_last ? channels : positions};
+  t.strides = dense_strides(t.dims());
+  return t;
+}
+
+Result<Geometry> judge_line(const StreamRequest& r, const TensorView& x) {
+  return judge_call(*r.desc, {.x = &x,
+                              .w = r.backend->weight(),
+                              .b = r.backend->bias(),
+                              .weights_judged = true,
+                              .bias_judged = true,
+                              .cuda = r.backend->takes_cuda_types()});
+}
 
 Status StreamPlan::fix_sizes() {
   CTCONV_RETURN_IF_ERROR(judge_streamable(*request_.desc));
@@ -70,7 +72,7 @@ Status StreamPlan::fix_sizes() {
       Checked(std::max<int64_t>(geometry_.n, 1)) * geometry_.out_channels * schedule_.stride * bytes_of(geometry_.type);
   const int64_t fits = row.ok() ? kBlockBytes / std::max<int64_t>(row.value(), 1) : 1;
   const int64_t chosen = std::clamp(fits, kLeastChunk, kMostChunk);
-  chunk_ = request_.chunk != 0 ? request_.chunk : static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(chosen)));
+  chunk_ = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(request_.chunk != 0 ? request_.chunk : chosen)));
   return {};
 }
 
@@ -83,7 +85,7 @@ Result<Piece> StreamPlan::made(int64_t inputs, int64_t total, int64_t begin, int
   axis.in = total;
   auto region = region_of(whole, {.begin = {begin, 0, 0}, .end = {end, 0, 0}});
   if (!region.ok()) return region.take_status();
-  const TensorView x = x_of(request_, geometry_.type, geometry_.in_channels, room());
+  const TensorView x = dense_line(request_, geometry_.type, geometry_.in_channels, room());
   Problem problem = canonicalize(*request_.desc, region->geometry,
                                  {.x = &x,
                                   .w = request_.backend->weight(),

@@ -24,9 +24,14 @@ struct StreamRequest {
   Backend* backend = nullptr;        // likewise
   Activation activation;
   int64_t n = 1;
-  int64_t chunk = 0;  // a power of two; 0: chosen
+  int64_t chunk = 0;  // cut to a power of two; 0: chosen
   bool alone = true;  // the calling thread computes
 };
+
+// The shape of so many channels and positions of the stream's batch, dense in the dialect's order; it lies nowhere.
+TensorView dense_line(const StreamRequest& request, ElementType type, int64_t channels, int64_t positions);
+// x as a call of the op would judge it.
+Result<Geometry> judge_line(const StreamRequest& request, const TensorView& x);
 
 struct Piece {
   std::shared_ptr<const FixedCall> call;  // null: no output comes

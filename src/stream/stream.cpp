@@ -14,14 +14,8 @@
 namespace ctconv {
 namespace {
 
-// A dense view of the stream's batch, so many channels and positions.
 TensorView dense_view(const StreamPlan& plan, int64_t channels, int64_t positions, void* data) {
-  const bool last = plan.request().desc->channels_last;
-  TensorView t;
-  t.type = plan.geometry().type;
-  t.ndim = 3;
-  t.shape = {plan.geometry().n, last ? positions : channels, last ? channels : positions};
-  t.strides = dense_strides(t.dims());
+  TensorView t = dense_line(plan.request(), plan.geometry().type, channels, positions);
   t.data = data;
   return t;
 }
