@@ -171,5 +171,7 @@ inline constexpr int64_t kLeastTurnedRow = 16;      // output columns worth bein
 inline constexpr double kTurnCycles = 0.9;          // per element turned, in or out
 inline constexpr double kDepthwiseRowCycles = 300;  // per output row of the form depthwise inside: its tables
 inline constexpr double kInnerCallCycles = 800;     // per run of the inner form
+// Per run of outputs written to planes that lie in memory, and per line of it: mednext.up1.
+inline constexpr double kFarRunCycles = 250, kFarLineCycles = 14;
 
 }  // namespace ctconv::native

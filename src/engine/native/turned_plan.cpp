@@ -202,6 +202,8 @@ std::array<Way, 5> ways_of(const View& v, int64_t lanes) {
     case Lanes::kGroups:
       break;
   }
+  // Where a group is a plane of y, long runs of it before more planes.
+  if (std::abs(v.p.y.c) > std::abs(v.p.y.axis[2])) return {{{2, 1}, {1, 1}, {0, 1}, {kGroups, strip}, {kImages, 1}}};
   return {{{kGroups, strip}, {2, 1}, {1, 1}, {0, 1}, {kImages, 1}}};
 }
 
@@ -284,6 +286,28 @@ double computing_seconds(const Kernel& inner, const Problem& p) {
   return both > (1 + kNotOverlapped) * moving ? both - kNotOverlapped * moving : (both - moving) / kNotOverlapped;
 }
 
+// Outputs of a piece that follow each other in y.
+double run_length(const View& v, const Cuts& c) {
+  double run = 1;
+  for (size_t a = 3; a-- > 0;) {
+    if (std::abs(v.p.y.axis[a]) != static_cast<int64_t>(run) && c.axis[a].step > 1) break;
+    run *= static_cast<double>(c.axis[a].step);
+    if (c.axis[a].count > 1) break;
+  }
+  return run;
+}
+
+// What a piece whose channels are planes of a y in memory waits for: each run, and its lines, come from there first.
+template <class T>
+double far_cycles(const Given<T>& given, const Plan<T>& k) {
+  const bool planes = k.view.lanes == Lanes::kGroups && std::abs(given.p.y.c) > std::abs(given.p.y.axis[2]);
+  const size_t size = size_of(given.p.types.y);
+  if (!planes || !leaves_cache(given.p, size)) return 0;
+  const double outputs = static_cast<double>(k.piece.out_elements() * k.view.repeats);
+  const double lines = outputs * static_cast<double>(size) / static_cast<double>(kLine);
+  return outputs / run_length(k.view, k.cuts) * kFarRunCycles + lines * kFarLineCycles;
+}
+
 template <class T>
 double seconds_of(const Given<T>& given, const Plan<T>& k) {
   const auto pieces = static_cast<double>(k.cuts.count()), repeats = static_cast<double>(k.view.repeats);
@@ -291,7 +315,7 @@ double seconds_of(const Given<T>& given, const Plan<T>& k) {
   const double turned = static_cast<double>(k.x_panel) + static_cast<double>(k.y_panel) * repeats;
   const auto rows = static_cast<double>(k.piece.n * k.piece.axis[0].o * k.piece.axis[1].o);
   const double call = kInnerCallCycles + (k.view.lanes == Lanes::kGroups ? rows * kDepthwiseRowCycles : 0);
-  const double cycles = pieces * (repeats * (inner + call) + turned * kTurnCycles);
+  const double cycles = pieces * (repeats * (inner + call) + turned * kTurnCycles + far_cycles(given, k));
   return call_seconds(cycles / std::min<double>(k.threads, pieces), given.p, given.threads());
 }
 

@@ -5,6 +5,7 @@
 //   Products at the machine's rate, transforms and moves in cycles beside them, the transformed weight and the tensors
 //   through memory where they do not fit the caches. Cycles were measured on AMD Zen 4 (EPYC 9004), November 2026.
 #include <algorithm>
+#include <cmath>
 
 #include "src/base/at.h"
 #include "src/engine/winograd/plan.h"
@@ -89,11 +90,16 @@ double expected_seconds(const Plan& plan, const PlanContext& context) {
   const Machine& m = machine();
   const double threads = plan.threads;
   const double weights = static_cast<double>(plan.weight_at.back()) * static_cast<double>(plan.p.groups);
-  double cycles = 0, blocks = 0;
+  double cycles = 0, blocks = 0, tasks = 0, longest = 0;
   for (const Plan& region : plan.regions) {
-    cycles += static_cast<double>((region.tasks() + plan.threads - 1) / plan.threads) * task_cycles(region);
+    const double one = task_cycles(region), count = static_cast<double>(region.tasks());
+    cycles += one * count / threads;
+    tasks += count;
+    longest = std::max(longest, one);
     blocks = std::max(blocks, static_cast<double>(region.blocks));
   }
+  // The tasks of all regions are one queue: only its end leaves threads idle.
+  cycles += (std::ceil(tasks / threads) - tasks / threads) * longest;
   if (plan.p.y.c != 1) {
     const Problem& p = plan.p;
     const double pieces = plan.regions.size() > 1 ? 3 : 1;  // w has a first, a middle and a last region
