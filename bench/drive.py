@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """bench/run: the matrix of runs (pass x type x layout x threads), each in a process of its own.
 
-In:  quick | full and options.
-Out: bench/results/<date>-<machine>-<layout>-<threads>[-<type>][-<pass>][-quick][-<number>].json per run;
+In:  quick | full | again and options. `again` takes the layers that are behind in the newest run of this machine.
+Out: bench/results/<date>-<machine>-<layout>-<threads>[-<type>][-<pass>][-quick|-again][-<number>].json per run;
      exit status of the first that fails.
      A further run of a day gets a number: two runs say more than one (bench/report.py).
 Environment: python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -r bench/requirements.txt
@@ -23,6 +23,7 @@ import sys
 import crash
 import layers
 import machine
+import runs
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -63,6 +64,15 @@ def name_of(day, box, layout, threads, dtype, which_pass, tail):
     return "-".join([day, box, layout, f"t{threads}", *said]) + tail + ".json"
 
 
+def behind(folder, box, which_pass, dtype, threads, layout):
+    """The ids of layers behind in the newest run of this kind, separated by commas; empty: none."""
+    key = (box, which_pass, dtype, threads, layout)
+    for s in runs.load(folder):
+        if key == (runs.slug(s.box), s.which_pass, s.dtype, s.threads, s.layout):
+            return ",".join(i for i, _ in s.behind())
+    return ""
+
+
 def one_run(a, build, budget, dtype, threads, layout, which_pass, out):
     """The exit status of one run."""
     command = [sys.executable, str(HERE / "measure.py")]
@@ -100,8 +110,9 @@ def main():
     )
     ap.add_argument(
         "which",
-        choices=["quick", "full"],
-        help="the 22 starter layers (gradients: those that are trained), or all of bench/layers.json",
+        choices=["quick", "full", "again"],
+        help="the 22 starter layers (gradients: those that are trained), all of bench/layers.json, or those that are "
+        "behind in the newest run of this machine, pass, type, layout and number of threads",
     )
     ap.add_argument(
         "--pass",
@@ -168,8 +179,14 @@ def main():
     )
     budget = a.budget or (3.5 if a.which == "quick" else 4.5)
     layouts = ("first", "last") if a.layout == "both" else (a.layout,)
-    tail = "-part" if a.layers or a.peers is not None else "-quick" if a.which == "quick" else ""
+    tail = "-part" if a.layers or a.peers is not None else "" if a.which == "full" else "-" + a.which
+    again = a.which == "again" and not a.layers
     for which_pass, dtype, threads, layout in itertools.product(passes, types, counts, layouts):
+        if again:
+            a.layers = behind(a.out, runs.slug(machine.describe()), which_pass, dtype, threads, layout)
+        if again and not a.layers:
+            print(f"bench: nothing is behind in {dtype}, channels-{layout}, {threads} threads", flush=True)
+            continue
         out = free(a.out / name_of(day, box, layout, threads, dtype, which_pass, tail))
         status = one_run(a, build, budget, dtype, threads, layout, which_pass, out)
         if status:

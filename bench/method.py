@@ -18,8 +18,9 @@ or other processes took more than 5 % of the machine, the layer is *soft* (`~`).
 the Intel machine of 2026-11-26 was shared and at times disturbed: its ratios were taken alternating, its absolute
 figures are soft. More: [decisions/bench-peers.md](decisions/bench-peers.md).
 
-**Two runs.** A layer counts as behind where two runs of one revision say so. Its ratio is the geometric mean of the
-two; the worst of a series is sought among each layer's better one.
+**Two runs.** A layer counts as behind where two runs of one revision say so. The second may hold only the layers that
+were behind in the first (`bench/run again`); means rest on whole runs alone. The worst of a series is sought among each
+layer's better ratio.
 
 **Types.** x, weight, bias and y lie in the run's type for everyone. PyTorch, oneDNN, OpenVINO and JAX are asked in that
 type; what each computes in is its own matter (on a processor without f16 arithmetic OpenVINO, JAX and ONNX Runtime

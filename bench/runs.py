@@ -3,9 +3,10 @@
 
 In:  bench/results/*.json, of any machines, passes, layouts, types, numbers of threads, days.
 Out: Series: everything of one machine, pass, layout, type and number of threads. `now`: its newest run and, where the
-     one before is of the same revision, that too; `older`: the rest. A full run counts before a quick one.
-A layer is behind where the best peer was faster in every run of `now`; `doubtful` where one of two runs says so.
-Its ratio is the geometric mean over the runs; the worst of a series is sought among each layer's best.
+     one before is of the same revision, that too; `older`: the rest. A full run counts before a quick one. `again`:
+     runs of the same revision over those layers alone that were behind (bench/run again).
+A layer is behind where the best peer was faster in every run that has it; `doubtful` where one of two runs says so.
+Its ratio is the geometric mean over the runs of `now`; the worst of a series is sought among each layer's best.
 Left out: incomplete runs, and parts of runs (-part.json). A run that was ended early on purpose counts, with the
 layers it has: its file says `stopped`, and why.
 """
@@ -55,6 +56,10 @@ def has_amx(box):
     return any(v.startswith("amx") for v in box["vectors"])
 
 
+def revision_of(run):
+    return run["revision"].rstrip("+")
+
+
 def short(box):
     """A machine's name in a table."""
     plain = re.sub(r"\(.*?\)|\bCPU\b|\bProcessor\b|@.*", "", box["cpu"])
@@ -90,11 +95,12 @@ class Series:
     """runs: of one key, oldest first."""
 
     def __init__(self, runs):
-        newest, *before = runs[::-1]
-        same = before and before[0]["revision"].rstrip("+") == newest["revision"].rstrip("+")
+        newest, *before = [r for r in runs[::-1] if r["which"] != "again"]
+        same = before and revision_of(before[0]) == revision_of(newest)
         same = same and before[0]["which"] == newest["which"]
         self.now = [newest, before[0]] if same else [newest]
         self.older = (before[1:] if same else before)[::-1]
+        self.again = [r for r in runs if r["which"] == "again" and revision_of(r) == revision_of(newest)]
         self.run, self.box = newest, newest["machine"]
         self.layout, self.threads, self.dtype = newest["layout"], newest["threads"], dtype_of(newest)
         self.amx, self.which_pass = has_amx(self.box), pass_of(newest)
@@ -109,8 +115,8 @@ class Series:
 
     @functools.cached_property
     def rows(self):
-        """{layer id: its row of every run of `now`, newest first}, in the order of the newest."""
-        others = [{r["id"]: r for r in run["layers"]} for run in self.now[1:]]
+        """{layer id: its row of every run of `now`, newest first, then of `again`}, in the order of the newest."""
+        others = [{r["id"]: r for r in run["layers"]} for run in [*self.now[1:], *self.again]]
         return {r["id"]: [r, *(o[r["id"]] for o in others if r["id"] in o)] for r in self.run["layers"]}
 
     def found(self, ratio=lambda row: row["best_ratio"]):
@@ -135,7 +141,9 @@ class Series:
 
 
 def mean_of(found):
-    return geometric([geometric(v) for v in found.values()])
+    """Of the runs that have every layer: measuring again what was slow would flatter."""
+    every = min(map(len, found.values()))
+    return geometric([geometric(v[:every]) for v in found.values()])
 
 
 def worst_of(found):

@@ -375,6 +375,8 @@ def test_report():
             ("f", {"date": "2025-01-01 00:00 UTC", "revision": "old", "layers": [slower(layer, 0.5)]}),
             ("g", {"dtype": "bf16", "layers": [slower(layer, 0.8)]}),
             ("h", {"dtype": "bf16", "date": "2026-01-03 00:00 UTC", "layers": [slower(layer, 0.9)]}),
+            ("j", {"which": "again", "layers": [slower(layer, 0.7)]}),
+            ("k", {"which": "again", "revision": "old", "layers": [slower(layer, 0.2)]}),
             ("i", {"machine": {**run["machine"], "cpu": "Y(R) CPU", "vectors": ["amx_tile"]}, "disturbance": {}}),
         ):
             (results / f"{file}.json").write_text(json.dumps({**run, **changed}))
@@ -387,6 +389,7 @@ def test_report():
         two, half, other = every
         assert [len(s.now) for s in every] == [2, 2, 1] and [len(s.older) for s in every] == [2, 0, 0]
         assert not two.behind() and [i for i, _ in two.doubtful()] == ["s1.k3"]  # one of two runs says so
+        assert two.found() == {"s1.k3": [layer["best_ratio"], 0.9, 0.7]} and len(two.again) == 1
         assert half.behind() == [("s1.k3", [0.9, 0.8])] and runs.worst_of(half.found()) == (0.9, "s1.k3")
         assert abs(runs.mean_of(half.found()) - 0.72**0.5) < 1e-9 and other.soft() == ["s1.k3"]
         text = "\n".join(report.front(every) + report.machine_page([two], None, None))
@@ -399,7 +402,7 @@ def test_report():
             "performance-y-amx-2c.md",
         }
     for expected in (
-        "| X | f32 | first | 2 | 2026-01-02 | 2 | 1 | 0 | 1 | 1 |",
+        "| X | f32 | first | 2 | 2026-01-02 | 2 and again | 1 | 0 | 1 | 1 |",
         "- **X, channels-first, bf16, 2 threads**: s1.k3 0.90 / 0.80 (oneDNN, soft).",
         "| bf16 over the best peer | X, channels-first, bf16, 2 threads | 2.0, worst 1.0 | 0.85",
         "| f32 over the best peer | Y (AMX), channels-first, 2 threads | 2.5, worst 1.0 | 1.50",

@@ -41,8 +41,9 @@ def behind_lines(every):
     text = [
         "## Where we are behind",
         "",
-        "A layer counts where every run says so: two runs of one revision where there are two. *One run of two*: the "
-        "other says libctconv is at least as fast. *Soft*: too few undisturbed rounds, or other processes took more "
+        "A layer counts where every run says so: two runs of one revision, or a run and one more of the layers that "
+        "were behind in it (*and again*). *One run of two*: the other says libctconv is at least as fast. *Soft*: "
+        "too few undisturbed rounds, or other processes took more "
         f"than {runs.STRANGERS:.0%} of the machine. Number: time of the best peer / time of libctconv, one for each "
         "run.",
         "",
@@ -52,7 +53,7 @@ def behind_lines(every):
     for s in every:
         text.append(
             f"| {runs.short(s.box)} | {runs.PASSES[s.which_pass]}{s.dtype} | {s.layout} | {s.threads} | "
-            f"{s.run['date'][:10]} | {len(s.now)} | "
+            f"{s.run['date'][:10]} | {len(s.now)}{' and again' if s.again else ''} | "
             f"{len(s.found())} | {len(s.behind())} | {len(s.doubtful())} | {len(s.soft())} |"
         )
     for s in every:
@@ -62,7 +63,7 @@ def behind_lines(every):
             f"{i} {two(v)} ({runs.PEERS[s.rows[i][0]['best_peer']]}{', soft' if i in s.soft() else ''})"
             for i, v in s.behind()
         )
-        once = ", one run" if len(s.now) == 1 else ""
+        once = ", one run" if len(s.now) + len(s.again) == 1 else ""
         text += ["", f"- **{s.name}**{once}: {layers_of}."]
     return text + [""]
 
@@ -162,7 +163,7 @@ def run_lines(every):
         "roofline | peak GF/s | turns dropped |",
         "| --- | --- | --- | --- | --- | ---: | --- | ---: | --- | ---: | ---: | ---: |",
     ]
-    everything = [(run, s) for s in every for run in [*s.older, *s.now]]
+    everything = [(run, s) for s in every for run in [*s.older, *s.now, *s.again]]
     for run, s in sorted(everything, key=lambda pair: pair[0]["date"]):
         found = runs.ratios_of(run)
         dropped = sum(r["dropped"] for r in run["layers"]) if "disturbance" in run else "-"
