@@ -21,12 +21,12 @@ line{stroke:#888} line.d{stroke:#d62728;stroke-dasharray:5 3;stroke-width:2} .t{
 
 
 class Svg:
-    def __init__(self, width, height, title):
+    def __init__(self, width, height, title, by="tools/draw_regions.py", style=STYLE):
         self.parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
             f'font-family="sans-serif" font-size="13">',
-            f"<!-- {title} Drawn by tools/draw_regions.py. -->",
-            STYLE,
+            f"<!-- {title} Drawn by {by}. -->",
+            style,
             f'<rect width="{width}" height="{height}" fill="#fff" style="stroke:none"/>',
         ]
 

@@ -11,6 +11,7 @@ Rule: a block is fenced and names its language.
         cpp, rust, go, js   kept as the file its first line names ("// first/main.go: ..."), for a later sh block
         sh      run by sh -eu; not where its first line is `# Not run by the test of this page: REASON` and it builds
         python  a program of its own; `# needs A, B` as first line: run where these are installed; sh too
+        {NAME}  a directive of the site, no code: passed over
         text    what the block before it prints on stdout; "..." stands for anything, alone on a line for any lines
 Usage: check_samples.py BUILD_DIR [PAGE...] [--needs=PROGRAM] [--self-test]
 """
@@ -37,6 +38,9 @@ PAGES = (
     "docs/keras.md",
     "docs/install.md",
     "docs/big-and-endless.md",
+    "docs/guide/choosing-a-dialect.md",
+    "docs/guide/shapes.md",
+    "docs/porting/index.md",
 )
 NOT_RUN = "# Not run by the test of this page: "
 BUILDS = (
@@ -50,6 +54,7 @@ BUILDS = (
 SECONDS = 120  # a block's time
 FILES = ("c", "cpp", "rust", "go", "js")  # languages whose blocks are files
 KNOWN = (*FILES, "sh", "python", "text")
+DIRECTIVE = re.compile(r"\{[\w-]+\}")
 
 
 class Fault(Exception):
@@ -62,13 +67,14 @@ def blocks_of(text):
     for number, line in enumerate(text.splitlines(), 1):
         if inside is not None:
             if line == "```":
-                out.append((inside[0], inside[1], "".join(part + "\n" for part in inside[2])))
+                if inside[1] in KNOWN:
+                    out.append((inside[0], inside[1], "".join(part + "\n" for part in inside[2])))
                 inside = None
             else:
                 inside[2].append(line)
         elif line.startswith("```"):
             inside = (number, line[3:].strip(), [])
-            if inside[1] not in KNOWN:
+            if inside[1] not in KNOWN and not DIRECTIVE.match(inside[1]):
                 raise Fault(f"line {number}: a block of language '{inside[1]}'; known are {', '.join(KNOWN)}")
         elif line.startswith("    ") and not before.strip():
             raise Fault(f"line {number}: an indented block is not run: fence it and name its language")
@@ -215,7 +221,7 @@ def self_test(build):
         f"```c\n{hello}\n```\n": "differs",
         f"```c\n{hello}```\n": "compiles",
     }
-    good = "```go\n// a/main.go: x\n```\n```sh\ngrep x a/main.go\n```\n"
+    good = "```{toctree}\na/b\n```\n```go\n// a/main.go: x\n```\n```sh\ngrep x a/main.go\n```\n"
     good += "```sh\nexport A=1\necho 1 2; echo 3\n```\n```text\n1 ...\n...\n```\n```sh\ntest $A = 1\n```\n"
     with tempfile.TemporaryDirectory() as work:
         for number, (text, part) in enumerate(bad.items()):
