@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The built site: every internal link and picture leads somewhere, and the reference names everything public.
+
+In:   the folder of the site; capi/api.json, the package's __all__ lists.
+Out:  how many pages and links, exit 0; or one line per fault, exit 1.
+Rule: a link without a scheme leads to a file below the folder, and its #part to an id of that file. Every function and
+      record of the table has an entry on the C page, every public name of the Python package one on the Python page.
+Usage: check_site.py FOLDER | check_site.py --self-test
+"""
+
+import ast
+import html.parser
+import json
+import pathlib
+import sys
+import tempfile
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Page(html.parser.HTMLParser):
+    """The ids of a page, and what it refers to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links = set(), []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name == "id" or (tag == "a" and name == "name"):
+                self.ids.add(value)
+            elif (tag, name) in (("a", "href"), ("link", "href"), ("img", "src"), ("script", "src")):
+                self.links.append((self.getpos()[0], value or ""))
+
+
+def faults_of(folder, pages):
+    for name, page in pages.items():
+        for line, link in page.links:
+            parts = urllib.parse.urlsplit(link)
+            if parts.scheme or parts.netloc or not (parts.path or parts.fragment):
+                continue
+            path = (folder / name).parent / urllib.parse.unquote(parts.path) if parts.path else folder / name
+            path = path.resolve()
+            if not path.is_relative_to(folder) or not path.is_file():
+                yield f"{name}:{line}: {link} leads nowhere"
+            elif parts.fragment and path.suffix == ".html":
+                other = path.relative_to(folder).as_posix()
+                if urllib.parse.unquote(parts.fragment) not in pages[other].ids:
+                    yield f"{name}:{line}: {link}: {other} has no such part"
+
+
+def public_names():
+    """What the Python page must name: the lists __all__ of the package and of its submodules that need numpy alone."""
+    package = ROOT / "bindings" / "python" / "ctconv"
+    for module, file in (("ctconv", "__init__.py"), ("ctconv.tiles", "tiles/__init__.py"), ("ctconv.pool", "pool.py")):
+        for node in ast.parse((package / file).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+                yield from (f"{module}.{name}" for name in ast.literal_eval(node.value))
+
+
+def reference_faults(pages):
+    table = json.loads((ROOT / "capi" / "api.json").read_text(encoding="utf-8"))
+    ids = pages["api/c.html"].ids
+    for name in (entry["name"] for entry in [*table["functions"], *table["records"]]):
+        if f"c.{name}" not in ids:
+            yield f"api/c.html: no {name}"
+    missing = {"ctconv.version", "ctconv.pool"}  # a string and a module
+    for name in public_names():
+        if name not in pages["api/python.html"].ids and name not in missing:
+            yield f"api/python.html: no {name}"
+
+
+def read(folder):
+    found = sorted(folder.rglob("*.html"))
+    return {path.relative_to(folder).as_posix(): Page(path.read_text(encoding="utf-8")) for path in found}
+
+
+def self_test():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name).resolve()
+        (folder / "a.html").write_text('<a href="b.html#x">b</a><a href="https://x.y/z">w</a><a href="#top">t</a>')
+        (folder / "b.html").write_text('<p id="y"><img src="c.png"><a href="a.html">a</a>')
+        got = list(faults_of(folder, read(folder)))
+    wanted = [
+        "a.html:1: b.html#x: b.html has no such part",
+        "a.html:1: #top: a.html has no such part",
+        "b.html:1: c.png leads nowhere",
+    ]
+    if got != wanted:
+        sys.exit(f"check_site: wanted {wanted}, got {got}")
+
+
+def main(arguments):
+    if "--self-test" in arguments:
+        return self_test()
+    folder = pathlib.Path(arguments[0]).resolve()
+    pages = read(folder)
+    faults = [*faults_of(folder, pages), *reference_faults(pages)]
+    print("\n".join(faults) or f"{len(pages)} pages, {sum(len(p.links) for p in pages.values())} links: all right")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
