@@ -48,6 +48,11 @@ std::optional<size_t> Input::rest() const {
   return static_cast<size_t>(s.st_size - at);
 }
 
+size_t Input::position() const {
+  const off_t at = ftello(stream_.get());
+  return at < 0 ? 0 : static_cast<size_t>(at);
+}
+
 bool Input::is_folder() const {
   struct stat s;
   return fstat(fileno(stream_.get()), &s) == 0 && S_ISDIR(s.st_mode);

@@ -23,6 +23,8 @@ class Input {
   size_t read(void* data, size_t bytes);
   // Bytes still to come, where the system knows it before they are read: of a regular file that is not empty.
   std::optional<size_t> rest() const;
+  // Bytes read so far, of a file.
+  size_t position() const;
   bool is_folder() const;
 
  private:

@@ -141,38 +141,50 @@ size_t bytes_of(const Input& in, ctconv::Dtype type, const std::vector<int64_t>&
 
 }  // namespace
 
-Array read_npy(const std::string& path) {
-  Input in(path);
+NpyHead read_npy_head(Input& in) {
   const std::string text = header_text(in);
   const Header header(in.name(), text);
-  const ctconv::Dtype type = dtype_of(in.name(), header.descr);
-  const size_t need = bytes_of(in, type, header.shape);
-  const std::string needs = "shape " + text_of(header.shape) + " needs " + std::to_string(need) + " bytes, ";
+  NpyHead head{dtype_of(in.name(), header.descr), header.shape, header.fortran, 0};
+  head.bytes = bytes_of(in, head.type, head.shape);
   const std::optional<size_t> have = in.rest();
-  if (have && *have < need) refuse(in, "truncated: " + needs + "the file has " + std::to_string(*have));
+  if (have && *have < head.bytes) {
+    refuse(in, "truncated: shape " + text_of(head.shape) + " needs " + std::to_string(head.bytes) +
+                   " bytes, the file has " + std::to_string(*have));
+  }
+  return head;
+}
+
+Array read_npy(const std::string& path) {
+  Input in(path);
+  const NpyHead head = read_npy_head(in);
+  const size_t need = head.bytes;
+  const std::string needs = "shape " + text_of(head.shape) + " needs " + std::to_string(need) + " bytes, ";
   // A stream's length shows only as it comes; its memory is touched only then.
   if (need > machine_memory())
     refuse(in, needs + "this machine has " + std::to_string(machine_memory()) + " bytes of memory");
-  Array out(type, header.shape, header.fortran);
+  Array out(head.type, head.shape, head.fortran);
   const size_t got = in.read(out.data(), out.bytes());
   if (got != out.bytes()) refuse(in, "truncated: " + needs + "only " + std::to_string(got) + " came");
   return out;
 }
 
-void write_npy(OutputFile& file, const Array& array) {
-  if (array.fortran()) throw Fault("ARRAY", file.name() + ": only C order is written");
-  const bool widen = array.dtype() == ctconv::kBfloat16;
-  const std::string descr = widen ? "<f4" : "<f" + std::to_string(array.dtype().bytes());
-  std::string header = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + text_of(array.shape()) + ", }";
+std::string npy_head(ctconv::Dtype type, const std::vector<int64_t>& shape) {
+  const std::string descr = type == ctconv::kBfloat16 ? "<f4" : "<f" + std::to_string(type.bytes());
+  std::string header = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + text_of(shape) + ", }";
   header.append(63 - (10 + header.size()) % 64, ' ');
   header += '\n';
   std::string head("\x93NUMPY\x01\x00", 8);
   head += static_cast<char>(header.size() & 255);
   head += static_cast<char>(header.size() >> 8);
+  return head + header;
+}
+
+void write_npy(OutputFile& file, const Array& array) {
+  if (array.fortran()) throw Fault("ARRAY", file.name() + ": only C order is written");
+  const std::string head = npy_head(array.dtype(), array.shape());
   file.open();
   file.write(head.data(), head.size());
-  file.write(header.data(), header.size());
-  if (!widen) {
+  if (array.dtype() != ctconv::kBfloat16) {
     file.write(array.data(), array.bytes());
   } else {
     for (size_t i = 0; i < array.elements(); ++i) {

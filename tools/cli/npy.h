@@ -9,12 +9,25 @@
 //            regular file found before any memory is taken), an .npz archive
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "tools/cli/array.h"
+#include "tools/cli/input.h"
 #include "tools/cli/output_file.h"
 
 namespace cli {
+
+// What stands before the elements; `in` then stands at the first of them.
+struct NpyHead {
+  ctconv::Dtype type;
+  std::vector<int64_t> shape;
+  bool fortran = false;
+  size_t bytes = 0;  // of the elements
+};
+NpyHead read_npy_head(Input& in);
+std::string npy_head(ctconv::Dtype type, const std::vector<int64_t>& shape);
 
 Array read_npy(const std::string& path);
 void write_npy(OutputFile& file, const Array& array);

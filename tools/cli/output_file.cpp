@@ -112,6 +112,13 @@ OutputFile::~OutputFile() {
 
 void OutputFile::fail(int error) const { throw Fault("FILE", name_ + ": cannot write: " + std::strerror(error)); }
 
+// Another owner's file stays theirs where we may say so; where not, it is ours, as after any rename.
+bool OutputFile::keep_permissions(int descriptor) const {
+  if (!exists_) return true;
+  const bool kept = fchown(descriptor, owner_, group_) == 0;
+  return fchmod(descriptor, kept ? mode_ : mode_ & 0777) == 0;
+}
+
 void OutputFile::open_beside() {
   int descriptor = -1;
   for (int attempt = 0; attempt < 100; ++attempt) {
@@ -129,14 +136,10 @@ void OutputFile::open_beside() {
     if (error != EEXIST) fail(error);
   }
   if (descriptor < 0) fail(EEXIST);
-  if (exists_) {
-    // Another owner's file stays theirs where we may say so; where not, it is ours, as after any rename.
-    const bool kept = fchown(descriptor, owner_, group_) == 0;
-    if (fchmod(descriptor, kept ? mode_ : mode_ & 0777) != 0) {
-      const int error = errno;
-      ::close(descriptor);
-      fail(error);
-    }
+  if (!keep_permissions(descriptor)) {
+    const int error = errno;
+    ::close(descriptor);
+    fail(error);
   }
   stream_ = fdopen(descriptor, "wb");
 }
@@ -156,6 +159,10 @@ void OutputFile::open() {
 
 void OutputFile::write(const void* data, size_t bytes) {
   if (std::fwrite(data, 1, bytes, stream_) != bytes) fail(errno);
+}
+
+void OutputFile::replace_by(int descriptor, const std::string& path) {
+  if (!keep_permissions(descriptor) || std::rename(path.c_str(), target_.c_str()) != 0) fail(errno);
 }
 
 void OutputFile::commit() {

@@ -29,14 +29,19 @@ class OutputFile {
 
   const std::string& name() const { return name_; }  // for messages: the path, or "standard output"
   bool is_standard_output() const { return way_ == kStandardOutput; }
+  bool is_replaced() const { return way_ == kReplace; }  // a regular file, or none yet
+  const std::string& target() const { return target_; }  // where it then stands, links followed
   void open();
   void write(const void* data, size_t bytes);
   void commit();
+  // Instead of the three: a file written elsewhere on the same disk takes the place, with the old one's permissions.
+  void replace_by(int descriptor, const std::string& path);
 
  private:
   enum Way { kReplace, kThrough, kStandardOutput };
   [[noreturn]] void fail(int error) const;
   void open_beside();
+  bool keep_permissions(int descriptor) const;
   Way way_ = kReplace;
   std::string name_, target_, beside_;  // target_: the place to rename to, links followed
   mode_t mode_ = 0666;                  // of the old file where there is one
