@@ -14,7 +14,7 @@ import unittest
 
 import jsonschema
 
-from test_cli import ARGS, ROOT, T2, Case, answer, ctconv
+from test_cli import ARGS, ROOT, T2, Case, answer, ctconv, write_npy
 
 SCHEMA = json.loads((ROOT / "docs/schema/ctconv-cli.schema.json").read_text())
 LAYERS = json.loads((ROOT / "docs/schema/ctconv-layers.schema.json").read_text())
@@ -54,6 +54,12 @@ class Answers(Case):
             "run",
         )
         fits(answer("run", T2, json.dumps(ARGS), "-x", "0,3,5,5"), "run")
+
+    def test_run_tiles(self):
+        write_npy(self.folder / "x.npy", (1, 3, 5, 5), [1.0] * 75)
+        words = ["run", T2, json.dumps(ARGS), "-x", self.folder / "x.npy", "-o", self.folder / "y.npy", "--tiles"]
+        fits(answer(*words), "run_tiles")
+        fits(answer(*words, "-b", "none", "--tile", "4,5"), "run_tiles")
 
     def test_shape(self):
         fits(answer("shape", T2, json.dumps(ARGS)), "shape")

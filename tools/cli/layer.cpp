@@ -12,6 +12,7 @@
 #include "tools/cli/activations.h"
 #include "tools/cli/fault.h"
 #include "tools/cli/input.h"
+#include "tools/cli/npy.h"
 
 namespace cli {
 
@@ -72,17 +73,17 @@ std::string origin_of(const Source& s, uint64_t seed) {
 
 Layer::Layer(const Request& r, Need need)
     : request(r), arguments(parse_arguments(r.arguments)), desc(make_desc(r.dialect, arguments)) {
-  if ((need == kData || need == kAnyData) && r.device.rfind("cuda", 0) == 0)
+  if ((need == kData || need == kHead || need == kAnyData) && r.device.rfind("cuda", 0) == 0)
     throw Fault("OPTION", "--device " + r.device +
                               ": this command computes on arrays in host memory, a device only on its own; " +
                               "`ctconv explain` and `ctconv doctor` ask the device (docs/cuda.md)");
   desc.validate();
   if (!r.output_size.empty()) output_size_ = parse_value(r.output_size, &arguments);
-  load_x(need == kData || need == kAnyData);
+  load_x(need);
   load_weight(need);
 }
 
-void Layer::load_x(bool data) {
+void Layer::load_x(Need need) {
   if (request.x.empty())
     throw Fault("OPTION", "--x is missing: a .npy file, or a shape such as 1,3,16,16 for random numbers");
   const Source source = parse_source(request.x);
@@ -90,6 +91,17 @@ void Layer::load_x(bool data) {
   x_shape = source.shape;
   x_type = source.type;
   x_origin = origin_of(source, request.seed);
+  if (need == kHead) {
+    if (source.kind != Source::kFile || source.path == "-")
+      throw Fault("OPTION", "--tiles reads x from a .npy file, and out of order; --x is " + request.x);
+    Input in(source.path);
+    const NpyHead head = read_npy_head(in);
+    if (!in.rest()) throw Fault("FILE", in.name() + ": --tiles reads a regular file, and reads it out of order");
+    x_shape = head.shape;
+    x_type = head.type;
+    return;
+  }
+  const bool data = need == kData || need == kAnyData;
   if (!data && source.kind != Source::kFile) {
     if (x_shape.empty()) throw Fault("OPTION", "--x " + request.x + " names no shape");
     return;
@@ -130,7 +142,7 @@ void Layer::load_weight(Need need) {
       init(seed, out.tensor());
     } catch (const ctconv::error& e) {
       if (e.status() != CTCONV_ERR_UNSUPPORTED_INIT) throw;
-      if (need == kData) rethrow(e, "; give --weight FILE.npy, random or ones");
+      if (need == kData || need == kHead) rethrow(e, "; give --weight FILE.npy, random or ones");
       fill_random(out, seed);
       *origin = "random, seed " + std::to_string(seed);
     }

@@ -40,6 +40,7 @@ class Layer {
     kShapes,   // only what is given
     kWeights,  // weight and bias as for kAnyData, but no numbers of x (explain)
     kData,     // no source for the weight: the dialect's initialiser
+    kHead,     // as kData, but of x only what its .npy file says before the numbers (run --tiles)
     kAnyData,  // the same, but random where the dialect has no initialiser (bench, verify)
   };
   Layer(const Request& request, Need need);
@@ -67,7 +68,7 @@ class Layer {
   std::string x_origin, weight_origin, bias_origin;
 
  private:
-  void load_x(bool data);
+  void load_x(Need need);
   void load_weight(Need need);
   std::optional<ctconv::Value> output_size_;
 };

@@ -155,6 +155,15 @@ void add_run(CLI::App* app, cli::Request* r) {
       ->check(CLI::Range(1, 1000000).description(""))
       ->type_name("N");
   run->add_flag("--check", r->check, "compare with the reference engine");
+  run->add_flag(
+      "--tiles", r->tiles,
+      "tile by tile from FILE.npy to FILE.npy, for data beyond memory; the same command goes on after a kill");
+  run->add_option("--memory", r->memory, "with --tiles: the most this process may hold, e.g. 512M (default: 1G)")
+      ->type_name("SIZE");
+  run->add_option("--tile", r->tile, "with --tiles: extents of a tile of y, e.g. 64,64,64 (default: as memory allows)")
+      ->type_name("EXTENTS");
+  run->add_flag("--fresh", r->fresh, "with --tiles: forget what an earlier run wrote");
+  run->add_flag("--progress", r->progress, "with --tiles: lines of progress also where standard error is no terminal");
 }
 
 void add_explain(CLI::App* app, cli::Request* r) {

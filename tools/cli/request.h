@@ -22,6 +22,9 @@ struct Request {
   uint64_t seed = 1;
   int repeat = 0;  // 0: as many as fit into `seconds`
   double seconds = 0.5;
+  bool tiles = false;                    // run: tile by tile
+  bool fresh = false, progress = false;  // with tiles: what an earlier run wrote is forgotten; lines of progress
+  std::string memory, tile;              // with tiles: what the process may hold; extents of a tile; empty: chosen
   bool json = false, check = false, side_by_side = false;
   std::string shell;         // completion: whose script
   std::string layers, only;  // bench: a JSON file, and a prefix of the ids in it
@@ -30,6 +33,7 @@ struct Request {
 // Each prints its answer to stdout and returns the exit code: 0, or 1 where an engine differs from the reference.
 // A refusal leaves as ctconv::error or cli::Fault.
 int run_command(const Request&);
+int run_tiles_command(const Request&);  // run --tiles
 int shape_command(const Request&);
 int explain_command(const Request&);
 int verify_command(const Request&);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "tools/cli/compare.h"
+#include "tools/cli/fault.h"
 #include "tools/cli/layer.h"
 #include "tools/cli/npy.h"
 #include "tools/cli/output.h"
@@ -114,6 +115,9 @@ void print_lines(const Run& run) {
 }  // namespace
 
 int run_command(const Request& request) {
+  if (request.tiles) return run_tiles_command(request);
+  if (request.fresh || request.progress || !request.tile.empty() || !request.memory.empty())
+    throw Fault("OPTION", "--memory, --tile, --fresh and --progress go with --tiles");
   std::optional<OutputFile> output;
   if (!request.output.empty()) output.emplace(request.output);
   if (output && output->is_standard_output()) text_to_standard_error();
