@@ -354,6 +354,49 @@ def test_a_part_that_was_changed_is_refused_and_one_that_is_gone_is_made_anew(sa
     assert np.load(out).tobytes() == layer(x).tobytes()
 
 
+def test_killed_while_it_begins_anew(saved, monkeypatch):
+    """Between the old part's end and the new journal's first line: nothing of the old journal may be trusted."""
+    path, out, x = saved
+    layer = up3()
+    interrupted(layer, path, out, 3, tile=(4, 5, 6))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    for ended in ({"fresh": True}, {}):
+        if not ended:
+            (out.parent / "y.npy.part").unlink()
+        monkeypatch.setattr(_journal.Journal, "begin", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ctconv.tiles.run(layer, path, out, tile=(4, 5, 6), progress=False, **ended)
+        monkeypatch.undo()
+        interrupted(layer, path, out, 3, tile=(4, 5, 6))
+    ctconv.tiles.run(layer, path, out, progress=False)
+    assert np.load(out).tobytes() == layer(x).tobytes()
+
+
+def test_another_y_in_its_place_is_not_taken_for_this_one(saved):
+    path, out, x = saved
+    layer = up3()
+    np.save(out, np.zeros(layer.output_shape(x.shape), "f4"))
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_at_the_end(layer, path, out)
+    (out.parent / "y.npy.part").unlink()
+    ctconv.tiles.run(layer, path, out, progress=False)
+    assert np.load(out).tobytes() == layer(x).tobytes()
+
+
+def interrupted_at_the_end(layer, path, out):
+    """All tiles are written and noted; y is not in its place yet."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def killed(*_):
+            raise KeyboardInterrupt
+
+        patch.setattr(ctconv.tiles._run._Place, "finish", killed)
+        ctconv.tiles.run(layer, path, out, tile=(4, 5, 6), progress=False)
+
+
 def test_killed_between_the_last_step_and_the_journals_end(saved, monkeypatch):
     path, out, x = saved
     layer = up3()

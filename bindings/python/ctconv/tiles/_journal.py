@@ -2,9 +2,10 @@
 """The journal of a run: which tiles are written, so that a run that was killed goes on where it was.
 
 In:  a path; what the run is made of, as a dict: the layer with its weights, x, the shape of y
-Out: a text file that only grows. Its first line is a JSON object {"of": the dict, "grid": the tiles}, each further line
-     the number of a tile whose elements have been written. Every line ends in the CRC-32 of itself together with the
-     first line, so that a torn or foreign line is known: its tile is computed again.
+Out: a text file that only grows. Its first line is a JSON object {"of": the dict, "grid": the tiles, "part": the
+     system's number of the file that holds y}, each further line the number of a tile whose elements have been written.
+     Every line ends in the CRC-32 of itself together with the first line, so that a torn or foreign line is known: its
+     tile is computed again.
 Refuses: a journal of another run (what differs is named), a damaged first line, one that another process holds
 """
 
@@ -24,11 +25,11 @@ def _sum(text, seed=0):
 
 
 class Journal:
-    """done: the numbers of the tiles that are written; grid: what begin() was given, None before."""
+    """done: the numbers of the tiles that are written; grid, part: what begin() was given, None before."""
 
     def __init__(self, path, identity):
-        self.path, self.identity, self.done, self.grid = os.fspath(path), identity, set(), None
-        self._seed, self._fd = 0, None
+        self.path, self.identity, self.done = os.fspath(path), identity, set()
+        self.grid, self.part, self._seed, self._fd = None, None, 0, None
         try:
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,7 +64,7 @@ class Journal:
             text = f"the journal {self.path} is damaged in its first line, and what it is of is not known; {ANEW}"
             raise wrong("out", self.path, text)
         self._compare(head["of"])
-        self.grid, self._seed = head["grid"], zlib.crc32(lines[0].encode())
+        self.grid, self.part, self._seed = head["grid"], head.get("part"), zlib.crc32(lines[0].encode())
         last = lines.pop()
         bad = sum(not self._take(line) for line in lines[1:])
         if last and not self._take(last):
@@ -102,16 +103,21 @@ class Journal:
             text = f"the journal {self.path} is of another run: {told}. Call as before, or {ANEW}"
             raise wrong("out", self.path, text)
 
-    def begin(self, grid):
-        """Forgets what stood there, and writes the first line."""
-        self.done, self.grid = set(), grid
-        text = json.dumps({"of": self.identity, "grid": grid}, sort_keys=True)
-        line = f"{text} {_sum(text)}"
-        self._seed = zlib.crc32(line.encode())
+    def forget(self):
+        """Before anything becomes of an old part: what was noted holds no more, also after a loss of power."""
+        self.done = set()
         try:
             os.ftruncate(self._fd, 0)
+            os.fsync(self._fd)
         except OSError as error:
             raise storage_error(error, f"the journal {self.path} cannot be written") from error
+
+    def begin(self, grid, part):
+        """Writes the first line."""
+        self.grid, self.part = grid, part
+        text = json.dumps({"of": self.identity, "grid": grid, "part": part}, sort_keys=True)
+        line = f"{text} {_sum(text)}"
+        self._seed = zlib.crc32(line.encode())
         self._append(line + "\n")
 
     def add(self, numbers):

@@ -158,9 +158,15 @@ class _Place:
         finally:
             os.close(folder)
 
-    def is_finished(self):
-        """Whether y stands at its place, and only the journal of it is left."""
-        return not self.given and not os.path.exists(self.part) and os.path.exists(self.final)
+    def number(self):
+        """The system's number of the part, which a rename keeps."""
+        return None if self.given else os.stat(self.part).st_ino
+
+    def is_finished(self, journal):
+        """Whether the journal's y stands at its place, and only the journal of it is left."""
+        if self.given or os.path.exists(self.part) or not os.path.exists(self.final):
+            return False
+        return os.stat(self.final).st_ino == journal.part
 
 
 class _Work:
@@ -276,7 +282,7 @@ def _started(axes, journal, place, make, fresh):
     """The Grid, and whether it is a new one; y's file is open. Goes on where an earlier run stopped, else begins."""
     if not fresh and journal.read():
         grid = _grid.Grid(axes, journal.grid)
-        if place.is_finished() and len(journal.done) == len(grid):
+        if place.is_finished(journal) and len(journal.done) == len(grid):
             return grid, False
         try:
             place.writer.reopen()
@@ -286,8 +292,9 @@ def _started(axes, journal, place, make, fresh):
         except ValueError as error:
             raise wrong("out", place.part, f"{error}; {ANEW}") from None
     grid = make()
+    journal.forget()
     place.writer.create()
-    journal.begin(list(grid.tile))
+    journal.begin(list(grid.tile), place.number())
     return grid, True
 
 
@@ -352,7 +359,7 @@ def _run(axes, source, place, journal, how):
     size = 0
     if todo:
         size = _worked(grid, source, place, journal, todo, progress)
-    if not place.is_finished():
+    if not place.is_finished(journal):
         place.finish()
     journal.remove()
     seconds, path = time.monotonic() - start, place.final or place.writer.path
