@@ -40,6 +40,10 @@ PAGES = (
     "docs/big-and-endless.md",
     "docs/guide/choosing-a-dialect.md",
     "docs/guide/shapes.md",
+    "docs/guide/how-it-works.md",
+    "docs/guide/guarantees.md",
+    "docs/guide/engines.md",
+    "docs/guide/faq.md",
     "docs/porting/index.md",
 )
 NOT_RUN = "# Not run by the test of this page: "
