@@ -67,7 +67,7 @@ class Answers(Case):
         fits(answer("shape", "onnx.ConvTranspose", "{}", "-x", "1,1,4,4", "-w", "1,1,2,2"), "shape")
 
     def test_explain(self):
-        got = answer("explain", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--side-by-side")
+        got = answer("explain", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--side-by-side", "--svg", self.folder / "a.svg")
         fits(got, "explain")
         self.assertIsInstance(got["describe"]["flop"], int)
         self.assertIsInstance(got["describe"]["estimated_ms"], (int, float))
@@ -81,7 +81,9 @@ class Answers(Case):
     def test_verify_and_bench(self):
         fits(answer("verify", T2, json.dumps(ARGS), "-x", "1,3,5,5"), "verify")
         fits(answer("verify", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--backward"), "verify_backward")
-        fits(answer("bench", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--repeat", 1), "bench")
+        words = "bench", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--repeat", 1
+        fits(answer(*words), "bench")
+        fits(answer(*words, "--plot", self.folder / "a.svg"), "bench")
         fits(answer("bench", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--repeat", 1, "--backward"), "bench")
         path = self.folder / "layers.json"
         path.write_text(json.dumps([LAYER, {**LAYER, "id": "b", "activation": "relu", "dtype": "f64", "note": "mine"}]))

@@ -2,18 +2,25 @@
 // ctconv bench: time and useful GF/s of every engine, on one layer or on a JSON file of layers (bench/layers.json).
 //
 //   With --backward three rows an engine: dx; dw with db; all of them in one call.
+//   With --plot the same rows as a picture (bench_plot.h), written when all are there.
 //   The file is layers_file.h's; its layers run in the `ctconv` dialect.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
+#include "tools/cli/bench_plot.h"
 #include "tools/cli/fault.h"
 #include "tools/cli/gradients.h"
+#include "tools/cli/input.h"
 #include "tools/cli/layer.h"
 #include "tools/cli/layers_file.h"
 #include "tools/cli/output.h"
+#include "tools/cli/output_file.h"
 #include "tools/cli/print.h"
 #include "tools/cli/progress.h"
+#include "tools/cli/svg.h"
 #include "tools/cli/table.h"
-#include "tools/cli/timing.h"
 
 namespace cli {
 namespace {
@@ -29,14 +36,7 @@ std::vector<std::string> engines_of(const Request& request) {
   return {request.engine};
 }
 
-struct Row {
-  std::string engine, gradient, form, refused;  // gradient: of a backward call, what it computes
-  double flop = 0;
-  Timing time;
-  std::string label() const { return gradient.empty() ? engine : engine + " " + gradient; }
-};
-
-void time_forward(const Layer& layer, const Request& request, Row* row) {
+void time_forward(const Layer& layer, const Request& request, BenchRow* row) {
   const ctconv::Op op = layer.op(row->engine, request.reproducible);
   const Facts facts = layer.describe(op);
   const ctconv_spec spec = op.output_spec(layer.x_tensor(), layer.extras());
@@ -44,6 +44,8 @@ void time_forward(const Layer& layer, const Request& request, Row* row) {
   const ctconv::Tensor x = layer.x_tensor(), ty = y.tensor();
   row->time = measure([&] { op.execute(x, ty, layer.extras()); }, request.repeat, request.seconds);
   row->flop = facts.number("flop");
+  row->bytes = facts.number("bytes");
+  row->threads = facts.number("threads");
   row->form = (row->engine == "auto" ? facts.get("engine") + ": " : "") + facts.get("form");
 }
 
@@ -57,12 +59,15 @@ std::string forms_of(const Facts& facts, bool engines) {
   return out;
 }
 
-void time_backward(const Layer& layer, const Request& request, const Gradients& gradients, Wanted wanted, Row* row) {
+void time_backward(const Layer& layer, const Request& request, const Gradients& gradients, Wanted wanted,
+                   BenchRow* row) {
   const ctconv::Op op = layer.op(row->engine, request.reproducible);
   const Facts facts = gradients.describe(op, wanted);
   Written written = gradients.allocate(wanted);
   row->time = measure([&] { gradients.run(op, &written); }, request.repeat, request.seconds);
   row->flop = flop_of(facts);
+  row->bytes = facts.number("dx.bytes") + facts.number("dw.bytes");
+  row->threads = std::max(facts.number("dx.threads"), facts.number("dw.threads"));
   row->form = forms_of(facts, row->engine == "auto");
 }
 
@@ -73,14 +78,14 @@ class Bench {
     if (request.backward) gradients_.emplace(layer, layer.op("auto"));
   }
 
-  std::vector<Row> rows() {
+  std::vector<BenchRow> rows() {
     for (const std::string& name : engines_of(request_)) {
       if (!request_.backward) {
-        add({name}, [&](Row* row) { time_forward(layer_, request_, row); });
+        add({name}, [&](BenchRow* row) { time_forward(layer_, request_, row); });
         continue;
       }
       for (const Wanted wanted : kWanted) {
-        add({name, name_of(wanted)}, [&](Row* row) { time_backward(layer_, request_, *gradients_, wanted, row); });
+        add({name, name_of(wanted)}, [&](BenchRow* row) { time_backward(layer_, request_, *gradients_, wanted, row); });
       }
     }
     return std::move(rows_);
@@ -88,7 +93,7 @@ class Bench {
 
  private:
   template <class Timed>
-  void add(Row row, Timed&& timed) {
+  void add(BenchRow row, Timed&& timed) {
     progress_.step(id_ + " " + row.label());
     try {
       timed(&row);
@@ -105,12 +110,12 @@ class Bench {
   Progress& progress_;
   std::string id_;
   std::optional<Gradients> gradients_;
-  std::vector<Row> rows_;
+  std::vector<BenchRow> rows_;
 };
 
-Json json_of_rows(const std::vector<Row>& rows) {
+Json json_of_rows(const std::vector<BenchRow>& rows) {
   Json out = Json::array();
-  for (const Row& r : rows) {
+  for (const BenchRow& r : rows) {
     Json row = {{"engine", r.engine}};
     if (!r.gradient.empty()) row["gradient"] = r.gradient;
     if (!r.refused.empty()) {
@@ -129,10 +134,10 @@ Json json_of_rows(const std::vector<Row>& rows) {
 }
 
 // Rows of a file of layers come one by one, so the columns are as wide as they may get. No rows: the header.
-void print_rows(const std::string& id, const std::vector<Row>& rows) {
+void print_rows(const std::string& id, const std::vector<BenchRow>& rows) {
   constexpr const char* kRow = "{:<26} {:<13} {:>10} {:>10} {:>8}  {}\n";
   if (rows.empty()) print(kRow, "layer", "engine", "median", "best", "GF/s", "form");
-  for (const Row& r : rows) {
+  for (const BenchRow& r : rows) {
     const std::string label = &r == rows.data() ? id : "";
     if (!r.refused.empty())
       print(kRow, label, r.label(), "", "", "", "refuses: " + r.refused);
@@ -143,7 +148,34 @@ void print_rows(const std::string& id, const std::vector<Row>& rows) {
   finish_text();
 }
 
-int bench_file(const Request& request) {
+// What --plot asks for; nothing without it. Refuses a place that cannot be written before anything is timed.
+class Plotting {
+ public:
+  explicit Plotting(const Request& request) {
+    if (request.picture.empty()) return;
+    file_.emplace(request.picture);
+    if (file_->is_standard_output()) text_to_standard_error();
+  }
+  void add(const std::string& id, const Layer& layer, const std::vector<BenchRow>& rows) {
+    if (file_) layers_.push_back({id, layer.x_type, rows});
+  }
+  // The name of the file written; empty: none.
+  std::string write(const std::string& title) {
+    if (!file_) return "";
+    write_picture(*file_, bench_svg(title, layers_, machine_record()));
+    return file_->name();
+  }
+
+ private:
+  std::optional<OutputFile> file_;
+  std::vector<BenchLayer> layers_;
+};
+
+void say_picture(const std::string& name) {
+  if (!name.empty()) print("picture {}\n", name);
+}
+
+int bench_file(const Request& request, Plotting* plotting) {
   const std::vector<NamedRequest> layers = read_layers(request);
   Progress progress("bench");
   Json out = Json::array();
@@ -155,26 +187,38 @@ int bench_file(const Request& request) {
     progress.clear();
     if (!request.json && out.empty()) print_rows("", {});
     if (!request.json) print_rows(id, rows);
+    plotting->add(id, layer, rows);
     out.push_back({{"id", id}, {"engines", json_of_rows(rows)}});
   }
-  if (request.json) print_json(out);
+  const std::string picture = plotting->write("ctconv bench --layers " + input_name(request.layers));
+  if (request.json)
+    print_json(out);
+  else
+    say_picture(picture);
   return 0;
 }
 
 }  // namespace
 
 int bench_command(const Request& request) {
-  if (!request.layers.empty()) return bench_file(request);
+  Plotting plotting(request);
+  if (!request.layers.empty()) return bench_file(request, &plotting);
   if (request.dialect.empty()) throw Fault("OPTION", "a dialect and its arguments, or --layers FILE, is needed");
   Progress progress("bench");
   const Layer layer(request, Layer::kAnyData);
   const auto rows = Bench(layer, request, progress, request.dialect).rows();
   progress.clear();
-  if (!request.json) print_rows("", {});
-  if (request.json)
-    print_json({{"dialect", request.dialect}, {"x", layer.x_shape}, {"engines", json_of_rows(rows)}});
-  else
-    print_rows(text_of(layer.x_shape), rows);
+  plotting.add("x " + text_of(layer.x_shape), layer, rows);
+  const std::string picture = plotting.write("ctconv bench " + request.dialect + " " + request.arguments);
+  if (request.json) {
+    Json out = {{"dialect", request.dialect}, {"x", layer.x_shape}, {"engines", json_of_rows(rows)}};
+    if (!picture.empty()) out["picture"] = picture;
+    print_json(out);
+    return 0;
+  }
+  print_rows("", {});
+  print_rows(text_of(layer.x_shape), rows);
+  say_picture(picture);
   return 0;
 }
 

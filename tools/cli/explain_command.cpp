@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctconv explain: the formula with this layer's numbers, which engine runs it and why, why the others do not;
-// with --side-by-side what every dialect makes of the same words.
+// with --side-by-side what every dialect makes of the same words; with --svg a picture of it.
 #include <fmt/format.h>
 
+#include <optional>
+
+#include "tools/cli/explain_svg.h"
 #include "tools/cli/fault.h"
 #include "tools/cli/formula.h"
 #include "tools/cli/geometry.h"
 #include "tools/cli/layer.h"
 #include "tools/cli/output.h"
+#include "tools/cli/output_file.h"
+#include "tools/cli/overlap.h"
 #include "tools/cli/print.h"
+#include "tools/cli/svg.h"
 #include "tools/cli/table.h"
 
 namespace cli {
@@ -103,31 +109,41 @@ Json side_by_side(const Geometry& g, std::string* text) {
   return rows;
 }
 
-}  // namespace
+// Zeros where the dialect has none, or where it was not what made the extent.
+std::vector<int64_t> output_padding_of(const Request& request, const Layer& layer, const Numbers& n) {
+  const Geometry g = read_geometry(request.dialect, layer, n);
+  if (g.mode != Geometry::kExplicit || !g.output_padding) return std::vector<int64_t>(n.rank(), 0);
+  return *g.output_padding;
+}
 
-int explain_command(const Request& request) {
-  const Layer layer(request, Layer::kWeights);
-  const ctconv::Op op = layer.op(request.engine, request.reproducible);
-  const ctconv_spec y = op.output_spec(layer.x_tensor(), layer.extras());
-  const Facts facts = layer.describe(op);
-  const Numbers n = numbers_of(facts.get("problem"));
-  Table table({"engine", "", ">estimated", "form or reason"});
-  const Json engine_rows = engines(layer, facts.get("engine"), request.reproducible, &table);
-  std::string dialect_text;
-  Json dialect_rows;
-  if (request.side_by_side) dialect_rows = side_by_side(read_geometry(request.dialect, layer, n), &dialect_text);
+// What is known of one layer.
+struct Explained {
+  const Request& request;
+  const Layer& layer;
+  std::vector<int64_t> y;
+  Facts facts;
+  Numbers numbers;
+  Overlap overlap;
+  std::string call;
+  Json engine_rows, dialect_rows;
+  std::string engine_text, dialect_text;
+  std::string picture;  // name of the file written; empty: none
 
-  if (request.json) {
-    Json out = {{"dialect", request.dialect}, {"call", call_text(request.dialect, layer.arguments)},
-                {"x", layer.x_shape},         {"y", ctconv::shape_of(y)},
-                {"axes", axes_of(n)},         {"describe", json_of(facts)},
-                {"engines", engine_rows}};
-    if (request.side_by_side) out["dialects"] = dialect_rows;
-    print_json(out);
-    return 0;
-  }
-  print("{}\nx {} -> y {}\n\n", call_text(request.dialect, layer.arguments), text_of(layer.x_shape),
-        text_of(ctconv::shape_of(y)));
+  std::string shapes() const { return fmt::format("x {} -> y {}", text_of(layer.x_shape), text_of(y)); }
+};
+
+Json json_of_layer(const Explained& e) {
+  Json out = {{"dialect", e.request.dialect}, {"call", e.call},
+              {"x", e.layer.x_shape},         {"y", e.y},
+              {"axes", axes_of(e.numbers)},   {"overlap", json_of(e.overlap, e.numbers)},
+              {"describe", json_of(e.facts)}, {"engines", e.engine_rows}};
+  if (e.request.side_by_side) out["dialects"] = e.dialect_rows;
+  if (!e.picture.empty()) out["picture"] = e.picture;
+  return out;
+}
+
+void print_formula(const Explained& e) {
+  const Numbers& n = e.numbers;
   print("extent  o = (i - 1)*s + d*(k - 1) + 1 - lo - hi\n");
   for (size_t a = 0; a < n.rank(); ++a) print("  {}     {}\n", axis_name(n.rank(), a), n.formula(a));
   print(
@@ -138,8 +154,13 @@ int explain_command(const Request& request) {
       "                     of x[n, ci, i] * weight[ci, c, t]\n",
       n.ci,
       n.ci == 1 ? "" : fmt::format("s{}", n.groups > 1 ? fmt::format(" of the group ({} groups)", n.groups) : ""));
-  print("work    {} that no direct method can avoid, {} moved once\n\n", show_flop(facts.number("flop")),
-        show_bytes(facts.number("bytes")));
+  const std::vector<std::string> overlap = lines_of(e.overlap, n);
+  print("overlap {}\n", overlap[0]);
+  for (size_t a = 0; a < n.rank(); ++a) print("  {}     {}\n", axis_name(n.rank(), a), overlap[a + 1]);
+}
+
+void print_engine(const Explained& e) {
+  const Facts& facts = e.facts;
   const double seconds = facts.number("estimated_ms") * 1e-3, threads = facts.number("threads");
   // An engine of a device has no threads.
   const std::string where = threads > 0 ? fmt::format(" on {:.0f} thread{}", threads, threads == 1 ? "" : "s") : "";
@@ -148,9 +169,48 @@ int explain_command(const Request& request) {
   print("engine  {}: {}\nbits    {}\nwhy     {}\nmemory  {} workspace, {} packed weight\nproblem {}\n\n{}",
         facts.get("engine"), facts.get("form"), facts.get("bits"), facts.get("why"),
         show_bytes(facts.number("workspace_bytes")), show_bytes(facts.number("packed_bytes")), facts.get("problem"),
-        table.text());
-  if (request.side_by_side)
-    print("\nthe same words in every dialect of this rank: o = (i-1)*s + d*(k-1) + 1 - lo - hi\n{}", dialect_text);
+        e.engine_text);
+}
+
+void print_layer(const Explained& e) {
+  print("{}\n{}\n\n", e.call, e.shapes());
+  print_formula(e);
+  print("work    {} that no direct method can avoid, {} moved once\n\n", show_flop(e.facts.number("flop")),
+        show_bytes(e.facts.number("bytes")));
+  print_engine(e);
+  if (e.request.side_by_side)
+    print("\nthe same words in every dialect of this rank: o = (i-1)*s + d*(k-1) + 1 - lo - hi\n{}", e.dialect_text);
+  if (!e.picture.empty()) print("\npicture {}\n", e.picture);
+}
+
+}  // namespace
+
+int explain_command(const Request& request) {
+  std::optional<OutputFile> picture;
+  if (!request.picture.empty()) picture.emplace(request.picture);
+  if (picture && picture->is_standard_output()) text_to_standard_error();
+  const Layer layer(request, Layer::kWeights);
+  const ctconv::Op op = layer.op(request.engine, request.reproducible);
+  const ctconv_spec y = op.output_spec(layer.x_tensor(), layer.extras());
+  const Facts facts = layer.describe(op);
+  const Numbers n = numbers_of(facts.get("problem"));
+  Explained e{
+      request, layer, ctconv::shape_of(y), facts, n, overlap_of(n), call_text(request.dialect, layer.arguments)};
+  Table table({"engine", "", ">estimated", "form or reason"});
+  e.engine_rows = engines(layer, facts.get("engine"), request.reproducible, &table);
+  e.engine_text = table.text();
+  if (request.side_by_side) {
+    e.dialect_rows = side_by_side(read_geometry(request.dialect, layer, n), &e.dialect_text);
+  }
+  if (picture) {
+    write_picture(*picture, layer_svg(e.call, e.shapes(), n, e.overlap, output_padding_of(request, layer, n)));
+    e.picture = picture->name();
+  }
+  if (request.json) {
+    print_json(json_of_layer(e));
+  } else {
+    print_layer(e);
+  }
   return 0;
 }
 

@@ -143,13 +143,23 @@ CLI::App* add_command(CLI::App* app, const cli::Request& r, const char* name, co
   return command;
 }
 
+std::string file_name(const std::string& name) {
+  return name.empty() ? "a file name is needed; - is standard output" : "";
+}
+
+void add_picture(CLI::App* command, cli::Request* r, const char* name, const char* what) {
+  command->add_option(name, r->picture, std::string(what) + "; - is standard output")
+      ->check(file_name)
+      ->type_name("FILE");
+}
+
 void add_run(CLI::App* app, cli::Request* r) {
   CLI::App* run = add_command(app, *r, "run", "compute one layer: its output, time and rate", cli::run_command);
   add_layer(run, r, false);
   add_engine(run, r);
   run->add_option("-o,--output", r->output,
                   "write y to this .npy file; - is standard output, the text then goes to standard error")
-      ->check([](const std::string& name) { return name.empty() ? "a file name is needed; - is standard output" : ""; })
+      ->check(file_name)
       ->type_name("FILE");
   run->add_option("--repeat", r->repeat, "timed runs, after one that is not timed")
       ->check(CLI::Range(1, 1000000).description(""))
@@ -172,6 +182,7 @@ void add_explain(CLI::App* app, cli::Request* r) {
   add_layer(explain, r, false);
   add_engine(explain, r);
   explain->add_flag("--side-by-side", r->side_by_side, "what every dialect of this rank makes of the same words");
+  add_picture(explain, r, "--svg", "draw which inputs and taps make each output into this SVG file");
 }
 
 void add_bench(CLI::App* app, cli::Request* r) {
@@ -190,6 +201,7 @@ void add_bench(CLI::App* app, cli::Request* r) {
       ->check(CLI::Range(0.0, 3600.0).description(""))
       ->type_name("X");
   bench->add_flag("--backward", r->backward, "the gradients instead: dx, dw with db, and all of them in one call");
+  add_picture(bench, r, "--plot", "draw the rows as bars under a roofline into this SVG file");
 }
 
 // What the table of commands itself answers, and so comes last.

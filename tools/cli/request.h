@@ -28,6 +28,7 @@ struct Request {
   bool json = false, check = false, side_by_side = false;
   std::string shell;         // completion: whose script
   std::string layers, only;  // bench: a JSON file, and a prefix of the ids in it
+  std::string picture;       // explain --svg, bench --plot: a path; empty: none is drawn
 };
 
 // Each prints its answer to stdout and returns the exit code: 0, or 1 where an engine differs from the reference.
