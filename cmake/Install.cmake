@@ -14,7 +14,12 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config.cmake"
   "${CMAKE_CURRENT_BINARY_DIR}/ctconv-config-version.cmake"
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ctconv)
 # The prefix is found from the .pc file's own place, so that `cmake --install --prefix` and moved trees work.
-file(RELATIVE_PATH CTCONV_PC_TO_PREFIX "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
+# Not in a distribution's /usr: pkg-config would print folders that every compiler searches, in a form it does not know.
+file(RELATIVE_PATH CTCONV_PC_PREFIX "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
+string(PREPEND CTCONV_PC_PREFIX "\${pcfiledir}/")
+if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+  set(CTCONV_PC_PREFIX "/usr")
+endif()
 configure_file(cmake/ctconv.pc.in ctconv.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/ctconv.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR}) # share/doc/ctconv
