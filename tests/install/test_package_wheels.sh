@@ -25,10 +25,12 @@ for notice in LICENSE NOTICE; do
 done
 
 cat > "$work/use.py" <<'END'
-import sys
+import ctypes, pathlib, sys
 import numpy
 import ctconv
 assert ctconv.__file__.startswith(sys.argv[1]), ctconv.__file__
+for name in ("libctconv_ort.so", "libctconv_xla.so"):  # they find the library beside themselves
+    ctypes.CDLL(str(pathlib.Path(ctconv.__file__).parent / name))
 args = {"in_channels": 1, "out_channels": 1, "kernel_size": 2, "stride": 2}
 x = numpy.array([[[[1, 2], [3, 4]]]], "float32")
 y = ctconv.Layer("torch.nn.ConvTranspose2d", args, numpy.ones((1, 1, 2, 2), "float32"))(x)
