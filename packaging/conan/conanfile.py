@@ -40,11 +40,15 @@ class Ctconv(ConanFile):
         cmake_layout(self)
 
     def generate(self):
-        CMakeDeps(self).generate()
+        deps = CMakeDeps(self)
+        deps.set_property("highway", "cmake_file_name", "hwy")
+        deps.set_property("highway::hwy", "cmake_target_name", "hwy::hwy")
+        deps.generate()
         toolchain = CMakeToolchain(self)
         for name in ("TESTS", "BENCH"):
             toolchain.cache_variables[f"CTCONV_BUILD_{name}"] = False
         toolchain.cache_variables["CTCONV_BUILD_TOOLS"] = bool(self.options.tools)
+        toolchain.cache_variables["CTCONV_ORT"] = toolchain.cache_variables["CTCONV_XLA"] = False
         toolchain.cache_variables["CTCONV_CUDA"] = "OFF"
         toolchain.cache_variables["CTCONV_ONEDNN"] = "OFF"
         toolchain.cache_variables["CTCONV_WERROR"] = False

@@ -10,7 +10,7 @@ if("onednn" IN_LIST FEATURES)
   set(onednn ON)
 endif()
 vcpkg_cmake_configure(SOURCE_PATH "${SOURCE_PATH}" OPTIONS ${options} -DCTCONV_ONEDNN=${onednn} -DCTCONV_CUDA=OFF
-  -DCTCONV_BUILD_TESTS=OFF -DCTCONV_BUILD_BENCH=OFF -DCTCONV_WERROR=OFF)
+  -DCTCONV_BUILD_TESTS=OFF -DCTCONV_BUILD_BENCH=OFF -DCTCONV_ORT=OFF -DCTCONV_XLA=OFF -DCTCONV_WERROR=OFF)
 vcpkg_cmake_install()
 vcpkg_cmake_config_fixup(CONFIG_PATH lib/cmake/ctconv)
 vcpkg_fixup_pkgconfig()
