@@ -177,6 +177,7 @@ def page(a, b, data):
         "x has 5 rows and 6 columns where a size is named.",
         "",
         *table(["layer", *names], layers),
+        *(line for who in (a, b) if "note" in frameworks[who] for line in (frameworks[who]["note"], "")),
         "## Same words, another layer",
         "",
         *table(["in", "these words", "are not", "because"], traps),

@@ -5,20 +5,36 @@
 In:   the path of a header.   Out: the header on stdout, line for line, with
         /* ... */ or // lines that stand before a declaration      as /** ... */
         /* ... */ or // behind a field or a declaration            as /**< ... */
-      and what doxygen takes for commands escaped. Banners (/* ---- ... */), the licence and the comment that opens
+      and what doxygen takes for commands escaped, `code` as code. A function that shares the comment of the one
+      before it gets the sentence of capi/api.json. Banners (/* ---- ... */), the licence and the comment that opens
       the file stay plain: the site shows them as they stand.
 Usage: comments.py HEADER | comments.py --self-test
 """
 
+import json
+import pathlib
 import re
 import sys
+
+TABLE = pathlib.Path(__file__).resolve().parents[2] / "capi" / "api.json"
 
 SPECIAL = re.compile(r"[\\@<>#%&$]")
 BLOCK = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 def escaped(text):
-    return SPECIAL.sub(lambda found: "\\" + found[0], text)
+    text = SPECIAL.sub(lambda found: "\\" + found[0], text)
+    return re.sub(r"`([^`\n]+)`", r"<tt>\1</tt>", text)
+
+
+def with_sentences(text, sentences):
+    """Functions without a comment of their own, each with its sentence in front, on its own line."""
+    out = []
+    for line in text.split("\n"):
+        found = re.match(r"CTCONV_API .*?(ctconv_\w+)\(", line)
+        alone = found and "/**<" not in line and not (out and out[-1].endswith("*/") and "/**<" not in out[-1])
+        out.append(f"/** {escaped(sentences[found[1]])} */ {line}" if alone and found[1] in sentences else line)
+    return "\n".join(out)
 
 
 def is_plain(text, before):
@@ -69,6 +85,9 @@ def self_test():
     got = filtered(header)
     if got != wanted:
         sys.exit(f"comments: wanted\n{wanted}\ngot\n{got}")
+    shared = "/** One, `two`. */\nCTCONV_API int ctconv_a(int);\nCTCONV_API int ctconv_b(int);"
+    if "\n/** bee */ CTCONV_API int ctconv_b" not in with_sentences(shared, {"ctconv_a": "a", "ctconv_b": "bee"}):
+        sys.exit("comments: the second function has no sentence")
 
 
 if __name__ == "__main__":
@@ -76,4 +95,5 @@ if __name__ == "__main__":
         self_test()
     else:
         with open(sys.argv[1], encoding="utf-8") as file:
-            sys.stdout.write(filtered(file.read()))
+            table = json.loads(TABLE.read_text(encoding="utf-8"))["functions"]
+            sys.stdout.write(with_sentences(filtered(file.read()), {f["name"]: f["doc"] for f in table}))

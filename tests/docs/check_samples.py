@@ -50,6 +50,7 @@ NOT_RUN = "# Not run by the test of this page: "
 BUILDS = (
     "./tools/demo",
     "./tools/check",
+    "./tools/docs",
     "./tools/package_",
     "pip install ",
     "apt-get install ./dist",
