@@ -14,6 +14,7 @@ inline Planned plan_merged(const Problem& p, const PlanContext& c) { return nati
 inline Planned plan_depthwise(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "depthwise"); }
 inline Planned plan_rows(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "rows"); }
 inline Planned plan_turned(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "turned"); }
+inline Planned plan_raw(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "raw"); }
 
 inline const Engine kPositions{"positions", Bits::kReference, kForwardFloats, &plan_positions};
 inline const Engine kChannels{"channels", Bits::kReference, kEveryFloat, &plan_channels};
@@ -21,5 +22,6 @@ inline const Engine kMerged{"merged", Bits::kReference, kForwardFloats, &plan_me
 inline const Engine kDepthwise{"depthwise", Bits::kReference, kEveryFloat, &plan_depthwise};
 inline const Engine kRows{"rows of y", Bits::kReference, kForwardFloats, &plan_rows};
 inline const Engine kTurned{"turned", Bits::kReference, kEveryFloat, &plan_turned};
+inline const Engine kRaw{"raw", Bits::kReference, kEveryFloat, &plan_raw};
 
 }  // namespace ctconv::native_test

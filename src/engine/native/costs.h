@@ -174,4 +174,14 @@ inline constexpr double kInnerCallCycles = 800;     // per run of the inner form
 // Per run of outputs written to planes that lie in memory, and per line of it: mednext.up1.
 inline constexpr double kFarRunCycles = 250, kFarLineCycles = 14;
 
+inline constexpr double kPackCycles = 3;  // per weight packed, where it comes with the call
+
+// Form raw.
+inline constexpr int64_t kRawRows = 6;          // of a block
+inline constexpr int64_t kRawChunk = 512;       // places of a panel that all rows of a task read one after the other
+inline constexpr double kRawPanelCycles = 1.5;  // per value brought into a panel
+inline constexpr double kRawRunCycles = 12;     // per run of them, and of outputs
+inline constexpr double kRawScanCycles = 0.3;   // per weight looked at
+inline constexpr double kRawLineCycles = 8;     // per line of the weight read once more
+
 }  // namespace ctconv::native

@@ -9,11 +9,13 @@
 #include <vector>
 
 #include "src/engine/native/channels.h"
+#include "src/engine/native/costs.h"
 #include "src/engine/native/depthwise.h"
 #include "src/engine/native/gradients.h"
 #include "src/engine/native/limits.h"
 #include "src/engine/native/native.h"
 #include "src/engine/native/positions.h"
+#include "src/engine/native/raw.h"
 #include "src/engine/native/rows.h"
 #include "src/engine/native/turned.h"
 #include "src/plan/as_forward.h"
@@ -38,7 +40,15 @@ constexpr Form<T> kForms[] = {
     {"depthwise", &depthwise::plan<T>, true},
     {"rows", &rows::plan<T>, false},
     {"turned", &turned::plan<T>, true},
+    {"raw", &raw::plan<T>, true},
 };
+
+// Of a call: with what packing a weight takes where it comes with the call.
+double whole_seconds(const Kernel& kernel, const Problem& p, const PlanContext& context) {
+  if (!context.weights_per_call) return kernel.estimated_seconds();
+  const double weights = static_cast<double>(kernel.packed_bytes()) / static_cast<double>(size_of(p.types.accumulator));
+  return kernel.estimated_seconds() + machine().seconds(weights * kPackCycles / std::max(1, context.threads));
+}
 
 // Plans hold tables with an entry a phase, a tap and an output channel, and scratch for a padded input; limits.h says
 // how many. Products of these counts are each form's own business.
@@ -114,6 +124,7 @@ Result<std::unique_ptr<Kernel>> plan_as(const Asked& asked, const PlanContext& c
   if (moves.lanes == 0) return refuse("native: this CPU has no fused multiply-add on vectors");
   const double budget = scratch_budget(p, context.threads);
   std::unique_ptr<Kernel> best;
+  double least = 0;
   bool planned = false, within = false;
   for (const Form<T>& form : kForms<T>) {
     if (name && std::string_view(name) != form.name) continue;
@@ -126,7 +137,10 @@ Result<std::unique_ptr<Kernel>> plan_as(const Asked& asked, const PlanContext& c
     if (static_cast<double>(k->scratch_bytes()) > budget) continue;
     within = true;
     if (k->scratch_bytes() > context.workspace_limit) continue;
-    if (!best || k->estimated_seconds() < best->estimated_seconds()) best = std::move(k);
+    const double seconds = whole_seconds(*k, p, context);
+    if (best && seconds >= least) continue;
+    least = seconds;
+    best = std::move(k);
   }
   if (best) return best;
   if (!planned && !context.weights_finite) return refuse("native: a weight is infinite or not a number");
