@@ -45,7 +45,9 @@ PAGES = (
     "docs/guide/engines.md",
     "docs/guide/faq.md",
     "docs/porting/index.md",
+    "docs/cli.md",
 )
+ELSEWHERE = "docs/languages/"  # pages with tests of their own: tests/languages
 NOT_RUN = "# Not run by the test of this page: "
 BUILDS = (
     "./tools/demo",
@@ -203,7 +205,18 @@ def check_page(name, text, work, build):
             raise Fault(f"{name}: no sh block compiles {file}")
 
 
+def forgotten():
+    """Pages of docs/ with code that no test runs."""
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        name = path.relative_to(ROOT).as_posix()
+        code = re.search(r"^```(?!text$)\w", path.read_text(encoding="utf-8"), re.MULTILINE)
+        if code and name not in PAGES and not name.startswith(ELSEWHERE):
+            yield name
+
+
 def check(build, pages):
+    for name in forgotten():
+        raise Fault(f"{name}: has code, and no test runs it: name it in PAGES")
     with tempfile.TemporaryDirectory() as work:
         for number, name in enumerate(pages):
             check_page(name, (ROOT / name).read_text(), pathlib.Path(work) / str(number), build)
