@@ -8,6 +8,8 @@
 
 #include "tests/capi/support.h"
 #include "tests/fuzz/hostile_backward.h"
+#include "tests/fuzz/hostile_records.h"
+#include "tests/fuzz/hostile_region.h"
 #include "tests/fuzz/hostile_stream.h"
 
 namespace {
@@ -89,5 +91,45 @@ TEST_CASE("hostile: random lives of streams", "[capi][hostile][stream]") {
     CHECK(counts.made > static_cast<int64_t>(rounds / 2));
     CHECK(counts.refused > static_cast<int64_t>(rounds / 4));
     CHECK(counts.flushed > static_cast<int64_t>(rounds / 4));
+  }
+}
+
+TEST_CASE("hostile: random boxes of random layers", "[capi][hostile][region]") {
+  const uint64_t rounds = rounds_or(3000);
+  hostile::RegionCounts counts;
+  for (uint64_t round = 0; round < rounds; ++round) {
+    const uint64_t seed = capi::test_seed() + round;
+    RandomSource source(seed);
+    std::string said;
+    const std::string fault = hostile::one_region(source, &said, &counts);
+    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said);
+    REQUIRE(fault == "");
+  }
+  INFO(counts.layers << " layers, " << counts.boxes << " boxes, " << counts.windows << " by a window, "
+                     << counts.refused << " refused");
+  if (rounds >= 1000) {
+    CHECK(counts.layers > static_cast<int64_t>(rounds / 2));
+    CHECK(counts.boxes > static_cast<int64_t>(rounds));
+    CHECK(counts.windows > static_cast<int64_t>(rounds / 2));
+    CHECK(counts.refused > static_cast<int64_t>(rounds / 4));
+  }
+}
+
+TEST_CASE("hostile: records of random sizes and tails", "[capi][hostile][records]") {
+  const uint64_t rounds = rounds_or(6000);
+  hostile::RecordCounts counts;
+  for (uint64_t round = 0; round < rounds; ++round) {
+    const uint64_t seed = capi::test_seed() + round;
+    RandomSource source(seed);
+    std::string said;
+    const std::string fault = hostile::one_record(source, &said, &counts);
+    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said);
+    REQUIRE(fault == "");
+  }
+  INFO(counts.read << " read, " << counts.wrong_size << " of a wrong size, " << counts.garbage << " with a tail");
+  if (rounds >= 1000) {
+    CHECK(counts.read > static_cast<int64_t>(rounds / 10));
+    CHECK(counts.wrong_size > static_cast<int64_t>(rounds / 10));
+    CHECK(counts.garbage > static_cast<int64_t>(rounds / 20));
   }
 }

@@ -29,7 +29,9 @@ struct Counts {
 constexpr int64_t kExtremes[] = {INT64_MIN,
                                  INT64_MIN + 1,
                                  -(int64_t{1} << 62),
+                                 -(int64_t{1} << 31) - 1,
                                  -(int64_t{1} << 31),
+                                 -(int64_t{1} << 31) + 1,
                                  -2,
                                  -1,
                                  0,
@@ -45,10 +47,13 @@ constexpr int64_t kExtremes[] = {INT64_MIN,
                                  32767,
                                  (int64_t{1} << 31) - 1,
                                  int64_t{1} << 31,
+                                 (int64_t{1} << 31) + 1,
                                  int64_t{1} << 32,
                                  int64_t{1} << 40,
                                  int64_t{1} << 53,
+                                 (int64_t{1} << 62) - 1,
                                  int64_t{1} << 62,
+                                 INT64_MAX - 1,
                                  INT64_MAX};
 
 // What is wrong with an answer and its error record; "": nothing.
