@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -87,7 +88,7 @@ class Pool {
     }
     wake_.notify_all();
     for (pthread_t thread : threads_) pthread_join(thread, nullptr);
-    threads_.clear();
+    std::vector<pthread_t>().swap(threads_);  // nothing on the heap: the library may be unloaded now
     started_.store(0);
     stop_.store(false);
     start_failed_ = false;
@@ -291,6 +292,21 @@ class Pool {
 
 // Never deleted: a thread may look at it at any time, and no destructor may join threads at exit or unload.
 std::atomic<Pool*> the_pool{nullptr};
+// The first one's memory is the library's and goes with it: a host may load and unload it again and again.
+alignas(Pool) std::byte first_memory[sizeof(Pool)];
+std::atomic<bool> first_taken{false};
+
+Pool* make_pool(pid_t owner, int64_t holders) {
+  if (!first_taken.exchange(true)) return new (first_memory) Pool(owner, holders);
+  return new (std::nothrow) Pool(owner, holders);
+}
+
+// One that nobody has seen.
+void drop_pool(Pool* pool) {
+  if (static_cast<void*>(pool) != first_memory) return delete pool;
+  pool->~Pool();
+  first_taken.store(false);
+}
 
 // The pool of this process, null where there is no memory for one. A child of fork finds its parent's, whose threads
 // and locks are of no use to it, and takes over the number of holders alone: they were copied with it.
@@ -298,10 +314,10 @@ Pool* current_pool() {
   Pool* pool = the_pool.load(std::memory_order_acquire);
   const pid_t self = getpid();
   while (pool == nullptr || pool->owner() != self) {
-    Pool* fresh = new (std::nothrow) Pool(self, pool == nullptr ? 0 : pool->holders());
+    Pool* fresh = make_pool(self, pool == nullptr ? 0 : pool->holders());
     if (fresh == nullptr) return nullptr;
     if (the_pool.compare_exchange_strong(pool, fresh, std::memory_order_acq_rel)) return fresh;
-    delete fresh;
+    drop_pool(fresh);
   }
   return pool;
 }
