@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An axis's stride shows in its windows: they move on by one input every `stride` outputs.
+// An axis's stride shows in its windows: they end one input later every `stride` outputs, where the first phase begins.
 #include "tools/cli/tiles_axes.h"
 
 #include <string>
@@ -29,7 +29,7 @@ TileAxes::TileAxes(const ctconv::Op& op, ctconv::Dtype dtype, Extents shape, con
   channels = last ? ndim - 1 : first;
   for (int axis = first; axis < ndim; ++axis)
     if (axis != channels) spatial.push_back(axis);
-  for (size_t a = 0; a < spatial.size(); ++a) strides.push_back(stride_of(a));
+  for (size_t a = 0; a < spatial.size(); ++a) find_phases(a);
 }
 
 bool TileAxes::has_rank(int rank) const {
@@ -46,15 +46,16 @@ bool TileAxes::has_rank(int rank) const {
   return written == rank;
 }
 
-// The first output along spatial axis `a` whose window begins at input `begin` or later; y's extent where none does.
-int64_t TileAxes::first_with_begin(size_t a, int64_t begin) const {
+// The first output along spatial axis `a` whose window ends at input `end` or later; y's extent where none does.
+int64_t TileAxes::first_with_end(size_t a, int64_t end) const {
   const auto axis = static_cast<size_t>(spatial[a]);
   int64_t low = 0, high = y_shape[axis];
   while (low < high) {
     const int64_t middle = low + (high - low) / 2;
     Span one{Extents(y_shape.size(), 0), Extents(y_shape.size(), 1)};
     one.begin[axis] = middle;
-    if (box(one).x_begin[a] >= begin) {
+    const Span x = box(one).x;
+    if (x.begin[axis] + x.count[axis] >= end) {
       high = middle;
     } else {
       low = middle + 1;
@@ -63,9 +64,14 @@ int64_t TileAxes::first_with_begin(size_t a, int64_t begin) const {
   return low;
 }
 
-int64_t TileAxes::stride_of(size_t a) const {
-  const int64_t first = first_with_begin(a, 1), second = first_with_begin(a, 2);
-  return second < y_shape[static_cast<size_t>(spatial[a])] ? second - first : 1;
+void TileAxes::find_phases(size_t a) {
+  const auto axis = static_cast<size_t>(spatial[a]);
+  const Span x = box({Extents(y_shape.size(), 0), Extents(y_shape.size(), 1)}).x;
+  const int64_t end = x.begin[axis] + x.count[axis];
+  const int64_t first = first_with_end(a, end + 1), second = first_with_end(a, end + 2);
+  const bool found = second < y_shape[axis];
+  strides.push_back(found ? second - first : 1);
+  ahead.push_back(found ? (strides[a] - first % strides[a]) % strides[a] : 0);
 }
 
 ctconv::CallExtras TileAxes::region(const TileBox& box) const {

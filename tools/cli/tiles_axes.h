@@ -41,12 +41,14 @@ class TileAxes {
   Extents y_shape;
   int batch = -1, channels = 0;
   std::vector<int> spatial;
-  Extents strides;  // per spatial axis; 1 where windows never move
+  // Per spatial axis: the stride, 1 where windows never move; how far before output 0 the first phase begins. Boxes
+  // cost least where they begin at multiples of the stride less that: no phase of theirs has a row more than another.
+  Extents strides, ahead;
 
  private:
   bool has_rank(int rank) const;
-  int64_t stride_of(size_t a) const;
-  int64_t first_with_begin(size_t a, int64_t begin) const;
+  int64_t first_with_end(size_t a, int64_t end) const;
+  void find_phases(size_t a);
   ctconv::CallExtras region(const TileBox& box) const;
   const ctconv::Op& op_;
   const ctconv::CallExtras extras_;

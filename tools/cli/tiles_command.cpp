@@ -108,7 +108,8 @@ Json identity_of(const Request& r, const Layer& layer, const TileAxes& axes, con
           {"weight", fmt::format("{:016x}", fnv(layer.weight))},
           {"bias", fmt::format("{:016x}", fnv(layer.bias))},
           {"x", text_of(x.shape()) + " " + name_of(x.type()) + ", " + x.identity()},
-          {"y", text_of(axes.y_shape)}};
+          {"y", text_of(axes.y_shape)},
+          {"ahead", axes.ahead}};
 }
 
 struct Run {
@@ -180,6 +181,7 @@ void start(Run* run) {
   const TileAxes& axes = run->work.axes;
   if (!run->request.fresh && run->journal.read(axes.y_shape)) {
     run->work.grid.emplace(axes, run->journal.tile());
+    run->journal.keep_below(run->work.grid->size());
     run->resumed = static_cast<int64_t>(run->journal.done().size());
     if (is_placed(*run)) return;
     if (run->work.y.reopen(run->part(), axes.type, axes.y_shape)) {

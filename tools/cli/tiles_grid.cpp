@@ -43,15 +43,20 @@ std::vector<Cut> cuts_of(const TileAxes& axes) {
 
 }  // namespace
 
-TileGrid::TileGrid(const TileAxes& axes, Extents tile) : axes_(&axes), tile_(std::move(tile)) {
-  for (size_t a = 0; a < tile_.size(); ++a) counts_.count.push_back(ceil_div(axes.y_shape[a], tile_[a]));
+TileGrid::TileGrid(const TileAxes& axes, Extents tile) : axes_(&axes), tile_(std::move(tile)), ahead_(tile_.size(), 0) {
+  for (size_t i = 0; i < axes.spatial.size(); ++i) {
+    const auto a = static_cast<size_t>(axes.spatial[i]);
+    if (tile_[a] < axes.y_shape[a] && tile_[a] % axes.strides[i] == 0) ahead_[a] = axes.ahead[i];
+  }
+  for (size_t a = 0; a < tile_.size(); ++a) counts_.count.push_back(ceil_div(axes.y_shape[a] + ahead_[a], tile_[a]));
 }
 
 TileBox TileGrid::at(const Extents& position) const {
   Span y;
   for (size_t a = 0; a < tile_.size(); ++a) {
-    y.begin.push_back(position[a] * tile_[a]);
-    y.count.push_back(std::min(tile_[a], axes_->y_shape[a] - y.begin[a]));
+    const int64_t from = position[a] * tile_[a] - ahead_[a];
+    y.begin.push_back(std::max<int64_t>(from, 0));
+    y.count.push_back(std::min(from + tile_[a], axes_->y_shape[a]) - y.begin[a]);
   }
   return axes_->box(y);
 }
@@ -75,7 +80,8 @@ int64_t TileGrid::window() const {
     const auto a = static_cast<size_t>(axes_->spatial[i]);
     const int64_t stride = axes_->strides[i];
     Span y{Extents(tile_.size(), 0), tile_};
-    y.begin[a] = (axes_->y_shape[a] - tile_[a]) / 2 / stride * stride;
+    const int64_t middle = ((axes_->y_shape[a] - tile_[a]) / 2 + ahead_[a]) / stride * stride - ahead_[a];
+    y.begin[a] = std::max<int64_t>(middle, 0);
     const Span x = axes_->box(y).x;
     const int64_t end = x.begin[a] + x.count[a], phase = tile_[a] % stride != 0 ? 1 : 0;
     if (x.begin[a] > 0 && end < most.count[a]) most.count[a] = std::min(most.count[a], x.count[a] + phase);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Into which tiles y is cut: all of one shape, beginning at multiples of the strides, within a number of bytes.
+// Into which tiles y is cut: all of one shape, beginning where phases begin, within a number of bytes.
 //
 //   in:  TileAxes; the bytes that a grid's tiles cost, as a function, and how many there are; or the tile as asked for
-//   out: TileGrid: the extents of a tile, and its boxes in C order
+//   out: TileGrid: the extents of a tile, and its boxes in C order; the first of an axis is shorter where the first
+//        phase begins before output 0. Tiles that are no multiples of the stride begin at multiples of themselves.
 //        The batch is cut first, then space from the front, so that what is read and written stays in long runs.
 //        No extent is made smaller than eight halos while another axis can be cut.
 //        Where no tile keeps the number of bytes: the smallest.
@@ -30,7 +31,7 @@ class TileGrid {
  private:
   TileBox at(const Extents& position) const;
   const TileAxes* axes_;
-  Extents tile_;
+  Extents tile_, ahead_;
   Span counts_;
 };
 

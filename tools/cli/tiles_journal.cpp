@@ -102,8 +102,6 @@ void TileJournal::open_head(const std::string& line, const Extents& y_shape) {
   if (!whole || !is_tile(head.at("grid"), y_shape))
     throw Fault("JOURNAL", path_ + " is damaged in its first line, and what it is of is not known; " + kAnew);
   tile_ = head.at("grid").get<Extents>();
-  count_ = 1;
-  for (size_t a = 0; a < y_shape.size(); ++a) count_ *= (y_shape[a] - 1) / tile_[a] + 1;
   part_ = head.at("part").get<uint64_t>();
   seed_ = crc32(line);
 }
@@ -127,9 +125,7 @@ bool TileJournal::take(const std::string& line) {
   const std::optional<std::string> text = text_in(line, seed_);
   if (!text || text->empty() || text->find_first_not_of("0123456789") != std::string::npos || text->size() > 18)
     return false;
-  const int64_t number = std::stoll(*text);
-  if (number >= count_) return false;
-  done_.insert(number);
+  done_.insert(std::stoll(*text));
   return true;
 }
 
@@ -145,6 +141,8 @@ void TileJournal::compare(const nlohmann::json& old) const {
   if (told.empty()) return;
   throw Fault("JOURNAL", path_ + " is of another run: " + told + ". Call as before, or " + kAnew);
 }
+
+void TileJournal::keep_below(int64_t count) { done_.erase(done_.lower_bound(count), done_.end()); }
 
 void TileJournal::forget() {
   done_.clear();

@@ -30,6 +30,7 @@ class TileJournal {
   bool read(const Extents& y_shape);
   // Before anything becomes of an old part: what an earlier run noted holds no more, a loss of power included.
   void forget();
+  void keep_below(int64_t count);  // numbers that the grid has not are no tiles
   void begin(const Extents& tile, uint64_t part);
   void add(int64_t number);  // after the tile has reached the disk
   void remove();
@@ -53,7 +54,6 @@ class TileJournal {
   int descriptor_ = -1, damaged_ = 0;
   uint32_t seed_ = 0;
   uint64_t part_ = 0;
-  int64_t count_ = 0;  // tiles of y
 };
 
 }  // namespace cli

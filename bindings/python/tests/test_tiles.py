@@ -109,6 +109,7 @@ def test_sizes_that_follow_from_the_whole(tmp_path):
 
 def test_axes_are_told_apart():
     first = Axes(up3(), (2, 4, 5, 6, 7))
+    assert first.ahead == (1, 1, 1) and Axes(up3(padding=(0, 1, 2), stride=3), (2, 4, 5, 6, 7)).ahead == (0, 1, 2)
     assert (first.batch, first.channels, first.spatial, first.strides) == (0, 1, (2, 3, 4), (2, 2, 2))
     alone = Axes(up3(), (4, 5, 6, 7))
     assert (alone.batch, alone.channels, alone.spatial) == (None, 0, (1, 2, 3))
@@ -136,6 +137,14 @@ def test_tiles_are_chosen_within_a_budget_and_on_phases():
             assert grid.tile[axis] % 2 == 0 or grid.tile[axis] == axes.y_shape[axis]
     slab = _grid.chosen(axes, lambda g: 4 * int(np.prod(g.tile)), 10**7)
     assert slab.tile[0] == 1 and slab.tile[3:] == axes.y_shape[3:]
+    for budget in (10**7, 10**6, 10**5):  # where phases begin: the first tile is shorter by the padding
+        grid = _grid.chosen(axes, lambda g: 4 * int(np.prod(g.tile)), budget, aligned=True)
+        boxes = [grid.box(index) for index in range(len(grid))]
+        for axis in axes.spatial:
+            assert {box.y[axis].start % 2 for box in boxes if box.y[axis].start} <= {1}
+            edges = sorted({(box.y[axis].start, box.y[axis].stop) for box in boxes})
+            assert edges[0][0] == 0 and edges[-1][1] == axes.y_shape[axis]
+            assert all(a[1] == b[0] for a, b in zip(edges, edges[1:]))
     chunked = _grid.chosen(axes, lambda g: 4 * int(np.prod(g.tile)), 3 * 10**6, None, (1, 3, 10, 20, 32))
     for tile, chunk, whole in zip(chunked.tile, (1, 3, 10, 20, 32), axes.y_shape):
         assert tile % chunk == 0 or tile == whole
@@ -152,7 +161,8 @@ def test_no_window_is_larger_than_announced():
             axes = Axes(layer, x_shape)
         except ctconv.Error:
             continue
-        grid = _grid.given(axes, [rng.randint(1, axes.y_shape[axis]) for axis in axes.spatial])
+        tile = [rng.randint(1, axes.y_shape[axis]) for axis in axes.spatial]
+        grid = _grid.given(axes, tile, rng.random() < 0.5)
         boxes = [grid.box(index) for index in range(len(grid))]
         bound = grid.window()
         for box in boxes:
@@ -305,7 +315,7 @@ def journal_lines(journal, layer, path):
 def poison(part, layer, x_shape, told):
     """NaN wherever no trusted line says that a tile is written."""
     y = np.lib.format.open_memmap(part, mode="r+")
-    grid = _grid.given(Axes(layer, x_shape), (4, 5, 6))
+    grid = _grid.given(Axes(layer, x_shape), (4, 5, 6), True)
     for index in range(len(grid)):
         if index not in told:
             y[grid.box(index).y] = np.nan

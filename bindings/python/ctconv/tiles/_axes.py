@@ -3,7 +3,8 @@
 
 In:  a Layer with its weight, the shape of the whole x, maybe output_size
 Out: Axes: which axis is the batch, which run in space, their strides; Box: slices of y, slices of x, the call's region
-     A box that begins at multiples of the strides meets its window as its neighbours do: they share a plan.
+     Boxes whose begins differ by multiples of the strides meet their windows alike: they share a plan. They cost least
+     where they begin at multiples of the strides less `ahead`: there no phase of theirs has a row more than another.
 Refuses: what the layer refuses of x_shape; an output without elements; a layer without its weight.
 """
 
@@ -48,7 +49,7 @@ def with_options(layer, **changes):
 
 
 class Axes:
-    """x_shape, y_shape; batch (an axis, or None), channels, spatial: axes of both; strides: one per spatial axis."""
+    """x_shape, y_shape; batch (an axis, or None), channels, spatial: axes of both; strides, ahead: of spatial axes."""
 
     def __init__(self, layer, x_shape, output_size=None):
         self.layer, self.x_shape = layer, tuple(int(extent) for extent in x_shape)
@@ -64,6 +65,7 @@ class Axes:
         self.channels = ndim - 1 if last else first
         self.spatial = tuple(range(first, ndim - 1) if last else range(first + 1, ndim))
         self.strides = tuple(self._stride(axis) for axis in self.spatial)
+        self.ahead = tuple(self._ahead(axis, stride) for axis, stride in zip(self.spatial, self.strides))
 
     def _has_rank(self, rank):
         """Whether the layer has so many spatial axes."""
@@ -95,6 +97,18 @@ class Axes:
         except (TypeError, IndexError):
             step = 1
         return step if isinstance(step, int) and step > 0 else 1
+
+    def _ahead(self, axis, stride):
+        """How far before output 0 the first phase begins: windows end one input later from each first phase on."""
+        first_end = self.window(axis, 0, 1)[1]
+        low, high = 0, self.y_shape[axis]
+        while low < high:
+            middle = (low + high) // 2
+            if self.window(axis, middle, middle + 1)[1] > first_end:
+                high = middle
+            else:
+                low = middle + 1
+        return -low % stride if low < self.y_shape[axis] else 0
 
     def judge(self, dtype):
         """What the layer says of x's element type, before anything is made."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Into which tiles y is cut: all of one shape, beginning at multiples of the strides, small enough for the memory.
+"""Into which tiles y is cut: all of one shape, beginning where phases begin, small enough for the memory.
 
 In:  Axes, the bytes a tile may cost, what one costs; or the extents of a tile as the caller wants them
-Out: Grid: the extents of a tile along every axis of y, and its boxes in C order
+Out: Grid: the extents of a tile along every axis of y, and its boxes in C order; the first of an axis is shorter where
+     the first phase begins before output 0
      The batch is cut first (nothing is read twice), then the spatial axes from the front, so that what is read and
      written stays in long runs. A spatial extent is halved no further than kHalos halos of the window while another
      axis can be cut.
@@ -22,9 +23,15 @@ def ceil_div(a, b):
 
 
 class Grid:
-    def __init__(self, axes, tile):
-        self.axes, self.tile = axes, tuple(tile)
-        self.counts = tuple(ceil_div(extent, t) for extent, t in zip(axes.y_shape, self.tile))
+    """aligned: tiles begin where phases do; else, as chunks of an array must, at multiples of their extents."""
+
+    def __init__(self, axes, tile, aligned=False):
+        self.axes, self.tile, self.aligned, ahead = axes, tuple(tile), aligned, [0] * len(tile)
+        for axis, stride, first in zip(axes.spatial, axes.strides, axes.ahead):
+            if aligned and self.tile[axis] < axes.y_shape[axis] and self.tile[axis] % stride == 0:
+                ahead[axis] = first
+        self.ahead = tuple(ahead)
+        self.counts = tuple(ceil_div(e + first, t) for e, first, t in zip(axes.y_shape, self.ahead, self.tile))
 
     def __len__(self):
         return math.prod(self.counts)
@@ -38,8 +45,8 @@ class Grid:
         return out[::-1]
 
     def _box_at(self, position):
-        extents = zip(position, self.tile, self.axes.y_shape)
-        return self.axes.box([slice(at * t, min((at + 1) * t, whole)) for at, t, whole in extents])
+        cuts = zip(position, self.tile, self.ahead, self.axes.y_shape)
+        return self.axes.box([slice(max(0, at * t - a), min((at + 1) * t - a, whole)) for at, t, a, whole in cuts])
 
     def box(self, index):
         return self._box_at(self.position(index))
@@ -52,7 +59,7 @@ class Grid:
             out[axes.batch] = self.tile[axes.batch]
         for axis, stride in zip(axes.spatial, axes.strides):
             tile, whole = self.tile[axis], axes.y_shape[axis]
-            begin = (whole - tile) // 2 // stride * stride
+            begin = max(0, ((whole - tile) // 2 + self.ahead[axis]) // stride * stride - self.ahead[axis])
             first, last = axes.window(axis, begin, begin + tile)
             if first > 0 and last < out[axis]:
                 out[axis] = min(out[axis], last - first + (tile % stride > 0))
@@ -88,8 +95,9 @@ def _halo(axes, axis):
     return (counts(axes.box(whole).x)[axis] - 1) * stride
 
 
-def chosen(axes, cost, budget, x_chunk=None, y_chunk=None):
+def chosen(axes, cost, budget, x_chunk=None, y_chunk=None, aligned=False):
     """The Grid with the fewest tiles whose cost(grid) is within budget. Chunks of x and y, per axis; None: any cut."""
+    aligned = aligned and y_chunk is None
     ones = (1,) * len(axes.y_shape)
     x_chunk, y_chunk = x_chunk or ones, y_chunk or ones
     tile = list(axes.y_shape)
@@ -100,19 +108,19 @@ def chosen(axes, cost, budget, x_chunk=None, y_chunk=None):
     for floor in (wanted, least):
         for axis in order:
             parts = 1
-            while tile[axis] > floor[axis] and cost(Grid(axes, tile)) > budget:
+            while tile[axis] > floor[axis] and cost(Grid(axes, tile, aligned)) > budget:
                 parts = max(parts + 1, parts * 5 // 4)
                 smaller = _rounded(ceil_div(axes.y_shape[axis], parts), *units[axis])
                 tile[axis] = min(tile[axis], max(smaller, floor[axis]))
-    need = cost(Grid(axes, tile))
+    need = cost(Grid(axes, tile, aligned))
     if need <= budget:
-        return Grid(axes, tile)
+        return Grid(axes, tile, aligned)
     text = f"memory: the smallest tile, {tuple(tile)}, needs {need} bytes beside what the process holds; "
     text += f"{budget} are left"
     raise refusal("MISUSE_VALUE", text, "memory", budget, f">= {need} bytes more than the process holds")
 
 
-def given(axes, tile):
+def given(axes, tile, aligned=False):
     """The Grid of the caller's own extents: an int per spatial axis of y, or per axis with the batch in front.
     They need not be multiples of the strides; tiles then share fewer plans."""
     order = ([axes.batch] if axes.batch is not None else []) + list(axes.spatial)
@@ -126,4 +134,4 @@ def given(axes, tile):
     out = list(axes.y_shape)
     for axis, value in zip(order[-len(extents) :], extents):
         out[axis] = min(value, axes.y_shape[axis])
-    return Grid(axes, out)
+    return Grid(axes, out, aligned)

@@ -80,7 +80,7 @@ def digest(own):
     return hashlib.sha256(held.array.reshape(-1).view(np.uint8)).hexdigest()[:16]
 
 
-def identity_of(layer, source, y_shape, output_size):
+def identity_of(layer, source, axes, output_size):
     """What two runs must share so that one may finish the other's work."""
     names = ("engine", "activation", "activation_alpha", "activation_beta", "reproducible", "math", "allow_tf32")
     return {
@@ -91,7 +91,8 @@ def identity_of(layer, source, y_shape, output_size):
         "bias": digest(layer._weights[1]),
         "output_size": repr(output_size),
         "x": source.identity(),
-        "y": list(y_shape),
+        "y": list(axes.y_shape),
+        "ahead": list(axes.ahead),
     }
 
 
@@ -270,18 +271,18 @@ def _chosen(axes, limit, source, place):
     cost, chunks = _cost(source, place.writer), (source.chunk, place.chunks())
     room = min(left, most * 2)
     for _ in range(8):
-        grid = _grid.chosen(axes, cost, room, *chunks)
+        grid = _grid.chosen(axes, cost, room, *chunks, not place.zarr)
         need = cost(grid) + axes.workspace(grid.inner())
         if need <= left:
             return grid
         room = int(cost(grid) * min(0.9, left / need))
-    return _grid.chosen(axes, lambda g: cost(g) + axes.workspace(g.inner()), left, *chunks)
+    return _grid.chosen(axes, lambda g: cost(g) + axes.workspace(g.inner()), left, *chunks, not place.zarr)
 
 
 def _started(axes, journal, place, make, fresh):
     """The Grid, and whether it is a new one; y's file is open. Goes on where an earlier run stopped, else begins."""
     if not fresh and journal.read():
-        grid = _grid.Grid(axes, journal.grid)
+        grid = _grid.Grid(axes, journal.grid, not place.zarr)
         if place.is_finished(journal) and len(journal.done) == len(grid):
             return grid, False
         try:
@@ -332,7 +333,7 @@ def run(
         axes = Axes(layer, source.shape, output_size)
         place = _Place(out, axes.y_shape, source.dtype, chunks, overwrite, journal)
         axes.judge(source.dtype)
-        identity = identity_of(layer, source, axes.y_shape, output_size)
+        identity = identity_of(layer, source, axes, output_size)
         with Journal(place.journal, identity) as journal:
             return _run(axes, source, place, journal, (limit, tile, progress, fresh, start))
     finally:
@@ -343,7 +344,7 @@ def _run(axes, source, place, journal, how):
     limit, tile, progress, fresh, start = how
 
     def make():
-        grid = _chosen(axes, limit, source, place) if tile is None else _grid.given(axes, tile)
+        grid = _chosen(axes, limit, source, place) if tile is None else _grid.given(axes, tile, not place.zarr)
         place.settle(grid)
         _keeps(grid, limit, source, place)
         return grid
