@@ -153,20 +153,16 @@ TEST_CASE("stream: any portions of any signal give the bits of one whole call", 
   std::mt19937_64 rng(seed);
   const Dtype types[] = {Dtype::kF32, Dtype::kF32, Dtype::kF32, Dtype::kF64, Dtype::kF16, Dtype::kBf16};
   const char* engines[] = {"auto", "native", "reference"};
-  int64_t refused_flushes = 0;
-  for (int n = 0; n < 2500; ++n) {
+  for (int n = 0; n < 5000;) {
     const Conv c = random_line(rng);
     CAPTURE(n, c.in, c.k, c.s, c.d, c.lo, c.hi, c.extra, c.tail, c.groups, c.last);
-    if (c.core(0) < 1) {
-      ++refused_flushes;
-      continue;
-    }
+    if (c.core(0) < 1) continue;  // the pads eat all of it
+    ++n;
     Layer l(c, engines[pick(rng, 0, 2)], rng(), types[pick(rng, 0, 5)]);
     Tensor want(c.y_shape(), l.type);
     run(l.op, call_of(&l.x, &want));
     try_stream(rng, l, want);
   }
-  CHECK(refused_flushes < 1000);
 }
 
 TEST_CASE("stream: a signal too short for the pads is refused at the flush, and goes on", "[capi][stream][cpu]") {
