@@ -33,8 +33,9 @@ Saved parse(const char* text) {
 
 const std::vector<const Row*>& rows() {
   static const std::vector<const Row*>* table = new std::vector<const Row*>{
-      &kCellRow, &kPixelRow,     &kShuffleTensorRow, &kShuffleRow, &kGemmTensorRow, &kFoldTensorRow,
-      &kFoldRow, &kGemmSplitRow, &kGemmRow,          &kCudnnRow,   &kDirectRow};
+      &kCellRow,       &kPixelRow,       &kShuffleTensorRow, &kShuffleRow,       &kGemmTensorRow,
+      &kFoldTensorRow, &kFoldRow,        &kGemmSplitRow,     &kGemmRow,          &kCudnnRow,
+      &kDirectRow,     &kWeightsGemmRow, &kCudnnWeightsRow,  &kWeightsDirectRow, &kBiasSumsRow};
   return *table;
 }
 
@@ -154,6 +155,7 @@ Result<std::unique_ptr<DevicePlan>> choose(const Request& request, Choice* choic
   for (const Row* row : rows()) {
     if (request.options.kernel && std::strcmp(request.options.kernel, row->name) != 0) continue;
     answers.known = true;
+    if (row->writes != request.problem.written) continue;  // another operand's
     Result<bool> recalled = ask(request, *row, saved, &answers);
     if (!recalled.ok()) return recalled.take_status();
     if (!*recalled) continue;

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "cuda/engine.h"
+#include "cuda/exchange.h"
 
 namespace ctconv::cuda {
 namespace {
@@ -55,6 +56,10 @@ double rounded_up(int64_t v, int64_t to) { return static_cast<double>((v + to - 
 
 double cudnn_seconds(const DeviceModel& device, const ctconv_cuda_problem& p, const CudnnEngine& engine,
                      double workspace, bool after) {
+  if (p.written != CTCONV_CUDA_WRITES_Y || leaves_out(p)) {
+    return 10e-6 + 1.5 * (moved_bytes(p) + 2 * workspace) / device.bytes_per_second +
+           2 * useful_flop(p) / peak_of(device, p.dtype, engine.tensor_core);
+  }
   const Cost& c = cost_of(engine);
   double taps = 1, points = static_cast<double>(p.n), positions = 1, strides = 1;
   for (const ctconv_cuda_axis& a : p.axis) {

@@ -7,6 +7,8 @@
 //          + square * positions^2 + group * (groups - 1)
 //        work: 2 * y * ci * taps, channels rounded up to the engine's tile, over min(phases, product of strides): an
 //        engine that does not cut y into phases multiplies zeros; steps: ci * taps over the same, one block's chain
+//   A gradient by cuDNN's convolution or backward filter: 10 us + 1.5 * bytes / bandwidth + twice its flop at peak, a
+//   guess that no run has seen.
 //   The coefficients are fitted to measured rows by tools/gpu/fit_choice.py. An engine no run has met counts as the
 //   commonest of its kind. Refuses nothing.
 #pragma once

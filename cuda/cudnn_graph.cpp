@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One backward-data node in cuDNN's graph interface; see cudnn_graph.h.
+// Plans for one node in cuDNN's graph interface; see cudnn_graph.h.
 #include "cuda/cudnn_graph.h"
 
 #include <algorithm>
 #include <array>
 
+#include "cuda/cudnn_node.h"
+#include "cuda/exchange.h"
 #include "cuda/geometry.h"
 
 namespace ctconv::cuda {
@@ -18,182 +20,6 @@ struct Denied {
   int32_t dtype;  // -1: all
 };
 constexpr std::array<Denied, 0> kDenied{};
-
-// Builds descriptors and remembers the first failure, so that a graph reads as a list.
-class Builder {
- public:
-  explicit Builder(const CudnnApi& api) : api_(api) {}
-
-  Descriptor make(cudnnBackendDescriptorType_t type, const char* what) {
-    cudnnBackendDescriptor_t d = nullptr;
-    what_ = what;
-    check(api_.descriptor_create(type, &d));
-    return Descriptor(&api_, d);
-  }
-  void set(const Descriptor& d, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
-           const void* v) {
-    if (status_ == CUDNN_STATUS_SUCCESS) check(api_.set(d.get(), name, type, count, v));
-  }
-  void set(const Descriptor& d, cudnnBackendAttributeName_t name, const Descriptor& v) {
-    const cudnnBackendDescriptor_t raw = v.get();
-    set(d, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
-  }
-  void finalize(const Descriptor& d) {
-    if (status_ == CUDNN_STATUS_SUCCESS) check(api_.finalize(d.get()));
-  }
-  bool ok() const { return status_ == CUDNN_STATUS_SUCCESS; }
-  Status error() const { return failure_.empty() ? Status() : rebuild(); }
-
- private:
-  void check(cudnnStatus_t status) {
-    if (status == CUDNN_STATUS_SUCCESS || status_ != CUDNN_STATUS_SUCCESS) return;
-    status_ = status;
-    failure_ = cudnn_error(api_, status, what_).detail().message;  // now: later calls overwrite cuDNN's text
-  }
-  Status rebuild() const {
-    return Status(
-        Status::Detail{.code = Code::DEVICE_CUDNN, .native_code = static_cast<int32_t>(status_), .message = failure_});
-  }
-
-  const CudnnApi& api_;
-  cudnnStatus_t status_ = CUDNN_STATUS_SUCCESS;
-  const char* what_ = "";
-  std::string failure_;
-};
-
-cudnnDataType_t data_type(int32_t dtype) {
-  switch (dtype) {
-    case CTCONV_CUDA_F16:
-      return CUDNN_DATA_HALF;
-    case CTCONV_CUDA_BF16:
-      return CUDNN_DATA_BFLOAT16;
-    case CTCONV_CUDA_F64:
-      return CUDNN_DATA_DOUBLE;
-    default:
-      return CUDNN_DATA_FLOAT;
-  }
-}
-
-bool channels_last(const ctconv_cuda_problem& p) {
-  const auto last = [&p](bool output) {
-    int64_t e[5];
-    extents_of(p, output, e);
-    const int64_t(&s)[5] = output ? p.y : p.x;
-    for (int a = 2; a < 5; ++a) {
-      if (e[a] != 1 && s[a] < s[1]) return false;
-    }
-    return e[1] != 1 || dense_channels_last(p, output);
-  };
-  return last(true) && last(false);
-}
-
-// n, c, then the spatial axes cuDNN sees: h, w for 1-D and 2-D, d, h, w for 3-D.
-struct Shape {
-  std::vector<int64_t> extent, stride;
-};
-
-Shape shape_of(const ctconv_cuda_problem& p, const int64_t (&extent)[5], const int64_t (&stride)[5], bool last) {
-  static constexpr int kFirst[5] = {4, 3, 2, 1, 0}, kLast[5] = {1, 4, 3, 2, 0};
-  int64_t fixed[5], step = 1;
-  for (const int a : last ? kLast : kFirst) {  // an axis of one element gets the stride a dense tensor would have
-    fixed[a] = extent[a] == 1 ? step : stride[a];
-    step = fixed[a] * extent[a];
-  }
-  Shape s;
-  for (int a = 0; a < 5; ++a) {
-    if (a == 2 && p.rank < 3) continue;
-    s.extent.push_back(extent[a]);
-    s.stride.push_back(fixed[a]);
-  }
-  return s;
-}
-
-Descriptor tensor(Builder& b, int32_t dtype, int64_t uid, const Shape& s, int64_t alignment, const char* what) {
-  Descriptor d = b.make(CUDNN_BACKEND_TENSOR_DESCRIPTOR, what);
-  const cudnnDataType_t type = data_type(dtype);
-  const auto rank = static_cast<int64_t>(s.extent.size());
-  b.set(d, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
-  b.set(d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, rank, s.extent.data());
-  b.set(d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, rank, s.stride.data());
-  b.set(d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &uid);
-  b.set(d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment);
-  b.finalize(d);
-  return d;
-}
-
-struct Graph {
-  Descriptor x, w, y, convolution, node, graph;
-};
-
-// Strides, dilations and paddings of the backward-data convolution that computes p.
-Descriptor convolution_of(Builder& b, const ctconv_cuda_problem& p) {
-  std::vector<int64_t> s, d, pre, post;
-  for (int a = p.rank < 3 ? 1 : 0; a < 3; ++a) {
-    const DgradAxis axis = dgrad_axis(p.axis[a]);
-    s.push_back(p.axis[a].s);
-    d.push_back(p.axis[a].d);
-    pre.push_back(axis.pre);
-    post.push_back(axis.post);
-  }
-  const auto rank = static_cast<int64_t>(s.size());
-  const cudnnDataType_t compute = p.dtype == CTCONV_CUDA_F64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
-  const cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
-  Descriptor c = b.make(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, "convolution");
-  b.set(c, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &compute);
-  b.set(c, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode);
-  b.set(c, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1, &rank);
-  b.set(c, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, rank, s.data());
-  b.set(c, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, rank, d.data());
-  b.set(c, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, rank, pre.data());
-  b.set(c, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, rank, post.data());
-  b.finalize(c);
-  return c;
-}
-
-Graph build_graph(Builder& b, const CudnnTarget& target, const ctconv_cuda_problem& p, const Box& box,
-                  bool low_alignment) {
-  const bool last = channels_last(p);
-  int64_t ex[5], ey[5];
-  extents_of(p, false, ex);
-  extents_of(p, true, ey);
-  for (int a = 0; a < 3; ++a) ey[2 + a] = box.hi[a] - box.lo[a];
-  const int64_t ew[5] = {channels_in(p), p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
-  int64_t sw[5], step = 1;
-  for (const int a : last ? std::array{1, 4, 3, 2, 0} : std::array{4, 3, 2, 1, 0}) {
-    sw[a] = step;
-    step *= ew[a];
-  }
-  const auto bytes = static_cast<int64_t>(element_bytes(p.dtype));
-  const int64_t offset = interior_offset(p, box) * bytes;
-  const int64_t alignment = low_alignment ? bytes : 16;
-
-  Graph g;
-  g.x = tensor(b, p.dtype, kUidX, shape_of(p, ex, p.x, last), alignment, "tensor x");
-  g.w = tensor(b, p.dtype, kUidW, shape_of(p, ew, sw, last), alignment, "tensor w");
-  g.y = tensor(b, p.dtype, kUidY, shape_of(p, ey, p.y, last), offset % 16 ? bytes : alignment, "tensor y");
-  g.convolution = convolution_of(b, p);
-
-  const double one64 = 1, zero64 = 0;
-  const float one32 = 1, zero32 = 0;
-  const bool wide = p.dtype == CTCONV_CUDA_F64;
-  const cudnnBackendAttributeType_t scalar = wide ? CUDNN_TYPE_DOUBLE : CUDNN_TYPE_FLOAT;
-  g.node = b.make(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, "backward-data node");
-  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, g.y);
-  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, g.x);
-  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, g.w);
-  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, g.convolution);
-  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, scalar, 1,
-        wide ? static_cast<const void*>(&one64) : &one32);
-  b.set(g.node, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, scalar, 1,
-        wide ? static_cast<const void*>(&zero64) : &zero32);
-  b.finalize(g.node);
-
-  g.graph = b.make(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, "operation graph");
-  b.set(g.graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, g.node);
-  if (target.handle) b.set(g.graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &target.handle);
-  b.finalize(g.graph);
-  return g;
-}
 
 // Engine configurations of one heuristic mode; none is an answer.
 std::vector<Descriptor> configurations(const CudnnApi& api, const CudnnTarget& target, const Descriptor& graph,
@@ -290,7 +116,7 @@ const char* denied(const CudnnApi& api, const ctconv_cuda_problem& p, const Cudn
 
 bool dgrad_box(const ctconv_cuda_problem& p, Box* box) {
   for (int a = 0; a < 3; ++a) {
-    const DgradAxis axis = dgrad_axis(p.axis[a]);
+    const DgradAxis axis = leaves_out(p) ? forward_axis(p.axis[a]) : dgrad_axis(p.axis[a]);
     box->lo[a] = axis.begin;
     box->hi[a] = axis.end;
     if (axis.empty()) {
@@ -302,10 +128,12 @@ bool dgrad_box(const ctconv_cuda_problem& p, Box* box) {
 }
 
 int64_t interior_offset(const ctconv_cuda_problem& p, const Box& box) {
-  return box.lo[0] * p.y[2] + box.lo[1] * p.y[3] + box.lo[2] * p.y[4];
+  const int64_t(&s)[5] = leaves_out(p) ? p.x : p.y;
+  return box.lo[0] * s[2] + box.lo[1] * s[3] + box.lo[2] * s[4];
 }
 
 Packing cudnn_packing(const ctconv_cuda_problem& p) {
+  if (leaves_out(p)) return channels_last(p) ? Packing::kFilterLast : Packing::kFilterFirst;
   return channels_last(p) ? Packing::kTapsMiddle : Packing::kTapsLast;
 }
 
@@ -314,9 +142,11 @@ std::string cudnn_refusal(const CudnnApi& api, const ctconv_cuda_problem& p) {
     int64_t e[5];
     extents_of(p, output, e);
     for (int a = 0; a < 5; ++a) {
+      if (e[a] == 0) return output ? "y is empty" : "x is empty";
       if (e[a] > 1 && (output ? p.y : p.x)[a] <= 0) return output ? "y has a stride below 1" : "x has a stride below 1";
     }
   }
+  if (p.wide_weights) return "weights kept in float32";
   const bool half = p.dtype == CTCONV_CUDA_F16 || p.dtype == CTCONV_CUDA_BF16;
   if (p.rank == 3 && half && api.number < kHalf3dCudnn) {
     return "3-D plans in f16 and bf16 are not trusted before cuDNN " + cudnn_version_text(kHalf3dCudnn);

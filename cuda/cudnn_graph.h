@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transposed convolution in cuDNN's graph interface: one backward-data node, its plans listed and built.
+// Transposed convolution and its gradients in cuDNN's graph interface: one node (cudnn_node.h), its plans listed and
+// built.
 //
 //   in:      a problem, its interior box, what is allowed (TF32, nondeterminism, workspace) and a target
 //   out:     finalized plans in cuDNN's own order of preference
@@ -65,11 +66,11 @@ struct CudnnPlanInfo {
 // The tensor numbers of the variant pack.
 enum : int64_t { kUidX = 'x', kUidW = 'w', kUidY = 'y' };
 
-// Which part of the core backward data computes; empty where no tap meets any row.
+// The rows that meet a tap: of the core of y, of x where outputs are left out. False and empty where none does.
 bool dgrad_box(const ctconv_cuda_problem& p, Box* box);
-// Elements between y's start and the interior's.
+// Elements between the start of that tensor and the interior's.
 int64_t interior_offset(const ctconv_cuda_problem& p, const Box& box);
-// The weight order cuDNN gets: KRSC where x and y are channels-last, else KCRS.
+// The weight order cuDNN gets: KRSC where x and y are channels-last, else KCRS, of the node's filter.
 Packing cudnn_packing(const ctconv_cuda_problem& p);
 // Why cuDNN is not asked at all; empty: it may be.
 std::string cudnn_refusal(const CudnnApi& api, const ctconv_cuda_problem& p);

@@ -21,7 +21,8 @@
 namespace ctconv::cuda {
 
 struct DeviceCall {
-  const void *x, *w, *bias;  // w in the plan's packing
+  const void* x;
+  void *w, *bias;  // w in the plan's packing; a problem that writes w writes both, as far as they are not null
   void *y, *workspace;
   cudaStream_t stream;
 };
@@ -37,7 +38,7 @@ class DevicePlan {
   virtual size_t workspace() const { return 0; }
   virtual bool rounds_operands() const { return false; }  // below their own type, e.g. f32 to TF32
   virtual Result<std::string> save() const { return std::string(); }
-  virtual Status run(const DeviceCall& call) const = 0;  // core and tail of y
+  virtual Status run(const DeviceCall& call) const = 0;  // core and tail of y; or w; or the bias
 };
 
 struct Request {
@@ -57,10 +58,11 @@ struct Row {
   bool reference_bits;  // each element one chain of fused multiply-adds in the reference's order
   // UNSUPPORTED_ENGINE or DEVICE_NO_PLAN with the reason where it cannot.
   Result<Plans> (*plan)(const Request& request);
+  int32_t writes = CTCONV_CUDA_WRITES_Y;  // a problem that writes x comes as the forward problem it is (exchange.h)
 };
 
 extern const Row kCellRow, kPixelRow, kShuffleRow, kShuffleTensorRow, kGemmRow, kGemmSplitRow, kGemmTensorRow, kFoldRow,
-    kFoldTensorRow, kCudnnRow, kDirectRow;
+    kFoldTensorRow, kCudnnRow, kDirectRow, kCudnnWeightsRow, kWeightsGemmRow, kWeightsDirectRow, kBiasSumsRow;
 
 // The table itself.
 const std::vector<const Row*>& rows();
@@ -84,6 +86,8 @@ Result<size_t> measure(const Request& request, const Plans& candidates, std::vec
 Status launched(cudaError_t error, const char* kernel);
 // The problem by `direct`, weights lying in `packing`: where a plan meets addresses its own kernel cannot take.
 Status run_packed_direct(const ctconv_cuda_problem& problem, Packing packing, const DeviceCall& call);
+// A weight gradient without a workspace, one thread a weight.
+Status run_weights_direct(const ctconv_cuda_problem& problem, const DeviceCall& call);
 Status fill_tail(const ctconv_cuda_problem& p, void* y, cudaStream_t stream);
 double useful_flop(const ctconv_cuda_problem& p);
 double moved_bytes(const ctconv_cuda_problem& p);

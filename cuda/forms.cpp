@@ -16,8 +16,8 @@ bool axis_fits32(const ctconv_cuda_axis& a) {
   if (!small(a.i) || !small(a.o) || !small(a.k) || !small(a.s) || !small(a.d) || !small(a.lo)) return false;
   if (a.d > 1 && a.s / std::gcd(a.s, a.d) > AxisMap<int32_t>::kMostTurn) return false;
   // each product of two values below 2^30 fits int64
-  return small((a.i - 1) * a.s) && small((a.k - 1) * a.d) &&
-         small((a.i - 1) * a.s + (a.k - 1) * a.d + (a.lo < 0 ? -a.lo : a.lo) + a.o + a.tail + 16 * a.s);
+  return small((a.i - 1) * a.s) && small((a.k - 1) * a.d) && small(a.skip) && small(a.o * (1 + a.skip)) &&
+         small((a.i - 1) * a.s + (a.k - 1) * a.d + (a.lo < 0 ? -a.lo : a.lo) + a.o * (1 + a.skip) + a.tail + 16 * a.s);
 }
 
 }  // namespace
@@ -62,6 +62,10 @@ const char* name_of(Packing packing) {
       return "runs-of-ci";
     case Packing::kCells:
       return "cells";
+    case Packing::kFilterFirst:
+      return "filter-first";
+    case Packing::kFilterLast:
+      return "filter-last";
   }
   return "";
 }
@@ -169,7 +173,7 @@ std::string cell_form(const ctconv_cuda_problem& p, CellForm* form, CellParams* 
   if ((p.x[4] != 1 && w.i != 1) || (p.y[4] != 1 && w.o != 1)) return "rows of x and y must be contiguous";
   if (!fits32(p)) return "extents beyond 31 bits";
   form->cb = static_cast<int32_t>(cell_block(p.co));
-  const bool cells = w.d == 1 && (w.s <= 4 || (w.s == 8 && form->cb == 1));
+  const bool cells = w.d == 1 && w.skip == 0 && (w.s <= 4 || (w.s == 8 && form->cb == 1));
   form->s = cells ? static_cast<int32_t>(w.s) : 0;
   form->q = cell_q(form->s, form->cb);
   const int64_t taps = count32({p.axis[0].k, p.axis[1].k, w.k, p.ci});
@@ -251,6 +255,7 @@ std::string pixel_form(const ctconv_cuda_problem& p, bool* vector, PixelParams* 
   out->step = TapSteps::of(out->axis, p.x[2], p.x[3], out->channels);
   out->x_w = -out->axis[2].input_step * p.x[4];
   out->y_w = p.axis[2].s * p.y[4];
+  out->x_q = out->axis[2].every * p.x[4];
   out->w_w = out->axis[2].tap_step < out->axis[2].k ? out->axis[2].tap_step * out->channels : 0;
   out->act = act_of(p);
   out->bias_stride = p.bias_stride;
@@ -265,6 +270,7 @@ std::string shuffle_form(const ctconv_cuda_problem& p, ShuffleMath math, Shuffle
   int64_t taps = 1, positions = p.n;
   for (int a = 0; a < 3; ++a) {
     const ctconv_cuda_axis& axis = p.axis[a];
+    if (axis.skip != 0) return "outputs are left out";
     if (axis.k != axis.s || (axis.d != 1 && axis.k != 1)) return "kernel and stride differ";
     if (axis.lo < 0 || axis.o + axis.lo > axis.i * axis.s) return "rows that no tap reaches";
     taps *= axis.k;
@@ -344,10 +350,14 @@ EpilogueWay epilogue_form(const ctconv_cuda_problem& p, const Box& interior, boo
 }
 
 const int (&packed_order(Packing packing))[6] {
-  static constexpr int kOrders[7][6] = {{0, 1, 2, 3, 4, 5}, {0, 1, 3, 4, 5, 2}, {1, 3, 4, 5, 0, 2}, {0, 3, 4, 5, 2, 1},
-                                        {0, 1, 3, 4, 2, 5}, {0, 3, 4, 2, 5, 1}, {0, 1, 3, 4, 5, 2}};
+  static constexpr int kOrders[9][6] = {{0, 1, 2, 3, 4, 5}, {0, 1, 3, 4, 5, 2}, {1, 3, 4, 5, 0, 2},
+                                        {0, 3, 4, 5, 2, 1}, {0, 1, 3, 4, 2, 5}, {0, 3, 4, 2, 5, 1},
+                                        {0, 1, 3, 4, 5, 2}, {0, 2, 1, 3, 4, 5}, {0, 2, 3, 4, 5, 1}};
   return kOrders[static_cast<int>(packing) - 1];
 }
+
+// Taps from the last to the first.
+bool turned(Packing packing) { return packing == Packing::kFilterFirst || packing == Packing::kFilterLast; }
 
 void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out) {
   *out = {};
@@ -356,6 +366,9 @@ void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out) {
   for (int a = 0; a < 6; ++a) {
     out->extent[a] = extent[order[a]];
     out->stride[a] = p.w[order[a]];
+    if (!turned(packing) || order[a] < 3) continue;
+    out->first += (out->extent[a] - 1) * out->stride[a];
+    out->stride[a] = -out->stride[a];
   }
   out->real = out->extent[5];
   if (packing == Packing::kRowsOfCi || packing == Packing::kRunsOfCi) {

@@ -21,14 +21,16 @@ namespace ctconv::cuda {
 
 // Dense weight orders the kernels want, outermost first.
 enum class Packing {
-  kRaw,         // as it lies
-  kTapsLast,    // group, ci, co, d, h, w   (cuDNN's KCRS; torch)
-  kTapsMiddle,  // group, ci, d, h, w, co   (cuDNN's KRSC)
-  kTapsFirst,   // ci, d, h, w, group, co
-  kRowsOfCi,    // group, d, h, w, co, ci padded with zeros to a multiple of 16 bytes
-  kRunsOfTaps,  // group, ci, d, h, co, w
-  kRunsOfCi,    // group, d, h, co, w, ci padded like kRowsOfCi
-  kCells        // group, ci, d, h, w, co padded with zeros to a multiple of cell_block(co)
+  kRaw,          // as it lies
+  kTapsLast,     // group, ci, co, d, h, w   (cuDNN's KCRS; torch)
+  kTapsMiddle,   // group, ci, d, h, w, co   (cuDNN's KRSC)
+  kTapsFirst,    // ci, d, h, w, group, co
+  kRowsOfCi,     // group, d, h, w, co, ci padded with zeros to a multiple of 16 bytes
+  kRunsOfTaps,   // group, ci, d, h, co, w
+  kRunsOfCi,     // group, d, h, co, w, ci padded like kRowsOfCi
+  kCells,        // group, ci, d, h, w, co padded with zeros to a multiple of cell_block(co)
+  kFilterFirst,  // group, co, ci, d, h, w, taps from the last to the first   (a convolution's filter, KCRS)
+  kFilterLast    // group, co, d, h, w, ci, taps from the last to the first   (KRSC)
 };
 const char* name_of(Packing packing);
 
@@ -69,6 +71,7 @@ ActParams act_of(const ctconv_cuda_problem& p);
 
 // Axes of the weight (group, ci, co, d, h, w as 0 to 5), outermost first; not for kRaw.
 const int (&packed_order(Packing packing))[6];
+bool turned(Packing packing);
 bool raw_matches(const ctconv_cuda_problem& p, Packing packing);
 void pack_form(const ctconv_cuda_problem& p, Packing packing, PackParams* out);
 

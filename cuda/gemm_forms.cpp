@@ -14,7 +14,9 @@ constexpr double kMostSums = 268435456.0;
 int64_t magnitude(int64_t v) { return v < 0 ? -v : v; }
 
 // Farthest index the kernel computes on an axis of x, also where it reads nothing.
-int64_t reach(const ctconv_cuda_axis& a) { return (a.o + magnitude(a.lo) + a.k * a.d) / a.s + a.k * a.d + a.i + 2; }
+int64_t reach(const ctconv_cuda_axis& a) {
+  return (a.o * (1 + a.skip) + magnitude(a.lo) + a.k * a.d) / a.s + a.k * a.d + a.i + 2;
+}
 
 bool offsets_fit(const ctconv_cuda_problem& p, const int64_t (&xs)[5]) {
   int64_t last = 0;
@@ -73,7 +75,7 @@ void bring(const ctconv_cuda_problem& p, bool last, int64_t pitch, GemmForm* for
 bool can_merge(const ctconv_cuda_problem& p) {
   int64_t taps = 1;
   for (const ctconv_cuda_axis& a : p.axis) {
-    if (a.k != a.s || (a.d != 1 && a.k != 1) || a.lo < 0 || a.o + a.lo > a.i * a.s) return false;
+    if (a.skip != 0 || a.k != a.s || (a.d != 1 && a.k != 1) || a.lo < 0 || a.o + a.lo > a.i * a.s) return false;
     taps *= a.k;
     if (taps > kGemmMostTaps) return false;
   }
@@ -215,6 +217,7 @@ std::string fold_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
   GemmParams& out = form->params;
   int64_t columns = p.co, positions = p.n;
   for (const ctconv_cuda_axis& a : p.axis) {
+    if (a.skip != 0) return "outputs are left out";
     columns *= a.k;
     positions *= a.i;
   }  // each below 2^30 in a checked form

@@ -39,4 +39,20 @@ inline DgradAxis dgrad_axis(const ctconv_cuda_axis& a) {
   return r;
 }
 
+// A strided convolution: an exchanged data gradient (exchange.h), o*every - lo' + t*d' of x. begin, end: rows of x that
+// are read; cuDNN accepts the call iff floor((end - begin + pre + post - d(k-1) - 1)/every) + 1 == o.
+inline DgradAxis forward_axis(const ctconv_cuda_axis& a) {
+  const int64_t every = 1 + a.skip, lo = (a.k - 1) * a.d - a.lo;  // as the gradient had it
+  const int64_t reach = (a.o - 1) * every + a.d * (a.k - 1) + 1;  // rows of a padded x that outputs meet
+  DgradAxis r;
+  r.begin = std::max<int64_t>(0, -lo);
+  r.pre = std::max<int64_t>(0, lo);
+  r.end = std::min(a.i, r.begin + reach + every - 1 - r.pre);
+  r.post = std::max<int64_t>(0, reach - r.pre - (r.end - r.begin));
+  const int64_t hidden = reach + every - 1 - (r.end - r.begin + r.pre + r.post);
+  if (r.post < r.pre && r.pre - r.post <= hidden) r.post = r.pre;
+  if (r.end <= r.begin) r.begin = r.end = 0;
+  return r;
+}
+
 }  // namespace ctconv::cuda

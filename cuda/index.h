@@ -2,7 +2,8 @@
 // Which taps and inputs meet an output position: the index arithmetic every kernel of ours shares.
 //
 //   in:  one axis (i, o, k, s, d, lo), an output o;   out: taps t, t + step, ... with inputs i, i - input_step, ...
-//   i*s + t*d - lo == o.  With g = gcd(s, d): taps of one phase are s/g apart, their inputs d/g.
+//   i*s + t*d - lo == o * every;  `every` is 1 but for data gradients (exchange.h).
+//   With g = gcd(s, d): taps of one phase are s/g apart, their inputs d/g.
 //   Host and device run the same functions; tests compare them with a scan of all (i, t).
 #pragma once
 
@@ -67,6 +68,7 @@ struct AxisMap {
   Int gcd, tap_step, input_step, inverse;  // inverse of d/g modulo s/g
   Int lift;                                // a multiple of s that keeps reach - t*d of every phase at or above 0
   Int lift_inputs;                         // lift / s
+  Int every;                               // outputs 0, every, 2 * every, ... of the un-skipped axis
   Divide by_s, by_gcd, by_tap_step, by_d;
 
   // Host only; exact for every legal axis (the un-cropped extent and lift fit Int; where d > 1, s/g <= kMostTurn for
@@ -80,6 +82,7 @@ struct AxisMap {
     m.s = static_cast<Int>(a.s);
     m.d = static_cast<Int>(a.d);
     m.lo = static_cast<Int>(a.lo);
+    m.every = static_cast<Int>(1 + a.skip);
     const int64_t g = std::gcd(a.s, a.d);
     m.gcd = static_cast<Int>(g);
     m.tap_step = static_cast<Int>(a.s / g);
@@ -115,7 +118,7 @@ struct AxisMap {
 
   // All taps of the phase of `out`, whatever their input: out + q*s has the same taps and inputs q higher.
   CTCONV_HD Taps<Int> phase(Int out) const {
-    const Int reach = out + lo + lift;
+    const Int reach = out * every + lo + lift;
     const Int t = first_tap(reach);
     if (t < 0 || t >= k) return {0, 0, 0};
     return {t, by_s.quotient(reach - t * d) - lift_inputs,
@@ -123,7 +126,7 @@ struct AxisMap {
   }
 
   CTCONV_HD Taps<Int> at(Int out) const {
-    const Int reach = out + lo;
+    const Int reach = out * every + lo;
     if (reach < 0) return {0, 0, 0};
     if (d == 1) return at_unit(reach);
     Int t = first_tap(reach);

@@ -58,16 +58,32 @@ struct Clock {
   }
 };
 
-// Elements from the first to the last a strided tensor reaches, for strides of either sign, and where its origin lies.
-void reach(const ctconv_cuda_problem& p, bool output, size_t* bytes, size_t* origin) {
-  int64_t e[5], low = 0, high = 0;
-  extents_of(p, output, e);
-  for (int a = 0; a < 5; ++a) {
-    const int64_t far = (e[a] - 1) * (output ? p.y : p.x)[a];
+// Bytes from the first element to the last a strided tensor reaches, for strides of either sign, and where its origin
+// lies.
+struct Reach {
+  size_t bytes = 0, origin = 0;
+};
+
+template <int kAxes>
+Reach reach(const int64_t (&extent)[kAxes], const int64_t (&stride)[kAxes], size_t element) {
+  int64_t low = 0, high = 0;
+  for (int a = 0; a < kAxes; ++a) {
+    if (extent[a] == 0) return {};
+    const int64_t far = (extent[a] - 1) * stride[a];
     (far < 0 ? low : high) += far;
   }
-  *bytes = static_cast<size_t>(high - low + 1) * element_bytes(p.dtype);
-  *origin = static_cast<size_t>(-low) * element_bytes(p.dtype);
+  return {static_cast<size_t>(high - low + 1) * element, static_cast<size_t>(-low) * element};
+}
+
+Reach reach(const ctconv_cuda_problem& p, bool output) {
+  int64_t e[5];
+  extents_of(p, output, e);
+  return reach(e, output ? p.y : p.x, element_bytes(p.dtype));
+}
+
+Reach reach_weights(const ctconv_cuda_problem& p) {
+  const int64_t extent[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
+  return reach(extent, p.w, p.wide_weights ? accumulator_bytes(p.dtype) : element_bytes(p.dtype));
 }
 
 // The memory of one measuring, and runs on it.
@@ -82,32 +98,28 @@ class Track {
 
   Status prepare(const Plans& candidates) {
     const ctconv_cuda_problem& p = problem_;
-    size_t x_bytes, x_origin, y_bytes, y_origin, most = 0;
-    reach(p, false, &x_bytes, &x_origin);
-    reach(p, true, &y_bytes, &y_origin);
-    int64_t w_span = 1;
-    const int64_t extent[6] = {p.groups, p.ci, p.co, p.axis[0].k, p.axis[1].k, p.axis[2].k};
-    for (int a = 0; a < 6; ++a) {
-      if (p.w[a] < 0) return Status(Code::UNSUPPORTED_ENGINE, "measuring needs weights without negative strides");
-      w_span += (extent[a] - 1) * p.w[a];
-    }
+    const Reach x = reach(p, false), y = reach(p, true), w = reach_weights(p);
+    size_t most = 0, w_bytes = w.bytes;
     for (const auto& plan : candidates) {
       most = std::max(most, plan->workspace());
-      w_span = std::max(w_span, packed_elements(p, plan->packing()));
+      const auto packed = static_cast<size_t>(packed_elements(p, plan->packing())) * element_bytes(p.dtype);
+      w_bytes = std::max(w_bytes, w.origin + packed);
     }
-    CTCONV_RETURN_IF_ERROR(x_.take(x_bytes));
-    CTCONV_RETURN_IF_ERROR(w_.take(static_cast<size_t>(w_span) * element_bytes(p.dtype)));
+    CTCONV_RETURN_IF_ERROR(x_.take(x.bytes));
+    CTCONV_RETURN_IF_ERROR(w_.take(w_bytes));
     CTCONV_RETURN_IF_ERROR(bias_.take(static_cast<size_t>(channels_out(p) * std::max<int64_t>(1, p.bias_stride)) * 8));
-    CTCONV_RETURN_IF_ERROR(y_.take(y_bytes));
+    CTCONV_RETURN_IF_ERROR(y_.take(y.bytes));
     CTCONV_RETURN_IF_ERROR(workspace_.take(most));
     take_flush();
     cudaError_t error = clock_.make();
-    for (const Scratch* memory : {&x_, &w_, &bias_}) {
+    for (const Scratch* memory : {&x_, &w_, &bias_, &y_}) {
+      if (memory == &y_ && p.written == CTCONV_CUDA_WRITES_Y) continue;
       if (error == cudaSuccess) error = fill(*memory);
     }
     if (error != cudaSuccess) return cuda_error(error, "measuring");
-    call_ = {static_cast<unsigned char*>(x_.p) + x_origin, w_.p,         p.bias ? bias_.p : nullptr,
-             static_cast<unsigned char*>(y_.p) + y_origin, workspace_.p, clock_.stream};
+    w_origin_ = w.origin;
+    call_ = {static_cast<unsigned char*>(x_.p) + x.origin, w_.p,         p.bias ? bias_.p : nullptr,
+             static_cast<unsigned char*>(y_.p) + y.origin, workspace_.p, clock_.stream};
     return {};
   }
 
@@ -118,6 +130,8 @@ class Track {
                                       static_cast<int64_t>(flush_.bytes / kLine), clock_.stream) != cudaSuccess) {
       return kNever;
     }
+    // raw weights begin at their origin, packed ones lie aligned
+    call_.w = static_cast<unsigned char*>(w_.p) + (plan.packing() == Packing::kRaw ? w_origin_ : 0);
     const auto start = Watch::now();
     if (cudaEventRecord(clock_.begin, clock_.stream) != cudaSuccess || !plan.run(call_).ok() ||
         cudaEventRecord(clock_.end, clock_.stream) != cudaSuccess) {
@@ -154,6 +168,7 @@ class Track {
   const DeviceModel& device_;
   Scratch x_, w_, bias_, y_, workspace_, flush_;
   Clock clock_;  // destroyed first
+  size_t w_origin_ = 0;
   DeviceCall call_{};
 };
 

@@ -12,15 +12,22 @@
 
 #include "cuda/constants.h"
 #include "cuda/engine.h"
+#include "cuda/exchange.h"
+#include "cuda/kernels/gradient_launch.h"
 #include "cuda/kernels/launch.h"
+#include "cuda/pass_form.h"
 #include "src/base/number.h"
 #include "src/base/utf8.h"
 
 struct ctconv_cuda_plan {
-  ctconv_cuda_problem problem;
+  ctconv_cuda_problem problem;  // as the rows see it: a data gradient exchanged
+  bool exchanged = false;
+  int64_t weight_shift = 0;  // bytes from the given weights to those of `problem`
+  int64_t raw_shift = 0;     // and on to where a plan that takes them raw begins
   ctconv::cuda::DeviceModel device;
   std::string constants;                           // where the model's numbers come from
-  std::unique_ptr<ctconv::cuda::DevicePlan> plan;  // null: y is empty
+  std::unique_ptr<ctconv::cuda::DevicePlan> plan;  // null: nothing is written
+  std::unique_ptr<ctconv::cuda::DevicePlan> bias;  // of a weight gradient with the bias beside it
   ctconv::cuda::Choice choice;
   std::string packing;
   size_t packed_bytes = 0, call_packed_bytes = 0, workspace = 0;
@@ -77,7 +84,9 @@ int32_t module_device_text(int32_t ordinal, char* text, size_t capacity, ctconv_
   });
 }
 
-bool y_empty(const ctconv_cuda_problem& p) {
+bool nothing_written(const ctconv_cuda_problem& p) {
+  if (p.written == CTCONV_CUDA_WRITES_W) return weight_elements(p) == 0;
+  if (p.written == CTCONV_CUDA_WRITES_BIAS) return channels_out(p) == 0;
   int64_t e[5];
   extents_of(p, true, e);
   return std::any_of(e, e + 5, [](int64_t v) { return v == 0; });
@@ -87,6 +96,22 @@ bool y_empty(const ctconv_cuda_problem& p) {
 size_t packed_of(const ctconv_cuda_problem& problem, const DevicePlan& plan) {
   if (raw_matches(problem, plan.packing())) return 0;
   return static_cast<size_t>(packed_elements(problem, plan.packing())) * element_bytes(problem.dtype);
+}
+
+// The forward problem that a data gradient is, and where its weights begin.
+void exchange(ctconv_cuda_plan* plan) {
+  if (plan->problem.written != CTCONV_CUDA_WRITES_X) return;
+  plan->exchanged = true;
+  plan->weight_shift = last_tap(plan->problem) * static_cast<int64_t>(element_bytes(plan->problem.dtype));
+  plan->problem = exchanged(plan->problem);
+}
+
+// Bytes to the first element of a dense array that a plan takes as it lies.
+int64_t raw_shift(const ctconv_cuda_problem& p, Packing packing) {
+  if (packing == Packing::kRaw) return 0;
+  PackParams pack;
+  pack_form(p, packing, &pack);
+  return pack.first * static_cast<int64_t>(element_bytes(p.dtype));
 }
 
 // Weights packed in every call count against the workspace limit: a plan that leaves room for them, else `direct`,
@@ -116,6 +141,17 @@ Result<std::unique_ptr<DevicePlan>> choose_within(const Request& request, Choice
   return chosen;
 }
 
+// The sums of y beside a weight gradient: a launch of their own over the same workspace.
+Status plan_bias(const Request& request, ctconv_cuda_plan* plan) {
+  if (plan->problem.written != CTCONV_CUDA_WRITES_W || plan->problem.bias == CTCONV_CUDA_BIAS_NONE) return {};
+  Result<Plans> made = kBiasSumsRow.plan(request);
+  if (!made.ok()) return made.take_status();
+  plan->bias = std::move(made->front());
+  plan->workspace = std::max(plan->workspace, plan->bias->workspace());
+  if (plan->workspace <= request.options.workspace_limit) return {};
+  return Status(Code::UNSUPPORTED_ENGINE, "the sums of the bias gradient exceed the workspace limit");
+}
+
 Status create(int32_t ordinal, const ctconv_cuda_problem& problem, const ctconv_cuda_options& options,
               ctconv_cuda_plan** out) {
   CTCONV_RETURN_IF_ERROR(cuda::check_device(ordinal));
@@ -123,20 +159,23 @@ Status create(int32_t ordinal, const ctconv_cuda_problem& problem, const ctconv_
   CTCONV_RETURN_IF_ERROR(guard.status());
   auto plan = std::make_unique<ctconv_cuda_plan>();
   plan->problem = problem;
+  exchange(plan.get());
   Result<const Constants*> constants = device_constants(ordinal);
   if (!constants.ok()) return constants.take_status();
   plan->device = (*constants)->model;
   plan->constants = (*constants)->text;
   plan->packing = name_of(Packing::kRaw);
-  if (!y_empty(problem)) {
+  if (!nothing_written(plan->problem)) {
     const Request request{plan->problem, options, plan->device, options.workspace_limit, {}, 1};
     Result<std::unique_ptr<DevicePlan>> chosen = choose_within(request, &plan->choice);
     if (!chosen.ok()) return chosen.take_status();
     plan->plan = std::move(*chosen);
-    plan->packed_bytes = packed_of(problem, *plan->plan);
+    plan->packed_bytes = packed_of(plan->problem, *plan->plan);
+    if (plan->packed_bytes == 0) plan->raw_shift = raw_shift(plan->problem, plan->plan->packing());
     plan->call_packed_bytes = options.weights_per_call ? round_up(plan->packed_bytes) : 0;
     plan->workspace = plan->call_packed_bytes + plan->plan->workspace();
-    if (plan->packed_bytes) plan->packing = name_of(plan->plan->packing());
+    if (plan->packed_bytes) plan->packing = name_of(plan->plan->packing()) + std::string(plan->exchanged ? "/x" : "");
+    CTCONV_RETURN_IF_ERROR(plan_bias(request, plan.get()));
   }
   *out = plan.release();
   return {};
@@ -152,10 +191,18 @@ size_t module_plan_workspace(const ctconv_cuda_plan* plan) { return plan->worksp
 size_t module_plan_packed_bytes(const ctconv_cuda_plan* plan) { return plan->packed_bytes; }
 const char* module_plan_packing(const ctconv_cuda_plan* plan) { return plan->packing.c_str(); }
 
+const void* shifted(const ctconv_cuda_plan& plan, const void* w) {
+  return w ? static_cast<const unsigned char*>(w) + plan.weight_shift : nullptr;
+}
+
+const void* raw_weights(const ctconv_cuda_plan& plan, const void* w) {
+  return w ? static_cast<const unsigned char*>(shifted(plan, w)) + plan.raw_shift : nullptr;
+}
+
 Status pack(const ctconv_cuda_plan& plan, const void* w, void* packed, cudaStream_t stream) {
   PackParams params;
   pack_form(plan.problem, plan.plan->packing(), &params);
-  params.w = w;
+  params.w = shifted(plan, w);
   params.packed = packed;
   return launched(launch_pack(static_cast<int32_t>(element_bytes(plan.problem.dtype)), params, stream), "pack");
 }
@@ -171,6 +218,12 @@ int32_t module_plan_pack(const ctconv_cuda_plan* plan, const void* w, void* pack
   });
 }
 
+Status run_weights(const ctconv_cuda_plan& plan, const ctconv_cuda_call& call) {
+  const DeviceCall run{call.x, call.w, call.bias, call.y, call.workspace, static_cast<cudaStream_t>(call.stream)};
+  CTCONV_RETURN_IF_ERROR(plan.plan->run(run));
+  return plan.bias ? plan.bias->run(run) : Status();
+}
+
 int32_t module_plan_execute(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call, ctconv_cuda_error* error) {
   if (!plan->plan) return 0;
   return guarded(error, [&]() -> Status {
@@ -179,15 +232,18 @@ int32_t module_plan_execute(const ctconv_cuda_plan* plan, const ctconv_cuda_call
     plan->used.store(true, std::memory_order_relaxed);
     const auto stream = static_cast<cudaStream_t>(call->stream);
     auto* workspace = static_cast<unsigned char*>(call->workspace);
-    const void* w = plan->packed_bytes == 0 ? call->w : call->packed;
+    if (plan->problem.written == CTCONV_CUDA_WRITES_W) return run_weights(*plan, *call);
+    const void* w = plan->packed_bytes == 0 ? raw_weights(*plan, call->w) : call->packed;
     if (!w && plan->packed_bytes != 0) {
       if (plan->call_packed_bytes == 0 || !call->w)
         return Status(Code::INTERNAL, "a call without packed weights on a plan that was made with them");
       CTCONV_RETURN_IF_ERROR(pack(*plan, call->w, workspace, stream));
       w = workspace;
     }
-    const void* bias = plan->problem.bias == CTCONV_CUDA_BIAS_NONE ? nullptr : call->bias;
-    return plan->plan->run({call->x, w, bias, call->y, workspace + plan->call_packed_bytes, stream});
+    void* bias = plan->problem.bias == CTCONV_CUDA_BIAS_NONE ? nullptr : call->bias;
+    void* const own = workspace + plan->call_packed_bytes;
+    if (plan->exchanged) return plan->plan->run({call->y, const_cast<void*>(w), nullptr, call->x, own, stream});
+    return plan->plan->run({call->x, const_cast<void*>(w), bias, call->y, own, stream});
   });
 }
 
@@ -199,7 +255,7 @@ std::string line(const std::string& key, std::string value) {
 
 std::string describe(const ctconv_cuda_plan& plan) {
   if (!plan.plan) {
-    return line("kernel", "none") + line("form", "y is empty") + line("bits", name_of(Bits::kReference)) +
+    return line("kernel", "none") + line("form", "nothing is written") + line("bits", name_of(Bits::kReference)) +
            line("why", "there is nothing to compute");
   }
   std::string t = line("kernel", plan.plan->row());
@@ -311,6 +367,16 @@ int32_t module_synchronize(int32_t ordinal, void* stream, ctconv_cuda_error* err
   });
 }
 
+int32_t module_pass(int32_t ordinal, const ctconv_cuda_pass* pass, ctconv_cuda_error* error) {
+  return guarded(error, [&]() -> Status {
+    const DeviceGuard guard(ordinal);
+    CTCONV_RETURN_IF_ERROR(guard.status());
+    PassParams p;
+    pass_form(*pass, &p);
+    return launched(launch_pass(pass->dtype, p, static_cast<cudaStream_t>(pass->stream)), "pass");
+  });
+}
+
 }  // namespace
 }  // namespace ctconv::cuda
 
@@ -330,6 +396,6 @@ extern "C" __attribute__((visibility("default"))) int32_t ctconv_cuda_module_ini
             module_plan_export,        module_plan_destroy,
             module_memory_alloc,       module_memory_free,
             module_memory_copy,        module_pointer_device,
-            module_synchronize};
+            module_synchronize,        module_pass};
   return 0;
 }

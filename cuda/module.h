@@ -2,6 +2,7 @@
 /* The seam between libctconv.so and libctconv_cuda.so: one exported function that fills one versioned table. Plain C.
  *
  *   in:  a problem (mirror of src/problem/problem.h as numbers), device pointers, a stream
+ *        a pass: one element-wise step of a backward call beside its sums
  *   out: an int32 status of src/dialect/errors.tsv (0: done) and, where it failed, the detail in ctconv_cuda_error
  *   The two files belong to one release: any difference in CTCONV_CUDA_ABI or in the table's size is refused at load.
  *   Nothing here needs a CUDA header; nothing throws, aborts or prints. Every function may be called from any thread.
@@ -16,7 +17,7 @@
 extern "C" {
 #endif
 
-#define CTCONV_CUDA_ABI 1u
+#define CTCONV_CUDA_ABI 2u
 #define CTCONV_CUDA_ENTRY "ctconv_cuda_module_init"
 
 typedef struct ctconv_cuda_error {
@@ -39,8 +40,12 @@ enum {
 };
 enum { CTCONV_CUDA_NOT_A_DEVICE_POINTER = 0, CTCONV_CUDA_DEVICE_POINTER = 1, CTCONV_CUDA_MANAGED_POINTER = 2 };
 
+/* The operand that is computed: 0 to 2 as ctconv::Written; then only what stands beside w, the sums of y. */
+enum { CTCONV_CUDA_WRITES_Y = 0, CTCONV_CUDA_WRITES_X = 1, CTCONV_CUDA_WRITES_W = 2, CTCONV_CUDA_WRITES_BIAS = 3 };
+
 typedef struct ctconv_cuda_axis {
   int64_t i, o, k, s, d, lo, tail; /* as ctconv::Axis */
+  int64_t skip;                    /* 0; inside the module: outputs left out between two (cuda/exchange.h) */
 } ctconv_cuda_axis;
 
 typedef struct ctconv_cuda_problem {
@@ -53,7 +58,26 @@ typedef struct ctconv_cuda_problem {
   int32_t bias;              /* CTCONV_CUDA_BIAS_... */
   int32_t activation;        /* as ctconv::Activation::Kind */
   double alpha, beta;        /* leaky slope; clip to [alpha, beta] */
+  int32_t written;           /* CTCONV_CUDA_WRITES_...; gradients have no activation */
+  int32_t wide_weights;      /* WRITES_W: 1: w takes accumulators */
 } ctconv_cuda_problem;
+
+/* An element-wise pass of a backward call; strides in elements, any sign.
+ *   SLOPE   to = from * act'(with): from dy, with y, all of dtype; a slope of 0 gives +0 of any dy
+ *   STORE   to = from;   ADD   to = to + from, rounded once */
+enum { CTCONV_CUDA_PASS_SLOPE = 0, CTCONV_CUDA_PASS_STORE = 1, CTCONV_CUDA_PASS_ADD = 2 };
+enum { CTCONV_CUDA_PASS_AXES = 8 };
+typedef struct ctconv_cuda_pass {
+  int32_t kind, dtype; /* of `to` */
+  int32_t from_sums;   /* STORE, ADD: `from` holds accumulators */
+  int32_t rank;        /* axes, 0: one element */
+  int64_t extent[8], to_stride[8], from_stride[8], with_stride[8];
+  int32_t activation, reserved; /* SLOPE: as in a problem */
+  double alpha, beta;
+  void* to;
+  const void *from, *with;
+  void* stream;
+} ctconv_cuda_pass;
 
 typedef struct ctconv_cuda_options {
   int32_t allow_tf32, reproducible /* CTCONV_CUDA_FASTEST, ... */, tuning /* 0 model, 1 measure on the device */,
@@ -68,10 +92,12 @@ typedef struct ctconv_cuda_options {
 
 typedef struct ctconv_cuda_plan ctconv_cuda_plan; /* immutable, shared by threads */
 
-typedef struct ctconv_cuda_call { /* device memory of the plan's ordinal; element alignment is enough */
-  const void *x, *w;              /* w: raw weight as problem.w says; may be NULL where packed is given */
-  const void* packed;             /* what plan_pack wrote, NULL: weights are packed into the workspace by this call */
-  const void* bias;
+/* Device memory of the plan's ordinal; element alignment is enough. What the problem writes is written, and with
+ * WRITES_W and _BIAS the bias, dense accumulators; the rest is read. */
+typedef struct ctconv_cuda_call {
+  void *x, *w;        /* w: raw weight as problem.w says; may be NULL where packed is given */
+  const void* packed; /* what plan_pack wrote, NULL: weights are packed into the workspace by this call */
+  void* bias;
   void *y, *workspace; /* plan_workspace bytes, 256-byte aligned */
   void* stream;        /* cudaStream_t; NULL: legacy default stream */
 } ctconv_cuda_call;
@@ -110,6 +136,8 @@ typedef struct ctconv_cuda_table {
   /* Where a pointer lies; a plain host pointer is an answer, not an error. */
   int32_t (*pointer_device)(const void* pointer, int32_t* kind, int32_t* ordinal, ctconv_cuda_error* error);
   int32_t (*synchronize)(int32_t ordinal, void* stream, ctconv_cuda_error* error);
+  /* Enqueues and returns, as plan_execute. */
+  int32_t (*pass)(int32_t ordinal, const ctconv_cuda_pass* pass, ctconv_cuda_error* error);
 } ctconv_cuda_table;
 
 /* The one export: 0 where abi and bytes are this module's, else DEVICE_MODULE_ABI with the module's abi in table->abi

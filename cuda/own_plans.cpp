@@ -215,14 +215,18 @@ Status run_packed_direct(const ctconv_cuda_problem& problem, Packing packing, co
   PackParams order;
   pack_form(p, packing, &order);
   const auto& axes = packed_order(packing);
-  int64_t step = 1;
+  int64_t step = 1, first = 0;
   for (int a = 5; a >= 0; --a) {
     p.w[axes[a]] = step;
     step *= order.extent[a];
+    if (!turned(packing) || axes[a] < 3) continue;
+    first += (order.extent[a] - 1) * p.w[axes[a]];
+    p.w[axes[a]] = -p.w[axes[a]];
   }
   DirectParams params;
   if (std::string reason = direct_form(p, &params); !reason.empty()) return refusal(std::move(reason));
   point(params, call);
+  params.w = static_cast<const unsigned char*>(call.w) + first * static_cast<int64_t>(element_bytes(p.dtype));
   CTCONV_RETURN_IF_ERROR(launched(launch_direct(p.dtype, params, call.stream), "direct"));
   return fill_tail(p, call.y, call.stream);
 }
@@ -243,12 +247,14 @@ double useful_flop(const ctconv_cuda_problem& p) {
       1;  // (output row, tap) pairs that meet an input, per axis: every input meets each tap whose row exists
   for (const ctconv_cuda_axis& a : p.axis) {
     double met = 0;
-    // rows i*s + t*d - lo in [0, o): count i for each of at most 4096 taps, beyond that all of them
-    const int64_t taps = std::min<int64_t>(a.k, 4096);
+    // rows i*s + t*d - lo in [0, o): count i for each of at most 4096 taps, beyond that all of them. Where outputs are
+    // left out s is 1: count o with o * every + lo - t*d in [0, i)
+    const int64_t taps = std::min<int64_t>(a.k, 4096), step = a.skip != 0 ? 1 + a.skip : a.s;
+    const int64_t counted = a.skip != 0 ? a.o : a.i, other = a.skip != 0 ? a.i : a.o;
     for (int64_t t = 0; t < taps; ++t) {
-      const int64_t first = a.lo - t * a.d <= 0 ? 0 : (a.lo - t * a.d + a.s - 1) / a.s;
-      const int64_t top = a.o - 1 + a.lo - t * a.d;
-      const int64_t last = top < 0 ? -1 : std::min(a.i - 1, top / a.s);
+      const int64_t at = a.skip != 0 ? t * a.d - a.lo : a.lo - t * a.d;
+      const int64_t first = at <= 0 ? 0 : (at + step - 1) / step, top = other - 1 + at;
+      const int64_t last = top < 0 ? -1 : std::min(counted - 1, top / step);
       met += static_cast<double>(std::max<int64_t>(0, last - first + 1));
     }
     pairs *= met * static_cast<double>(a.k) / static_cast<double>(taps);

@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PUBLIC = "include/ctconv"
 ALL = "*"
 # What the backends share; of each other they know nothing.
-BACKEND = [f"src/backend/{name}.h" for name in ("backend", "facts", "fixed", "options", "workspace")]
+BACKEND = [f"src/backend/{name}.h" for name in ("backend", "facts", "fixed", "gradient_parts", "options", "workspace")]
 # folder: what it may include besides itself, folders with all below them or single files. The longest matching
 # folder decides.
 TABLE = {

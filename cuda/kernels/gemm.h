@@ -3,7 +3,7 @@
 //
 //   in:  a problem cut into phases: o = o0 + q*s on every axis, so all outputs of a phase meet the same taps
 //   out: per phase one GEMM of M = n * q_d * q_h * q_w positions, N = co, K = ci * taps of the phase
-//   input of position q and tap t:  i = base(o0) + q - j*(d/g)   (index.h: AxisMap::phase)
+//   input of position q and tap t:  i = base(o0) + q*every - j*(d/g)   (index.h: AxisMap::phase)
 //   merged (kernel = stride, dilation 1): every phase meets one tap of the same input, so all phases are one GEMM of
 //   M = n * i positions and N = taps * co columns, stored interleaved; places outside y are dropped.
 //   A block owns BM positions x BN channels of one group and phase. A cluster of `split` blocks shares K: each leaves
@@ -141,7 +141,8 @@ CTCONV_HD void gemm_place(const GemmParams& p, const GemmPhase& f, int32_t posit
   const int32_t qw = gemm_split(p.tabled, f.axis[2].by_outputs, f.axis[2].outputs, &n);
   const int32_t qh = gemm_split(p.tabled, f.axis[1].by_outputs, f.axis[1].outputs, &n);
   const int32_t qd = gemm_split(p.tabled, f.axis[0].by_outputs, f.axis[0].outputs, &n);
-  const int32_t d = f.axis[0].i + qd, h = f.axis[1].i + qh, w = f.axis[2].i + qw;
+  const int32_t d = f.axis[0].i + qd * p.axis[0].every, h = f.axis[1].i + qh * p.axis[1].every;
+  const int32_t w = f.axis[2].i + qw * p.axis[2].every;
   const int64_t offset = n * p.xs[0] + d * p.xs[2] + h * p.xs[3] + w * p.xs[4];
   *place = {d, h, w, static_cast<int32_t>(offset)};
   *y_offset = n * p.ys[0] + (f.axis[0].first + qd * p.step[0] - p.base[0]) * p.ys[2] +

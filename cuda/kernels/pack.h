@@ -16,11 +16,12 @@ struct PackParams {
   int64_t elements;
   int64_t extent[6], stride[6];  // of the packed order: outermost first, strides of the raw weight
   int64_t real;                  // of the last axis; extent[5] above it is padding
+  int64_t first;                 // the raw element of index 0
 };
 
 template <class Bits>
 CTCONV_HD void pack_element(const PackParams& p, int64_t index) {
-  int64_t rest = index, at = 0;
+  int64_t rest = index, at = p.first;
   if (index % p.extent[5] >= p.real) {
     static_cast<Bits*>(p.packed)[index] = Bits(0);
     return;

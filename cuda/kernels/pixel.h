@@ -27,6 +27,7 @@ struct PixelParams {
   AxisMap<int32_t> axis[3];
   TapSteps step;
   int64_t x_w, y_w;       // from one tap of w to the next in x, from one output of the phase to the next in y
+  int64_t x_q;            // from one output of the phase to the next in x
   int32_t w_w, channels;  // from one tap of w to the next in the weights; groups * co
   ActParams act;
   int32_t bias_accumulator;
@@ -64,7 +65,7 @@ CTCONV_HD void pixel_tap(const PixelParams& p, const T* xp, const T* w, int32_t 
   const Pack<T, V> wv = load_pack<T, V>(w);
   CTCONV_UNROLL
   for (int q = 0; q < kPixelP; ++q) {
-    if (static_cast<uint32_t>(i + q) < static_cast<uint32_t>(p.axis[2].i)) {
+    if (static_cast<uint32_t>(i + q * p.axis[2].every) < static_cast<uint32_t>(p.axis[2].i)) {
       if constexpr (kReads == PixelReads::kSame) {
         const Pack<T, V> xv = load_pack<T, V>(xp);
         CTCONV_UNROLL
@@ -78,7 +79,7 @@ CTCONV_HD void pixel_tap(const PixelParams& p, const T* xp, const T* w, int32_t 
         for (int c = 0; c < V; ++c) acc[q][c] = fused(xv, widen(wv.v[c]), acc[q][c]);
       }
     }
-    xp += p.xs[4];
+    xp += p.x_q;
   }
 }
 

@@ -216,7 +216,7 @@ CTCONV_API ctconv_status ctconv_describe(const ctconv_op *op, const ctconv_call 
  * Status: 1xxx to 3xxx of the dialect for x, weight and output_size; MISUSE_NULL where grads asks for no gradient or
  * lacks what one is made of; MISUSE_WEIGHT_MISSING, _WEIGHT_TWICE; MISUSE_Y_SHAPE and _Y_DTYPE for dy, y, dx, dw, db;
  * MISUSE_ACTIVATION for a leaky relu with a slope below 0; MISUSE_OPTION for accumulate; UNSUPPORTED_ENGINE where a
- * forced engine has no gradients, and on CUDA devices; 5xxx. Any number of threads. */
+ * forced engine has no gradients; 5xxx, on a device 6xxx. Any number of threads. */
 CTCONV_API ctconv_status ctconv_backward_prepare(const ctconv_op *op, const ctconv_grads *grads,
                                                  size_t *workspace_bytes, ctconv_error *error);
 

@@ -63,10 +63,10 @@ class Backend {
   virtual Result<size_t> prepare(const WorkCall& call) = 0;
   virtual Status execute(const WorkCall& call) = 0;
   virtual Result<PlanFacts> describe(const WorkCall& call) = 0;
-  // dx, dw, db of one judged backward call. A device that has no gradients keeps these refusals.
-  virtual Result<size_t> prepare_backward(const GradientCall&) { return no_gradients(); }
-  virtual Status backward(const GradientCall&) { return no_gradients(); }
-  virtual Result<GradientFacts> describe_backward(const GradientCall&) { return no_gradients(); }
+  // dx, dw, db of one judged backward call.
+  virtual Result<size_t> prepare_backward(const GradientCall& call) = 0;
+  virtual Status backward(const GradientCall& call) = 0;
+  virtual Result<GradientFacts> describe_backward(const GradientCall& call) = 0;
   // A problem planned once, for a stream; the op has its own weight. alone: the calling thread computes.
   virtual Result<std::unique_ptr<FixedCall>> fix(const Problem&, bool /*alone*/) {
     return argument_error(Code::UNSUPPORTED_STREAM, "device", options_.device, "cpu", "has no streams in this release");
@@ -80,11 +80,6 @@ class Backend {
         Code::MISUSE_TENSOR_DEVICE, name,
         "device type " + std::to_string(tensor.device_type) + ", id " + std::to_string(tensor.device_id),
         options_.device, "lies on another device than the op");
-  }
-
-  Status no_gradients() const {
-    return argument_error(Code::UNSUPPORTED_ENGINE, "device", options_.device, "cpu",
-                          "computes no gradients in this release");
   }
 
   const Options options_;

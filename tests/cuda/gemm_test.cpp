@@ -215,6 +215,8 @@ void one(uint64_t seed, Limits limits, Counts* counts) {
     c.p.w[a] = step;
     step *= ew[a];
   }
+  if (limits.gradient) c.p.written = CTCONV_CUDA_WRITES_X;
+  c.take(ctconv_cuda_problem(c.p));
   fill(r, &c, false, r() % 4 == 0);
   INFO("seed " << seed << ", dtype " << c.p.dtype);
   const auto clean = c.y;
@@ -283,6 +285,19 @@ TEST_CASE("gemm kernels on the CPU give the scalar scan's sums", "[cuda][kernels
   CHECK(counts.merged > 20);
   CHECK(counts.runs > 10);
   CHECK(counts.fold > 100);
+}
+
+TEST_CASE("gemm kernels on the CPU: data gradients", "[cuda][kernels][gemm][gradient]") {
+  Counts counts;
+  for (uint64_t s = 1; s < 9; ++s) {
+    one<float>(s, {.gradient = true}, &counts);
+    one<F16>(s + 100, {.gradient = true}, &counts);
+    one<Bf16>(s + 200, {.k_is_s = true, .gradient = true}, &counts);
+    one<double>(s + 300, {.few_ci = true, .gradient = true}, &counts);
+  }
+  CHECK(counts.fma == 32);
+  CHECK(counts.tensor == 24);
+  CHECK(counts.moved > 5);
 }
 
 TEST_CASE("a gemm block of many steps: long K, ragged channels, all phases", "[cuda][kernels][gemm]") {

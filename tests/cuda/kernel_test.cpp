@@ -18,7 +18,7 @@ namespace {
 template <class T>
 void run_direct(Case<T>& c, DirectParams p) {
   p.x = c.x.data();
-  p.w = c.w.data();
+  p.w = c.w.data() + c.w_first;
   p.bias = c.bias_data();
   p.y = c.y.data();
   for (int64_t e = 0; e < p.elements; ++e) direct_element<T>(p, e);
@@ -119,7 +119,7 @@ struct Counts {
 template <class T>
 void agree(const ctconv_cuda_problem& problem, Random& r, Counts* counts) {
   Case<T> c;
-  c.p = problem;
+  c.take(problem);
   fill(r, &c, false, r() % 4 == 0);
   const auto clean = c.y;
   auto expected = expected_core(c);
@@ -212,6 +212,29 @@ TEST_CASE("kernels on the CPU give the scalar scan's bits", "[cuda][kernels]") {
                            << counts.shuffle << " + tensor " << counts.tensor);
 }
 
+TEST_CASE("data gradients: the same kernels, outputs left out between two", "[cuda][kernels][gradient]") {
+  Counts counts;
+  const auto one_of = [&](auto t, uint64_t seed, Limits limits) {
+    Random r(seed);
+    INFO("seed " << seed);
+    ctconv_cuda_problem problem = random_problem(r, dtype_of<decltype(t)>(), limits);
+    problem.written = CTCONV_CUDA_WRITES_X;
+    agree<decltype(t)>(problem, r, &counts);
+  };
+  for (uint64_t s = 0; s < 60; ++s) {
+    for (const Limits& limits : {Limits{}, Limits{.depthwise = true}, Limits{.k_is_s = true, .tails = false}}) {
+      one_of(float{}, s, limits);
+      one_of(F16{}, s + 1000, limits);
+      one_of(Bf16{}, s + 2000, limits);
+      one_of(double{}, s + 3000, limits);
+    }
+  }
+  CHECK(counts.direct == 720);
+  CHECK(counts.cell > 50);
+  CHECK(counts.cell_sliding > 20);
+  CHECK(counts.pixel + counts.pixel_vector > 50);
+}
+
 TEST_CASE("kernels on the CPU: problems of the tests' bench, as the library hands them over", "[cuda][kernels]") {
   Random r(17);
   rig::Limits limits;
@@ -219,6 +242,7 @@ TEST_CASE("kernels on the CPU: problems of the tests' bench, as the library hand
   limits.extents = {30, 8, 4};
   limits.far = 15;  // regions of the output, before and behind all that x reaches
   limits.products = 1e4;
+  limits.written = {Written::kY, Written::kY, Written::kX};
   Counts counts;
   for (int round = 0; round < 400; ++round) {
     const Problem p = rig::random_problem(r, limits);
@@ -323,6 +347,39 @@ TEST_CASE("backward-data geometry obeys cuDNN's rule and the defining equation",
     REQUIRE((rows + g.pre + g.post) / a.s + 1 == a.i);
     // equal pads wherever the rule allows them
     if (g.post < g.pre) REQUIRE((rows + 2 * g.pre) / a.s + 1 > a.i);
+  }
+}
+
+TEST_CASE("a strided data gradient's geometry obeys cuDNN's rule and the defining equation", "[cuda][geometry]") {
+  Random r(10);
+  for (int round = 0; round < 20000; ++round) {
+    ctconv_cuda_problem p{};
+    p.written = CTCONV_CUDA_WRITES_X;
+    for (auto& a : p.axis) a = {1, 1, 1, 1, 1, 0, 0};
+    ctconv_cuda_axis& a = p.axis[2];
+    a.i = draw(r, 2, 9);
+    a.s = draw(r, 2, 6);
+    a.k = draw(r, 1, 7);
+    a.d = draw(r, 1, 5);
+    a.lo = draw(r, -8, 12);
+    a.o = draw(r, 1, 80);
+    const DgradAxis g = forward_axis(exchanged(p).axis[2]);
+    for (int64_t i = 0; i < a.i; ++i) {  // every output that a tap meets is among the rows cuDNN reads
+      for (int64_t t = 0; t < a.k; ++t) {
+        const int64_t o = i * a.s + t * a.d - a.lo;
+        if (o < 0 || o >= a.o) continue;
+        REQUIRE_FALSE(g.empty());
+        REQUIRE(o >= g.begin);
+        REQUIRE(o < g.end);
+      }
+    }
+    if (g.empty()) continue;
+    REQUIRE(g.pre >= 0);
+    REQUIRE(g.post >= 0);
+    REQUIRE(g.end <= a.o);
+    REQUIRE(g.pre - a.lo == g.begin);  // i*s + t*d - pre is the row inside what is read
+    const int64_t rows = g.end - g.begin - a.d * (a.k - 1) - 1;
+    REQUIRE((rows + g.pre + g.post) / a.s + 1 == a.i);
   }
 }
 

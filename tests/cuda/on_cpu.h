@@ -13,11 +13,12 @@ std::vector<T> packed_weights(const Case<T>& c, Packing packing) {
   PackParams p;
   pack_form(c.p, packing, &p);
   std::vector<T> packed(static_cast<size_t>(p.elements));
-  p.w = c.w.data();
+  p.w = c.w.data() + c.w_first;
   p.packed = packed.data();
   using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, std::conditional_t<sizeof(T) == 4, uint32_t, uint16_t>>;
   for (int64_t e = 0; e < p.elements; ++e) pack_element<Bits>(p, e);
-  if (raw_matches(c.p, packing)) CHECK(std::memcmp(packed.data(), c.w.data(), packed.size() * sizeof(T)) == 0);
+  if (raw_matches(c.p, packing))
+    CHECK(std::memcmp(packed.data(), c.w.data() + c.w_first + p.first, packed.size() * sizeof(T)) == 0);
   return packed;
 }
 

@@ -10,7 +10,8 @@
 #include <map>
 #include <sstream>
 
-#include "cuda/cudnn_graph.h"
+#include "cuda/cudnn_node.h"
+#include "cuda/exchange.h"
 #include "tests/cuda/layers.h"
 
 namespace ctconv::cuda::testing {
@@ -84,6 +85,59 @@ void plan_all_layers(const char* device) {
 TEST_CASE("plans for an H200", "[cuda][plan]") { plan_all_layers("h200"); }
 TEST_CASE("plans for an H100", "[cuda][plan]") { plan_all_layers("h100"); }
 TEST_CASE("plans for an A100", "[cuda][plan]") { plan_all_layers("a100"); }
+
+// dx as the module sees it, dw.
+ctconv_cuda_problem gradient_of(ctconv_cuda_problem p, int32_t written) {
+  p.written = written;
+  p.bias = CTCONV_CUDA_BIAS_NONE;
+  p.activation = 0;
+  return written == CTCONV_CUDA_WRITES_X ? exchanged(p) : p;
+}
+
+TEST_CASE("gradient plans for an H200", "[cuda][plan][gradient]") {
+  const CudnnApi& api = *cudnn_or_skip();
+  Descriptor keep;
+  const CudnnTarget target = described(api, "h200", &keep);
+  int nodes[3] = {0, 0, 0};
+  for (const Layer& layer : read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json")) {
+    for (const int32_t dtype : {CTCONV_CUDA_F32, CTCONV_CUDA_F16}) {
+      for (const bool last : {false, true}) {
+        for (const int32_t written : {CTCONV_CUDA_WRITES_X, CTCONV_CUDA_WRITES_W}) {
+          const ctconv_cuda_problem p = gradient_of(problem_of(layer, dtype, last), written);
+          INFO(layer.id << " dtype " << dtype << (last ? " last" : " first") << ", " << name_of(node_of(p)));
+          REQUIRE(cudnn_refusal(api, p).empty());
+          const auto plans = cudnn_plans(api, target, p, {.deterministic = true});
+          INFO((plans.ok() ? "" : plans.status().detail().message));
+          CHECK(plans.ok());
+          nodes[static_cast<int>(node_of(p))] += plans.ok();
+        }
+      }
+    }
+  }
+  WARN("backward data " << nodes[0] << ", convolution " << nodes[1] << ", backward filter " << nodes[2]);
+  CHECK(nodes[1] > 200);
+  CHECK(nodes[2] > 300);
+}
+
+TEST_CASE("gradient plans take odd geometry", "[cuda][plan][gradient]") {
+  const CudnnApi& api = *cudnn_or_skip();
+  Descriptor keep;
+  const CudnnTarget target = described(api, "h200", &keep);
+  Random r(12);
+  int asked = 0, planned = 0;
+  for (int round = 0; round < 300; ++round) {
+    const auto dtype = static_cast<int32_t>(draw(r, 0, 3));
+    const ctconv_cuda_problem p =
+        gradient_of(random_problem(r, dtype, {}), round % 2 ? CTCONV_CUDA_WRITES_X : CTCONV_CUDA_WRITES_W);
+    if (!cudnn_refusal(api, p).empty()) continue;
+    ++asked;
+    const auto plans = cudnn_plans(api, target, p, {});
+    planned += plans.ok();
+    if (!plans.ok()) UNSCOPED_INFO(name_of(node_of(p)) << ": " << plans.status().detail().message);
+  }
+  INFO(planned << " of " << asked);
+  CHECK(planned == asked);
+}
 
 TEST_CASE("plans obey the workspace limit, survive export, and take odd geometry", "[cuda][plan]") {
   const CudnnApi& api = *cudnn_or_skip();

@@ -14,6 +14,7 @@
 #include <random>
 #include <vector>
 
+#include "cuda/exchange.h"
 #include "cuda/forms.h"
 #include "tests/rig/cuda_record.h"
 
@@ -40,8 +41,17 @@ inline void set_strides(Layout layout, const int64_t (&extent)[5], int64_t (&str
 
 template <class T>
 struct Case {
-  ctconv_cuda_problem p{};
+  ctconv_cuda_problem p{};      // as the kernels see it
+  ctconv_cuda_problem given{};  // a data gradient before it was exchanged; else it writes y
+  int64_t w_first = 0;          // where p's weights begin in w
   std::vector<T> x, w, y;
+
+  void take(const ctconv_cuda_problem& problem) {
+    given = problem;
+    const bool gradient = problem.written == CTCONV_CUDA_WRITES_X;
+    p = gradient ? exchanged(problem) : problem;
+    w_first = gradient ? last_tap(problem) : 0;
+  }
   std::vector<Accumulator<T>> bias;
   std::vector<T> bias_element;
   const void* bias_data() const {
@@ -101,7 +111,7 @@ void fill(Random& r, Case<T>* c, bool integers, bool special) {
 }
 
 struct Limits {
-  bool k_is_s = false, depthwise = false, few_ci = false, tails = true;
+  bool k_is_s = false, depthwise = false, few_ci = false, tails = true, gradient = false;
 };
 
 inline ctconv_cuda_problem random_problem(Random& r, int32_t dtype, Limits limits) {
@@ -189,8 +199,14 @@ inline bool meets(const ctconv_cuda_axis& a, int64_t o, int64_t t, int64_t* i) {
 // The sum of one output before bias and activation: one chain of fma, as the reference's.
 template <class T>
 Accumulator<T> plain_sum(const Case<T>& c, int64_t n, int64_t channel, int64_t od, int64_t oh, int64_t ow) {
-  const Problem p = rig::problem_of(c.p);
   rig::Sum<Accumulator<T>> sum(0);
+  if (c.given.written == CTCONV_CUDA_WRITES_X) {
+    const Problem gradient = rig::problem_of(c.given);
+    rig::Definition(gradient, {.w = c.w.data(), .y = c.x.data()})
+        .terms({n, channel / gradient.ci, channel % gradient.ci, 0, {od, oh, ow}}, &sum);
+    return sum.total();
+  }
+  const Problem p = rig::problem_of(c.p);
   rig::Definition(p, {.x = c.x.data(), .w = c.w.data()})
       .terms({n, channel / p.co, 0, channel % p.co, {od, oh, ow}}, &sum);
   return sum.total();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A CUDA module that needs no CUDA: host memory poses as device memory, plain loops as kernels.
 //
-//   in:  the table of cuda/module.h;   out: y as the problem record defines it (sums in double, rounded once), counts
+//   in:  the table of cuda/module.h
+//   out: what the problem record writes, as it defines it (sums in double, rounded once), passes in double, counts
 //   Work counts as in flight from its enqueue until its stream is waited for or its plan destroyed: memory that is
 //   freed or shared meanwhile is counted. Kernel "cudnn" is refused as a machine without cuDNN refuses it.
 #include "tests/device/host_module.h"
@@ -29,8 +30,10 @@ struct ctconv_cuda_plan {
 namespace {
 
 struct Work {
-  const ctconv_cuda_plan* plan;
-  ctconv_cuda_call call;
+  const ctconv_cuda_plan* plan = nullptr;  // null: a pass
+  ctconv_cuda_call call{};
+  ctconv_cuda_pass pass{};
+  void* stream() const { return plan != nullptr ? call.stream : pass.stream; }
 };
 
 HostModuleState g_state;
@@ -97,6 +100,66 @@ void pack(const ctconv_cuda_problem& p, const void* w, void* packed) {
   });
 }
 
+// dx, or dw and db.
+void compute_gradient(const ctconv_cuda_problem& p, const ctconv::Problem& q, const ctconv_cuda_call& call,
+                      const void* w) {
+  using namespace ctconv;
+  rig::Definition definition(q, {.x = call.x, .w = w, .y = call.y});
+  void* const out = q.written == Written::kX ? call.x : call.w;
+  const bool alone = p.written == CTCONV_CUDA_WRITES_BIAS;
+  if (!alone) {
+    rig::each_element(q, q.written, [&](const rig::Element& e) {
+      rig::store(out, rig::type_of(q, q.written), rig::place_of(q, q.written, e), definition.finished<double>(e));
+    });
+  }
+  for (int64_t c = 0; c < rig::written_biases(q); ++c) {
+    rig::store(call.bias, accumulator_of(q.types.x), c, definition.finished_bias<double>(c));
+  }
+}
+
+double slope(const ctconv_cuda_pass& p, double y) {
+  using Kind = ctconv::Activation::Kind;
+  switch (static_cast<Kind>(p.activation)) {
+    case Kind::kRelu:
+      return y <= 0 ? 0 : 1;
+    case Kind::kLeakyRelu:
+      return y <= 0 ? p.alpha : 1;
+    case Kind::kClip:
+      return y <= p.alpha || y >= p.beta ? 0 : 1;
+    case Kind::kTanh:
+      return 1 - y * y;
+    case Kind::kSigmoid:
+      return y * (1 - y);
+    case Kind::kNone:
+      break;
+  }
+  return 1;
+}
+
+void compute_pass(const ctconv_cuda_pass& p) {
+  using namespace ctconv;
+  const auto type = static_cast<Dtype>(p.dtype), from = p.from_sums ? accumulator_of(type) : type;
+  int64_t count = 1;
+  for (int a = 0; a < p.rank; ++a) count *= p.extent[a];
+  for (int64_t index = 0; index < count; ++index) {
+    int64_t rest = index, at[3] = {0, 0, 0};
+    for (int a = p.rank; a-- > 0;) {
+      const int64_t k = rest % p.extent[a];
+      rest /= p.extent[a];
+      at[0] += k * p.to_stride[a];
+      at[1] += k * p.from_stride[a];
+      at[2] += k * p.with_stride[a];
+    }
+    double value = rig::load(p.from, from, at[1]);
+    if (p.kind == CTCONV_CUDA_PASS_ADD) value += rig::load(p.to, type, at[0]);
+    if (p.kind == CTCONV_CUDA_PASS_SLOPE) {
+      const double factor = slope(p, rig::load(p.with, type, at[2]));
+      value = factor == 0 ? 0 : value * factor;
+    }
+    rig::store(p.to, type, at[0], value);
+  }
+}
+
 void compute(const ctconv_cuda_plan& plan, const ctconv_cuda_call& call) {
   const ctconv_cuda_problem& p = plan.problem;
   int64_t ws[6];
@@ -115,6 +178,7 @@ void compute(const ctconv_cuda_plan& plan, const ctconv_cuda_call& call) {
   Problem q = rig::problem_of(p);
   q.types.accumulator = Dtype::kF64;
   q.w = {ws[0], ws[1], ws[2], {ws[3], ws[4], ws[5]}};
+  if (q.written != Written::kY) return compute_gradient(p, q, call, w);
   const std::vector<uint8_t> bias = rig::bias_of(p, call.bias, Dtype::kF64);
   rig::Definition definition(q, {.x = call.x, .w = w, .bias = bias.data()});
   Problem whole = q;
@@ -125,13 +189,31 @@ void compute(const ctconv_cuda_plan& plan, const ctconv_cuda_call& call) {
   });
 }
 
-// Under the lock: ends the pending work that `ends` names.
+void compute(const Work& work) {
+  if (work.plan != nullptr) {
+    compute(*work.plan, work.call);
+  } else {
+    compute_pass(work.pass);
+  }
+}
+
+// Under the lock: ends the pending work that `ends` names, and what its streams were given before it.
 template <class F>
 void wait_for(F&& ends) {
-  for (const Work& work : g_pending) {
-    if (ends(work) && g_state.deferred) compute(*work.plan, work.call);
+  std::map<const void*, size_t> end;  // of each stream
+  for (size_t k = 0; k < g_pending.size(); ++k) {
+    if (ends(g_pending[k])) end[g_pending[k].stream()] = k + 1;
   }
-  std::erase_if(g_pending, ends);
+  std::vector<Work> left;
+  for (size_t k = 0; k < g_pending.size(); ++k) {
+    const Work& work = g_pending[k];
+    if (k >= end[work.stream()]) {
+      left.push_back(work);
+    } else if (g_state.deferred) {
+      compute(work);
+    }
+  }
+  g_pending = std::move(left);
 }
 
 size_t workspace_of(const ctconv_cuda_plan& p) { return p.scratch + (p.weights_per_call ? p.packed : 0); }
@@ -166,7 +248,9 @@ int32_t plan_create(int32_t ordinal, const ctconv_cuda_problem* problem, const c
   }
   auto made = std::make_unique<ctconv_cuda_plan>();
   made->problem = *problem;
-  made->packed = g_state.packs ? static_cast<size_t>(weights_of(*problem)) * size_of(problem->dtype) : 0;
+  const bool reads_weights = problem->written <= CTCONV_CUDA_WRITES_X;
+  made->packed =
+      g_state.packs && reads_weights ? static_cast<size_t>(weights_of(*problem)) * size_of(problem->dtype) : 0;
   made->scratch = g_state.scratch_bytes;
   made->weights_per_call = options->weights_per_call != 0;
   if (workspace_of(*made) > options->workspace_limit) made->packed = made->scratch = 0;  // slower, within the limit
@@ -196,13 +280,14 @@ int32_t plan_execute(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call,
     g_state.call = *call;
     if (need != 0) {
       for (const Work& work : g_pending) {
+        if (work.plan == nullptr) continue;
         const bool meets = within(call->workspace, work.call.workspace, workspace_of(*work.plan));
         if (meets && work.call.stream != call->stream) ++g_state.shared;
       }
       g_state.shared += std::count(g_enqueuing.begin(), g_enqueuing.end(), call->workspace);
       g_enqueuing.push_back(call->workspace);
     }
-    g_pending.push_back({plan, *call});
+    g_pending.push_back({plan, *call, {}});
   }
   if (need != 0) std::memset(call->workspace, 0x5A, need);  // content is meaningless; memory is what it says
   if (!g_state.deferred) compute(*plan, *call);
@@ -255,8 +340,9 @@ void memory_free(int32_t, void* memory) {
   const size_t bytes = g_memory.at(memory);
   const auto uses = [&](const Work& work) {
     const ctconv_cuda_call& c = work.call;
-    const void* used[] = {c.x, c.w, c.packed, c.bias, c.y, c.workspace};
-    return std::any_of(std::begin(used), std::end(used), [&](const void* p) { return within(p, memory, bytes); });
+    const ctconv_cuda_pass& p = work.pass;
+    const void* used[] = {c.x, c.w, c.packed, c.bias, c.y, c.workspace, p.to, p.from, p.with};
+    return std::any_of(std::begin(used), std::end(used), [&](const void* u) { return within(u, memory, bytes); });
   };
   g_state.waiting_frees += std::any_of(g_pending.begin(), g_pending.end(), uses);
   wait_for(uses);
@@ -284,7 +370,17 @@ int32_t synchronize(int32_t, void* stream, ctconv_cuda_error* error) {
   if (g_state.synchronise_status != 0) return told(error, g_state.synchronise_status);
   const std::lock_guard lock(g_mutex);
   ++g_state.synchronisations;
-  wait_for([stream](const Work& work) { return work.call.stream == stream; });
+  wait_for([stream](const Work& work) { return work.stream() == stream; });
+  return 0;
+}
+
+int32_t pass(int32_t, const ctconv_cuda_pass* given, ctconv_cuda_error* error) {
+  if (g_state.pass_status != 0) return told(error, g_state.pass_status);
+  const std::lock_guard lock(g_mutex);
+  ++g_state.passes;
+  g_state.pass = *given;
+  g_pending.push_back({nullptr, {}, *given});
+  if (!g_state.deferred) compute_pass(*given);
   return 0;
 }
 
@@ -305,6 +401,6 @@ extern "C" __attribute__((visibility("default"))) int32_t ctconv_cuda_module_ini
             plan_export,     plan_destroy,
             memory_alloc,    memory_free,
             memory_copy,     pointer_device,
-            synchronize};
+            synchronize,     pass};
   return 0;
 }

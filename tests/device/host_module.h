@@ -15,6 +15,7 @@
 struct HostModuleState {
   // Knobs. A status other than 0 is what that function answers instead of doing its work.
   int32_t check_status = 0, plan_status = 0, pack_status = 0, execute_status = 0;
+  int32_t pass_status = 0;
   int32_t alloc_status = 0, copy_status = 0, locate_status = 0, synchronise_status = 0;
   int32_t pointer_kind = CTCONV_CUDA_DEVICE_POINTER, pointer_ordinal = 0;  // what every pointer is said to be
   bool packs = false;                                                      // plans want packed weights
@@ -24,7 +25,7 @@ struct HostModuleState {
 
   // Counts.
   std::atomic<int64_t> plans_made{0}, plans_live{0}, allocations{0}, buffers_live{0}, bytes_live{0}, copies{0};
-  std::atomic<int64_t> synchronisations{0}, executions{0}, packings{0};
+  std::atomic<int64_t> synchronisations{0}, executions{0}, packings{0}, passes{0};
   std::atomic<int64_t> waiting_frees{0};  // memory freed while enqueued work still used it
   std::atomic<int64_t> shared{0};         // workspaces used by two streams, or by two enqueues, at once
 
@@ -34,4 +35,5 @@ struct HostModuleState {
   ctconv_cuda_options options{};
   char kernel[32] = "";
   ctconv_cuda_call call{};
+  ctconv_cuda_pass pass{};
 };

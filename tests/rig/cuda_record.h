@@ -15,7 +15,9 @@ inline Axis axis_of(const ctconv_cuda_axis& a) {
 
 inline Problem problem_of(const ctconv_cuda_problem& r) {
   Problem p;
+  p.written = r.written == CTCONV_CUDA_WRITES_BIAS ? Written::kW : static_cast<Written>(r.written);
   p.types = uniform_types(static_cast<Dtype>(r.dtype));
+  if (r.wide_weights) p.types.w = p.types.accumulator;
   p.rank = r.rank;
   p.n = r.n;
   p.groups = r.groups;

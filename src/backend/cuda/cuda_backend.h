@@ -36,15 +36,23 @@ class CudaBackend final : public Backend {
   Result<size_t> prepare(const WorkCall& call) override;
   Status execute(const WorkCall& call) override;
   Result<PlanFacts> describe(const WorkCall& call) override;
+  Result<size_t> prepare_backward(const GradientCall& call) override;
+  Status backward(const GradientCall& call) override;
+  Result<GradientFacts> describe_backward(const GradientCall& call) override;
   OpFacts held() const override;
 
  private:
   Status judge_borrowed(const TensorView& given, const char* name) const;
   Result<TensorView> keep(const TensorView& given, const char* name, std::shared_ptr<DeviceBuffer>* memory) const;
+  struct Backward;  // cuda_gradients.cpp
   Result<std::shared_ptr<const GpuPlan>> plan_of(const WorkCall& call);
+  Result<std::shared_ptr<const GpuPlan>> plan_problem(const Problem& problem, const PerCall& per_call);
   Result<std::shared_ptr<const GpuPlan>> make_plan(const Problem& problem, const PerCall& per_call);
   Result<std::shared_ptr<DeviceBuffer>> packed_for(const CudaPlan& plan);
   Status enqueue(const GpuPlan& plan, const WorkCall& call, void* workspace) const;
+  PlanFacts facts_of_plan(const GpuPlan& plan, const Problem& problem) const;
+  Result<Backward> plan_backward(const GradientCall& call);
+  Status run_backward(const GradientCall& call, const Backward& b, void* workspace) const;
 
   const CudaModule* module_ = nullptr;  // from adopt on
   std::shared_ptr<DeviceBuffer> weight_memory_, bias_memory_;

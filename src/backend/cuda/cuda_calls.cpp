@@ -33,17 +33,24 @@ ctconv_cuda_options module_options(const Options& asked, bool weights_per_call) 
 Result<std::shared_ptr<const GpuPlan>> CudaBackend::plan_of(const WorkCall& call) {
   PerCall per_call{.weight = !weight_, .bias = call.bias != nullptr};
   if (call.problem.epilogue.bias) per_call.bias_stride = vector_stride(call.bias != nullptr ? *call.bias : *bias_);
-  if (auto held = plans_.find(call.problem, per_call)) return held;
-  auto made = make_plan(call.problem, per_call);
+  return plan_problem(call.problem, per_call);
+}
+
+Result<std::shared_ptr<const GpuPlan>> CudaBackend::plan_problem(const Problem& problem, const PerCall& per_call) {
+  if (auto held = plans_.find(problem, per_call)) return held;
+  auto made = make_plan(problem, per_call);
   if (!made.ok()) return made.take_status();
-  return plans_.insert(call.problem, per_call, std::move(*made));
+  return plans_.insert(problem, per_call, std::move(*made));
 }
 
 Result<std::shared_ptr<const GpuPlan>> CudaBackend::make_plan(const Problem& problem, const PerCall& per_call) {
-  CTCONV_RETURN_IF_ERROR(check_known("cuda", kForwardFloats, problem));
-  const int32_t bias = problem.epilogue.bias ? CTCONV_CUDA_BIAS_ELEMENT : CTCONV_CUDA_BIAS_NONE;
-  auto plan = module_->plan(options_.ordinal, cuda_problem(problem, bias, per_call.bias_stride),
-                            module_options(options_, per_call.weight));
+  CTCONV_RETURN_IF_ERROR(check_known("cuda", kEveryFloat, problem));
+  const bool weights = problem.written == Written::kW;
+  const int32_t given = weights ? CTCONV_CUDA_BIAS_ACCUMULATOR : CTCONV_CUDA_BIAS_ELEMENT;
+  const int32_t bias = problem.epilogue.bias ? given : CTCONV_CUDA_BIAS_NONE;
+  ctconv_cuda_problem record = cuda_problem(problem, bias, per_call.bias_stride);
+  if (weights && per_call.bias) record.written = CTCONV_CUDA_WRITES_BIAS;
+  auto plan = module_->plan(options_.ordinal, record, module_options(options_, per_call.weight));
   if (!plan.ok()) return plan.take_status();
   auto made = std::make_shared<GpuPlan>();
   made->plan = std::move(*plan);
@@ -94,10 +101,14 @@ Status CudaBackend::execute(const WorkCall& call) {
 Result<PlanFacts> CudaBackend::describe(const WorkCall& call) {
   auto plan = plan_of(call);
   if (!plan.ok()) return plan.take_status();
-  PlanFacts facts = read_plan_text((*plan)->plan->describe());
-  facts.problem = call.problem;
-  facts.workspace_bytes = workspace_of(**plan);
-  facts.packed_bytes = (*plan)->plan->packed_bytes();
+  return facts_of_plan(**plan, call.problem);
+}
+
+PlanFacts CudaBackend::facts_of_plan(const GpuPlan& plan, const Problem& problem) const {
+  PlanFacts facts = read_plan_text(plan.plan->describe());
+  facts.problem = problem;
+  facts.workspace_bytes = workspace_of(plan);
+  facts.packed_bytes = plan.plan->packed_bytes();
   return facts;
 }
 

@@ -137,6 +137,11 @@ Status CudaModule::synchronize(int32_t ordinal, void* stream) const {
   return to_status(table_.synchronize(ordinal, stream, &error), error);
 }
 
+Status CudaModule::pass(int32_t ordinal, const ctconv_cuda_pass& pass) const {
+  ctconv_cuda_error error{};
+  return to_status(table_.pass(ordinal, &pass, &error), error);
+}
+
 std::string CudaPlan::describe() const {
   std::string text(table_->plan_describe(plan_, nullptr, 0), '\0');
   table_->plan_describe(plan_, text.data(), text.size());
@@ -183,7 +188,7 @@ ctconv_cuda_problem cuda_problem(const Problem& p, int32_t bias, int64_t bias_st
   r.w[2] = p.w.co;
   for (int a = 0; a < 3; ++a) {
     const Axis& axis = p.axis[a];
-    r.axis[a] = {axis.i, axis.o, axis.k, axis.s, axis.d, axis.lo, axis.tail};
+    r.axis[a] = {axis.i, axis.o, axis.k, axis.s, axis.d, axis.lo, axis.tail, 0};
     r.x[2 + a] = p.x.axis[a];
     r.y[2 + a] = p.y.axis[a];
     r.w[3 + a] = p.w.tap[a];
@@ -193,6 +198,8 @@ ctconv_cuda_problem cuda_problem(const Problem& p, int32_t bias, int64_t bias_st
   r.activation = static_cast<int32_t>(p.epilogue.activation.kind);
   r.alpha = p.epilogue.activation.alpha;
   r.beta = p.epilogue.activation.beta;
+  r.written = static_cast<int32_t>(p.written);
+  r.wide_weights = p.types.w != p.types.x;
   return r;
 }
 

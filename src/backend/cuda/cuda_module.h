@@ -56,6 +56,7 @@ class CudaModule {
   Status copy(int32_t ordinal, void* to, const void* from, size_t bytes) const;
   Result<CudaPointer> locate(const void* pointer) const;
   Status synchronize(int32_t ordinal, void* stream) const;
+  Status pass(int32_t ordinal, const ctconv_cuda_pass& pass) const;
 
  private:
   ctconv_cuda_table table_;
