@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The library as a Conan 2 package. NOT TESTED: written from Conan's documentation; its packages could not be had.
+"""The library as a Conan 2 package, without the engine onednn. Run with the Highway of tools/deps, which the profile
+names under [platform_requires] as highway/1.2.0. NOT TESTED with the packages of Conan Center: they could not be had.
 
 Usage: conan create packaging/conan        on a clone: the sources are those two folders up
 """

@@ -32,7 +32,7 @@ import sys, zipfile
 cpu, cuda = (zipfile.ZipFile(path) for path in sys.argv[1:])
 module = "ctconv/libctconv_cuda.so"
 assert "ctconv/libctconv.so" in cpu.namelist() and module not in cpu.namelist(), "the CPU wheel"
-own = [name for name in cuda.namelist() if ".dist-info/" not in name]
+own = [name for name in cuda.namelist() if ".dist-info/" not in name and not name.endswith("/")]
 assert own == [module], own
 assert not set(own) & set(cpu.namelist()), "one file in both"
 metadata = lambda wheel: wheel.read(next(n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))).decode()
