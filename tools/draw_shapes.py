@@ -69,6 +69,8 @@ def draw_layer(svg, left, top, layer, words, rows=True):
 
 def stacked(title, parts, width, rows=True):
     """Several layers below each other, each with its sentence."""
+    for _, words in parts:
+        assert 36 + 9.6 * len(words) <= width, f"too wide: {words}"
     heights = [24 + (ROW * layer.n if rows else 0) + 32 + 24 for layer, _ in parts]
     svg = picture(width, sum(heights) + 10, title)
     top = 10
@@ -80,10 +82,10 @@ def stacked(title, parts, width, rows=True):
 
 def stride():
     parts = [
-        (Layer(4, 3, s), f"kernel 3, stride {s}: 4 inputs, {Layer(4, 3, s).outputs} outputs{more}")
-        for s, more in ((1, ""), (2, ": every second output is made of two products"), (3, ": nothing overlaps"))
+        (Layer(4, 3, s), f"kernel 3, stride {s}: {Layer(4, 3, s).outputs} outputs{more}")
+        for s, more in ((1, ""), (2, ", every second of two products"), (3, ", no overlap"))
     ]
-    return str(stacked("What the stride does.", parts, 560))
+    return str(stacked("What the stride does.", parts, 620))
 
 
 def padding():
@@ -92,7 +94,7 @@ def padding():
         (Layer(4, 3, 2, lo=1, hi=1), "padding 1: one row less in front, one less behind"),
         (Layer(4, 3, 2, lo=0, hi=1), "[0, 1]: behind only, which PyTorch cannot say"),
     ]
-    return str(stacked("What the padding does: it crops y.", parts, 480))
+    return str(stacked("What the padding does: it crops y.", parts, 520))
 
 
 def output_padding():
@@ -119,7 +121,7 @@ def same():
         (Layer(5, 3, 2, lo=1, hi=0), "ONNX SAME_LOWER; PyTorch with padding 1, output_padding 1: 10 others"),
         (Layer(5, 3, 2, lo=1, hi=1), '"SAME" of Paddle: 9 outputs'),
     ]
-    return str(stacked("Three meanings of same: 5 inputs, kernel 3, stride 2.", parts, 640, rows=False))
+    return str(stacked("Three meanings of same: 5 inputs, kernel 3, stride 2.", parts, 710, rows=False))
 
 
 def checkerboard():
