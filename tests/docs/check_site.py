@@ -6,13 +6,16 @@ In:   the folder of the site; capi/api.json, the package's __all__ lists.
 Out:  how many pages and links, exit 0; or one line per fault, exit 1.
 Rule: a link without a scheme leads to a file below the folder, and its #part to an id of that file. Every function and
       record of the table has an entry on the C page, every public name of the Python package one on the Python page.
-Usage: check_site.py FOLDER | check_site.py --self-test
+        --pages: every page of docs/ is named where the site's contents are (Sphinx refuses one that is not).
+Usage: check_site.py FOLDER | check_site.py --pages | check_site.py --self-test
 """
 
 import ast
+import fnmatch
 import html.parser
 import json
 import pathlib
+import re
 import sys
 import tempfile
 import urllib.parse
@@ -73,6 +76,20 @@ def reference_faults(pages):
             yield f"api/python.html: no {name}"
 
 
+def unnamed(docs):
+    """Pages of docs/ that stand in no table of contents."""
+    pages = {path.relative_to(docs).as_posix()[:-3]: path for path in docs.rglob("*.md")}
+    named = {"index"}
+    for name, path in pages.items():
+        for block in re.findall(
+            r"^```{toctree}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        ):
+            for entry in (line for line in block.splitlines() if line and not line.startswith(":")):
+                pattern = (pathlib.PurePosixPath(name).parent / entry).as_posix()
+                named |= set(fnmatch.filter(pages, pattern))
+    return sorted(f"docs/{name}.md" for name in pages.keys() - named)
+
+
 def read(folder):
     found = sorted(folder.rglob("*.html"))
     return {path.relative_to(folder).as_posix(): Page(path.read_text(encoding="utf-8")) for path in found}
@@ -84,10 +101,16 @@ def self_test():
         (folder / "a.html").write_text('<a href="b.html#x">b</a><a href="https://x.y/z">w</a><a href="#top">t</a>')
         (folder / "b.html").write_text('<p id="y"><img src="c.png"><a href="a.html">a</a>')
         got = list(faults_of(folder, read(folder)))
+        (folder / "index.md").write_text("```{toctree}\n:glob:\n\nb/*\n```\n```{toctree}\na\n```\n")
+        (folder / "b").mkdir()
+        for page in ("a.md", "c.md", "b/d.md"):
+            (folder / page).write_text("# page\n")
+        got += unnamed(folder)
     wanted = [
         "a.html:1: b.html#x: b.html has no such part",
         "a.html:1: #top: a.html has no such part",
         "b.html:1: c.png leads nowhere",
+        "docs/c.md",
     ]
     if got != wanted:
         sys.exit(f"check_site: wanted {wanted}, got {got}")
@@ -96,6 +119,10 @@ def self_test():
 def main(arguments):
     if "--self-test" in arguments:
         return self_test()
+    if "--pages" in arguments:
+        found = unnamed(ROOT / "docs")
+        print("\n".join(f"{name}: name it in docs/index.md" for name in found) or "every page is named")
+        return 1 if found else 0
     folder = pathlib.Path(arguments[0]).resolve()
     pages = read(folder)
     faults = [*faults_of(folder, pages), *reference_faults(pages)]
