@@ -10,6 +10,7 @@ no number of threads changes. On a CUDA device TF32 is torch's choice too, and t
 
 import ctypes
 import functools
+from math import prod
 
 import torch
 
@@ -20,6 +21,7 @@ from .._errors import WORKSPACE_SIZE
 from .._layer import Layer
 from .._torch_results import new_strided
 from .._workspace import HELD, take_workspace, workspaces
+from ..pool import SMALLEST
 from ._formats import prefers_channels_last, strides_of
 
 _ELEMENTS = {
@@ -64,13 +66,18 @@ def _flat(geometry):
     return *stride, *padding, *output_padding, *dilation, groups
 
 
+@functools.lru_cache(maxsize=None)
+def _host_options(threads, exact):
+    return ("threads", threads), ("reproducible", int(exact))
+
+
 def _options(x):
     """What torch's own switches say, as a Layer's options."""
-    exact = int(torch.are_deterministic_algorithms_enabled())
+    exact = torch.are_deterministic_algorithms_enabled()
     if x.is_cuda:
         tf32 = torch.backends.cudnn.allow_tf32
-        return ("device", f"cuda:{x.device.index}"), ("reproducible", exact), ("allow_tf32", tf32)
-    return ("threads", torch.get_num_threads()), ("reproducible", exact)
+        return ("device", f"cuda:{x.device.index}"), ("reproducible", int(exact)), ("allow_tf32", tf32)
+    return _host_options(torch.get_num_threads(), exact)
 
 
 def _kind(tensor):
@@ -116,7 +123,10 @@ class _Slot:
     def run(self, **tensors):
         for name, tensor in tensors.items():
             self.records[name].record.data = tensor.data_ptr()
-        one = next(iter(tensors.values()))
+        self.execute_on(next(iter(tensors.values())))
+
+    def execute_on(self, one):
+        """The addresses are set; `one` of the tensors says where."""
         room = self._workspace(one)
         status = self.execute(*self.arguments)
         if status == WORKSPACE_SIZE and self.workspace_bytes:  # the plan was dropped and made anew with another need
@@ -124,7 +134,8 @@ class _Slot:
             status = self.execute(*self.arguments)
         if room is not None and not one.is_cuda and room.bytes <= HELD:
             workspaces.append(room)
-        self.layer._done(status, self.error)
+        if status:
+            self.layer._done(status, self.error)
 
     def _workspace(self, one):
         call = self.call
@@ -142,12 +153,12 @@ class _Slot:
         return room
 
 
-def _held(key, make):
-    """A slot of this key that no other call uses, or a new one."""
+def _held(key):
+    """A slot of this key that no other call uses, or None."""
     try:
         return _slots[key].pop()
     except (KeyError, IndexError):
-        return make()
+        return None
 
 
 def _hold(key, slot):
@@ -178,19 +189,24 @@ def _new_forward(x, weight, bias, flat, options):
     strides = strides_of(shape, prefers_channels_last(x, weight))
     kinds["y"] = shape, strides, x.dtype, x.device
     slot = _Slot(layer, _abi.Call(), lib.ctconv_prepare, lib.ctconv_execute, kinds).prepare()
-    slot.y = shape, strides
+    slot.y, slot.large = (shape, strides), x.element_size() * prod(shape) >= SMALLEST
     return slot
 
 
 def forward(x, weight, bias, geometry):
     flat, options = _flat(geometry), _options(x)
-    key = "y", _kind(x), _kind(weight), None if bias is None else _kind(bias), flat, options
-    slot = _held(key, lambda: _new_forward(x, weight, bias, flat, options))
-    y = new_strided(x, *slot.y)
-    if bias is None:
-        slot.run(x=x, weight=weight, y=y)
-    else:
-        slot.run(x=x, weight=weight, bias=bias, y=y)
+    kinds = x.shape, x.stride(), x.dtype, x.device, weight.shape, weight.stride(), weight.dtype, weight.device
+    key = kinds, None if bias is None else _kind(bias), flat, options
+    slot = _held(key)
+    if slot is None:
+        slot = _new_forward(x, weight, bias, flat, options)
+    y = new_strided(x, *slot.y) if slot.large else x.new_empty_strided(*slot.y)
+    records = slot.records
+    records["x"].record.data, records["weight"].record.data = x.data_ptr(), weight.data_ptr()
+    records["y"].record.data = y.data_ptr()
+    if bias is not None:
+        records["bias"].record.data = bias.data_ptr()
+    slot.execute_on(x)
     _hold(key, slot)
     return y
 
@@ -206,7 +222,7 @@ def grad_input(g, weight, size, channels_last, geometry):
     dx = new_strided(g, size, strides)
     kinds = {"dy": _kind(g), "weight": _kind(weight), "dx": _kind(dx)}
     key = "dx", *kinds.values(), flat, options
-    slot = _held(key, lambda: _new_backward(weight.shape, flat, False, options, kinds))
+    slot = _held(key) or _new_backward(weight.shape, flat, False, options, kinds)
     slot.run(dy=g, weight=weight, dx=dx)
     _hold(key, slot)
     return dx
@@ -225,7 +241,7 @@ def grad_weight(g, x, size, channels_last, want_weight, want_bias, geometry):
     if len(given) > 2:
         kinds = {name: _kind(tensor) for name, tensor in given.items()}
         key = *kinds, *kinds.values(), tuple(size), flat, options
-        slot = _held(key, lambda: _new_backward(size, flat, want_bias, options, kinds))
+        slot = _held(key) or _new_backward(size, flat, want_bias, options, kinds)
         slot.run(**given)
         _hold(key, slot)
     return dw, db

@@ -17,6 +17,7 @@ import torch
 from .._errors import Error, refusal
 from .._foreign import untraced
 from . import _engine
+from ._at_rest import at_rest, is_plain, wants_gradient
 from ._formats import is_channels_last, prefers_channels_last, strides_of
 
 _GEOMETRY = "SymInt[] stride, SymInt[] padding, SymInt[] output_padding, SymInt groups, SymInt[] dilation"
@@ -47,11 +48,20 @@ def conv_transpose(*args):
     return _Y.apply(*_lowered(args)) if _transformed() else _y(*args)
 
 
+def _direct(one, other):
+    """Whether the dispatcher would only hand the call on."""
+    return at_rest() and is_plain(one) and is_plain(other) and not wants_gradient(one, other)
+
+
 def grad_input(*args):
+    if _direct(*args[:2]):
+        return _grad_input(*args)
     return _DX.apply(*args) if _transformed() else _dx(*args)
 
 
 def grad_weight(*args):
+    if _direct(*args[:2]):
+        return _grad_weight(*args)
     return _DW.apply(*args) if _transformed() else _dw(*args)
 
 
@@ -87,7 +97,7 @@ def _forward_fake(x, weight, bias, *geometry):
     return x.new_empty_strided(y.shape, strides_of(y.shape, prefers_channels_last(x, weight)))
 
 
-def _keep(ctx, inputs, output):
+def keep(ctx, inputs, output):
     x, weight, _, *ctx.geometry = inputs
     needs = ctx.needs_input_grad
     ctx.save_for_backward(x if needs[1] or needs[2] else None, weight if needs[0] else None)
@@ -95,7 +105,7 @@ def _keep(ctx, inputs, output):
     ctx.formats = prefers_channels_last(x, weight), is_channels_last(weight)
 
 
-def _backward(ctx, g):
+def backward(ctx, g):
     x, weight = ctx.saved_tensors
     needs, dx, dw, db = ctx.needs_input_grad, None, None, None
     if needs[0]:
@@ -211,7 +221,7 @@ def _grad_weight_backward(ctx, v, c):
 # ---- what torch is told ----------------------------------------------------------------------------------------------
 
 _PARTS = {
-    "conv_transpose": (_forward, _forward, _forward_fake, _keep, _backward),
+    "conv_transpose": (_forward, _forward, _forward_fake, keep, backward),
     "conv_transpose_grad_input": (
         _grad_input,
         _grad_input_cuda,

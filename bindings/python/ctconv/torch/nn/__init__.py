@@ -10,9 +10,13 @@ Refuses: what torch refuses, with torch's own error.
 
 import torch
 
+from .._direct import direct
+from .._held import NAME as HELD
 from .._held import held
 from .._serves import left_to_torch
 from . import functional
+
+_INT = {int}
 
 __all__ = ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "functional"]
 
@@ -21,6 +25,19 @@ def _is_torchs(module, x, weight):
     if module.padding_mode != "zeros" or not isinstance(module.padding, tuple):
         return True  # to refuse
     return left_to_torch(x, weight)
+
+
+def _direct(module, x, weight, output_size):
+    """y where nothing stands between the call and the kernel, else None."""
+    if output_size is not None or module.padding_mode != "zeros" or HELD in module.__dict__:
+        return None
+    padding, groups = module.padding, module.groups
+    if type(padding) is not tuple:
+        return None
+    stride, more, dilation = module.stride, module.output_padding, module.dilation
+    if {*map(type, (*stride, *padding, *more, *dilation, groups))} != _INT:
+        return None  # for torch to refuse: a True or 2.0 that equals an int
+    return direct(x, weight, module.bias, stride, padding, more, groups, dilation)
 
 
 def _forward(module, rank, run, x, weight, output_size):
@@ -40,6 +57,9 @@ def _forward(module, rank, run, x, weight, output_size):
 class ConvTranspose1d(torch.nn.ConvTranspose1d):
     def forward(self, input, output_size=None):  # noqa: A002
         weight = self.weight  # once: a parametrization computes it
+        y = _direct(self, input, weight, output_size)
+        if y is not None:
+            return y
         if _is_torchs(self, input, weight):
             return super().forward(input, output_size)
         return _forward(self, 1, functional.conv_transpose1d, input, weight, output_size)
@@ -48,6 +68,9 @@ class ConvTranspose1d(torch.nn.ConvTranspose1d):
 class ConvTranspose2d(torch.nn.ConvTranspose2d):
     def forward(self, input, output_size=None):  # noqa: A002
         weight = self.weight
+        y = _direct(self, input, weight, output_size)
+        if y is not None:
+            return y
         if _is_torchs(self, input, weight):
             return super().forward(input, output_size)
         return _forward(self, 2, functional.conv_transpose2d, input, weight, output_size)
@@ -56,6 +79,9 @@ class ConvTranspose2d(torch.nn.ConvTranspose2d):
 class ConvTranspose3d(torch.nn.ConvTranspose3d):
     def forward(self, input, output_size=None):  # noqa: A002
         weight = self.weight
+        y = _direct(self, input, weight, output_size)
+        if y is not None:
+            return y
         if _is_torchs(self, input, weight):
             return super().forward(input, output_size)
         return _forward(self, 3, functional.conv_transpose3d, input, weight, output_size)

@@ -9,6 +9,7 @@ function: it raises what torch raises. Where torch would take it, ctconv says th
 import torch
 
 from .. import _operators
+from .._direct import direct
 
 _TORCHS = {rank: getattr(torch.nn.functional, f"conv_transpose{rank}d") for rank in (1, 2, 3)}
 _INTS = (int, torch.SymInt)
@@ -42,6 +43,10 @@ def _is_plain(rank, tensors, geometry, groups):
 
 def _run(rank, x, weight, bias, stride, padding, output_padding, groups, dilation):
     geometry = [_ints(value, rank) for value in (stride, padding, output_padding, dilation)]
+    if type(groups) is int and all(type(one) is tuple for one in geometry):
+        y = direct(x, weight, bias, *geometry[:3], groups, geometry[3])
+        if y is not None:
+            return y
     if not _is_plain(rank, (x, weight, bias), geometry, groups):
         _TORCHS[rank](x, weight, bias, stride, padding, output_padding, groups, dilation)
         raise _operators.not_ours("this form of the call is not taken")
