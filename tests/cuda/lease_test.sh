@@ -39,20 +39,22 @@ status=$?
 [ $status -eq 1 ] || fail "a program that does not start: exit status $status, not 1"
 
 ARGS_golden=--no-cudnn ARGS_correct="--choices auto,cell --only dcgan.last" \
+  ARGS_gradients="--choices gemm-tensor --only dcgan.last --rounds 8 --types f32,f64" \
   ARGS_bench="--only dcgan.last --choices auto --sample-ms 1 --samples 1" \
-  SLICES=2 SEED=5 OUT=$work/out1 "$lease" "$folder" golden=60 correct=60 bench=60 >"$work/text" 2>&1
+  SLICES=2 SEED=5 OUT=$work/out1 "$lease" "$folder" golden=60 correct=60 gradients=60 bench=60 >"$work/text" 2>&1
 status=$?
 [ $status -eq 0 ] || { fail "rehearsal: exit status $status"; cat "$work/text" "$work/out1/lease.log"; }
-for part in golden correct bench; do
+for part in golden correct gradients bench; do
   grep -qE "^$part +[0-9.]+ s  held" "$work/text" || fail "$part does not stand as held in the table"
   [ -s "$work/out1/$part.json" ] || fail "no $part.json"
 done
 python3 - "$work/out1" <<'EOF' || fail "the merged reports"
 import json, sys
 read = lambda name: json.load(open(f"{sys.argv[1]}/{name}.json"))
-golden, correct, bench = read("golden"), read("correct"), read("bench")
+golden, correct, gradients, bench = map(read, ("golden", "correct", "gradients", "bench"))
 assert golden["records"] == 167 and sum(golden["equal"].values()) == 5 * 167, golden["equal"]
 assert correct["ran"]["auto"] == 10 and correct["ran"]["cell"] == 10 and len(correct["correct"]) == 20, correct["ran"]
+assert len(gradients["gradients"]) == 4 and gradients["gradients_random"]["dx gemm-tensor"] == 16, gradients
 assert len(bench["bench"]) == 8 and bench["bench"][0]["graph_us"] is None and bench["bench"][0]["flop"] > 0
 EOF
 

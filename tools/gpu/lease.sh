@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Checks and times a packed build on a machine with an NVIDIA GPU, without a compiler, each part within its own time.
 #
-#   tools/gpu/lease.sh FOLDER PART[=SECONDS]...     PART: golden random correct behaviour sanitize bench python torch
+#   tools/gpu/lease.sh FOLDER PART[=SECONDS]...     PART: golden random gradients correct behaviour
+#                                                   sanitize bench python torch
 #   FOLDER   what tools/gpu/pack.sh filled;   OUT=folder   results (default ./gpu-results), SLICES=8 processes at once
 #   ARGS_PART (ARGS_bench="--types f32 --choices auto,cudnn --deadline 60", ...): more arguments of that part
 #   out: OUT/lease.log, one report a part (gzip where large), a table of the parts at the end
@@ -59,7 +60,8 @@ if command -v nvidia-smi >/dev/null; then
 fi
 say "cuDNN: ${CTCONV_CUDNN_PATH:-by the loader}; $(nproc) cores; $(date -u)"
 
-declare -A default=([golden]=40 [random]=25 [correct]=60 [behaviour]=25 [sanitize]=50 [bench]=60 [python]=40 [torch]=60)
+declare -A default=([golden]=40 [random]=25 [gradients]=60 [correct]=60 [behaviour]=25 [sanitize]=50 [bench]=60
+  [python]=40 [torch]=60)
 table=()
 failed=0
 seed=${SEED:-$(date +%s)}
@@ -108,7 +110,8 @@ sanitize() { # seconds
     extra=
     [ "$tool" != memcheck ] || extra="--report-api-errors no" # a refused allocation is no fault of a kernel
     # shellcheck disable=SC2086
-    limited "$1" "$work/$tool.log" "$sanitizer" --tool "$tool" --error-exitcode 9 $extra "$bin/ctconv_gpu_run" random \
+    limited "$1" "$work/$tool.log" "$sanitizer" --tool "$tool" --error-exitcode 9 $extra \
+      "$bin/ctconv_gpu_run" random gradients \
       --quick --own --seed 7 --module "$CTCONV_CUDA_MODULE" --layers "$bin/layers.json" \
       --deadline "$1" ${ARGS_sanitize:-} &
     pids+=($!)
@@ -138,6 +141,7 @@ for item in "$@"; do
     golden) run_part golden "$seconds" "$slices" "$bin/ctconv_gpu_golden" --data "$bin/golden_values.jsonl" ;;
     random) gpu_run random "$seconds" "$slices" random ;;
     correct) gpu_run correct "$seconds" "$slices" correct ;;
+    gradients) gpu_run gradients "$seconds" "$slices" gradients ;;
     behaviour) gpu_run behaviour "$seconds" 1 constants behaviour ;;
     bench) gpu_run bench "$seconds" 1 ceilings bench ;;
     sanitize) sanitize "$seconds" ;;

@@ -55,7 +55,8 @@ def summary(part, whole):
     if never and not whole.get("selected"):
         good = False
         print(f"{part}: kernels that never ran: {' '.join(never)}")
-    for key in ("equal", "refused", "kernels", "ran", "random", "call_us", "graph_nodes", "ceilings"):
+    counts = ("equal", "refused", "kernels", "ran", "random", "gradients_random", "call_us", "graph_nodes", "ceilings")
+    for key in counts:
         if whole.get(key):
             print(f"{part}, {key}: {json.dumps(whole[key])}")
     print(

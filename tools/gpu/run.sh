@@ -63,6 +63,8 @@ for part in $parts; do
     check)
       # shellcheck disable=SC2086
       gpu_run check constants ceilings behaviour random correct $only
+      # shellcheck disable=SC2086
+      gpu_run gradients gradients $only
       export CTCONV_CUDA_MODULE="$build/libctconv_cuda.so"
       run golden "$build/ctconv_gpu_golden" --data "$root/tests/data/golden_values.jsonl" \
         --out "$results/golden.json" ;;
@@ -70,7 +72,7 @@ for part in $parts; do
       if command -v compute-sanitizer >/dev/null; then
         for tool in memcheck racecheck initcheck synccheck; do
           run "sanitize-$tool" compute-sanitizer --tool $tool --error-exitcode 9 \
-            "$build/ctconv_gpu_run" random --quick --own --seed 7 \
+            "$build/ctconv_gpu_run" random gradients --quick --own --seed 7 \
             --module "$build/libctconv_cuda.so" --layers "$root/bench/layers.json"
         done
       else

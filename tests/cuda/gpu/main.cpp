@@ -3,7 +3,7 @@
 //
 //   ctconv_gpu_run PART... --module libctconv_cuda.so --layers bench/layers.json [--out report.json] [--seed N]
 //                  [--device N] [--slice I/N] [--deadline SECONDS] [--quick]     PART: constants ceilings correct
-//                  random
+//                  random gradients
 //                  [--only SUBSTRING of layer ids] [--types f32,tf32,f16,bf16,f64] [--orders first,last]   behaviour
 //                  bench
 //                  [--choices auto,measured,cell,...,cudnn] [--own: every kernel but cudnn, and not auto]
@@ -91,6 +91,7 @@ bool parse(int argc, char** argv, Run& run, Arguments& out) {
       for (const KernelRow& row : kernel_rows()) {
         if (std::strcmp(row.name, "cudnn") != 0) run.choices.emplace_back(row.name);
       }
+      for (const char* name : {"weights-direct", "weights-gemm", "pass"}) run.choices.emplace_back(name);
     } else if (a == "--quick") {
       run.quick = true;
     } else if (a.rfind("--", 0) == 0) {
@@ -172,9 +173,9 @@ int main_of(int argc, char** argv) {
   run.report["failed"] = nlohmann::json::array();
   std::printf("%s, seed %llu, slice %lld/%lld\n", text->c_str(), static_cast<unsigned long long>(run.seed),
               static_cast<long long>(run.slice), static_cast<long long>(run.slices));
-  const std::pair<const char*, void (*)(Run&)> all[] = {{"constants", run_constants}, {"ceilings", run_ceilings},
-                                                        {"correct", run_correct},     {"random", run_random},
-                                                        {"behaviour", run_behaviour}, {"bench", run_bench}};
+  const std::pair<const char*, void (*)(Run&)> all[] = {
+      {"constants", run_constants}, {"ceilings", run_ceilings},   {"correct", run_correct}, {"random", run_random},
+      {"gradients", run_gradients}, {"behaviour", run_behaviour}, {"bench", run_bench}};
   bool lost = false;
   for (const std::string& part : arguments.parts) {
     bool known = false;

@@ -86,6 +86,7 @@ void run_constants(Run& run);  // the first part, if at all: before any plan
 void run_ceilings(Run& run);
 void run_correct(Run& run);    // every layer x type x order x kernel against f64 on the CPU
 void run_random(Run& run);     // random geometry, strides, rims, tails: exact kernels by ==, others on small integers
+void run_gradients(Run& run);  // dx, dw, db and the passes: random problems, every layer
 void run_behaviour(Run& run);  // streams, threads, graph capture, workspace limit, saved plans, lifetime, errors
 void run_bench(Run& run);
 
