@@ -15,7 +15,18 @@
 namespace ctconv {
 namespace {
 
-constexpr int64_t kLeastChunk = 16, kMostChunk = 1024, kBlockBytes = 512 << 10;
+constexpr int64_t kLeastChunk = 16;
+// Outputs that are copied to y stay in the second-level cache until then; a step that writes y itself may be longer, so
+// that weights beyond the cache are read less often.
+constexpr int64_t kMostCopied = 512, kCopiedBytes = 512 << 10;
+constexpr int64_t kMostChunk = 2048, kStepOutputs = 4096, kStepBytes = 4 << 20;
+
+// Inputs of a step: as many as `bytes` hold rows of so many elements, of every image.
+int64_t inputs_in(int64_t bytes, const Geometry& g, int64_t row, int64_t most) {
+  const Checked size = Checked(std::max<int64_t>(g.n, 1)) * row * bytes_of(g.type);
+  const int64_t fits = size.ok() ? bytes / std::max<int64_t>(size.value(), 1) : 1;
+  return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::clamp(fits, kLeastChunk, most))));
+}
 
 Result<Geometry> judged(const StreamRequest& r, int64_t length) {
   const TensorView* weight = r.backend->weight();
@@ -68,11 +79,14 @@ Status StreamPlan::fix_sizes() {
   auto schedule = schedule_of(geometry_.axis[0]);
   if (!schedule.ok()) return schedule.take_status();
   schedule_ = *schedule;
-  const Checked row =
-      Checked(std::max<int64_t>(geometry_.n, 1)) * geometry_.out_channels * schedule_.stride * bytes_of(geometry_.type);
-  const int64_t fits = row.ok() ? kBlockBytes / std::max<int64_t>(row.value(), 1) : 1;
-  const int64_t chosen = std::clamp(fits, kLeastChunk, kMostChunk);
-  chunk_ = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(request_.chunk != 0 ? request_.chunk : chosen)));
+  const Checked outputs = Checked(geometry_.out_channels) * schedule_.stride;
+  const int64_t row = outputs.ok() ? outputs.value() : INT64_MAX;
+  const int64_t most = std::clamp(kStepOutputs / schedule_.stride, kLeastChunk, kMostChunk);
+  chunk_ = std::min(inputs_in(kStepBytes, geometry_, row, most),
+                    inputs_in(kStepBytes, geometry_, geometry_.in_channels, most));
+  copied_ = inputs_in(kCopiedBytes, geometry_, row, kMostCopied);
+  if (request_.chunk != 0) chunk_ = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(request_.chunk)));
+  copied_ = request_.chunk != 0 ? chunk_ : std::min(copied_, chunk_);
   return {};
 }
 
@@ -107,9 +121,9 @@ Result<Piece> StreamPlan::made_rest(int64_t inputs) const {
   return made(inputs, inputs, schedule_.known(inputs), core + axis.tail);
 }
 
-Status StreamPlan::keep(Result<Piece> piece, std::vector<Piece>* list) {
+Status StreamPlan::keep(Result<Piece> piece, std::vector<Piece>* list, bool copied) {
   if (!piece.ok()) return piece.take_status();
-  most_outputs_ = std::max(most_outputs_, piece->outputs);
+  if (copied) most_outputs_ = std::max(most_outputs_, piece->outputs);
   if (piece->call) workspace_bytes_ = std::max(workspace_bytes_, piece->call->workspace_bytes());
   list->push_back(std::move(*piece));
   return {};
@@ -118,7 +132,8 @@ Status StreamPlan::keep(Result<Piece> piece, std::vector<Piece>* list) {
 Status StreamPlan::fix_pieces() {
   const int64_t warm = schedule_.warm_up;
   most_outputs_ = schedule_.known(1);
-  for (int64_t count = 1; count <= chunk_; count *= 2) CTCONV_RETURN_IF_ERROR(keep(made_step(warm, count), &steps_));
+  for (int64_t count = 1; count <= chunk_; count *= 2)
+    CTCONV_RETURN_IF_ERROR(keep(made_step(warm, count), &steps_, count <= copied_));
   if (warm > kMostHeld) return keep(made_rest(warm), &rests_);
   for (int64_t inputs = 0; inputs < warm; ++inputs) CTCONV_RETURN_IF_ERROR(keep(made_step(inputs, 1), &warm_ups_));
   for (int64_t inputs = 0; inputs <= warm; ++inputs) CTCONV_RETURN_IF_ERROR(keep(made_rest(inputs), &rests_));

@@ -3,7 +3,7 @@
 //
 //   in:  an op's descriptor, weight, activation and backend; the batch; the most inputs of one step
 //   out: pieces: a FixedCall each, what it reads behind itself and how many outputs it writes
-//        steps     of 1, 2, 4, ... inputs, once a stream is warm
+//        steps     of 1, 2, 4, ... inputs, once a stream is warm; those above `copied` for a y that lies as the piece's
 //        warm_ups  of one input each, before that: fewer inputs stand behind them
 //        rests     what a flush computes after 0, 1, ... inputs; the last serves every longer stream
 //        Where the warm-up is longer than kMostHeld, its pieces are made when they are needed.
@@ -46,7 +46,8 @@ class StreamPlan {
   const Schedule& schedule() const { return schedule_; }
   const Geometry& geometry() const { return geometry_; }  // at some length
   const StreamRequest& request() const { return request_; }
-  int64_t chunk() const { return chunk_; }
+  int64_t chunk() const { return chunk_; }    // inputs of the longest step
+  int64_t copied() const { return copied_; }  // of the longest whose outputs have room in the stream
   int64_t room() const { return schedule_.history + chunk_; }
   size_t workspace_bytes() const { return workspace_bytes_; }
   int64_t most_outputs() const { return most_outputs_; }
@@ -67,12 +68,12 @@ class StreamPlan {
   Result<Piece> made(int64_t inputs, int64_t total, int64_t begin, int64_t end) const;
   Result<Piece> made_step(int64_t inputs, int64_t count) const;
   Result<Piece> made_rest(int64_t inputs) const;
-  Status keep(Result<Piece> piece, std::vector<Piece>* list);
+  Status keep(Result<Piece> piece, std::vector<Piece>* list, bool copied = true);
 
   const StreamRequest request_;
   Geometry geometry_;
   Schedule schedule_;
-  int64_t chunk_ = 1, most_outputs_ = 0;
+  int64_t chunk_ = 1, copied_ = 1, most_outputs_ = 0;
   size_t workspace_bytes_ = 0;
   std::vector<Piece> steps_, warm_ups_, rests_;
 };

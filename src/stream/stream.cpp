@@ -20,6 +20,13 @@ TensorView dense_view(const StreamPlan& plan, int64_t channels, int64_t position
   return t;
 }
 
+// Both views step alike from element to element.
+bool lie_alike(const TensorView& a, const TensorView& b) {
+  for (int axis = 0; axis < 3; ++axis)
+    if (at(a.shape, axis) > 1 && at(a.strides, axis) != at(b.strides, axis)) return false;
+  return true;
+}
+
 Status no_memory(const Checked& bytes) {
   return Status(Code::NO_MEMORY, "stream: no memory for " +
                                      (bytes.ok() ? std::to_string(bytes.value()) : "2^63 or more") + " bytes of state");
@@ -71,7 +78,12 @@ Result<int64_t> Stream::left() const {
   return std::max<int64_t>(*whole - plan_->schedule().known(inputs_), 0);
 }
 
-// One piece into the block of outputs, and from there to y.
+// Where outputs stand before they are copied to y.
+TensorView Stream::block_of(const Piece& piece) const {
+  return dense_view(*plan_, plan_->geometry().out_channels, piece.outputs, outputs_buffer_.data());
+}
+
+// One piece into y, or into the block of outputs and from there to y.
 Status Stream::run(const Piece& piece, const TensorView& y, int64_t y_at) {
   if (piece.call == nullptr) return {};
   const size_t need = piece.call->workspace_bytes();
@@ -79,11 +91,13 @@ Status Stream::run(const Piece& piece, const TensorView& y, int64_t y_at) {
     workspace_ = Buffer(plan_->request().backend->options().allocator, need);
     if (!workspace_.ok()) return no_memory(static_cast<int64_t>(need));
   }
-  const TensorView block = dense_view(*plan_, plan_->geometry().out_channels, piece.outputs, outputs_buffer_.data());
+  const TensorView block = block_of(piece);
+  const bool alike = lie_alike(block, y);
   const int64_t offset = (held_ - piece.back) * at(rows_.strides, axis()) * bytes_of(rows_.type);
   void* x = static_cast<char*>(rows_.data) + offset;
-  CTCONV_RETURN_IF_ERROR(piece.call->run(x, block.data, workspace_.data()));
-  move_rows(block, 0, y, y_at, axis(), piece.outputs);
+  void* to = alike ? static_cast<char*>(y.data) + y_at * at(y.strides, axis()) * bytes_of(y.type) : block.data;
+  CTCONV_RETURN_IF_ERROR(piece.call->run(x, to, workspace_.data()));
+  if (!alike) move_rows(block, 0, y, y_at, axis(), piece.outputs);
   return {};
 }
 
@@ -107,14 +121,23 @@ void Stream::forget() {
   added_ = 0;
 }
 
+// The piece of the next step, of `count` inputs at most.
+Result<Piece> Stream::next(int64_t count, const TensorView& y, int64_t* step) const {
+  const int64_t most = std::min(count, plan_->chunk());
+  const bool warm = inputs_ >= plan_->schedule().warm_up;
+  *step = warm ? static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(most))) : 1;
+  auto piece = plan_->step(inputs_, *step);
+  if (!piece.ok() || *step <= plan_->copied() || lie_alike(block_of(*piece), y)) return piece;
+  *step = plan_->copied();
+  return plan_->step(inputs_, *step);
+}
+
 Status Stream::push(const TensorView& x, const TensorView& y) {
   const int64_t count = at(x.shape, axis());
   int64_t written = 0;
   for (int64_t from = 0; from < count;) {
-    const bool warm = inputs_ >= plan_->schedule().warm_up;
-    const int64_t most = std::min(count - from, plan_->chunk());
-    const int64_t step = warm ? static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(most))) : 1;
-    auto piece = plan_->step(inputs_, step);
+    int64_t step = 1;
+    auto piece = next(count - from, y, &step);
     if (!piece.ok()) return piece.take_status();
     append(x, from, step);
     CTCONV_RETURN_IF_ERROR(run(*piece, y, written));

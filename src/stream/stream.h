@@ -5,6 +5,7 @@
 //   out: all outputs one after the other are, to the bit, y of one whole call with the reference's bits
 //   state: the last `history` inputs, and how many came; bounded, whatever came before
 //   push   appends inputs, writes coming(count) outputs          one thread at a time
+//          Each step writes into a block of the stream, from where it is copied; into y itself where y lies alike.
 //   flush  writes what is left, and is as new                    after NO_MEMORY or MISUSE_RUNNER: reset
 //   refuses: what its pieces refuse; tensors are judged by who calls (capi/stream.cpp)
 #pragma once
@@ -39,6 +40,8 @@ class Stream {
 
  private:
   explicit Stream(std::shared_ptr<const StreamPlan> plan) : plan_(std::move(plan)) {}
+  TensorView block_of(const Piece& piece) const;
+  Result<Piece> next(int64_t count, const TensorView& y, int64_t* step) const;
   Status run(const Piece& piece, const TensorView& y, int64_t y_at);
   void append(const TensorView& x, int64_t from, int64_t count);
   void forget();

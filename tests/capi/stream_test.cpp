@@ -231,6 +231,36 @@ TEST_CASE("stream: plans of one op, some of which must mend what an Inf spoils, 
   try_stream(rng, l, want);
 }
 
+TEST_CASE("stream: long steps write y itself where it lies as they do", "[capi][stream][cpu]") {
+  std::mt19937_64 rng(5);
+  Conv c;
+  c.n = c.groups = 1;
+  c.ci = 2;
+  c.co = 512;  // of 16 inputs the outputs are copied at most, of 128 a step writes y itself at most
+  c.in = {400};
+  c.k = {19};
+  c.s = {16};
+  c.d = {1};
+  c.lo = c.hi = {1};
+  c.extra = c.tail = {0};
+  for (const bool last : {false, true}) {
+    c.last = last;
+    Layer l(c, "auto", 3);
+    Tensor want(c.y_shape());
+    run(l.op, call_of(&l.x, &want));
+    const Handle s = stream_of(l.op, 1);
+    Tensor all(c.y_shape());
+    int64_t at = 0;
+    for (int64_t from = 0; from < c.in[0];) {  // y has room for more where from is no multiple of 3, see push
+      const int64_t portions[] = {3, 16, 32, 48, 64, 131}, count = std::min(portions[pick(rng, 0, 5)], c.in[0] - from);
+      at = push(s.get(), l, from, count, at, &all);
+      from += count;
+    }
+    flush(s.get(), l, at, &all);
+    CHECK(all.bits() == want.bits());
+  }
+}
+
 TEST_CASE("stream: a kernel that reaches far back", "[capi][stream][cpu]") {
   std::mt19937_64 rng(4);
   Conv c;
