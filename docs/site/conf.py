@@ -37,7 +37,7 @@ breathe_show_include = False
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-autodoc_mock_imports = ["torch", "jax", "keras", "dask"]
+autodoc_mock_imports = ["torch", "jax", "keras", "dask", "onnx", "onnxruntime"]
 
 html_theme = "furo"
 html_title = f"libctconv {release}"

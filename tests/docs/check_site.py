@@ -56,12 +56,14 @@ def faults_of(folder, pages):
 
 
 def public_names():
-    """What the Python page must name: the lists __all__ of the package and of its submodules that need numpy alone."""
+    """What the Python page must name: the lists __all__ of the package and of the submodules that users import."""
     package = ROOT / "bindings" / "python" / "ctconv"
-    for module, file in (("ctconv", "__init__.py"), ("ctconv.tiles", "tiles/__init__.py"), ("ctconv.pool", "pool.py")):
-        for node in ast.parse((package / file).read_text(encoding="utf-8")).body:
+    for module in ("", "pool.py", "tiles", "dask.py", "jax", "onnx"):
+        file = package / module if module.endswith(".py") else package / module / "__init__.py"
+        prefix = f"ctconv.{module.removesuffix('.py')}".rstrip(".")
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
-                yield from (f"{module}.{name}" for name in ast.literal_eval(node.value))
+                yield from (f"{prefix}.{name}" for name in ast.literal_eval(node.value))
 
 
 def reference_faults(pages):
