@@ -2,6 +2,7 @@
 """Layer.backward: the gradients of a loss by x, weight and bias, from its gradient by y.
 
 In:  a layer, dy, and what the wanted gradients are made of;   out: a dict of ndarrays, or of the caller's own arrays
+On a CUDA device dy is a torch tensor: the gradients are new ones beside it, computed on the stream torch works on.
 Refuses: a name that is no gradient; a shape that cannot be known; what ctconv_backward refuses.
 """
 
@@ -9,7 +10,7 @@ import ctypes
 
 import numpy as np
 
-from . import _abi, _region
+from . import _abi, _device, _region
 from ._abi import lib
 from ._desc import bias_shape
 from ._errors import Error, refusal
@@ -51,8 +52,10 @@ class _Shapes:
         return dtype_of(self.dy.element)
 
 
-def _target(name, shapes):
+def _target(name, shapes, dy):
     shape, like = shapes.of(name)
+    if _device.on_cuda(dy):
+        return dy.new_empty(tuple(shape))
     dtype = like.dtype if like.dtype is not None and element_of(like.dtype) == like.element else dtype_of(like.element)
     return np.empty(shape, dtype)
 
@@ -118,11 +121,12 @@ def record_of(layer, dy, x, want, tensors, output_size, out, accumulate, box=(No
     record.accumulate = _flag(accumulate)
     names = _wanted(want, out)
     _check_made_of(layer, names, x, tensors["y"])
-    seen = {}
+    seen, stream = {}, _device.current_stream(dy) if _device.on_cuda(dy) else None
+    record.stream = stream or None
     for name, array in (("dy", dy), ("x", x), *tensors.items()):
         if array is not None or name == "dy":
             _native(array, name)
-            seen[name] = view(array, name)
+            seen[name] = view(array, name, stream=stream)
     shapes = _Shapes(layer, seen["dy"], seen.get("x"), seen.get("weight"))
     if output_size is not None:
         record.output_size = pointer_to(output_size[0], keep)
@@ -137,9 +141,9 @@ def record_of(layer, dy, x, want, tensors, output_size, out, accumulate, box=(No
         if name not in out and record.accumulate:
             text = f"accumulate adds to arrays that are given: {name} is wanted and not in out={{{name!r}: array}}"
             raise refusal("MISUSE_OPTION", text, "accumulate", accumulate, f"False, or {name} in out")
-        written[name] = out[name] if name in out else _target(name, shapes)
+        written[name] = out[name] if name in out else _target(name, shapes, dy)
         _native(written[name], name)
-        seen[name] = view(written[name], name, writable=True)
+        seen[name] = view(written[name], name, writable=True, stream=stream)
     for name, one in seen.items():
         setattr(record, name, one.pointer)
         keep.append(one)
@@ -158,13 +162,17 @@ def _done(layer, status, record):
         raise
 
 
-def run(layer, record):
-    """Prepares, then computes in a workspace of numpy's."""
+def run(layer, record, dy):
+    """Prepares, then computes in a workspace of numpy's, on a device of torch's; else the library keeps one itself."""
     error, needed = _abi.ErrorRecord(), ctypes.c_size_t()
     _done(layer, lib.ctconv_backward_prepare(layer._op.handle, record, needed, error), error)
-    room = np.empty(needed.value, np.uint8)
-    if needed.value:
+    room = None  # held until the call is enqueued
+    if needed.value and layer._host:
+        room = np.empty(needed.value, np.uint8)
         record.workspace, record.workspace_bytes = room.ctypes.data, needed.value
+    elif needed.value and _device.on_cuda(dy):
+        room = _device.workspace(dy, needed.value)
+        record.workspace, record.workspace_bytes = room.data_ptr(), needed.value
     _done(layer, lib.ctconv_backward(layer._op.handle, record, error), error)
 
 

@@ -352,7 +352,7 @@ class Layer(Questions):
         tensors, box = {"y": y, "weight": weight}, (region, x_begin, x_shape)
         out = {} if out is None else out
         record, keep, written = _backward.record_of(self, dy, x, want, tensors, size, out, accumulate, box)
-        _backward.run(self, record)
+        _backward.run(self, record, dy)
         del keep  # lived until here
         return written
 

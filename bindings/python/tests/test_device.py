@@ -268,3 +268,24 @@ def test_torch_nn_calls_the_device_on_torchs_stream(monkeypatch, stream):
     for slots in _engine._slots.values():
         seen += [slot.call.stream for slot in slots if slot.records["x"].record.device_type == _abi.CUDA]
     assert sorted(s or 0 for s in seen) == [0x40, 0x40]
+
+
+def test_gradients_stay_on_the_device_and_are_the_hosts(stream, monkeypatch):
+    rooms = []
+    monkeypatch.setattr(
+        _device, "workspace", lambda x, size: rooms.append(torch.empty(size, dtype=torch.uint8)) or rooms[-1]
+    )
+    dy = integers(WANT.shape)
+    want = ctconv.Layer(DIALECT, ARGS, W, B).backward(dy, X)
+    stream[0] = 0x40
+    for accumulate in (False, True):
+        out = {name: posing(np.zeros(array.shape, "f4")) for name, array in want.items()} if accumulate else None
+        got = layer_of().backward(posing(dy), posing(X), out=out, accumulate=accumulate)
+        for name, array in want.items():
+            assert np.array_equal(shown(got[name]), array), name
+    assert rooms and set(asked) == {0x40}
+    text = layer_of().backward_describe(posing(dy), posing(X))
+    assert "dx.engine: cuda" in text and "dw.engine: cuda" in text
+    with pytest.raises(ctconv.Error) as error:
+        layer_of().backward(dy, X)  # host arrays
+    assert error.value.name == "CTCONV_ERR_MISUSE_TENSOR_DEVICE"
