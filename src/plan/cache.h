@@ -3,17 +3,17 @@
 //
 //   in:  a Problem (its strides are part of it) and what comes with each call;   out: the plan held for both, or null
 //   The plan used last is compared first, any other is found by hash_of: no call looks through all of them.
-//   No lock is held while a plan is built, run or released.
+//   No lock is held while a plan is built, run or released. A child of fork goes on with the op (src/base/guarded.h).
 //   Refuses: nothing. One template for every backend: a plan is whatever the backend runs.
 #pragma once
 
 #include <algorithm>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <utility>
 
+#include "src/base/guarded.h"
 #include "src/problem/problem.h"
 
 namespace ctconv {
@@ -33,14 +33,14 @@ class PlanCache {
 
   std::shared_ptr<const Plan> find(const Problem& problem, const PerCall& per_call) {
     {
-      const std::lock_guard lock(mutex_);
-      if (!items_.empty() && items_.front().is(problem, per_call)) return items_.front().plan;
+      const auto held = held_.lock();
+      if (!held->items.empty() && held->items.front().is(problem, per_call)) return held->items.front().plan;
     }
     const size_t hash = hash_of(problem);
-    const std::lock_guard lock(mutex_);
-    const auto found = lookup(hash, problem, per_call);
-    if (found == items_.end()) return nullptr;
-    items_.splice(items_.begin(), items_, found);
+    const auto held = held_.lock();
+    const auto found = held->lookup(hash, problem, per_call);
+    if (found == held->items.end()) return nullptr;
+    held->items.splice(held->items.begin(), held->items, found);
     return found->plan;
   }
 
@@ -49,30 +49,27 @@ class PlanCache {
                                      std::shared_ptr<const Plan> plan) {
     std::list<Item> fresh, victim;  // declared before the lock: released after it
     fresh.push_back({problem, per_call, plan, hash_of(problem)});
-    const std::lock_guard lock(mutex_);
-    const auto known = lookup(fresh.front().hash, problem, per_call);
-    if (known != items_.end()) return known->plan;
-    index_.emplace(fresh.front().hash, fresh.begin());
-    items_.splice(items_.begin(), fresh);
-    if (items_.size() > limit_) {
-      const auto oldest = std::prev(items_.end());
-      const auto [from, to] = index_.equal_range(oldest->hash);
-      index_.erase(std::find_if(from, to, [&](const auto& entry) { return entry.second == oldest; }));
-      victim.splice(victim.begin(), items_, oldest);
+    const auto held = held_.lock();
+    const auto known = held->lookup(fresh.front().hash, problem, per_call);
+    if (known != held->items.end()) return known->plan;
+    held->index.emplace(fresh.front().hash, fresh.begin());
+    held->items.splice(held->items.begin(), fresh);
+    if (held->items.size() > limit_) {
+      const auto oldest = std::prev(held->items.end());
+      const auto [from, to] = held->index.equal_range(oldest->hash);
+      held->index.erase(std::find_if(from, to, [&](const auto& entry) { return entry.second == oldest; }));
+      victim.splice(victim.begin(), held->items, oldest);
     }
     return plan;
   }
 
-  size_t size() const {
-    const std::lock_guard lock(mutex_);
-    return items_.size();
-  }
+  size_t size() const { return held_.lock()->items.size(); }
 
   // Shows every plan held to `look`, under the lock: it must not come back here.
   template <class F>
   void each(F&& look) const {
-    const std::lock_guard lock(mutex_);
-    for (const Item& item : items_) look(*item.plan);
+    const auto held = held_.lock();
+    for (const Item& item : held->items) look(*item.plan);
   }
 
  private:
@@ -86,19 +83,21 @@ class PlanCache {
   };
   using Place = typename std::list<Item>::iterator;
 
-  // Under mutex_.
-  Place lookup(size_t hash, const Problem& problem, const PerCall& per_call) {
-    const auto [from, to] = index_.equal_range(hash);
-    for (auto entry = from; entry != to; ++entry) {
-      if (entry->second->is(problem, per_call)) return entry->second;
+  struct Plans {
+    std::list<Item> items;  // the one used last comes first
+    std::unordered_multimap<size_t, Place> index;
+
+    Place lookup(size_t hash, const Problem& problem, const PerCall& per_call) {
+      const auto [from, to] = index.equal_range(hash);
+      for (auto entry = from; entry != to; ++entry) {
+        if (entry->second->is(problem, per_call)) return entry->second;
+      }
+      return items.end();
     }
-    return items_.end();
-  }
+  };
 
   const size_t limit_;
-  mutable std::mutex mutex_;
-  std::list<Item> items_;  // the one used last comes first
-  std::unordered_multimap<size_t, Place> index_;
+  Guarded<Plans> held_;
 };
 
 }  // namespace ctconv

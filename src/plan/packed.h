@@ -7,11 +7,11 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "src/base/guarded.h"
 #include "src/base/memory.h"
 
 namespace ctconv {
@@ -20,8 +20,8 @@ template <class Memory>
 class SharedPacking {
  public:
   std::shared_ptr<Memory> find(const std::string& key) const {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [known, weak] : items_) {
+    const auto items = items_.lock();
+    for (const auto& [known, weak] : *items) {
       if (known == key) return weak.lock();
     }
     return nullptr;
@@ -29,27 +29,23 @@ class SharedPacking {
 
   // The buffer now under that key: `buffer`, or the one another thread was faster with.
   std::shared_ptr<Memory> insert(const std::string& key, std::shared_ptr<Memory> buffer) {
-    const std::lock_guard lock(mutex_);
-    for (auto& [known, weak] : items_) {
+    const auto items = items_.lock();
+    for (auto& [known, weak] : *items) {
       if (known != key) continue;
       if (auto live = weak.lock()) return live;
       weak = buffer;
       return buffer;
     }
-    std::erase_if(items_, [](const auto& item) { return item.second.expired(); });  // keys of plans long gone
-    items_.emplace_back(key, buffer);
+    std::erase_if(*items, [](const auto& item) { return item.second.expired(); });  // keys of plans long gone
+    items->emplace_back(key, buffer);
     return buffer;
   }
 
   // Keys held, for tests.
-  size_t keys() const {
-    const std::lock_guard lock(mutex_);
-    return items_.size();
-  }
+  size_t keys() const { return items_.lock()->size(); }
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<std::pair<std::string, std::weak_ptr<Memory>>> items_;
+  Guarded<std::vector<std::pair<std::string, std::weak_ptr<Memory>>>> items_;
 };
 
 using PackedStore = SharedPacking<const Buffer>;

@@ -109,6 +109,7 @@ TEST_CASE("reliability: a child forked while calls run can make, use and destroy
               Layer own(engine, 2);  // of the child's own making
               return own.want == layer.want && own.again();
             }) == "exit 0");
+      CHECK(in_child([&] { return layer.again(); }) == "exit 0");  // the parent's op, in use when the child began
     }
     stop = true;
     for (std::thread& t : callers) t.join();
