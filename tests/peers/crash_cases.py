@@ -5,7 +5,7 @@ Out: cases() lists {"name", "field", "rank", "x", "w", "bias", "stride", "paddin
      "groups", "output_size", "probe"}. Sizes of axes are lists of `rank` entries unless the length is what is broken.
 Rule: the layer x (1, 2, 4..) w (2, 2, 3..) with stride 1, no padding and groups 1 is whole. Every case must be refused:
       its value lies outside what any package documents, tensors do not fit, or its output is beyond any memory.
-      "probe" marks the 30 cases of the first probe (2-D, all axes alike).
+      "field" names what is broken, both of a pair. "probe" marks the 30 cases of the first probe (2-D, all axes alike).
 Standard library only: it is imported in every package's own environment.
 """
 
@@ -79,8 +79,8 @@ def sizes(rank):
 
 def pairs(rank):
     for a, b in ((2**31, 2**31), (2**62, 2**62), (2**32, 2**33), (-(2**63), -1), (2**63 - 1, 2**63 - 1)):
-        yield broken(rank, "stride", f"stride {a} and dilation {b}", stride=[a] * rank, dilation=[b] * rank)
-        yield broken(rank, "padding", f"padding {b} and stride {a}", stride=[a] * rank, padding=[b] * rank)
+        yield broken(rank, "stride dilation", f"stride {a} and dilation {b}", stride=[a] * rank, dilation=[b] * rank)
+        yield broken(rank, "stride padding", f"padding {b} and stride {a}", stride=[a] * rank, padding=[b] * rank)
 
 
 def cases():

@@ -12,7 +12,8 @@ Rule: crash     the child was ended by a signal, or ended itself
       unclear   an error that names neither the argument at fault nor that memory or the range of a number ran out
       clear     an error that does
       A package's column counts the cases its operator can be given. The whole layer must give a result.
-Usage: crash_table.py [--json FILE] [--write] [PACKAGE=PYTHON]...      (none: ctconv with this interpreter)
+Usage: crash_table.py [--json FILE] [--write] [PACKAGE=PYTHON | FILE]...      (none: ctconv with this interpreter)
+       FILE: answers that --json kept, so that packages may be asked one after the other
 """
 
 import argparse
@@ -32,7 +33,7 @@ CLASSES = ("crash", "hang", "nonsense", "unclear", "clear")
 WORDS = {
     "stride": r"strides?",
     "dilation": r"dilations?",
-    "padding": r"pad(s|ding)?|paddings|output (spatial )?(size|shape|extent)|empty",
+    "padding": r"pad(s|ding)?|paddings|output (spatial )?(size|shape|extent|dimension)s?|empty",
     "output_padding": r"output[_ ]?padding|out_?pad|adj",
     "groups": r"groups?",
     "channels": r"channels?|weight|filter|kernel",
@@ -47,7 +48,8 @@ SPENT = r"memory|allocat\w*|overflow\w*|too (large|big)|int32|exceed\w*|bad_allo
 def is_clear(case, message):
     """Underlines and capitals count as spaces: conv_stride, strideH."""
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", message).replace("_", " ").lower()
-    pattern = f"{WORDS[case['field']]}|{SPENT}".replace("[_ ]?", " ?")
+    fields = "|".join(WORDS[field] for field in case["field"].split())
+    pattern = f"{fields}|{SPENT}".replace("[_ ]?", " ?")
     return bool(re.search(rf"\b({pattern})\b", words))
 
 
@@ -77,6 +79,16 @@ def answers_of(package, python):
     return lines[0]["version"], answers
 
 
+def asked(packages):
+    for word in packages:
+        if "=" in word:
+            package, python = word.split("=", 1)
+            yield package, *answers_of(package, python)
+        else:
+            for package, kept in json.loads(pathlib.Path(word).read_text(encoding="utf-8")).items():
+                yield package, kept["version"], kept["answers"]
+
+
 def table_of(rows):
     yield "| package | cases | " + " | ".join(CLASSES) + " |"
     yield "| --- |" + " ---: |" * (1 + len(CLASSES))
@@ -101,9 +113,7 @@ def main():
     options = parser.parse_args()
     cases = {case["name"]: case for case in crash_cases.cases()}
     rows, all_answers, faults = [], {}, []
-    for pair in options.packages:
-        package, python = pair.split("=", 1)
-        version, answers = answers_of(package, python)
+    for package, version, answers in asked(options.packages):
         found = {name: class_of(case, answers[name]) for name, case in cases.items() if name in answers}
         rows.append((package, version, {name: c for name, c in found.items() if c}))
         all_answers[package] = {"version": version, "answers": answers, "classes": found}
