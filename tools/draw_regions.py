@@ -93,7 +93,7 @@ def draw_window():
 
 
 def draw_phases():
-    svg = Svg(60 + extent() * CELL // 2, 290, "Phases: outputs with one remainder use the same taps.")
+    svg = Svg(60 + extent() * CELL // 2, 380, "Phases: outputs with one remainder use the same taps.")
     svg.text(30, 24, "phases: (o + lo) mod s says which taps an output uses", "t")
     for o in range(extent()):
         phase = (o + WINDOW["lo"]) % WINDOW["s"]
@@ -103,20 +103,18 @@ def draw_phases():
         taps = [t for t in range(WINDOW["k"]) if t % WINDOW["s"] == phase]
         svg.box(30 + phase * 190, 84, 16, 16, "yz"[phase])
         svg.text(52 + phase * 190, 97, f"phase {phase}: taps {', '.join(map(str, taps))}", "")
+    first = -WINDOW["lo"] % WINDOW["s"]  # where phase 0 begins
     rows = (
-        (
-            140,
-            range(0, extent() + 1, 6),
-            "cuts at multiples of the stride: inner tiles are alike, one plan serves them",
-        ),
-        (230, range(0, extent() + 1, 5), "cuts anywhere: right as well, but every second begins in another phase"),
+        (140, range(first, extent(), 6), "cuts where phase 0 begins: one plan for the inner tiles, and the least work"),
+        (230, range(0, extent() + 1, 6), "cuts at multiples of the stride: one plan too, and a row more to compute"),
+        (320, range(0, extent() + 1, 5), "cuts anywhere: right as well, but every second begins in another phase"),
     )
     for y, cuts, text in rows:
         svg.text(30, y - 8, text, "")
+        for o in range(extent()):
+            phase = (o + WINDOW["lo"]) % WINDOW["s"]
+            svg.box(30 + o * CELL / 2, y, CELL / 2, 30, "yz"[phase])
         for cut in cuts:
-            for o in range(cut, min(cut + cuts.step, extent())):
-                phase = (o + WINDOW["lo"]) % WINDOW["s"]
-                svg.box(30 + o * CELL / 2, y, CELL / 2, 30, "yz"[phase])
             svg.line(30 + cut * CELL / 2, y - 4, 30 + cut * CELL / 2, y + 40, "d")
     return str(svg)
 
