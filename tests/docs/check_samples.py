@@ -38,6 +38,7 @@ PAGES = (
     "docs/keras.md",
     "docs/install.md",
     "docs/big-and-endless.md",
+    "docs/index.md",
     "docs/guide/choosing-a-dialect.md",
     "docs/guide/shapes.md",
     "docs/guide/how-it-works.md",
