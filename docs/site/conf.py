@@ -18,7 +18,7 @@ project = "libctconv"
 author = "the authors of libctconv"
 version = release = re.search(r'\nversion = "([\d.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))[1]
 
-extensions = ["myst_parser", "breathe", "sphinx.ext.autodoc", "tree_links", "plain_docstrings"]
+extensions = ["myst_parser", "breathe", "sphinx.ext.autodoc", "tree_links", "plain_docstrings", "opening"]
 root_doc = "index"
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["site"]
