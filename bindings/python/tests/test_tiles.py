@@ -224,7 +224,7 @@ def test_what_is_refused(saved):
         assert sorted(os.listdir(path.parent)) == ["x.npy"]
 
     refuses("memory is 'much'", memory="much")
-    refuses("smallest tile", memory="1M")
+    refuses("memory is 1048576 bytes; the process itself takes", memory="1M")
     refuses("tile is", tile=(1, 2))
     refuses("tile is", tile=(0, 2, 2))
     refuses("tile is", tile="64")

@@ -268,6 +268,9 @@ def _chosen(axes, limit, source, place):
     held = _memory.resident() + _MARGIN
     weights = sum(own.array.nbytes for own in axes.layer._weights if isinstance(own, Kept))
     left, most = limit - held - 2 * weights, _MOST_CHUNK if place.zarr else _MOST
+    if left <= 0:
+        text = f"memory is {limit} bytes; the process itself takes {limit - left}, before any tile"
+        raise wrong("memory", limit, text, f"> {limit - left}")
     cost, chunks = _cost(source, place.writer), (source.chunk, place.chunks())
     room = min(left, most * 2)
     for _ in range(8):
