@@ -230,3 +230,22 @@ def test_what_only_torch_takes(dtype):
     with pytest.raises(ctconv.Error) as caught:
         nn.functional.conv_transpose2d(X.to(dtype), W.to(dtype))
     assert caught.value.name == "CTCONV_ERR_TYPE_INPUT_DTYPE"
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_scripting_says_what_works(rank):
+    """Alone, inside a model, and as a subclass; restored it can be scripted."""
+    _, ours = pair(rank, 4, 6, 3)
+
+    class Own(type(ours)):
+        pass
+
+    for model in (ours, torch.nn.Sequential(torch.nn.ReLU(), ours), Own(4, 6, 3)):
+        with pytest.raises(ctconv.Error, match=r"torch\.jit\.script cannot compile .*restore\(model\)") as caught:
+            torch.jit.script(model)
+        assert caught.value.status == 4002
+    x = data(rank)
+    y = ours(x)
+    model = torch.nn.Sequential(ours)
+    assert ctconv.torch.restore(model) == 1
+    same(torch.jit.script(model)(x), y)

@@ -10,6 +10,7 @@ Refuses: what torch refuses, with torch's own error.
 
 import torch
 
+from ..._errors import refusal
 from .._direct import direct
 from .._held import NAME as HELD
 from .._held import held
@@ -87,7 +88,18 @@ class ConvTranspose3d(torch.nn.ConvTranspose3d):
         return _forward(self, 3, functional.conv_transpose3d, input, weight, output_size)
 
 
+def _no_script(module):
+    """torch.jit.script asks this first, of every module inside a model too."""
+    raise refusal(
+        "UNSUPPORTED_ENGINE",
+        f"torch.jit.script cannot compile {type(module).__name__} of ctconv.torch.nn: libctconv computes it. "
+        "torch.jit.trace, torch.compile and torch.export take it. Or call ctconv.torch.restore(model) first, "
+        "which gives it back to torch",
+    )
+
+
 for _own in (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d):
+    _own.__prepare_scriptable__ = _no_script
     _own.__doc__ = f"torch.nn.{_own.__name__}, computed by libctconv. As PyTorch documents it:\n\n" + (
         _own.__base__.__doc__ or ""
     )
