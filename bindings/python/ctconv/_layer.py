@@ -19,6 +19,7 @@ import numpy as np
 
 from . import _abi, _backward, _region, _threads
 from ._abi import lib
+from ._call_key import extras_of
 from ._desc import Descriptor
 from ._device import apart, current_stream, key_of, on_cuda, on_stream, strides_like, workspace
 from ._errors import WORKSPACE_SIZE, ForgottenBias, refusal
@@ -211,19 +212,20 @@ class Layer(Questions):
         if region is not None or x_begin is not None or x_shape is not None:
             return self._call_region(x, output_size, weight, bias, out, stream, (region, x_begin, x_shape))
         given = out
+        if type(x) is not _ndarray and on_cuda(x):
+            return self._call_on_device(x, output_size, weight, bias, out, stream)
+        extras = ()
+        if output_size is not _UNSET or weight is not None or bias is not None:
+            weight, bias, extras = extras_of(weight, bias, output_size, _UNSET)
         if type(x) is not _ndarray:
-            if on_cuda(x):
-                return self._call_on_device(x, output_size, weight, bias, out, stream)
             if out is None and self._like and is_torch(x):
-                given = out = new_like(x, self._like_shape(x.shape, output_size, weight, bias))
+                given = out = new_like(x, self._like_shape(x.shape, output_size, weight, bias, extras))
             x = quick(x)
         if out is not None and type(out) is not _ndarray:
             out = quick_out(out)
         if (
             type(x) is not _ndarray
-            or output_size is not _UNSET
-            or weight is not None
-            or bias is not None
+            or extras is None
             or stream is not None
             or (out is not None and type(out) is not _ndarray)
         ):
@@ -235,14 +237,20 @@ class Layer(Questions):
             if out is None
             else (x.shape, x.strides, x.dtype, out.shape, out.strides, out.dtype)
         )
+        if extras:
+            key = (*key, extras)
         try:
             slot = self._slots[key].pop()
         except (KeyError, IndexError):
-            slot, y = self._prepare_call(x, output_size, None, None, out, None)
+            slot, y = self._prepare_call(x, output_size, weight, bias, out, None)
         else:
             address = x.__array_interface__["data"][0]
             if address & slot.misaligned:
-                return self(np.array(x), out=given)
+                return self(np.array(x), output_size, weight=weight, bias=bias, out=given)
+            if weight is not None:
+                slot.weight.data = weight.__array_interface__["data"][0]
+            if bias is not None:
+                slot.bias.data = bias.__array_interface__["data"][0]
             if out is None:
                 y = new(slot.shape, slot.dtype)
             elif out.flags.writeable:
@@ -253,9 +261,10 @@ class Layer(Questions):
             slot.y.data = y.__array_interface__["data"][0]
         self._run(slot)
         if slot.keep is not None:
-            if slot.keep[0].owner is not x:
-                return y if given is None else given  # x had to be copied: the records describe the copy
-            slot.keep = None  # x and out are the caller's again; the next call sets their addresses anew
+            lent = (x, weight, bias, y)
+            if any(isinstance(seen, View) and all(seen.owner is not one for one in lent) for seen in slot.keep):
+                return y if given is None else given  # one had to be copied: the records describe the copy
+            slot.keep = None  # they are the caller's again; the next call sets their addresses anew
         hold(self._slots, key, slot)
         return y if given is None else given
 
@@ -385,7 +394,9 @@ class Layer(Questions):
         call, seen = slot.call, view(x, "x", stream=stream)
         call.x, slot.x, slot.keep = seen.pointer, seen.record, [seen]
         call.stream = stream
-        self._fill_call(call, slot.keep, output_size, weight, bias)
+        self._fill_call(call, slot.keep, output_size, weight, bias, slot.fixed)
+        slot.weight = None if weight is None else call.weight.contents
+        slot.bias = None if bias is None else call.bias.contents
         counts = _region.fill(call, slot.keep, *box)
         if counts is not None:
             _region.window(self._op.handle, call, slot.error, counts)

@@ -39,10 +39,13 @@ class _Op:
 class _Slot:
     """The records of one running call."""
 
-    __slots__ = ("call", "error", "arguments", "x", "y", "shape", "dtype", "workspace_bytes", "keep", "misaligned")
+    __slots__ = (
+        *("call", "error", "arguments", "x", "y", "weight", "bias", "shape", "dtype", "workspace_bytes", "misaligned"),
+        *("keep", "fixed"),  # what lives as long as the first call; as the slot
+    )
 
     def __init__(self, handle):
-        self.call, self.error, self.keep = _abi.Call(), _abi.ErrorRecord(), []
+        self.call, self.error, self.keep, self.fixed = _abi.Call(), _abi.ErrorRecord(), [], []
         self.arguments = (handle, ctypes.byref(self.call), ctypes.byref(self.error))
 
 
@@ -62,9 +65,9 @@ def hold(slots, key, slot):
 class Questions:
     """The part of Layer that asks. Layer has _op, _host, _element, _options and _runner."""
 
-    def _fill_call(self, call, keep, output_size, weight, bias):
+    def _fill_call(self, call, keep, output_size, weight, bias, fixed=None):
         if output_size is not _UNSET:
-            call.output_size = pointer_to(output_size, keep)
+            call.output_size = pointer_to(output_size, keep if fixed is None else fixed)
         for name, array in (("weight", weight), ("bias", bias)):
             if array is not None:
                 keep.append(view(array, name))
@@ -110,15 +113,16 @@ class Questions:
         """The shape of y for an input of x_shape; no data is touched."""
         return self._output(self._shape_call(x_shape, output_size, weight, bias))[0]
 
-    def _like_shape(self, x_shape, output_size, weight, bias):
-        """output_shape, remembered where x_shape alone decides."""
-        if output_size is not _UNSET or weight is not None or bias is not None:
+    def _like_shape(self, x_shape, output_size, weight, bias, extras):
+        """output_shape, remembered where x_shape and extras (_call_key.py) decide."""
+        if extras is None:
             return self.output_shape(x_shape, output_size, weight=weight, bias=bias)
-        shape = self._shapes.get(x_shape)
+        shape = self._shapes.get((x_shape, extras))
         if shape is None:
             if len(self._shapes) >= _SHAPES_HELD:
                 self._shapes.clear()
-            shape = self._shapes[x_shape] = self.output_shape(x_shape)
+            shape = self.output_shape(x_shape, output_size, weight=weight, bias=bias)
+            self._shapes[x_shape, extras] = shape
         return shape
 
     def region_window(
