@@ -10,6 +10,7 @@ set -eu
 source=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
 fail() { echo "deb: $*"; exit 1; }
 skip() { echo "deb: NOT RUN: $*"; exit 77; }
 
@@ -59,6 +60,7 @@ says() { # file, wanted, what printed it
 
 inside apt-get update -qq > "$work/log" 2>&1 || { cat "$work/log"; fail "apt-get update"; }
 install man-db bash-completion
+inside dpkg --purge libctconv-dev ctconv-tools python3-ctconv libctconv0 > "$work/log" 2>&1 || true # of a run cut off
 [ -z "$(ours)" ] || fail "the chroot holds packages of ours already: $(ours)"
 compilers() { inside sh -c 'command -v cc; command -v gcc; command -v c++; true'; }
 had=$(compilers) # nothing, but in a CHROOT that is kept
@@ -115,7 +117,8 @@ says "$work/said" 'ctconv_execute' "man 3 ctconv_execute"
 
 if command -v cmake > /dev/null && command -v cc > /dev/null; then
   echo "deb: find_package, by the CMake of this machine"
-  mkdir "$work/outer"
+  mkdir "$work/outer" "$work/tree"
+  for deb in "$root$(name libctconv0)" "$root$(name libctconv-dev)"; do dpkg-deb -x "$deb" "$work/tree"; done
   cp "$source/examples/hello.c" "$work/outer"
   cat > "$work/outer/CMakeLists.txt" <<END
 cmake_minimum_required(VERSION 3.21)
@@ -124,7 +127,7 @@ find_package(ctconv 0.2 REQUIRED)
 add_executable(hello hello.c)
 target_link_libraries(hello PRIVATE ctconv::ctconv)
 END
-  { cmake -S "$work/outer" -B "$work/outer/build" "-DCMAKE_PREFIX_PATH=$root/usr" &&
+  { cmake -S "$work/outer" -B "$work/outer/build" "-DCMAKE_PREFIX_PATH=$work/tree/usr" &&
     cmake --build "$work/outer/build"; } > "$work/log" 2>&1 || { cat "$work/log"; fail "find_package"; }
   [ "$("$work/outer/build/hello")" = "$expected" ] || fail "hello by find_package"
 fi

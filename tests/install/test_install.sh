@@ -40,15 +40,35 @@ for owner in oneDNN Xbyak Highway CLI11 'JSON for Modern C++' fmt; do
   grep -q "$owner" "$prefix/share/doc/ctconv/NOTICE" || { echo "install: NOTICE does not name $owner"; exit 1; }
 done
 
-if [ -x "$prefix/bin/ctconv" ]; then
-  step "manual pages and completions"
-  for file in share/man/man1/ctconv.1 share/man/man3/ctconv.3 share/man/man3/ctconv_execute.3 \
-    share/bash-completion/completions/ctconv share/zsh/site-functions/_ctconv \
-    share/fish/vendor_completions.d/ctconv.fish; do
-    [ -s "$prefix/$file" ] || { echo "install: no $file"; exit 1; }
-  done
-  "$prefix/bin/ctconv" completion zsh | cmp - "$prefix/share/zsh/site-functions/_ctconv"
-fi
+step "the tree holds what docs/install.md says, and nothing else"
+# Apart from the modules, which a build may leave out, and man3, whose pages follow from capi/symbols.txt.
+(cd "$prefix" && find . -type f -o -type l) | sed "s,^\./,,; s,^${library_dir#"$prefix"/}/,LIB/," |
+  grep -v -e '^LIB/libctconv_[a-z]*\.so$' -e '^share/man/man3/' | sort > "$work/have"
+{
+  cat <<'END'
+LIB/cmake/ctconv/ctconv-config-version.cmake
+LIB/cmake/ctconv/ctconv-config.cmake
+LIB/cmake/ctconv/ctconv-targets.cmake
+LIB/libctconv.so
+LIB/libctconv.so.0
+LIB/pkgconfig/ctconv.pc
+share/doc/ctconv/LICENSE
+share/doc/ctconv/NOTICE
+END
+  (cd "$source" && find include -type f)
+  (cd "$library_dir" && ls cmake/ctconv/ctconv-targets-*.cmake libctconv.so.0.0.*) | sed 's,^,LIB/,'
+  [ ! -x "$prefix/bin/ctconv" ] || cat <<'END'
+bin/ctconv
+share/bash-completion/completions/ctconv
+share/fish/vendor_completions.d/ctconv.fish
+share/man/man1/ctconv.1
+share/zsh/site-functions/_ctconv
+END
+} | sort | diff - "$work/have" || { echo "install: < is missing, > is too much"; exit 1; }
+while read -r symbol _; do
+  [ -s "$prefix/share/man/man3/$symbol.3" ] || { echo "install: no manual page of $symbol"; exit 1; }
+done < "$source/capi/symbols.txt"
+[ ! -x "$prefix/bin/ctconv" ] || "$prefix/bin/ctconv" completion zsh | cmp - "$prefix/share/zsh/site-functions/_ctconv"
 
 step "hello.c by pkg-config"
 export PKG_CONFIG_PATH="$library_dir/pkgconfig"
