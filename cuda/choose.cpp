@@ -117,6 +117,10 @@ Status none_can(const Request& request, Answers* answers) {
   if (!answers->known) {
     return Status(Code::MISUSE_ENGINE, std::string("the CUDA module has no kernel named ") + request.options.kernel);
   }
+  if (request.options.kernel && answers->refused.empty()) {
+    const char* what = request.problem.written == CTCONV_CUDA_WRITES_Y ? "y" : "w";
+    return Status(Code::UNSUPPORTED_ENGINE, std::string(request.options.kernel) + ": no problem that writes " + what);
+  }
   if (request.options.kernel && !answers->last.ok()) return std::move(answers->last);
   if (!answers->no_cudnn.ok()) return std::move(answers->no_cudnn);  // the only kernel that was not asked
   std::string reasons;

@@ -7,9 +7,11 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 
 #include "cuda/cudnn_handles.h"
 #include "cuda/engine.h"
+#include "cuda/exchange.h"
 #include "tests/cuda/layers.h"
 
 namespace ctconv::cuda::testing {
@@ -98,6 +100,57 @@ TEST_CASE("a plan says which bits it keeps", "[cuda][choose]") {
     }
   }
   CHECK((reduced > 0 && machine > 0 && reference > 0));
+}
+
+namespace {
+
+ctconv_cuda_problem gradient_of(const Layer& layer, int32_t dtype, bool last, int32_t written) {
+  ctconv_cuda_problem p = problem_of(layer, dtype, last);
+  p.written = written;
+  p.activation = 0;
+  p.bias = CTCONV_CUDA_BIAS_NONE;
+  return written == CTCONV_CUDA_WRITES_X ? exchanged(p) : p;
+}
+
+}  // namespace
+
+TEST_CASE("gradients: some kernel for every layer, within any workspace, with the reference's bits", "[cuda][choose]") {
+  std::map<std::string, int> chosen;
+  for (const Layer& layer : read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json")) {
+    for (const int32_t dtype : {CTCONV_CUDA_F32, CTCONV_CUDA_F16, CTCONV_CUDA_F64}) {
+      for (const int32_t written : {CTCONV_CUDA_WRITES_X, CTCONV_CUDA_WRITES_W, CTCONV_CUDA_WRITES_BIAS}) {
+        const ctconv_cuda_problem p = gradient_of(layer, dtype, dtype == CTCONV_CUDA_F16, written);
+        INFO(layer.id << ", type " << dtype << ", writes " << written);
+        const auto exact = choose_for(p, nullptr, CTCONV_CUDA_REFERENCE_BITS);
+        REQUIRE(exact.ok());
+        CHECK(bits_of(**exact) == Bits::kReference);
+        CHECK((*exact)->seconds() > 2e-6);
+        ++chosen[(*exact)->row()];
+        if (written != CTCONV_CUDA_WRITES_W) continue;
+        CHECK(exact.value()->workspace() < size_t{64} << 20);
+        for (const size_t limit : {size_t{0}, size_t{1} << 16, size_t{1} << 22}) {
+          const auto small = choose_for(p, nullptr, CTCONV_CUDA_REFERENCE_BITS, limit);
+          REQUIRE(small.ok());
+          CHECK(small.value()->workspace() <= limit);
+        }
+      }
+    }
+  }
+  std::string text;
+  for (const auto& [row, count] : chosen) text += ", " + row + " " + std::to_string(count);
+  WARN("of 909 gradients" << text);
+  CHECK(chosen["weights-gemm"] > 100);
+  CHECK(chosen["bias-sums"] == 303);
+}
+
+TEST_CASE("gradients: a kernel of another operand refuses", "[cuda][choose]") {
+  const auto layers = read_layers(std::string(CTCONV_SOURCE_DIR) + "/bench/layers.json");
+  const ctconv_cuda_problem dw = gradient_of(layers[0], CTCONV_CUDA_F32, false, CTCONV_CUDA_WRITES_W);
+  const auto wrong = choose_for(dw, "direct");
+  REQUIRE(wrong.status().code() == Code::UNSUPPORTED_ENGINE);
+  CHECK(wrong.status().detail().message == "direct: no problem that writes w");
+  const auto forward = choose_for(problem_of(layers[0], CTCONV_CUDA_F32, false), "weights-gemm");
+  CHECK(forward.status().detail().message == "weights-gemm: no problem that writes y");
 }
 
 TEST_CASE("estimates put memory-bound layers on the kernels written for them", "[cuda][choose]") {

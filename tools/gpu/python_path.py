@@ -122,6 +122,38 @@ def module(case, dtype, order):
     assert got.stride() == want.stride(), f"strides {got.stride()}, torch's {want.stride()}"
 
 
+@check(*((case, dtype) for case in CASES for dtype in (torch.float32, torch.float16, torch.float64)))
+def gradients(case, dtype):
+    """Layer.backward beside torch's own: dx, dw, db, then the same added to what is there; on a stream of its own."""
+    rank, sizes, arguments, shape = CASES[case]
+    torch.manual_seed(8)
+    theirs = getattr(torch.nn, f"ConvTranspose{rank}d")(*sizes, **arguments, device=CUDA, dtype=dtype)
+    names = ("in_channels", "out_channels", "kernel_size")
+    bias = theirs.bias is not None
+    layer = ctconv.Layer(
+        f"torch.nn.ConvTranspose{rank}d",
+        {**dict(zip(names, sizes)), **arguments},
+        theirs.weight.detach(),
+        theirs.bias.detach() if bias else None,
+        device="cuda:0",
+    )
+    x = torch.rand(shape, device=CUDA, dtype=dtype).mul_(2).sub_(1).requires_grad_()
+    y = theirs(x)
+    dy = torch.rand_like(y).mul_(2).sub_(1)
+    y.backward(dy)
+    want = {"dx": x.grad, "dw": theirs.weight.grad, **({"db": theirs.bias.grad} if bias else {})}
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side), torch.no_grad():
+        got = layer.backward(dy, x.detach(), want=tuple(want))
+        twice = {name: tensor.clone() for name, tensor in got.items()}
+        layer.backward(dy, x.detach(), want=tuple(want), out=twice, accumulate=True)
+    torch.cuda.synchronize()
+    for name, tensor in want.items():
+        equal(got[name], tensor, 4 * BOUND[dtype])
+        equal(twice[name], 2 * tensor, 4 * BOUND[dtype])
+
+
 @check("2d", "3d", "1d")
 def f64(case):
     theirs, mine, x = pair(case, torch.float64)

@@ -8,6 +8,7 @@
 //                     the definition. Data of 8 bits: sums of up to about 10^6 products are exact in any order; beyond,
 //                     and for the rounding of 16-bit types, a small distance is allowed.
 //   Each plan runs twice: the same bits, guards whole, nothing of a gap written.
+//   streams           two at once, and a captured graph
 //   report: gradients[case] = microseconds of the faster of two further runs
 #include <cstdio>
 
@@ -281,17 +282,19 @@ int64_t sampled(const LayerCase& c, Memory& m, const std::vector<uint8_t>& got, 
   return wrong;
 }
 
+ctconv_cuda_call call_of(Memory& m, const CudaPlan& plan, cudaStream_t stream) {
+  return {m.x.data(),         m.w.data(), plan.packed_bytes() ? m.packed.data() : nullptr, m.bias.data(), m.y.data(),
+          m.workspace.data(), stream};
+}
+
 double microseconds(Memory& m, const LayerCase& c, const CudaPlan& plan) {
   cudaEvent_t begin = nullptr, end = nullptr;
   must(cudaEventCreate(&begin), "event");
   must(cudaEventCreate(&end), "event");
   float best = 1e30f;
   for (int times = 0; times < 2; ++times) {
-    ctconv_cuda_call call{m.x.data(),    m.w.data(), plan.packed_bytes() ? m.packed.data() : nullptr,
-                          m.bias.data(), m.y.data(), m.workspace.data(),
-                          nullptr};
     must(cudaEventRecord(begin, nullptr), "event");
-    must(plan.execute(call), ("execute " + c.name).c_str());
+    must(plan.execute(call_of(m, plan, nullptr)), ("execute " + c.name).c_str());
     must(cudaEventRecord(end, nullptr), "event");
     must(cudaEventSynchronize(end), "event");
     float ms = 0;
@@ -337,6 +340,60 @@ void one_layer(Run& run, Memory& m, const LayerCase& c, rig::Rng& rng) {
   }
 }
 
+// Two calls on two streams, many times; then one of them captured and replayed: what an undisturbed run wrote.
+void on_streams(Run& run, const LayerCase& c, const char* kernel) {
+  const std::string name = c.name + " " + (kernel ? kernel : "auto");
+  const auto plan = plan_of(run, name, c.record, options_of(kernel, false));
+  if (plan == nullptr) return;
+  Memory memory[2];
+  std::vector<uint8_t> want[2];
+  cudaStream_t stream[2] = {nullptr, nullptr};
+  for (int k = 0; k < 2; ++k) {
+    fill_operands(memory[k], c, run.seed + static_cast<uint64_t>(k));
+    make_room(memory[k], c.p, *plan);
+    execute(memory[k], c.p, *plan, true);
+    want[k] = memory[k].of(c.p.written).read<uint8_t>();
+    must(cudaStreamCreateWithFlags(&stream[k], cudaStreamNonBlocking), "stream");
+  }
+  const auto poison = [&] {
+    for (Memory& m : memory) m.of(c.p.written).poison();
+    must(cudaDeviceSynchronize(), "poison");
+  };
+  const auto held = [&](int k) { return memory[k].of(c.p.written).read<uint8_t>() == want[k]; };
+  poison();
+  for (int times = 0; times < 40; ++times) {
+    must(plan->execute(call_of(memory[times % 2], *plan, stream[times % 2])), "execute");
+  }
+  must(cudaDeviceSynchronize(), "two streams");
+  run.check(held(0) && held(1), name + ": two streams");
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t exec = nullptr;
+  must(cudaStreamBeginCapture(stream[0], cudaStreamCaptureModeGlobal), "begin capture");
+  const Status captured = plan->execute(call_of(memory[0], *plan, stream[0]));
+  must(cudaStreamEndCapture(stream[0], &graph), "end capture");
+  run.check(captured.ok(), name + ": capture");
+  must(cudaGraphInstantiate(&exec, graph, 0), "instantiate");
+  poison();
+  must(cudaGraphLaunch(exec, stream[0]), "replay");
+  must(cudaDeviceSynchronize(), "replay");
+  run.check(held(0), name + ": graph replay");
+  must(cudaGraphExecDestroy(exec), "graph");
+  must(cudaGraphDestroy(graph), "graph");
+  for (const cudaStream_t s : stream) must(cudaStreamDestroy(s), "stream");
+}
+
+LayerCase case_of(const Layer& layer, int32_t dtype, bool last, Written written) {
+  LayerCase c;
+  c.record = problem_of(layer, dtype, last);
+  c.record.written = static_cast<int32_t>(written);
+  c.record.activation = 0;
+  c.record.bias = written == Written::kW ? CTCONV_CUDA_BIAS_ACCUMULATOR : CTCONV_CUDA_BIAS_NONE;
+  c.record.bias_stride = 1;
+  c.p = rig::problem_of(c.record);
+  c.name = std::string("d") + name_of(written) + " " + layer.id + " " + dtype_name(dtype) + (last ? " last" : " first");
+  return c;
+}
+
 void layers(Run& run, Memory& m, Written written) {
   int64_t item = 0;
   for (const Layer& layer : run.layers) {
@@ -347,15 +404,7 @@ void layers(Run& run, Memory& m, Written written) {
     for (const int32_t dtype : {CTCONV_CUDA_F32, CTCONV_CUDA_F16, CTCONV_CUDA_BF16, CTCONV_CUDA_F64}) {
       for (const bool last : {false, true}) {
         if (!run.type(dtype_name(dtype)) || !run.order(last)) continue;
-        LayerCase c;
-        c.record = problem_of(layer, dtype, last);
-        c.record.written = static_cast<int32_t>(written);
-        c.record.activation = 0;
-        c.record.bias = written == Written::kW ? CTCONV_CUDA_BIAS_ACCUMULATOR : CTCONV_CUDA_BIAS_NONE;
-        c.record.bias_stride = 1;
-        c.p = rig::problem_of(c.record);
-        c.name = std::string("d") + name_of(written) + " " + layer.id + " " + dtype_name(dtype) +
-                 (last ? " last" : " first");
+        const LayerCase c = case_of(layer, dtype, last, written);
         rig::Rng rng(run.seed);
         run.survive(c.name, [&] { one_layer(run, m, c, rng); });
       }
@@ -373,6 +422,17 @@ void run_gradients(Run& run) {
   rig::Rng rng(run.seed);
   for (int round = 0; round < 60 && run.slice == 0 && run.choice("pass"); ++round) {
     run.survive("pass " + std::to_string(round), [&] { one_pass(run, to, from, with, rng, round); });
+  }
+  for (const Layer& layer : run.layers) {
+    if (layer.id != (run.only.empty() ? "dcgan.512" : run.only) || run.quick || run.slice != 0 ||
+        !run.choice("streams"))
+      continue;
+    for (const Written written : {Written::kX, Written::kW}) {
+      const LayerCase c = case_of(layer, CTCONV_CUDA_F32, false, written);
+      for (const char* kernel : {static_cast<const char*>(nullptr), written == Written::kW ? "weights-gemm" : "gemm"}) {
+        run.survive(c.name + ": streams", [&] { on_streams(run, c, kernel); });
+      }
+    }
   }
   for (const Written written : {Written::kX, Written::kW}) layers(run, memory, written);
   std::printf("%7.2f s  gradients, %d failures so far\n", run.seconds(), run.failures);
