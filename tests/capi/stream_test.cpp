@@ -338,6 +338,11 @@ TEST_CASE("stream: bad tensors are refused, nothing is written, and the stream g
   const Shape two = {2, 4, 2};
   const ctconv_tensor good = l.part(3, &two);
   refuses(nullptr, y.get(), CTCONV_ERR_MISUSE_NULL, "x");
+  ctconv_tensor doubles = good;  // the weight was judged long ago: it is not to blame
+  doubles.dtype_bits = 64;
+  refuses(&doubles, y.get(), CTCONV_ERR_TYPE_DTYPE_MISMATCH, "x");
+  CHECK(std::string(e.value) == "float64");
+  CHECK(std::string(e.range) == "float32");
   refused(ctconv_stream_push(nullptr, &good, y.get(), &written, &e), e, CTCONV_ERR_MISUSE_NULL, "stream");
   refused(ctconv_stream_push(s.get(), &good, y.get(), nullptr, &e), e, CTCONV_ERR_MISUSE_NULL, "written");
   for (const Shape& shape : {Shape{2, 5, 2}, Shape{2, 4}, Shape{2, 4, 2, 1}}) {

@@ -54,6 +54,7 @@ class Answers(Case):
             "run",
         )
         fits(answer("run", T2, json.dumps(ARGS), "-x", "0,3,5,5"), "run")
+        fits(answer("run", T2, json.dumps(ARGS), "-x", "1,3,5,5", "--begin", "1,2"), "run")
 
     def test_run_tiles(self):
         write_npy(self.folder / "x.npy", (1, 3, 5, 5), [1.0] * 75)

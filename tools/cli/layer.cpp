@@ -11,6 +11,7 @@
 
 #include "tools/cli/activations.h"
 #include "tools/cli/fault.h"
+#include "tools/cli/formula.h"
 #include "tools/cli/input.h"
 #include "tools/cli/npy.h"
 
@@ -191,7 +192,46 @@ ctconv::Op Layer::op(const std::string& engine, int reproducible) const {
 ctconv::CallExtras Layer::extras() const {
   ctconv::CallExtras e;
   if (output_size_) e.output_size = &*output_size_;
+  if (!begin.empty()) {
+    e.begin = begin.data();
+    e.end = end.data();
+  }
   return e;
+}
+
+namespace {
+
+// "1,2,-3": as many numbers as there are axes.
+std::vector<int64_t> positions(const char* option, const std::string& text, size_t rank) {
+  std::vector<int64_t> out;
+  const char *at = text.data(), *end = at + text.size();
+  for (bool more = true; more;) {
+    int64_t value = 0;
+    const auto [next, error] = std::from_chars(at, end, value);
+    if (error != std::errc() || (next != end && *next != ','))
+      throw Fault("OPTION",
+                  std::string(option) + " is '" + text + "'; whole numbers and commas are needed, such as 0,16");
+    out.push_back(value);
+    more = next != end;
+    at = next + 1;
+  }
+  if (out.size() == rank) return out;
+  throw Fault("OPTION", std::string(option) + " " + text + " has " + std::to_string(out.size()) +
+                            (out.size() == 1 ? " number" : " numbers") + "; one for each of the " +
+                            std::to_string(rank) + (rank == 1 ? " spatial axis" : " spatial axes") + " of y is needed");
+}
+
+}  // namespace
+
+void Layer::read_region(const ctconv::Op& op) {
+  if (request.begin.empty() && request.end.empty()) return;
+  const Numbers whole = numbers_of(describe(op).get("problem"));
+  std::vector<int64_t> first(whole.rank(), 0), last;
+  for (size_t a = 0; a < whole.rank(); ++a) last.push_back(whole.o[a] + whole.tail[a]);
+  if (!request.begin.empty()) first = positions("--begin", request.begin, whole.rank());
+  if (!request.end.empty()) last = positions("--end", request.end, whole.rank());
+  begin = first;
+  end = last;
 }
 
 Array Layer::execute(const ctconv::Op& op) const {

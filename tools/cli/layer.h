@@ -46,7 +46,10 @@ class Layer {
   Layer(const Request& request, Need need);
 
   ctconv::Op op(const std::string& engine, int reproducible = 0) const;
+  // With the region where one was read.
   ctconv::CallExtras extras() const;
+  // The region of request.begin and request.end; what is not given is the edge of y. op: says how many axes there are.
+  void read_region(const ctconv::Op& op);
   // engine must outlive the options.
   ctconv::Options options(const char* engine, int reproducible) const;
 
@@ -65,6 +68,7 @@ class Layer {
   ctconv::Dtype x_type;
   Array x;
   std::optional<Array> weight, bias;
+  std::vector<int64_t> begin, end;  // of the region, an entry per spatial axis; empty: the whole y
   std::string x_origin, weight_origin, bias_origin;
 
  private:

@@ -165,6 +165,10 @@ void add_run(CLI::App* app, cli::Request* r) {
       ->check(CLI::Range(1, 1000000).description(""))
       ->type_name("N");
   run->add_flag("--check", r->check, "compare with the reference engine");
+  run->add_option("--begin", r->begin, "compute one region of y: where it begins on each spatial axis, e.g. 0,16")
+      ->type_name("POSITIONS");
+  run->add_option("--end", r->end, "where the region ends, one past its last position (default: y's own end)")
+      ->type_name("POSITIONS");
   run->add_flag(
       "--tiles", r->tiles,
       "tile by tile from FILE.npy to FILE.npy, for data beyond memory; the same command goes on after a kill");

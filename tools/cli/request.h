@@ -11,6 +11,7 @@ struct Request {
   std::string dialect, arguments = "{}";  // as written; parse_arguments reads the latter
   std::string x, weight, bias, output;    // sources (array.h); output: a path, empty: none
   std::string output_size;                // JSON; empty: not given
+  std::string begin, end;                 // run: a region of y, numbers and commas; empty: not given
   std::string engine = "auto", device = "cpu";
   std::string activation = "none";
   double alpha = 0.01, beta = 0;  // of the activation

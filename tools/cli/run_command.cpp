@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctconv run: one layer on one input, its time and rate, and with --check its distance from the reference engine.
+// With --begin and --end one region of y.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -75,6 +76,7 @@ Json json_of_run(const Run& run) {
   }
   if (layer.bias) out["bias"] = {{"shape", layer.bias->shape()}, {"dtype", name_of(layer.bias->dtype())}};
   if (!run.output.empty()) out["output"] = run.output;
+  if (!layer.begin.empty()) out["region"] = {{"begin", layer.begin}, {"end", layer.end}};
   if (run.request.check) {
     const Difference& d = run.difference;
     out["check"] = {{"same_bits", d.same_bits},         {"max_abs_error", d.max_abs},
@@ -100,6 +102,7 @@ void print_lines(const Run& run) {
   line("x", words(layer.x, layer.x_origin));
   line("weight", words(*layer.weight, layer.weight_origin));
   line("bias", layer.bias ? words(*layer.bias, layer.bias_origin) : "none");
+  if (!layer.begin.empty()) line("region", text_of(layer.begin) + " to " + text_of(layer.end) + " of y");
   line("y", fmt::format("{} {}{}", text_of(run.y.shape()), name_of(run.y.dtype()), written));
   if (run.y.elements()) {
     line("", fmt::format("min {:.6g}, max {:.6g}, mean {:.6g}", run.range.min, run.range.max, run.range.mean));
@@ -123,8 +126,9 @@ int run_command(const Request& request) {
   if (output && output->is_standard_output()) text_to_standard_error();
   Progress progress("run");
   progress.step("preparing");
-  const Layer layer(request, Layer::kData);
+  Layer layer(request, Layer::kData);
   const ctconv::Op op = layer.op(request.engine, request.reproducible);
+  layer.read_region(op);
   const ctconv_spec spec = op.output_spec(layer.x_tensor(), layer.extras());
   Array y(ctconv::dtype_of(spec), ctconv::shape_of(spec));
 

@@ -251,6 +251,8 @@ void judge(const Request& r) {
     throw Fault("OPTION", "--tiles writes a file, and out of order: -o FILE.npy is needed");
   if (r.check || r.repeat != 0)
     throw Fault("OPTION", "--tiles holds no whole y: --check and --repeat do not go with it");
+  if (!r.begin.empty() || !r.end.empty())
+    throw Fault("OPTION", "--tiles writes the whole y: --begin and --end do not go with it");
   if (r.reproducible == 2)
     throw Fault("OPTION", "--tiles gives the bits of one whole call; --reproducible=2 asks less of its engines");
 }

@@ -92,6 +92,13 @@ def test_what_it_holds_does_not_grow():
     assert len(set(held)) == 1
 
 
+def test_another_type_is_blamed_on_x():
+    stream = ctconv.Stream(layer(), 2)
+    with pytest.raises(ctconv.Error, match="^x: .*float64; legal: float32") as caught:
+        stream.push(X.astype("f8"))
+    assert caught.value.status == 1019
+
+
 def test_refusals_leave_the_stream_as_it_was():
     stream = ctconv.Stream(layer(), 2)
     head = stream.push(X[:, :, :20])
