@@ -297,15 +297,16 @@ double run_length(const View& v, const Cuts& c) {
   return run;
 }
 
-// What a piece whose channels are planes of a y in memory waits for: each run, and its lines, come from there first.
+// What a piece whose channels are planes of a large y waits for: each run, and its lines, come from memory first.
 template <class T>
 double far_cycles(const Given<T>& given, const Plan<T>& k) {
   const bool planes = k.view.lanes == Lanes::kGroups && std::abs(given.p.y.c) > std::abs(given.p.y.axis[2]);
-  const size_t size = size_of(given.p.types.y);
-  if (!planes || !leaves_cache(given.p, size)) return 0;
+  if (!planes) return 0;
+  const auto size = static_cast<double>(size_of(given.p.types.y));
+  const double far = std::min(1.0, static_cast<double>(given.p.out_elements()) * size / kStreamBytes);
   const double outputs = static_cast<double>(k.piece.out_elements() * k.view.repeats);
-  const double lines = outputs * static_cast<double>(size) / static_cast<double>(kLine);
-  return outputs / run_length(k.view, k.cuts) * kFarRunCycles + lines * kFarLineCycles;
+  const double lines = outputs * size / static_cast<double>(kLine);
+  return far * (outputs / run_length(k.view, k.cuts) * kFarRunCycles + lines * kFarLineCycles);
 }
 
 template <class T>
