@@ -15,6 +15,7 @@ inline Planned plan_depthwise(const Problem& p, const PlanContext& c) { return n
 inline Planned plan_rows(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "rows"); }
 inline Planned plan_turned(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "turned"); }
 inline Planned plan_raw(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "raw"); }
+inline Planned plan_taps(const Problem& p, const PlanContext& c) { return native::plan_form(p, c, "taps"); }
 
 inline const Engine kPositions{"positions", Bits::kReference, kForwardFloats, &plan_positions};
 inline const Engine kChannels{"channels", Bits::kReference, kEveryFloat, &plan_channels};
@@ -23,5 +24,6 @@ inline const Engine kDepthwise{"depthwise", Bits::kReference, kEveryFloat, &plan
 inline const Engine kRows{"rows of y", Bits::kReference, kForwardFloats, &plan_rows};
 inline const Engine kTurned{"turned", Bits::kReference, kEveryFloat, &plan_turned};
 inline const Engine kRaw{"raw", Bits::kReference, kEveryFloat, &plan_raw};
+inline const Engine kTaps{"taps", Bits::kReference, kForwardFloats, &plan_taps};
 
 }  // namespace ctconv::native_test

@@ -6,6 +6,7 @@
 #include "src/engine/native/channels_tiles.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "src/engine/native/costs.h"
 
@@ -113,11 +114,14 @@ namespace {
 template <class T>
 void add_cycles(const Plan<T>& k, const Triple& t, double& cycles) {
   const std::array<int32_t, 3> phase{t.d, t.h, t.w};
-  double steps = 1, positions = 1;  // (position, tap) pairs
+  double steps = 1, positions = 1, boxes = 1, taps = 1;  // steps: (position, tap) pairs
   for (size_t a = 0; a < 3; ++a) {
     double pairs = 0;
     int64_t range = 0;
-    for (const Stretch& s : at(k.triples.stretches[a], phase[a])) {
+    const std::vector<Stretch>& stretches = at(k.triples.stretches[a], phase[a]);
+    boxes *= static_cast<double>(stretches.size());
+    taps *= static_cast<double>(k.grid[a].phase(phase[a]).taps);
+    for (const Stretch& s : stretches) {
       pairs += static_cast<double>((s.u_end - s.u_begin) * (s.j_end - s.j_begin));
       range += s.u_end - s.u_begin;
     }
@@ -125,9 +129,15 @@ void add_cycles(const Plan<T>& k, const Triple& t, double& cycles) {
     positions *= static_cast<double>(range);
   }
   const auto images = static_cast<double>(k.p.n);
+  // Positions of equal taps, whose sums share a block; a few images lie in one tile.
+  const double alike = std::max(1.0, positions * static_cast<double>(k.tiles.step[0]) / std::max(1.0, boxes));
+  cycles += images / static_cast<double>(k.tiles.step[0]) * boxes * steps / std::max(1.0, positions) * kTapTableCycles;
+  // Few of many taps are real, each time others: their weights come from afar, one by one.
+  const bool scattered = steps < kFewRealTaps * taps * positions && packed_size(k) > static_cast<size_t>(machine().l2);
   for (const Block& b : k.blocks) {
-    const double m = k.routines.rows(b.vectors);
-    const double step = on_ports(std::max(m * b.vectors * kFmaCycles, kBroadcastCycles * m + b.vectors));
+    const double most = k.routines.rows(b.vectors), m = alike / std::ceil(alike / most);
+    const double busy = on_ports(std::max(m * b.vectors * kFmaCycles, kBroadcastCycles * m + b.vectors));
+    const double step = std::max(busy, scattered ? b.vectors * kScatteredWeightCycles : kChainCycles);
     cycles += images * (steps * static_cast<double>(k.p.ci) * step + positions * kBoxCallCycles) / m;
     cycles += images * positions * b.vectors * (k.direct ? kDirectCycles : kSumsCycles);
   }

@@ -176,6 +176,12 @@ inline constexpr double kFarRunCycles = 250, kFarLineCycles = 14;
 
 inline constexpr double kPackCycles = 3;  // per weight packed, where it comes with the call
 
+inline constexpr double kChainCycles = 4;     // from one multiply-add of a sum to its next
+inline constexpr double kTapTableCycles = 4;  // form channels: per tap of a box of positions
+// Per vector of weights that no prefetch foresees: a share of the taps is real, others at each position.
+inline constexpr double kScatteredWeightCycles = 150, kFewRealTaps = 1.0 / 8;
+inline constexpr double kTapsLoadCycles = 1.5;  // form taps: per vector of weights read
+
 // Form raw.
 inline constexpr int64_t kRawRows = 6;          // of a block
 inline constexpr int64_t kRawChunk = 512;       // places of a panel that all rows of a task read one after the other

@@ -19,11 +19,13 @@ inline constexpr double kMostPadded = 0x1p42;                 // of one image of
 inline constexpr double kMostPlace = 0x1p60;  // elements from a tensor's first to where a row would lie, taken as real
 
 // Of a form.
-inline constexpr int64_t kMostRows = int64_t{1} << 20;       // channels * phases, about 40 bytes for each
-inline constexpr int64_t kMostStretches = int64_t{1} << 18;  // of the phases of an axis, 32 bytes for each
-inline constexpr int64_t kMostRawDepth = int64_t{1} << 18;   // channels * taps, 16 bytes for each
-inline constexpr int64_t kMostRawPositions = 4096;           // of all images
-inline constexpr int64_t kMostRawRuns = int64_t{1} << 18;    // taps * rows of positions, 24 bytes for each
-inline constexpr double kMostSteps = 0x1p24;                 // of a planning loop
+inline constexpr int64_t kMostRows = int64_t{1} << 20;        // channels * phases, about 40 bytes for each
+inline constexpr int64_t kMostStretches = int64_t{1} << 18;   // of the phases of an axis, 32 bytes for each
+inline constexpr int64_t kMostRawDepth = int64_t{1} << 18;    // channels * taps, 16 bytes for each
+inline constexpr int64_t kMostRawPositions = 4096;            // of all images
+inline constexpr int64_t kMostRawRuns = int64_t{1} << 18;     // taps * rows of positions, 24 bytes for each
+inline constexpr int64_t kMostTapsRows = int64_t{1} << 16;    // rows of x of a group, 16 bytes for each and thread
+inline constexpr int64_t kMostTapsInputs = int64_t{1} << 22;  // of x
+inline constexpr double kMostSteps = 0x1p24;                  // of a planning loop
 
 }  // namespace ctconv::native

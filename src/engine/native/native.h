@@ -2,8 +2,8 @@
 // Our own CPU engine: the reference's bits at the machine's speed, through Highway with run-time dispatch.
 //
 //   in:      a Problem
-//   out:     a Kernel of one of seven forms, the cheapest by costs.h: positions, channels, merged, depthwise,
-//            rows, turned, raw
+//   out:     a Kernel of one of eight forms, the cheapest by costs.h: positions, channels, merged, depthwise,
+//            rows, turned, raw, taps
 //   refuses: a CPU without fused multiply-add in vectors, tables beyond limits.h, scratch above the op's limit
 //   docs/native.md explains the words and the flow of a call.
 #pragma once

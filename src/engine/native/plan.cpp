@@ -17,6 +17,7 @@
 #include "src/engine/native/positions.h"
 #include "src/engine/native/raw.h"
 #include "src/engine/native/rows.h"
+#include "src/engine/native/taps.h"
 #include "src/engine/native/turned.h"
 #include "src/plan/as_forward.h"
 #include "src/plan/workspace.h"
@@ -41,6 +42,7 @@ constexpr Form<T> kForms[] = {
     {"rows", &rows::plan<T>, false},
     {"turned", &turned::plan<T>, true},
     {"raw", &raw::plan<T>, true},
+    {"taps", &taps::plan<T>, false},
 };
 
 // Of a call: with what packing a weight takes where it comes with the call.
