@@ -50,7 +50,7 @@ class Maker {
   explicit Maker(Source& source) : s_(source) {}
 
   bool chance(uint64_t one_in) { return s_.below(one_in) == 0; }
-  int64_t extreme() { return kExtremes[s_.below(std::size(kExtremes))]; }
+  int64_t extreme() { return extreme_of(s_); }
   int64_t modest() { return static_cast<int64_t>(1 + s_.below(4)); }
   int64_t number() { return chance(3) ? extreme() : modest(); }
 

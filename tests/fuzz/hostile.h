@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <string>
 
 #include "include/ctconv/ctconv.h"
@@ -55,6 +56,14 @@ constexpr int64_t kExtremes[] = {INT64_MIN,
                                  int64_t{1} << 62,
                                  INT64_MAX - 1,
                                  INT64_MAX};
+
+// Half of all extremes: what forgotten checks let through.
+constexpr int64_t kNearest[] = {-1, 0, 1, INT64_MIN};
+
+inline int64_t extreme_of(Source& source) {
+  if (source.below(2) != 0) return kNearest[source.below(std::size(kNearest))];
+  return kExtremes[source.below(std::size(kExtremes))];
+}
 
 // What is wrong with an answer and its error record; "": nothing.
 std::string fault_of(ctconv_status got, const ctconv_error& error);

@@ -66,7 +66,7 @@ class Call {
   int64_t between(int64_t low, int64_t high) {
     return low + static_cast<int64_t>(s_.below(static_cast<uint64_t>(high - low + 1)));
   }
-  int64_t extreme() { return kExtremes[s_.below(std::size(kExtremes))]; }
+  int64_t extreme() { return extreme_of(s_); }
   void say(const std::string& line) { said_ += line + "\n"; }
 
   // Notes an answer; false and fault_ set where its report is incomplete.

@@ -60,7 +60,7 @@ class Life {
   int64_t between(int64_t low, int64_t high) {
     return low + static_cast<int64_t>(s_.below(static_cast<uint64_t>(high - low + 1)));
   }
-  int64_t extreme() { return kExtremes[s_.below(std::size(kExtremes))]; }
+  int64_t extreme() { return extreme_of(s_); }
   bool fine(const char* call, ctconv_status got) {
     said_ +=
         std::string(call) + " -> " + ctconv_status_name(got) + (got ? ": " + std::string(error_.message) : "") + "\n";

@@ -45,7 +45,7 @@ class Life {
   int64_t between(int64_t low, int64_t high) {
     return low + static_cast<int64_t>(s_.below(static_cast<uint64_t>(high - low + 1)));
   }
-  int64_t extreme() { return kExtremes[s_.below(std::size(kExtremes))]; }
+  int64_t extreme() { return extreme_of(s_); }
   float value() { return static_cast<float>(between(-8, 8)) / 8; }
   bool fine(const char* call, ctconv_status got) {
     said_ +=
