@@ -196,7 +196,8 @@ void agree(const Problem& p, rig::Rng& rng, Counts* counts) {
   ++counts->direct;
   WeightsGemmParams gemm;
   if (weights_gemm_form(record, &gemm).empty()) {
-    const auto config = static_cast<size_t>(rig::pick(rng, 0, 5));
+    // small tiles for long sums: on the CPU a tile costs all its products
+    const auto config = static_cast<size_t>(rig::pick(rng, params.chains > 1 ? 3 : 0, 5));
     INFO("tile " << config);
     check(p, run_gemm<T>(p, c, gemm, config, together), want, "weights-gemm");
     ++counts->gemm;
@@ -224,32 +225,32 @@ TEST_CASE("dw and db on the CPU give the definition's bits", "[cuda][kernels][gr
   Counts counts;
   rig::Rng rng(31);
   const rig::Limits limits = weight_limits(2e4);
-  for (int round = 0; round < 500; ++round) {
+  for (int round = 0; round < 300; ++round) {
     const Problem p = rig::random_problem(rng, limits);
     INFO("round " << round);
     agree_any(p, rng, &counts);
   }
-  CHECK(counts.direct == 500);
-  CHECK(counts.gemm > 300);
-  CHECK(counts.bias > 150);
+  CHECK(counts.direct == 300);
+  CHECK(counts.gemm > 180);
+  CHECK(counts.bias > 90);
 }
 
 TEST_CASE("dw and db on the CPU: many chains", "[cuda][kernels][gradient]") {
   Counts counts;
   rig::Rng rng(32);
-  rig::Limits limits = weight_limits(6e5);
+  rig::Limits limits = weight_limits(3e5);
   limits.layouts = rig::Layouts::kSlices;
   limits.channels = 3;
   limits.groups = 2;
   limits.extents = {9000, 150, 24};
   limits.empty = false;
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 24; ++round) {
     Problem p = rig::random_problem(rng, limits);
     INFO("round " << round);
     agree_any(p, rng, &counts);
   }
-  CHECK(counts.chains > 8);
-  CHECK(counts.side > 4);
+  CHECK(counts.chains > 5);
+  CHECK(counts.side > 2);
 }
 
 TEST_CASE("how chains are shared out: within the limit, never a chain lost", "[cuda][gradient]") {
