@@ -160,6 +160,7 @@ std::string gemm_form(const ctconv_cuda_problem& p, GemmMath math, GemmForm* for
   const bool tensor = math == GemmMath::kTensor;
   if (tensor && p.dtype == CTCONV_CUDA_F64) return "no tensor-core form in f64";
   if (!fits32(p)) return "extents beyond 31 bits";
+  if (input_elements(p) == 0) return "x is empty";  // a data gradient without outputs
   GemmParams& out = form->params;
   int64_t taps = 1, positions = p.n, inputs = p.n, phases = 1;
   for (int a = 0; a < 3; ++a) {

@@ -406,6 +406,9 @@ TEST_CASE("gemm refuses what its numbers cannot hold", "[cuda][gemm]") {
   q.axis[2] = {2, 70000, 1, 70000, 1, 0, 0};
   CHECK(gemm_form(q, GemmMath::kFma, &form).find("phases") != std::string::npos);
   q = p;
+  q.axis[2].i = 0;
+  CHECK(gemm_form(q, GemmMath::kFma, &form) == "x is empty");
+  q = p;
   q.dtype = CTCONV_CUDA_F64;
   CHECK(gemm_form(q, GemmMath::kTensor, &form).find("f64") != std::string::npos);
   q = p;
