@@ -209,7 +209,7 @@ Contenders contenders_of(const Options& o, const Problem& p, const RunMemory& me
   for (const Engine* engine : cpu_engines()) {
     if (engine != reference_engine()) add(engine);
   }
-  for (const Engine* form : {&kPositions, &kChannels, &kMerged, &kDepthwise, &kRows, &kTurned}) {
+  for (const Engine* form : {&kPositions, &kChannels, &kMerged, &kDepthwise, &kRows, &kTurned, &kTaps}) {
     if (o.forms) add(form);
   }
   return all;

@@ -22,7 +22,7 @@ struct Form {
   double least_served;
 };
 const Form kForms[] = {{kNativeEngine, 1, 1.0}, {kPositions, 1, 1.0}, {kChannels, 1, 0.9}, {kMerged, 3, 0.1},
-                       {kDepthwise, 12, 0.008}, {kRows, 12, 0.008},   {kTurned, 6, 0.01}};
+                       {kDepthwise, 12, 0.008}, {kRows, 12, 0.008},   {kTurned, 6, 0.01},  {kTaps, 6, 0.02}};
 
 bool sweep(const Form& form, uint64_t seed, int count) {
   int run = 0;
