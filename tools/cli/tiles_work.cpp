@@ -59,8 +59,8 @@ class Told {
       terminal_->part(static_cast<size_t>(rate.tiles), static_cast<size_t>(total_ - earlier_));
     }
     if (!lines_ || (told_ && last_.seconds() < kLinesApart && done < total_)) return;
-    std::fprintf(stderr, "  run: %s, %.0f s, about %.0f s left\n", text.c_str(), seconds,
-                 each * static_cast<double>(total_ - done));
+    const double left = each * static_cast<double>(total_ - done);
+    std::fputs(fmt::format("  run: {}, {:.0f} s, about {:.0f} s left\n", text, seconds, left).c_str(), stderr);
     told_ = true;
     last_ = TileRate();
   }
