@@ -173,6 +173,7 @@ inline constexpr double kDepthwiseRowCycles = 300;  // per output row of the for
 inline constexpr double kInnerCallCycles = 800;     // per run of the inner form
 // Per run of outputs written to planes that lie in memory, and per line of it: mednext.up1.
 inline constexpr double kFarRunCycles = 250, kFarLineCycles = 14;
+inline constexpr double kOthersLineCycles = 15;  // per line that another thread wrote last: centernet.dla.256
 
 inline constexpr double kPackCycles = 3;  // per weight packed, where it comes with the call
 

@@ -297,7 +297,8 @@ double run_length(const View& v, const Cuts& c) {
   return run;
 }
 
-// What a piece whose channels are planes of a large y waits for: each run, and its lines, come from memory first.
+// What a piece whose channels are planes of y waits for. Of a large y each run, and its lines, come from memory first;
+// lines of a small one come from the thread that wrote them in the call before.
 template <class T>
 double far_cycles(const Given<T>& given, const Plan<T>& k) {
   const bool planes = k.view.lanes == Lanes::kGroups && std::abs(given.p.y.c) > std::abs(given.p.y.axis[2]);
@@ -306,7 +307,8 @@ double far_cycles(const Given<T>& given, const Plan<T>& k) {
   const double far = std::min(1.0, static_cast<double>(given.p.out_elements()) * size / kStreamBytes);
   const double outputs = static_cast<double>(k.piece.out_elements() * k.view.repeats);
   const double lines = outputs * size / static_cast<double>(kLine);
-  return far * (outputs / run_length(k.view, k.cuts) * kFarRunCycles + lines * kFarLineCycles);
+  const double others = (1 - far) * (1 - 1.0 / k.threads) * lines * kOthersLineCycles;
+  return far * (outputs / run_length(k.view, k.cuts) * kFarRunCycles + lines * kFarLineCycles) + others;
 }
 
 template <class T>

@@ -90,16 +90,17 @@ double expected_seconds(const Plan& plan, const PlanContext& context) {
   const Machine& m = machine();
   const double threads = plan.threads;
   const double weights = static_cast<double>(plan.weight_at.back()) * static_cast<double>(plan.p.groups);
-  double cycles = 0, blocks = 0, tasks = 0, longest = 0;
+  double cycles = 0, blocks = 0, longest = 0, rounds = 0;
   for (const Plan& region : plan.regions) {
     const double one = task_cycles(region), count = static_cast<double>(region.tasks());
     cycles += one * count / threads;
-    tasks += count;
-    longest = std::max(longest, one);
     blocks = std::max(blocks, static_cast<double>(region.blocks));
+    if (one < longest) continue;
+    longest = one;
+    rounds = std::ceil(count / threads);
   }
-  // The tasks of all regions are one queue: only its end leaves threads idle.
-  cycles += (std::ceil(tasks / threads) - tasks / threads) * longest;
+  // The tasks of all regions are one queue: short ones fill what the longest leave.
+  cycles = std::max(cycles, rounds * longest);
   if (plan.p.y.c != 1) {
     const Problem& p = plan.p;
     const double pieces = plan.regions.size() > 1 ? 3 : 1;  // w has a first, a middle and a last region
