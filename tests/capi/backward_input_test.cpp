@@ -18,7 +18,7 @@ struct Spoilt {
   Tensor x{conv.x_shape()}, w{conv.w_shape()}, dy{conv.y_shape()}, y{conv.y_shape()};
   Tensor dx{conv.x_shape()}, dw{conv.w_shape()}, db{{conv.co}};
   Tensor wide{{2, 6, 9, 14}}, doubles{conv.y_shape(), Dtype::kF64};
-  std::vector<unsigned char> room = std::vector<unsigned char>(1 << 16);
+  std::vector<unsigned char> room = std::vector<unsigned char>(1 << 20);
   ctconv_tensor changed{};
   Op op;
   ctconv_grads grads = CTCONV_GRADS_INIT;
