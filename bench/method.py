@@ -22,6 +22,9 @@ figures are soft. More: [decisions/bench-peers.md](decisions/bench-peers.md).
 were behind in the first (`bench/run again`); means rest on whole runs alone. The worst of a series is sought among each
 layer's better ratio.
 
+**Cliffs.** Legal layers that take more than 20 times what the machine needs, with the reason of each kind:
+[decisions/cost-audit.md](decisions/cost-audit.md). The choice of `auto` over all layers stands there too.
+
 **Types.** x, weight, bias and y lie in the run's type for everyone. PyTorch, oneDNN, OpenVINO and JAX are asked in that
 type; what each computes in is its own matter (on a processor without f16 arithmetic OpenVINO, JAX and ONNX Runtime
 compute f16 layers in float32, inside the call; the form in the results says it). ONNX Runtime has no bf16 layer;
