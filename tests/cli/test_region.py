@@ -49,6 +49,15 @@ class Region(Case):
         self.assertEqual(said, "--begin 1 has 1 number; one for each of the 2 spatial axes of y is needed")
         self.refused("OPTION", "run", T2, json.dumps(ARGS), "-x", self.x(), "--tiles", "-o", "y.npy", "--begin", "1,1")
 
+    def test_a_picture_or_tiles_never_replace_an_input(self):
+        x, link = self.x(), self.folder / "link.npy"
+        link.symlink_to(x)
+        before = x.read_bytes()
+        for words in (("run", "-o", link, "--tiles"), ("run", "-o", x, "--tiles"), ("explain", "--svg", x)):
+            said = self.refused("OPTION", words[0], T2, json.dumps(ARGS), "-x", x, *words[1:])["message"]
+            self.assertIn("the file of -x, which would be lost", said)
+        self.assertEqual(x.read_bytes(), before)
+
     def x(self):
         path = self.folder / "x.npy"
         write_npy(path, (1, 3, 4, 4), range(48))

@@ -104,6 +104,10 @@ class Tiles(Case):
         out = ["-o", self.folder / "y.npy"]
         self.refused("OPTION", *base)
         self.refused("OPTION", *base, "-o", "-")
+        self.assertIn("the file of -x", self.refused("OPTION", *base, "-o", x)["message"])
+        os.mkfifo(self.folder / "fifo")
+        self.refused("FILE", "run", T3, args, "-x", self.folder / "fifo", *out, "--tiles")
+        os.unlink(self.folder / "fifo")
         self.refused("OPTION", *base, *out, "--check")
         self.refused("OPTION", *base, *out, "--repeat", 3)
         self.refused("OPTION", "run", T3, args, "-x", "1,2,4,5,4", *out, "--tiles")

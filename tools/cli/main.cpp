@@ -16,6 +16,7 @@
 #include "tools/cli/activations.h"
 #include "tools/cli/fault.h"
 #include "tools/cli/grammar.h"
+#include "tools/cli/kept_inputs.h"
 #include "tools/cli/output.h"
 #include "tools/cli/print.h"
 #include "tools/cli/request.h"
@@ -137,7 +138,10 @@ CLI::App* add_command(CLI::App* app, const cli::Request& r, const char* name, co
   CLI::App* command = app->add_subcommand(name, what);
   command->footer(kSources);
   command->callback([&r, action] {
-    const int code = guarded(r, [&] { return action(r); });
+    const int code = guarded(r, [&] {
+      cli::keep_inputs(r);
+      return action(r);
+    });
     if (code != 0) throw CLI::RuntimeError(code);
   });
   return command;

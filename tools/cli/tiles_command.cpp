@@ -225,7 +225,15 @@ Json json_of_tiles(const Run& run, const TileRate& rate) {
   return out;
 }
 
+void print_operand(const char* name, const std::optional<Array>& array, const std::string& origin) {
+  const std::string what = array ? fmt::format("{} {}  ({})", text_of(array->shape()), name_of(array->dtype()), origin)
+                                 : std::string("none");
+  print("{:<9} {}\n", name, what);
+}
+
 void print_tiles(const Run& run, const TileRate& rate) {
+  print_operand("weight", run.layer.weight, run.layer.weight_origin);
+  print_operand("bias", run.layer.bias, run.layer.bias_origin);
   print("{:<9} {} {}  -> {}\n", "y", text_of(run.work.axes.y_shape), name_of(run.work.axes.type), run.request.output);
   print("{:<9} {} of {}{}\n", "tiles", run.work.grid->size(), text_of(run.work.grid->tile()),
         run.resumed != 0 ? fmt::format(", {} of them from an earlier run", run.resumed) : "");
@@ -247,6 +255,9 @@ void judge(const Request& r) {
     if (!path.empty() && is_zarr(path))
       throw Fault("OPTION", path + ": --tiles goes from .npy to .npy; `python -m ctconv.tiles` reads and writes Zarr");
   }
+  struct stat x;  // opening a FIFO would wait for whoever writes it
+  if (stat(r.x.c_str(), &x) == 0 && S_ISFIFO(x.st_mode))
+    throw Fault("FILE", r.x + ": --tiles reads a regular file, and reads it out of order");
   if (r.output.empty() || r.output == "-")
     throw Fault("OPTION", "--tiles writes a file, and out of order: -o FILE.npy is needed");
   if (r.check || r.repeat != 0)

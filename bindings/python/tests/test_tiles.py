@@ -223,6 +223,8 @@ def test_what_is_refused(saved):
             ctconv.tiles.run(layer, x, out, progress=False, **more)
         assert sorted(os.listdir(path.parent)) == ["x.npy"]
 
+    refuses("x itself, which would be lost", out=path)
+
     refuses("memory is 'much'", memory="much")
     refuses("memory is 1048576 bytes; the process itself takes", memory="1M")
     refuses("tile is", tile=(1, 2))

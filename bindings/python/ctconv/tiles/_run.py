@@ -72,6 +72,13 @@ def reader_of(x):
     raise refusal("TYPE_INPUT_DTYPE", text, "x", type(x).__name__, wrong_type=True)
 
 
+def _keep_input(x, out):
+    """y never takes the place of x."""
+    paths = all(isinstance(p, (str, os.PathLike)) for p in (x, out))
+    if paths and os.path.exists(out) and os.path.samefile(x, out):
+        raise wrong("out", os.fspath(out), f"{os.fspath(out)} is x itself, which would be lost; give another path")
+
+
 def digest(own):
     """Of a weight or bias as the layer holds it."""
     if own is None:
@@ -332,6 +339,7 @@ def run(
     """
     limit, source, start = _memory.parsed(memory), reader_of(x), time.monotonic()
     try:
+        _keep_input(x, out)
         layer = layer_of(layer, source.shape)
         axes = Axes(layer, source.shape, output_size)
         place = _Place(out, axes.y_shape, source.dtype, chunks, overwrite, journal)
