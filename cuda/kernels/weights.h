@@ -144,9 +144,11 @@ CTCONV_HD Accumulator<T> weight_chain(const WeightsParams& p, const WeightAt& a,
     if (id >= in[0].begin && id < in[0].end && ih >= in[1].begin && ih < in[1].end) {
       const int64_t from = iw > in[2].begin ? iw : in[2].begin;
       const int64_t to = iw + length < in[2].end ? iw + length : in[2].end;
-      const T* xr = x + n * p.xs[0] + id * p.xs[2] + ih * p.xs[3] + from * p.xs[4];
-      const T* yr = y + n * p.ys[0] + output(0, id) * p.ys[2] + output(1, ih) * p.ys[3] + output(2, from) * p.ys[4];
-      if (from < to) part = weight_row<T>(xr, yr, p.xs[4], p.s[2] * p.ys[4], to - from, part);
+      if (from < to) {
+        const T* xr = x + n * p.xs[0] + id * p.xs[2] + ih * p.xs[3] + from * p.xs[4];
+        const T* yr = y + n * p.ys[0] + output(0, id) * p.ys[2] + output(1, ih) * p.ys[3] + output(2, from) * p.ys[4];
+        part = weight_row<T>(xr, yr, p.xs[4], p.s[2] * p.ys[4], to - from, part);
+      }
     }
     place += length;
     iw = 0;

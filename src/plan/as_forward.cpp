@@ -76,7 +76,7 @@ std::optional<Problem> as_forward(const Problem& p) {
     if (p.axis[k].s != 1 && p.axis[k].i > 1) return std::nullopt;
     Axis& a = q.axis[k];
     a.lo = (a.k - 1) * a.d - a.lo;
-    q.w.tap[k] = -q.w.tap[k];
+    if (a.k > 1) q.w.tap[k] = -q.w.tap[k];  // of one tap any number may be the stride, also one without a negative
     if (a.lo > kMostLo || a.lo < -kMostLo) return std::nullopt;
   }
   return q;

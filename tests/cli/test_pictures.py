@@ -228,7 +228,7 @@ class Bench(Pictures):
         self.assertEqual([rate for _, rate, _ in said], [f"{row['gflops']:.1f}" for row in ran])
         most = max(ran, key=lambda row: row["gflops"])["gflops"]
         widest = max(float(bar.get("width")) for bar in bars)
-        for bar, row in zip(bars, ran):
+        for bar, row in zip(bars, ran) if widest else ():  # slow enough, no bar reaches a tenth of a point
             self.assertAlmostEqual(float(bar.get("width")) / widest, row["gflops"] / most, delta=0.2 / widest + 0.01)
         texts = [node.text for node in picture.iter(SVG + "text")]
         self.assertEqual(sum(text.startswith("refuses: ") for text in texts), len(rows) - len(ran))
