@@ -129,6 +129,9 @@ CTCONV_HD Accumulator<T> weight_chain(const WeightsParams& p, const WeightAt& a,
                                       int64_t chain) {
   using Acc = Accumulator<T>;
   if (p.places == 0) return Acc(0);
+  for (const InputRange& range : in) {
+    if (range.begin >= range.end) return Acc(0);  // y may be empty, and its memory nowhere
+  }
   const T* x = static_cast<const T*>(p.x) + (a.g * p.ci + a.ci) * p.xs[1];
   const T* y = static_cast<const T*>(p.y) + (a.g * p.co + a.co) * p.ys[1];
   const int64_t stop = (chain + 1) * kChain < p.places ? (chain + 1) * kChain : p.places;
