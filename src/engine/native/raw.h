@@ -9,9 +9,11 @@
 //   Packs nothing. Looks for weights with Inf or NaN where a panel holds zeros that they would meet.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
+#include "src/engine/native/costs.h"
 #include "src/engine/native/form.h"
 #include "src/engine/native/outer_routines.h"
 
@@ -50,6 +52,8 @@ struct Plan {
   int64_t taps() const { return depth() / p.ci; }
   int64_t parts() const { return ceil_div(p.co, part); }
   int64_t panel() const { return depth() * width; }
+  // Of a block: few enough that lines of w at equal distances do not push each other out of the first-level cache.
+  int64_t rows(int64_t vectors) const { return std::min<int64_t>(kRawRows, routines.most_rows(vectors)); }
 };
 
 template <class T>

@@ -108,12 +108,6 @@ void fill(const Positions& all, Plan<T>& k) {
   }
 }
 
-// Rows of a block: few enough that lines of w at equal distances do not push each other out of the first-level cache.
-template <class T>
-int64_t rows_of(const Plan<T>& k, int64_t vectors) {
-  return std::min<int64_t>(kRawRows, k.routines.most_rows(vectors));
-}
-
 template <class T>
 double seconds_of(const Plan<T>& k) {
   const Problem& p = k.p;
@@ -121,7 +115,7 @@ double seconds_of(const Plan<T>& k) {
   const auto channels = static_cast<double>(p.co), size = static_cast<double>(sizeof(T));
   double cycles = 0, values = 0, runs = 0;
   for (const Block& b : k.blocks) {
-    const auto rows = static_cast<double>(rows_of(k, b.vectors)), vectors = static_cast<double>(b.vectors);
+    const auto rows = static_cast<double>(k.rows(b.vectors)), vectors = static_cast<double>(b.vectors);
     const double step = std::max(rows * vectors * on_ports(kFmaCycles), on_ports(rows + vectors));
     cycles += depth * std::ceil(channels / rows) * step;
     values += depth * static_cast<double>(b.positions);
@@ -158,7 +152,7 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
   const int64_t blocks = ceil_div(vectors, int64_t{kMostOuterVectors});
   k.width = ceil_div(vectors, blocks) * given.lanes();
   fill(all, k);
-  const int64_t rows = rows_of(k, k.width / given.lanes());
+  const int64_t rows = k.rows(k.width / given.lanes());
   const int64_t tasks = ceil_div(int64_t{kSomeTasks} * k.threads, std::ssize(k.blocks) * p.groups);
   k.part = ceil_div(ceil_div(p.co, tasks), rows) * rows;
   k.seconds = seconds_of(k);

@@ -67,7 +67,7 @@ bool fill_panels(const Plan<T>& k, const Operands& m, const Scratch<T>& s, const
 template <class T>
 void multiply(const Plan<T>& k, const Block& b, const T* w, const T* panel, int64_t first, int64_t last, T* sums) {
   std::fill(sums, sums + (last - first) * k.width, T(0));
-  const int64_t most = std::min<int64_t>(kRawRows, k.routines.most_rows(b.vectors));
+  const int64_t most = k.rows(b.vectors);
   int64_t row[kRawRows], out[kRawRows];
   for (int64_t place = 0; place < k.depth(); place += kRawChunk) {
     const int64_t places = std::min(kRawChunk, k.depth() - place);

@@ -7,6 +7,7 @@
 
 #include "src/engine/native/costs.h"
 #include "src/engine/native/taps.h"
+#include "src/kit/boxes.h"
 
 namespace ctconv::native::taps {
 namespace {
@@ -45,14 +46,16 @@ struct Scratch {
 template <class T>
 bool bring_in(const Plan<T>& k, const Operands& m, T* dense, const Runner& runner) {
   const Problem& p = k.p;
-  const int64_t d = p.axis[0].i, h = p.axis[1].i, w = p.axis[2].i, channels = p.groups * p.ci;
-  return runner(p.n * channels, [&](int64_t task, int32_t) {
-    const int64_t from = task / channels * p.x.n + task % channels * p.x.c;
-    T* to = dense + task * k.inputs();
-    for (int64_t row = 0; row < d * h; ++row, to += w) {
-      const int64_t at = from + row / h * p.x.axis[0] + row % h * p.x.axis[1];
-      k.moves.load(static_cast<const char*>(m.x) + at * bytes_of(p.types.x), p.x.axis[2], p.types.x, w, to);
-    }
+  const int64_t h = p.axis[1].i, w = p.axis[2].i;
+  kit::Box box;
+  box[0] = {p.ci, p.x.c, k.inputs()};
+  box[1] = {p.axis[0].i, p.x.axis[0], h * w};
+  box[2] = {h, p.x.axis[1], w};
+  box[3] = {w, p.x.axis[2], 1};
+  return runner(p.n * p.groups, [&](int64_t task, int32_t) {
+    const int64_t from = task / p.groups * p.x.n + task % p.groups * p.ci * p.x.c;
+    const char* x = static_cast<const char*>(m.x) + from * bytes_of(p.types.x);
+    kit::box_in(k.moves, x, p.types.x, box, dense + task * p.ci * k.inputs());
   });
 }
 
