@@ -28,6 +28,19 @@ uint64_t rounds_or(uint64_t normal) {
   return asked != nullptr ? std::strtoull(asked, nullptr, 10) : normal;
 }
 
+// `one` takes a source of numbers, says what it does, and answers the fault it saw.
+template <class Counts, class One>
+void each_round(uint64_t rounds, const One& one, Counts* counts) {
+  for (uint64_t round = 0; round < rounds; ++round) {
+    const uint64_t seed = capi::test_seed() + round;
+    RandomSource source(seed);
+    std::string said;
+    const std::string fault = one(source, &said, counts);
+    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said);
+    REQUIRE(fault == "");
+  }
+}
+
 }  // namespace
 
 TEST_CASE("hostile: random descriptors over all dialects", "[capi][hostile]") {
@@ -57,14 +70,7 @@ TEST_CASE("hostile: random descriptors over all dialects", "[capi][hostile]") {
 TEST_CASE("hostile: random backward calls", "[capi][hostile]") {
   const uint64_t rounds = rounds_or(6000);
   hostile::BackwardCounts counts;
-  for (uint64_t round = 0; round < rounds; ++round) {
-    const uint64_t seed = capi::test_seed() + round;
-    RandomSource source(seed);
-    std::string said;
-    const std::string fault = hostile::one_backward(source, &said, &counts);
-    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said);
-    REQUIRE(fault == "");
-  }
+  each_round(rounds, hostile::one_backward, &counts);
   INFO(counts.legal << " legal, " << counts.refused << " refused, " << counts.ran << " ran, " << counts.survived
                     << " of them with a fault that changes nothing");
   if (rounds >= 1000) {
@@ -77,14 +83,7 @@ TEST_CASE("hostile: random backward calls", "[capi][hostile]") {
 TEST_CASE("hostile: random lives of streams", "[capi][hostile][stream]") {
   const uint64_t rounds = rounds_or(3000);
   hostile::StreamCounts counts;
-  for (uint64_t round = 0; round < rounds; ++round) {
-    const uint64_t seed = capi::test_seed() + round;
-    RandomSource source(seed);
-    std::string said;
-    const std::string fault = hostile::one_stream(source, &said, &counts);
-    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said);
-    REQUIRE(fault == "");
-  }
+  each_round(rounds, hostile::one_stream, &counts);
   INFO(counts.made << " made, " << counts.pushed << " pushes, " << counts.refused << " refused, " << counts.flushed
                    << " flushes");
   if (rounds >= 1000) {
@@ -97,14 +96,7 @@ TEST_CASE("hostile: random lives of streams", "[capi][hostile][stream]") {
 TEST_CASE("hostile: random boxes of random layers", "[capi][hostile][region]") {
   const uint64_t rounds = rounds_or(3000);
   hostile::RegionCounts counts;
-  for (uint64_t round = 0; round < rounds; ++round) {
-    const uint64_t seed = capi::test_seed() + round;
-    RandomSource source(seed);
-    std::string said;
-    const std::string fault = hostile::one_region(source, &said, &counts);
-    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said);
-    REQUIRE(fault == "");
-  }
+  each_round(rounds, hostile::one_region, &counts);
   INFO(counts.layers << " layers, " << counts.boxes << " boxes, " << counts.windows << " by a window, "
                      << counts.refused << " refused");
   if (rounds >= 1000) {
@@ -118,14 +110,7 @@ TEST_CASE("hostile: random boxes of random layers", "[capi][hostile][region]") {
 TEST_CASE("hostile: records of random sizes and tails", "[capi][hostile][records]") {
   const uint64_t rounds = rounds_or(6000);
   hostile::RecordCounts counts;
-  for (uint64_t round = 0; round < rounds; ++round) {
-    const uint64_t seed = capi::test_seed() + round;
-    RandomSource source(seed);
-    std::string said;
-    const std::string fault = hostile::one_record(source, &said, &counts);
-    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said);
-    REQUIRE(fault == "");
-  }
+  each_round(rounds, hostile::one_record, &counts);
   INFO(counts.read << " read, " << counts.wrong_size << " of a wrong size, " << counts.garbage << " with a tail");
   if (rounds >= 1000) {
     CHECK(counts.read > static_cast<int64_t>(rounds / 10));
