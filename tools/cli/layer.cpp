@@ -3,6 +3,8 @@
 // answers.
 #include "tools/cli/layer.h"
 
+#include <sys/stat.h>
+
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -84,6 +86,12 @@ Layer::Layer(const Request& r, Need need)
   load_weight(need);
 }
 
+namespace {
+[[noreturn]] void refuse_unordered(const std::string& name) {
+  throw Fault("FILE", name + ": --tiles reads a regular file, and reads it out of order");
+}
+}  // namespace
+
 void Layer::load_x(Need need) {
   if (request.x.empty())
     throw Fault("OPTION", "--x is missing: a .npy file, or a shape such as 1,3,16,16 for random numbers");
@@ -95,9 +103,11 @@ void Layer::load_x(Need need) {
   if (need == kHead) {
     if (source.kind != Source::kFile || source.path == "-")
       throw Fault("OPTION", "--tiles reads x from a .npy file, and out of order; --x is " + request.x);
+    struct stat file;  // before it is opened: a FIFO would wait for whoever writes it
+    if (stat(source.path.c_str(), &file) == 0 && S_ISFIFO(file.st_mode)) refuse_unordered(source.path);
     Input in(source.path);
     const NpyHead head = read_npy_head(in);
-    if (!in.rest()) throw Fault("FILE", in.name() + ": --tiles reads a regular file, and reads it out of order");
+    if (!in.rest()) refuse_unordered(in.name());
     x_shape = head.shape;
     x_type = head.type;
     return;

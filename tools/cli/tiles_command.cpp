@@ -255,9 +255,6 @@ void judge(const Request& r) {
     if (!path.empty() && is_zarr(path))
       throw Fault("OPTION", path + ": --tiles goes from .npy to .npy; `python -m ctconv.tiles` reads and writes Zarr");
   }
-  struct stat x;  // opening a FIFO would wait for whoever writes it
-  if (stat(r.x.c_str(), &x) == 0 && S_ISFIFO(x.st_mode))
-    throw Fault("FILE", r.x + ": --tiles reads a regular file, and reads it out of order");
   if (r.output.empty() || r.output == "-")
     throw Fault("OPTION", "--tiles writes a file, and out of order: -o FILE.npy is needed");
   if (r.check || r.repeat != 0)
