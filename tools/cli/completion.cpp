@@ -10,7 +10,7 @@ namespace cli {
 namespace {
 
 // 'text', with what a shell would end it at written another way.
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
@@ -28,7 +28,7 @@ std::vector<std::string> names_of(const std::vector<Option>& options) {
 std::string bash_answer(const Option& option) {
   if (option.files) return "_ctconv_files";
   if (option.words.empty()) return ":";
-  return "_ctconv_words " + quoted(joined(option.words, " "));
+  return "_ctconv_words " + in_quotes(joined(option.words, " "));
 }
 
 std::string bash_command(const Grammar& grammar, const Command& command) {
@@ -46,9 +46,9 @@ std::string bash_command(const Grammar& grammar, const Command& command) {
       options.push_back(name);
   std::string out = fmt::format("    {})\n", command.name);
   if (!values.empty()) out += fmt::format("      case $before in\n{}      esac\n", values);
-  out += fmt::format("      if [[ $word == -* ]]; then _ctconv_words {}; return; fi\n", quoted(joined(options, " ")));
+  out += fmt::format("      if [[ $word == -* ]]; then _ctconv_words {}; return; fi\n", in_quotes(joined(options, " ")));
   if (!positionals.empty())
-    out += fmt::format("      _ctconv_place {}\n      case $place in\n{}      esac\n", quoted(with_value), positionals);
+    out += fmt::format("      _ctconv_place {}\n      case $place in\n{}      esac\n", in_quotes(with_value), positionals);
   return out + "      ;;\n";
 }
 
@@ -84,7 +84,7 @@ _ctconv() {
 )";
   return head +
          fmt::format("    '') _ctconv_words {} ;;\n",
-                     quoted(command_words(grammar, " ") + " " + joined(names_of(grammar.options), " "))) +
+                     in_quotes(command_words(grammar, " ") + " " + joined(names_of(grammar.options), " "))) +
          commands + "  esac\n}\ncomplete -F _ctconv ctconv\n";
 }
 
@@ -109,8 +109,8 @@ std::string zsh_option(const Option& option) {
   std::string spec = option.names.size() == 1 ? "" : "(" + joined(option.names, " ") + ")";
   const std::string rest =
       "[" + zsh_text(option.text) + "]" + (option.value.empty() ? "" : ":" + option.value + ":" + zsh_action(option));
-  if (option.names.size() == 1) return quoted(option.names[0] + rest);
-  return quoted(spec) + "{" + joined(option.names, ",") + "}" + quoted(rest);
+  if (option.names.size() == 1) return in_quotes(option.names[0] + rest);
+  return in_quotes(spec) + "{" + joined(option.names, ",") + "}" + in_quotes(rest);
 }
 
 }  // namespace
@@ -120,7 +120,7 @@ std::string zsh_completion(const Grammar& grammar) {
   out += "  local -a commands\n  local context state line curcontext=\"$curcontext\"\n  typeset -A opt_args\n";
   out += "  commands=(\n";
   for (const Command& command : grammar.commands)
-    out += "    " + quoted(command.name + ":" + zsh_text(command.text)) + "\n";
+    out += "    " + in_quotes(command.name + ":" + zsh_text(command.text)) + "\n";
   out += "  )\n  _arguments -C \\\n";
   for (const Option& option : grammar.options) out += "    " + zsh_option(option) + " \\\n";
   out += "    '1:command:->command' '*::argument:->rest'\n  case $state in\n";
@@ -131,7 +131,7 @@ std::string zsh_completion(const Grammar& grammar) {
     for (size_t i = 0; i < command.positionals.size(); ++i) {
       const Option& place = command.positionals[i];
       out +=
-          fmt::format(" \\\n            {}", quoted(fmt::format("{}:{}:{}", i + 1, place.names[0], zsh_action(place))));
+          fmt::format(" \\\n            {}", in_quotes(fmt::format("{}:{}:{}", i + 1, place.names[0], zsh_action(place))));
     }
     out += "\n          ;;\n";
   }
@@ -144,17 +144,17 @@ std::string fish_completion(const Grammar& grammar) {
     for (const std::string& name : option.names)
       line += name.compare(0, 2, "--") == 0 ? " -l " + name.substr(2) : " -s " + name.substr(1);
     if (!option.value.empty()) line += option.files ? " -r -F" : " -x";
-    if (!option.words.empty()) line += " -a " + quoted(joined(option.words, " "));
-    return line + " -d " + quoted(first_sentence(option.text)) + "\n";
+    if (!option.words.empty()) line += " -a " + in_quotes(joined(option.words, " "));
+    return line + " -d " + in_quotes(first_sentence(option.text)) + "\n";
   };
   std::string out = "# fish completion of ctconv, written by `ctconv completion fish`.\ncomplete -c ctconv -f\n";
   for (const Option& option : grammar.options) out += option_line(option, "");
   for (const Command& command : grammar.commands)
-    out += fmt::format("complete -c ctconv -n __fish_use_subcommand -a {} -d {}\n", command.name, quoted(command.text));
+    out += fmt::format("complete -c ctconv -n __fish_use_subcommand -a {} -d {}\n", command.name, in_quotes(command.text));
   for (const Command& command : grammar.commands) {
     const std::string when = " -n '__fish_seen_subcommand_from " + command.name + "'";
     for (const Option& place : command.positionals)
-      if (!place.words.empty()) out += "complete -c ctconv" + when + " -a " + quoted(joined(place.words, " ")) + "\n";
+      if (!place.words.empty()) out += "complete -c ctconv" + when + " -a " + in_quotes(joined(place.words, " ")) + "\n";
     for (const Option& option : command.options)
       if (option.names.back() != "--help") out += option_line(option, when);
   }
