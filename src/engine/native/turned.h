@@ -19,6 +19,7 @@
 #include <array>
 #include <memory>
 
+#include "src/engine/native/costs.h"
 #include "src/engine/native/form.h"
 #include "src/kit/boxes.h"
 
@@ -32,6 +33,7 @@ struct View {
   Problem p;
   // One after the other: output channels of a group. From one to the next in y and in the raw weight.
   int64_t repeats = 1, y_repeat = 0, w_repeat = 0;
+  int64_t vectors = kTurnedVectors;         // of lanes in a piece, at least
   std::array<int64_t, 3> strides{1, 1, 1};  // of positions in x: those of a data gradient; groups as lanes only
   bool channel_axis = false;  // the first axis is the input channels of a group: row i is channel ci - 1 - i
 

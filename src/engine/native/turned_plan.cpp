@@ -67,11 +67,12 @@ bool batch_view(const Problem& p, int64_t lanes, View& v) {
 }
 
 // Positions that lie apart have no other form than depthwise.
-bool strided_view(const Problem& p, const Grid& grid, int64_t lanes, View& v) {
+bool strided_view(const Problem& p, const Grid& grid, int64_t lanes, int64_t vectors, View& v) {
   if (p.groups < lanes || p.ci * p.co != 1 || (p.x.c == 1 && p.y.c == 1)) return false;
   v.lanes = Lanes::kGroups;
   v.p = p;
   v.strides = {grid[0].step, grid[1].step, grid[2].step};
+  v.vectors = vectors;
   return true;
 }
 
@@ -192,7 +193,7 @@ Cuts cuts_within(const View& v, const Ways& ways, double budget, size_t size) {
 
 // In the order in which pieces grow.
 std::array<Way, 5> ways_of(const View& v, int64_t lanes) {
-  const int64_t strip = kTurnedVectors * lanes;
+  const int64_t strip = v.vectors * lanes;
   const int64_t channels = std::min(v.p.ci, v.p.co);
   switch (v.lanes) {
     case Lanes::kRows:
@@ -352,7 +353,10 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
   };
   View rows, batch, groups;
   if (given.strided()) {
-    if (strided_view(given.p, given.grid, given.lanes(), groups)) offer(groups);
+    // With fewer groups a piece has more rows, and fewer of them are brought in for two pieces.
+    for (const int64_t vectors : {int64_t{1}, int64_t{2}, kTurnedVectors}) {
+      if (strided_view(given.p, given.grid, given.lanes(), vectors, groups)) offer(groups);
+    }
     return best;
   }
   if (rows_view(given.p, given.same_type(), rows)) offer(rows);
