@@ -82,6 +82,46 @@ TEST_CASE("native: raw weights are taken where they come with the call, and nowh
   CHECK(difference(got.written, defined(p, c.operand())) == "");
 }
 
+// Kernels so long that no cache holds what all taps read of a few positions.
+Problem long_kernel(Rng& rng, bool plane) {
+  Problem p;
+  p.written = Written::kX;
+  p.types = uniform_types(Dtype::kF32);
+  p.rank = plane ? 2 : 1;
+  p.n = pick(rng, 1, 2);
+  p.groups = pick(rng, 1, 2);
+  p.ci = pick(rng, 1, 9);
+  p.co = pick(rng, 64, 80);
+  for (size_t a = plane ? 1 : 2; a < 3; ++a) {
+    const int64_t k = plane ? pick(rng, 30, 40) : pick(rng, 1100, 1200), d = pick(rng, 1, 2), s = pick(rng, 2, k / 2);
+    const int64_t i = pick(rng, 2, plane ? 4 : 24), lo = pick(rng, -3, k / 2);
+    p.axis[a] = {.i = i, .o = (i - 1) * s + (k - 1) * d + 1 - pick(rng, 0, k / 2), .k = k, .s = s, .d = d, .lo = lo};
+  }
+  lay_out(&p, pick(rng, 0, 1) == 1, pick(rng, 0, 1) == 1);
+  return p;
+}
+
+TEST_CASE("native: raw weights by pieces of their panels equal the definition") {
+  PoolHold hold;
+  Rng rng(76);
+  int pieces = 0, copied = 0;
+  for (int round = 0; round < 16; ++round) {
+    const Case c = make_case(long_kernel(rng, round % 4 == 3), rng, Values::kReal);
+    INFO(to_text(c.p));
+    PlanContext context;
+    context.weights_per_call = true;
+    context.threads = 1 + round % 3;
+    const Outcome got = checked(kRaw, c, context, pool_runner(context.threads));
+    INFO(got.form);
+    REQUIRE(got.status.ok());
+    REQUIRE(difference(got.written, defined(c.p, c.operand())) == "");
+    pieces += got.form.find("in pieces") != std::string::npos;
+    copied += got.form.find("x copied") != std::string::npos;
+  }
+  CHECK(pieces > 8);
+  CHECK(copied > 2);
+}
+
 TEST_CASE("native: raw weights with Inf or NaN equal the definition") {
   const Engine* engines[] = {&kRaw, &kReferenceEngine};
   Rng rng(75);

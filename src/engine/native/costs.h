@@ -184,11 +184,12 @@ inline constexpr double kScatteredWeightCycles = 150, kFewRealTaps = 1.0 / 8;
 inline constexpr double kTapsLoadCycles = 1.5;  // form taps: per vector of weights read
 
 // Form raw.
-inline constexpr int64_t kRawRows = 6;          // of a block
-inline constexpr int64_t kRawChunk = 512;       // places of a panel that all rows of a task read one after the other
-inline constexpr double kRawPanelCycles = 1.5;  // per value brought into a panel
-inline constexpr double kRawRunCycles = 12;     // per run of them, and of outputs
-inline constexpr double kRawScanCycles = 0.3;   // per weight looked at
-inline constexpr double kRawLineCycles = 8;     // per line of the weight read once more
+inline constexpr int64_t kRawRows = 6;     // of a block
+inline constexpr int64_t kRawChunk = 512;  // places of a panel that all rows of a task read one after the other
+inline constexpr int64_t kRawSharedBytes = 4 << 20;  // panels that all workers read; larger ones go to memory and back
+inline constexpr double kRawPanelCycles = 1.5;       // per value brought into a panel
+inline constexpr double kRawRunCycles = 12;          // per run of them, and of outputs
+inline constexpr double kRawScanCycles = 0.3;        // per weight looked at
+inline constexpr double kRawLineCycles = 8;          // per line of the weight read once more
 
 }  // namespace ctconv::native

@@ -4,6 +4,8 @@
 //   x -> panels [input channel, tap][positions], zeros where a tap leaves x -> blocks of rows of w, broadcast -> y
 //   For few positions: packing a weight would then cost more than multiplying it. One phase in each axis: what is not
 //   strided, and data gradients.
+//   Panels that no cache holds are filled by the worker that multiplies them, a piece at a time. x is copied first
+//   where the taps of a row do not follow each other in it.
 //   Blocks: rows (output channels) by vectors of positions, from the routines of the weight gradient.
 //   Refuses (null): weights of the op's own, 16-bit types, several phases, activations, more places than limits.h says.
 //   Packs nothing. Looks for weights with Inf or NaN where a panel holds zeros that they would meet.
@@ -40,21 +42,31 @@ struct Plan {
   Grid grid;
   int32_t threads = 1;
   std::vector<Block> blocks;
-  int64_t width = 0;                     // values of a panel's row
-  std::vector<int64_t> lane_at, row_at;  // of each (input channel, tap): in a panel, in a row of w
-  int64_t part = 0;                      // rows of a task
-  int64_t row_first = 0;                 // the least of row_at
-  bool dense = false;                    // row_at are neighbours, in whatever order
-  bool padded = false;                   // a tap leaves x
+  ActivationLayout x;            // of what panels are filled from: x, or its copy
+  bool copied = false;           // x to channels outermost, rows as they are
+  bool shared = true;            // panels hold everything, for all workers; else each a piece of its own
+  int64_t width = 0;             // values of a panel's row
+  std::vector<int64_t> row_at;   // of each (input channel, tap) in a row of w
+  std::vector<int64_t> lane_at;  // of the rows of a panel that are read together
+  int64_t part = 0;              // rows of a task
+  int64_t row_first = 0;         // the least of row_at
+  bool dense = false;            // row_at are neighbours, in whatever order
+  bool padded = false;           // a tap leaves x
   double seconds = 0;
 
-  int64_t depth() const { return std::ssize(row_at); }
-  int64_t taps() const { return depth() / p.ci; }
+  int64_t taps() const { return grid[0].phases[0].taps * grid[1].phases[0].taps * grid[2].phases[0].taps; }
+  int64_t depth() const { return p.ci * taps(); }
   int64_t parts() const { return ceil_div(p.co, part); }
   int64_t panel() const { return depth() * width; }
+  int64_t piece() const { return shared ? 0 : std::min(kRawChunk, depth()) * width; }
   // Of a block: few enough that lines of w at equal distances do not push each other out of the first-level cache.
   int64_t rows(int64_t vectors) const { return std::min<int64_t>(kRawRows, routines.most_rows(vectors)); }
 };
+
+// Rows first .. last of a panel: input channels and taps in the chain's order, zeros where a tap leaves x. `x` is what
+// the plan's layout says, of the group at hand.
+template <class T>
+void fill_rows(const Plan<T>& plan, const Block& block, const T* x, int64_t first, int64_t last, T* panel);
 
 template <class T>
 std::unique_ptr<Kernel> plan(const Given<T>& given);

@@ -5,6 +5,7 @@
 //   out: a Plan, or null
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "src/engine/native/costs.h"
 #include "src/engine/native/limits.h"
@@ -49,7 +50,8 @@ int64_t input_row(const AxisPhases& a, int64_t q, int64_t j) {
 }
 
 // What a tap reads of one channel; false where it leaves x at a position of the block.
-bool append_tap(const Problem& p, const Positions& all, const std::array<int64_t, 3>& tap, int64_t first, Block& b) {
+bool append_tap(const ActivationLayout& x, const Positions& all, const std::array<int64_t, 3>& tap, int64_t first,
+                Block& b) {
   const AxisPhases& w = all.grid[2];
   bool whole = true;
   each_row(all, first, b.positions, [&](const RowAt& row, int64_t begin, int64_t end, int64_t to) {
@@ -60,8 +62,8 @@ bool append_tap(const Problem& p, const Positions& all, const std::array<int64_t
     const int64_t until = std::min(end, floor_div(w.i - 1 - at, w.step) + 1);
     whole = whole && inside && from == begin && until == end;
     if (!inside || from >= until) return;
-    const int64_t x = row.n * p.x.n + d * p.x.axis[0] + h * p.x.axis[1] + (at + from * w.step) * p.x.axis[2];
-    b.taps.push_back({to + from - begin, x, until - from});
+    const int64_t place = row.n * x.n + d * x.axis[0] + h * x.axis[1] + (at + from * w.step) * x.axis[2];
+    b.taps.push_back({to + from - begin, place, until - from});
   });
   b.begin.push_back(std::ssize(b.taps));
   return whole;
@@ -91,10 +93,10 @@ void fill(const Positions& all, Plan<T>& k) {
   }
   for (int64_t c = 0; c < p.ci; ++c) {
     for (const auto& t : order) {
-      k.lane_at.push_back(std::ssize(k.lane_at) * k.width);
       k.row_at.push_back(c * p.w.ci + weight(0, t[0]) + weight(1, t[1]) + weight(2, t[2]));
     }
   }
+  for (int64_t i = 0; i < std::min(kRawChunk, k.depth()); ++i) k.lane_at.push_back(i * k.width);
   const auto [least, most] = std::minmax_element(k.row_at.begin(), k.row_at.end());
   k.row_first = *least;
   k.dense = *most - *least + 1 == k.depth();  // no two weights share a place
@@ -103,9 +105,30 @@ void fill(const Positions& all, Plan<T>& k) {
     b.positions = std::min(k.width, all.count() - first);
     b.vectors = ceil_div(b.positions, int64_t{k.moves.lanes});
     b.begin.push_back(0);
-    for (const auto& t : order) k.padded = !append_tap(p, all, t, first, b) || k.padded;
+    for (const auto& t : order) k.padded = !append_tap(k.x, all, t, first, b) || k.padded;
     append_outputs(p, all, first, b);
   }
+}
+
+// Panels that no cache holds are filled piece by piece, for each part of the rows anew.
+template <class T>
+void share_out(const Given<T>& given, int64_t positions, Plan<T>& k) {
+  const Problem& p = k.p;
+  const int64_t vectors = ceil_div(positions, given.lanes()), size = bytes_of(p.types.x);
+  int64_t blocks = ceil_div(vectors, int64_t{kMostOuterVectors});
+  k.shared = p.groups * k.depth() * vectors * given.lanes() * size <= kRawSharedBytes;
+  if (!k.shared) blocks = std::min(vectors, ceil_div(blocks, k.threads) * k.threads);
+  k.width = ceil_div(vectors, blocks) * given.lanes();
+  blocks = ceil_div(positions, k.width);
+  const int64_t wanted = k.shared ? int64_t{kSomeTasks} * k.threads : k.threads;
+  const int64_t rows = k.rows(k.width / given.lanes()), tasks = ceil_div(wanted, blocks * p.groups);
+  k.part = ceil_div(ceil_div(p.co, tasks), rows) * rows;
+  k.copied = !k.shared && std::abs(p.x.axis[2]) != 1;
+  k.x = p.x;
+  if (!k.copied) return;
+  k.x.axis = {k.grid[1].i * k.grid[2].i, k.grid[2].i, 1};
+  k.x.c = k.grid[0].i * k.x.axis[0];
+  k.x.n = p.groups * p.ci * k.x.c;
 }
 
 template <class T>
@@ -122,7 +145,9 @@ double seconds_of(const Plan<T>& k) {
     runs += static_cast<double>(p.ci) * static_cast<double>(b.taps.size());
     cycles += channels * static_cast<double>(b.out.size()) * kRawRunCycles;
   }
-  cycles += values * kRawPanelCycles + runs * kRawRunCycles;
+  const double times = k.shared ? 1 : static_cast<double>(k.parts());
+  cycles += times * (values * kRawPanelCycles + runs * kRawRunCycles);
+  if (k.copied) cycles += static_cast<double>(p.in_elements()) / groups * kTransposeCycles;
   const double weights = depth * channels;
   if (k.padded) cycles += weights * kRawScanCycles;
   // Every block of positions behind the first reads the weight from a cache or memory once more.
@@ -148,21 +173,17 @@ std::unique_ptr<Kernel> plan(const Given<T>& given) {
   if (all.count() == 0 || all.count() > kMostRawPositions) return nullptr;
   if (taps * all.rows() > kMostRawRuns) return nullptr;
   Plan<T> k{.p = p, .moves = given.moves, .routines = outer_routines<T>(), .grid = grid, .threads = given.threads()};
-  const int64_t vectors = ceil_div(all.count(), given.lanes());
-  const int64_t blocks = ceil_div(vectors, int64_t{kMostOuterVectors});
-  k.width = ceil_div(vectors, blocks) * given.lanes();
+  share_out(given, all.count(), k);
   fill(all, k);
-  const int64_t rows = k.rows(k.width / given.lanes());
-  const int64_t tasks = ceil_div(int64_t{kSomeTasks} * k.threads, std::ssize(k.blocks) * p.groups);
-  k.part = ceil_div(ceil_div(p.co, tasks), rows) * rows;
   k.seconds = seconds_of(k);
   return kernel_of(std::move(k));
 }
 
 template <class T>
 std::string describe(const Plan<T>& k) {
-  return std::string("raw weights, ") + k.moves.name + ", " + std::to_string(k.blocks.size()) + " panels of " +
-         std::to_string(k.width) + " positions, parts of " + std::to_string(k.part) + " rows";
+  return std::string("raw weights, ") + k.moves.name + (k.copied ? ", x copied, " : ", ") +
+         std::to_string(k.blocks.size()) + " panels of " + std::to_string(k.width) + " positions" +
+         (k.shared ? ", parts of " : " in pieces, parts of ") + std::to_string(k.part) + " rows";
 }
 
 template std::unique_ptr<Kernel> plan(const Given<float>&);

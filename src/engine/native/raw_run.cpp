@@ -10,82 +10,89 @@
 
 #include "src/engine/native/costs.h"
 #include "src/engine/native/raw.h"
+#include "src/kit/boxes.h"
 
 namespace ctconv::native::raw {
 namespace {
 
 constexpr int64_t kChannelsOfTask = 8;       // whose panels are made together
 constexpr int64_t kWeightsOfTask = 1 << 16;  // looked at together
-constexpr int64_t kLongRun = 32;             // values worth a routine
 
 template <class T>
 struct Scratch {
-  T *panels, *sums;
-  int64_t of_worker;
+  T *copy, *panels, *pieces, *sums;
+  int64_t of_worker;  // sums
 
   Scratch(const Plan<T>& k, Arena& arena) {
-    panels = arena.take<T>(k.p.groups * std::ssize(k.blocks) * k.panel());
+    copy = arena.take<T>(k.copied ? k.p.n * k.x.n : 0);
+    panels = arena.take<T>(k.shared ? k.p.groups * std::ssize(k.blocks) * k.panel() : 0);
+    pieces = arena.take<T>(k.threads * k.piece());
     of_worker = k.part * k.width;
     sums = arena.take<T>(k.threads * of_worker);
   }
 };
 
-// Rows of the panel that one channel fills: every tap's values, zeros where it leaves x.
+// x with its channels outermost; a task is a channel of a group and of an image.
 template <class T>
-void fill_channel(const Plan<T>& k, const Block& b, const T* x, T* panel) {
-  const int64_t step = k.grid[2].step * k.p.x.axis[2];
-  for (int64_t t = 0; t < k.taps(); ++t, panel += k.width) {
-    std::fill(panel, panel + k.width, T(0));
-    for (int64_t r = at(b.begin, t); r < at(b.begin, t + 1); ++r) {
-      const Run& run = at(b.taps, r);
-      const T* from = x + run.from;
-      T* to = panel + run.to;
-      if (run.count >= kLongRun) {
-        k.moves.load(from, step, k.p.types.x, run.count, to);
-        continue;
-      }
-      for (int64_t q = 0; q < run.count; ++q) to[q] = from[q * step];
+bool copy_x(const Plan<T>& k, const Operands& m, T* copy, const Runner& runner) {
+  const int64_t channels = k.p.groups * k.p.ci;
+  return runner(k.p.n * channels, [&](int64_t task, int32_t) {
+    const int64_t n = task / channels, c = task % channels;
+    kit::Box box;
+    for (size_t a = 0; a < 3; ++a) box[a] = {k.grid[a].i, k.p.x.axis[a], k.x.axis[a]};
+    const T* from = static_cast<const T*>(m.x) + n * k.p.x.n + c * k.p.x.c;
+    kit::box_in(k.moves, reinterpret_cast<const char*>(from), k.p.types.x, box, copy + n * k.x.n + c * k.x.c);
+  });
+}
+
+template <class T>
+bool fill_panels(const Plan<T>& k, const T* x, const Scratch<T>& s, const Runner& runner) {
+  const int64_t blocks = std::ssize(k.blocks), cuts = ceil_div(k.p.ci, kChannelsOfTask), taps = k.taps();
+  return runner(k.p.groups * blocks * cuts, [&](int64_t task, int32_t) {
+    const int64_t cut = task % cuts, block = task / cuts % blocks, g = task / cuts / blocks;
+    const int64_t first = cut * kChannelsOfTask * taps, last = std::min(k.depth(), first + kChannelsOfTask * taps);
+    T* panel = s.panels + (g * blocks + block) * k.panel();
+    fill_rows(k, at(k.blocks, block), x + g * k.p.ci * k.x.c, first, last, panel + first * k.width);
+  });
+}
+
+// One task: rows [first, last) of w over one block of positions.
+template <class T>
+struct Task {
+  const Block& block;
+  const T *x, *w;  // of the group
+  const T* panel;  // null: pieces of it are filled here
+  int64_t first, last;
+};
+
+template <class T>
+void multiply_rows(const Plan<T>& k, const Task<T>& task, const T* lanes, int64_t place, int64_t places, T* sums) {
+  const int64_t most = k.rows(task.block.vectors);
+  int64_t row[kRawRows], out[kRawRows];
+  for (int64_t c = task.first; c < task.last; c += most) {
+    const int64_t rows = std::min(most, task.last - c);
+    for (int64_t r = 0; r < rows; ++r) {
+      row[r] = (c + r) * k.p.w.co;
+      out[r] = (c + r - task.first) * k.width;
     }
+    k.routines.block[0][rows - 1][task.block.vectors - 1]({.lanes = lanes,
+                                                           .rows = task.w,
+                                                           .lane_at = &at(k.lane_at, 0),
+                                                           .row_at = &at(k.row_at, place),
+                                                           .places = places,
+                                                           .row = row,
+                                                           .out = out,
+                                                           .sums = sums});
   }
 }
 
 template <class T>
-bool fill_panels(const Plan<T>& k, const Operands& m, const Scratch<T>& s, const Runner& runner) {
-  const int64_t blocks = std::ssize(k.blocks), cuts = ceil_div(k.p.ci, kChannelsOfTask), taps = k.taps();
-  return runner(k.p.groups * blocks * cuts, [&](int64_t task, int32_t) {
-    const int64_t cut = task % cuts, block = task / cuts % blocks, g = task / cuts / blocks;
-    const int64_t first = cut * kChannelsOfTask, last = std::min(k.p.ci, first + kChannelsOfTask);
-    const T* x = static_cast<const T*>(m.x) + g * k.p.ci * k.p.x.c;
-    T* panel = s.panels + (g * blocks + block) * k.panel();
-    for (int64_t c = first; c < last; ++c) {
-      fill_channel(k, at(k.blocks, block), x + c * k.p.x.c, panel + c * taps * k.width);
-    }
-  });
-}
-
-// Sums of rows [first, last) of w over one block of positions.
-template <class T>
-void multiply(const Plan<T>& k, const Block& b, const T* w, const T* panel, int64_t first, int64_t last, T* sums) {
-  std::fill(sums, sums + (last - first) * k.width, T(0));
-  const int64_t most = k.rows(b.vectors);
-  int64_t row[kRawRows], out[kRawRows];
+void multiply(const Plan<T>& k, const Task<T>& task, T* piece, T* sums) {
+  std::fill(sums, sums + (task.last - task.first) * k.width, T(0));
   for (int64_t place = 0; place < k.depth(); place += kRawChunk) {
     const int64_t places = std::min(kRawChunk, k.depth() - place);
-    for (int64_t c = first; c < last; c += most) {
-      const int64_t rows = std::min(most, last - c);
-      for (int64_t r = 0; r < rows; ++r) {
-        row[r] = (c + r) * k.p.w.co;
-        out[r] = (c + r - first) * k.width;
-      }
-      k.routines.block[0][rows - 1][b.vectors - 1]({.lanes = panel,
-                                                    .rows = w,
-                                                    .lane_at = &at(k.lane_at, place),
-                                                    .row_at = &at(k.row_at, place),
-                                                    .places = places,
-                                                    .row = row,
-                                                    .out = out,
-                                                    .sums = sums});
-    }
+    if (task.panel == nullptr) fill_rows(k, task.block, task.x, place, place + places, piece);
+    multiply_rows(k, task, task.panel ? task.panel + place * k.width : piece, place, places, sums);
   }
 }
 
@@ -153,15 +160,18 @@ Status compute(const Plan<T>& k, const Operands& m, const Runner& given) {
   const Runner runner = runner_within(given, k.threads);
   Arena arena(m.scratch);
   const Scratch<T> s(k, arena);
-  if (!fill_panels(k, m, s, runner)) return runner_broke();
+  if (k.copied && !copy_x(k, m, s.copy, runner)) return runner_broke();
+  const T* const x = k.copied ? s.copy : static_cast<const T*>(m.x);
+  if (k.shared && !fill_panels(k, x, s, runner)) return runner_broke();
   const int64_t blocks = std::ssize(k.blocks), parts = k.parts();
   const bool ok = runner(k.p.groups * blocks * parts, [&](int64_t task, int32_t worker) {
     const int64_t part = task % parts, block = task / parts % blocks, g = task / parts / blocks;
     const int64_t first = part * k.part, last = std::min(k.p.co, first + k.part), c = g * k.p.co + first;
     const Block& b = at(k.blocks, block);
     T* sums = s.sums + worker * s.of_worker;
-    multiply(k, b, static_cast<const T*>(m.w) + g * k.p.w.g, s.panels + (g * blocks + block) * k.panel(), first, last,
-             sums);
+    const T* panel = k.shared ? s.panels + (g * blocks + block) * k.panel() : nullptr;
+    multiply(k, {b, x + g * k.p.ci * k.x.c, static_cast<const T*>(m.w) + g * k.p.w.g, panel, first, last},
+             s.pieces + worker * k.piece(), sums);
     const T* bias = m.bias ? static_cast<const T*>(m.bias) + c : nullptr;
     finish(k, b, bias, sums, last - first, static_cast<T*>(m.y) + c * k.p.y.c);
   });
