@@ -46,9 +46,11 @@ std::string bash_command(const Grammar& grammar, const Command& command) {
       options.push_back(name);
   std::string out = fmt::format("    {})\n", command.name);
   if (!values.empty()) out += fmt::format("      case $before in\n{}      esac\n", values);
-  out += fmt::format("      if [[ $word == -* ]]; then _ctconv_words {}; return; fi\n", in_quotes(joined(options, " ")));
+  out +=
+      fmt::format("      if [[ $word == -* ]]; then _ctconv_words {}; return; fi\n", in_quotes(joined(options, " ")));
   if (!positionals.empty())
-    out += fmt::format("      _ctconv_place {}\n      case $place in\n{}      esac\n", in_quotes(with_value), positionals);
+    out +=
+        fmt::format("      _ctconv_place {}\n      case $place in\n{}      esac\n", in_quotes(with_value), positionals);
   return out + "      ;;\n";
 }
 
@@ -130,8 +132,8 @@ std::string zsh_completion(const Grammar& grammar) {
     for (const Option& option : command.options) out += " \\\n            " + zsh_option(option);
     for (size_t i = 0; i < command.positionals.size(); ++i) {
       const Option& place = command.positionals[i];
-      out +=
-          fmt::format(" \\\n            {}", in_quotes(fmt::format("{}:{}:{}", i + 1, place.names[0], zsh_action(place))));
+      out += fmt::format(" \\\n            {}",
+                         in_quotes(fmt::format("{}:{}:{}", i + 1, place.names[0], zsh_action(place))));
     }
     out += "\n          ;;\n";
   }
@@ -150,11 +152,13 @@ std::string fish_completion(const Grammar& grammar) {
   std::string out = "# fish completion of ctconv, written by `ctconv completion fish`.\ncomplete -c ctconv -f\n";
   for (const Option& option : grammar.options) out += option_line(option, "");
   for (const Command& command : grammar.commands)
-    out += fmt::format("complete -c ctconv -n __fish_use_subcommand -a {} -d {}\n", command.name, in_quotes(command.text));
+    out +=
+        fmt::format("complete -c ctconv -n __fish_use_subcommand -a {} -d {}\n", command.name, in_quotes(command.text));
   for (const Command& command : grammar.commands) {
     const std::string when = " -n '__fish_seen_subcommand_from " + command.name + "'";
     for (const Option& place : command.positionals)
-      if (!place.words.empty()) out += "complete -c ctconv" + when + " -a " + in_quotes(joined(place.words, " ")) + "\n";
+      if (!place.words.empty())
+        out += "complete -c ctconv" + when + " -a " + in_quotes(joined(place.words, " ")) + "\n";
     for (const Option& option : command.options)
       if (option.names.back() != "--help") out += option_line(option, when);
   }

@@ -4,12 +4,12 @@
 //   No file relies on it: each includes what it uses.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
-
-#include <fmt/format.h>
 
 // The signature is fmt's own and changes with its major version: elsewhere every file compiles its copy, as usual.
 #define CTCONV_FMT_ONCE (FMT_VERSION >= 80000 && FMT_VERSION < 100000)
