@@ -241,6 +241,17 @@ CTCONV_API ctconv_status ctconv_backward_describe(const ctconv_op *op, const ctc
 /* Releases an op; waits for device work it enqueued. No call on it may be running. NULL is fine. */
 CTCONV_API void ctconv_destroy(ctconv_op *op);
 
+/* ---- threads that are there already ----------------------------------------------------------------------------- */
+
+/* Fills a runner over the OpenMP threads of this process (GNU's, LLVM's or Intel's runtime, as PyTorch has one). Two
+ * pools on the same cores get in each other's way: idle threads spin for a while. Any thread.
+ * runner: CTCONV_RUNNER_INIT; user, workers and parallel_for are written, and good until the process ends.
+ * workers: 1 to 4,096, best what the program's own loops take; 0: what omp_get_max_threads() answers now.
+ * library: a part of the runtime's path, to choose one; NULL: the first. Loads nothing, starts no thread.
+ * Returns the workers. 0, runner as it was: no such runtime is loaded, a value out of range, or a child of fork.
+ * In a child of a later fork, and inside a parallel region, the calling thread works alone. */
+CTCONV_API int32_t ctconv_openmp_runner(ctconv_runner *runner, int32_t workers, const char *library);
+
 /* ---- what this library is --------------------------------------------------------------------------------------- */
 
 /* All: any thread. Strings are static, never NULL, and valid until the library is unloaded. */

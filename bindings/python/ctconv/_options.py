@@ -9,6 +9,7 @@ Names of activations and tuning modes are read here; every other range is judged
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from typing import Any, Callable
 
@@ -39,9 +40,28 @@ class Runner:
         self.parallel_for, self.workers, self._raised = parallel_for, workers, threading.local()
         self._callback = _abi.PARALLEL_FOR(self._run)
         self.record = _abi.RunnerRecord(workers=_int32("workers", workers), parallel_for=self._callback)
+        self._again = type(self), (parallel_for, workers)
+
+    @classmethod
+    def openmp(cls, workers: int = 0, library: str | None = None) -> Runner | None:
+        """A runner over the OpenMP threads that this process has already, torch's or numpy's for one: two pools on the
+        same cores get in each other's way. None where no such runtime is loaded, and in a child of fork.
+        workers: 1 to 4096, best torch.get_num_threads(); 0: what the runtime would take now. library: a part of the
+        runtime's path, to choose one of several.
+        """
+        number = _int32("workers", workers)
+        if not 0 <= number <= 4096:
+            raise refusal("MISUSE_OPTION", f"workers is {number}; 0 to 4096 are legal", "workers", number, "0 to 4096")
+        runner = cls.__new__(cls)
+        runner.parallel_for, runner._raised, runner._callback = None, threading.local(), None
+        runner.record = _abi.RunnerRecord()
+        path = None if library is None else os.fsencode(library)
+        runner.workers = _abi.lib.ctconv_openmp_runner(ctypes.byref(runner.record), number, path)
+        runner._again = cls.openmp, (workers, library)
+        return runner if runner.workers else None
 
     def __reduce__(self):
-        return type(self), (self.parallel_for, self.workers)
+        return self._again
 
     def _run(self, _user, count, task, task_data):
         try:

@@ -398,6 +398,7 @@ PROTOTYPES = {
         ],
     ),
     "ctconv_destroy": (None, [c_void_p]),
+    "ctconv_openmp_runner": (c_int32, [POINTER(RunnerRecord), c_int32, c_char_p]),
     "ctconv_version": (c_int32, []),
     "ctconv_version_string": (c_char_p, []),
     "ctconv_build_info": (c_char_p, []),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many threads a layer takes that was given none: set_num_threads, CTCONV_NUM_THREADS, OMP_NUM_THREADS."""
 
+import copy
+import ctypes
 import pickle
 
 import numpy as np
@@ -73,3 +75,30 @@ def test_a_pickled_layer_asks_anew():
 def test_refused(wrong, kind):
     with pytest.raises(kind, match="threads"):
         ctconv.set_num_threads(wrong)
+
+
+def openmp(workers=2, **options):
+    """A runner over GNU's OpenMP threads, loaded for the test."""
+    try:
+        ctypes.CDLL("libgomp.so.1")
+    except OSError:
+        pytest.skip("no libgomp.so.1 on this machine")
+    return ctconv.Runner.openmp(workers, **options)
+
+
+def test_openmp_threads_that_are_there():
+    runner = openmp(3)
+    assert runner.workers == 3 and openmp(0).workers >= 1
+    layer = ctconv.Layer("torch.nn.ConvTranspose2d", ARGS, W, runner=runner, reproducible=1)
+    want = ctconv.Layer("torch.nn.ConvTranspose2d", ARGS, W, threads=1, reproducible=1)(X)
+    for _ in range(3):
+        assert (layer(X) == want).all()
+    assert pickle.loads(pickle.dumps(runner)).workers == 3
+    assert (copy.deepcopy(layer)(X) == want).all()
+    assert openmp(2, library="no such library") is None
+
+
+@pytest.mark.parametrize("workers", (-1, 4097, "2", 1.5, None))
+def test_openmp_workers_out_of_range(workers):
+    with pytest.raises(ctconv.Error if isinstance(workers, int) else (ctconv.Error, TypeError), match="workers"):
+        ctconv.Runner.openmp(workers)

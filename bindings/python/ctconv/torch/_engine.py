@@ -4,8 +4,9 @@
 In:  batched tensors, geometry = (stride, padding, output_padding, groups, dilation).   Out: new tensors.
 An op is kept per configuration, and records per layout (a slot): a further call sets addresses and makes one C call.
 A slot belongs to one running call; threads take them off a list. Weights come with every call: they change every step.
-Threads are torch.get_num_threads(). Under torch.use_deterministic_algorithms() results have the reference's bits, which
-no number of threads changes. On a CUDA device TF32 is torch's choice too, and the stream is torch's current one.
+Threads are torch's own, torch.get_num_threads() of them (_team.py). Under torch.use_deterministic_algorithms() results
+have the reference's bits, which no number of threads changes. On a CUDA device TF32 is torch's choice too, and the
+stream is torch's current one.
 """
 
 import ctypes
@@ -23,6 +24,7 @@ from .._torch_results import new_strided
 from .._workspace import HELD, take_workspace, workspaces
 from ..pool import SMALLEST
 from ._formats import prefers_channels_last, strides_of
+from ._team import options_of
 
 _ELEMENTS = {
     torch.float16: (_abi.FLOAT, 16),
@@ -68,7 +70,7 @@ def _flat(geometry):
 
 @functools.lru_cache(maxsize=None)
 def _host_options(threads, exact):
-    return ("threads", threads), ("reproducible", int(exact))
+    return options_of(threads), ("reproducible", int(exact))
 
 
 def _options(x):

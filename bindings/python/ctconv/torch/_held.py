@@ -15,6 +15,7 @@ from .._errors import Error
 from .._layer import Layer
 from .._torch_results import new_strided
 from ._formats import prefers_channels_last, strides_of
+from ._team import own_threads
 
 _TYPES = (torch.float16, torch.float32, torch.float64)
 NAME = "_ctconv_held"  # in a frozen module's __dict__
@@ -59,10 +60,8 @@ class Held:
     def __call__(self, module, x, weight):
         if not _plain(x, weight, module.bias):
             return None
-        options = {
-            "threads": torch.get_num_threads(),
-            "reproducible": int(torch.are_deterministic_algorithms_enabled()),
-        }
+        exact = int(torch.are_deterministic_algorithms_enabled())
+        options = dict((own_threads(), ("reproducible", exact)))
         key = _state(weight), _state(module.bias), *options.values()
         try:
             if key != self._packed[0]:

@@ -889,6 +889,8 @@ extern "C" {
     ) -> ctconv_status;
     /// releases an op (since 0.1)
     pub fn ctconv_destroy(op: *mut ctconv_op);
+    /// a runner over the OpenMP threads that this process has (since 0.2)
+    pub fn ctconv_openmp_runner(runner: *mut ctconv_runner, workers: i32, library: *const c_char) -> i32;
     /// major * 10000 + minor * 100 + patch (since 0.1)
     pub fn ctconv_version() -> i32;
     /// major.minor.patch (since 0.1)
