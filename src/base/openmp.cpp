@@ -2,7 +2,7 @@
 // Finding an OpenMP runtime and sharing tasks out to its threads; see openmp.h.
 //
 //   in:  what is loaded (dl_iterate_phdr)   out: three of its functions, and teams that refer to them
-//   refuses (null): no runtime of that name, workers beyond 1 to kMostWorkers, a child of a fork, no memory
+//   refuses (null): no runtime of that name, workers beyond 1 to kMostWorkers, a child of a fork; throws bad_alloc
 #include "src/base/openmp.h"
 
 #include <dlfcn.h>
@@ -114,16 +114,12 @@ void run_some(void* job_of_all) {
 
 const OpenMpTeam* openmp_team(const char* library, int32_t workers) {
   if (workers < 0 || workers > kMostWorkers || forks() != 0) return nullptr;
-  try {
-    Asked asked{library, ""};
-    dl_iterate_phdr(&look_at, &asked);
-    OpenMpTeam team;
-    if (asked.path.empty() || !open_runtime(asked.path.c_str(), team.runtime)) return nullptr;
-    team.workers = workers != 0 ? workers : std::clamp<int32_t>(team.runtime.most_threads(), 1, kMostWorkers);
-    return kept(team);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
+  Asked asked{library, ""};
+  dl_iterate_phdr(&look_at, &asked);
+  OpenMpTeam team;
+  if (asked.path.empty() || !open_runtime(asked.path.c_str(), team.runtime)) return nullptr;
+  team.workers = workers != 0 ? workers : std::clamp<int32_t>(team.runtime.most_threads(), 1, kMostWorkers);
+  return kept(team);
 }
 
 int32_t workers_of(const OpenMpTeam& team) { return team.workers; }
