@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 import unittest
+import zlib
 
 from test_cli import CLI, Case, ctconv, write_npy
 
@@ -244,6 +245,16 @@ class Tiles(Case):
         self.assertEqual(code, 0, err)
         self.assertNotIn("earlier run", out)
         self.assertEqual((self.folder / "y.npy").read_bytes(), self.whole())
+
+    def test_a_journal_made_up_by_somebody(self):
+        """A first line with its right sum, but no journal of ours: nested beyond any stack, letters that steer."""
+        words, journal = self.begun()
+        for text, told in (
+            ('{"of": {"x": %s}, "grid": [1], "part": 1}' % ("[" * 300000 + "]" * 300000), "x was [["),
+            ('{"of": {"\\u001b[31m": 1}, "grid": [1], "part": 1}', '"\\u001b[31m" was 1'),
+        ):
+            journal.write_bytes(f"{text} {zlib.crc32(text.encode()):08x}\n".encode())
+            self.assertIn(told, self.refused("JOURNAL", *words)["message"])
 
     def test_a_part_that_is_gone_or_another(self):
         words, journal = self.begun()

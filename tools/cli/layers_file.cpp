@@ -87,6 +87,9 @@ std::vector<NamedRequest> read_layers(const Request& base) {
     layers = Json::parse(text);
   } catch (const Json::parse_error& e) {
     throw Fault("JSON", file + ": " + syntax_error(e.byte, e.what()));
+  } catch (const Json::out_of_range& e) {  // "[json.exception.out_of_range.406] number overflow parsing '1e999'"
+    const std::string what = e.what();
+    throw Fault("JSON", file + ": " + what.substr(what.find("] ") + 2));
   }
   if (!layers.is_array()) throw Fault("JSON", file + ": an array of layers is expected");
   std::vector<NamedRequest> out;

@@ -20,6 +20,7 @@ namespace cli {
 namespace {
 
 constexpr const char* kAnew = "--fresh begins anew";
+constexpr int kDeepest = 8;  // values in values; ours have three. Deeper ones are left out: to walk them takes stack
 
 std::array<uint32_t, 256> crc_table() {
   std::array<uint32_t, 256> table{};
@@ -43,8 +44,16 @@ std::optional<std::string> text_in(const std::string& line, uint32_t seed) {
   return line == line_of(text, seed) ? std::optional(text) : std::nullopt;
 }
 
+// In letters that every terminal shows and none obeys.
+std::string plain(const nlohmann::json& value) { return value.dump(-1, ' ', true); }
+
+// A key of ours is a word; any other stands in quotes.
+std::string name_of(const std::string& key, const nlohmann::json& ours) {
+  return ours.contains(key) ? key : plain(key);
+}
+
 std::string shortened(const nlohmann::json& object, const std::string& key) {
-  const std::string text = object.contains(key) ? object.at(key).dump() : "nothing";
+  const std::string text = object.contains(key) ? plain(object.at(key)) : "nothing";
   return text.size() <= 60 ? text : text.substr(0, 57) + "...";
 }
 
@@ -95,7 +104,8 @@ std::string TileJournal::text() const {
 
 void TileJournal::open_head(const std::string& line, const Extents& y_shape) {
   const std::optional<std::string> told = text_in(line, 0);
-  const nlohmann::json head = told ? nlohmann::json::parse(*told, nullptr, false) : nlohmann::json();
+  const auto shallow = [](int depth, auto, const auto&) { return depth <= kDeepest; };
+  const nlohmann::json head = told ? nlohmann::json::parse(*told, shallow, false) : nlohmann::json();
   const bool whole = head.is_object() && head.contains("of") && head.at("of").is_object() && head.contains("grid") &&
                      head.contains("part") && head.at("part").is_number_unsigned();
   if (whole) compare(head.at("of"));
@@ -136,7 +146,7 @@ void TileJournal::compare(const nlohmann::json& old) const {
   for (const auto& [key, value] : both.items()) {
     const std::string was = shortened(old, key), is = shortened(identity_, key);
     const bool same = old.contains(key) && identity_.contains(key) && old.at(key) == identity_.at(key);
-    if (!same) told += (told.empty() ? "" : "; ") + key + " was " + was + ", is " + is;
+    if (!same) told += (told.empty() ? "" : "; ") + name_of(key, identity_) + " was " + was + ", is " + is;
   }
   if (told.empty()) return;
   throw Fault("JOURNAL", path_ + " is of another run: " + told + ". Call as before, or " + kAnew);
