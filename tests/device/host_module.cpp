@@ -36,6 +36,8 @@ struct Work {
   void* stream() const { return plan != nullptr ? call.stream : pass.stream; }
 };
 
+constexpr size_t kDeviceMemory = size_t{1} << 30;
+
 HostModuleState g_state;
 std::mutex g_mutex;
 std::vector<Work> g_pending;
@@ -50,7 +52,9 @@ int32_t answer(ctconv_cuda_error* error, int32_t status, const std::string& text
   }
   return status;
 }
-int32_t told(ctconv_cuda_error* error, int32_t status) { return answer(error, status, "the test wants this to fail"); }
+int32_t told(ctconv_cuda_error* error, int32_t status) {
+  return answer(error, status, g_state.words != nullptr ? g_state.words : "the test wants this to fail");
+}
 
 size_t size_of(int32_t dtype) { return dtype == CTCONV_CUDA_F64 ? 8 : dtype == CTCONV_CUDA_F32 ? 4 : 2; }
 
@@ -160,8 +164,16 @@ void compute_pass(const ctconv_cuda_pass& p) {
   }
 }
 
+// What a test asks for may be any number.
+size_t workspace_of(const ctconv_cuda_plan& p) {
+  const size_t packed = p.weights_per_call ? p.packed : 0;
+  return p.scratch > SIZE_MAX - packed ? SIZE_MAX : p.scratch + packed;
+}
+
 void compute(const ctconv_cuda_plan& plan, const ctconv_cuda_call& call) {
   const ctconv_cuda_problem& p = plan.problem;
+  // Its content is meaningless, its memory what it says; in the order of the stream, as every write.
+  if (const size_t bytes = workspace_of(plan)) std::memset(call.workspace, 0x5A, bytes);
   int64_t ws[6];
   std::copy(p.w, p.w + 6, ws);
   const void* w = call.w;
@@ -215,8 +227,6 @@ void wait_for(F&& ends) {
   }
   g_pending = std::move(left);
 }
-
-size_t workspace_of(const ctconv_cuda_plan& p) { return p.scratch + (p.weights_per_call ? p.packed : 0); }
 
 bool within(const void* p, const void* begin, size_t bytes) {
   const auto at = reinterpret_cast<uintptr_t>(p), from = reinterpret_cast<uintptr_t>(begin);
@@ -280,7 +290,7 @@ int32_t plan_execute(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call,
     g_state.call = *call;
     if (need != 0) {
       for (const Work& work : g_pending) {
-        if (work.plan == nullptr) continue;
+        if (work.plan == nullptr || workspace_of(*work.plan) == 0) continue;
         const bool meets = within(call->workspace, work.call.workspace, workspace_of(*work.plan));
         if (meets && work.call.stream != call->stream) ++g_state.shared;
       }
@@ -289,7 +299,6 @@ int32_t plan_execute(const ctconv_cuda_plan* plan, const ctconv_cuda_call* call,
     }
     g_pending.push_back({plan, *call, {}});
   }
-  if (need != 0) std::memset(call->workspace, 0x5A, need);  // content is meaningless; memory is what it says
   if (!g_state.deferred) compute(*plan, *call);
   if (need != 0) {
     const std::lock_guard lock(g_mutex);
@@ -325,6 +334,7 @@ void plan_destroy(ctconv_cuda_plan* plan) {
 int32_t memory_alloc(int32_t, size_t bytes, void** memory, ctconv_cuda_error* error) {
   *memory = nullptr;
   if (g_state.alloc_status != 0) return told(error, g_state.alloc_status);
+  if (bytes > kDeviceMemory) return answer(error, 5001, "this device has 1 GiB");
   *memory = std::malloc(std::max<size_t>(bytes, 1));
   const std::lock_guard lock(g_mutex);
   g_memory[*memory] = bytes;

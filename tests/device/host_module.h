@@ -17,6 +17,7 @@ struct HostModuleState {
   int32_t check_status = 0, plan_status = 0, pack_status = 0, execute_status = 0;
   int32_t pass_status = 0;
   int32_t alloc_status = 0, copy_status = 0, locate_status = 0, synchronise_status = 0;
+  const char* words = nullptr;                                             // of a failure; null: the module's own
   int32_t pointer_kind = CTCONV_CUDA_DEVICE_POINTER, pointer_ordinal = 0;  // what every pointer is said to be
   bool packs = false;                                                      // plans want packed weights
   bool deferred = false;     // y is computed where the work is waited for, not where it is enqueued

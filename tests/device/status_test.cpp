@@ -170,6 +170,36 @@ TEST_CASE("device: borrowed weights lie on the op's device", "[device]") {
   CHECK(s.copies == 0);
 }
 
+TEST_CASE("device: what a module must not answer is a status all the same", "[device]") {
+  HostModuleState& s = fresh();
+  Layer layer;
+  Error error;
+  s.check_status = 6999;
+  refused(created(layer, cuda_options(), &error), error, CTCONV_ERR_DEVICE_CUDA);
+  CHECK(std::string(error.message) == "the CUDA module answered 6999, which is no status: the test wants this to fail");
+  s.words = "";
+  refused(created(layer, cuda_options(), &error), error, CTCONV_ERR_DEVICE_CUDA);
+  s.check_status = CTCONV_ERR_DEVICE_NONE;
+  refused(created(layer, cuda_options(), &error), error, CTCONV_ERR_DEVICE_NONE);
+  std::string words = "x";
+  for (int n = 0; n < 600; ++n) words += "\xC3\xA9";  // the module's record ends within a letter
+  s.words = words.c_str();
+  refused(created(layer, cuda_options(), &error), error, CTCONV_ERR_DEVICE_NONE);
+  s.check_status = 0;
+  s.words = nullptr;
+  for (const size_t scratch : {SIZE_MAX, SIZE_MAX - 200, SIZE_MAX / 2}) {
+    s.scratch_bytes = scratch;
+    const ctconv_options options = cuda_options();
+    const Op op = create(layer.desc, &layer.w, &layer.b, &options);
+    const ctconv_call call = layer.given();
+    size_t bytes = 5;
+    refused(ctconv_prepare(op.get(), &call, &bytes, &error), error, CTCONV_ERR_NO_MEMORY);
+    CHECK(bytes == 0);
+    refused(ctconv_execute(op.get(), &call, &error), error, CTCONV_ERR_NO_MEMORY);
+  }
+  CHECK(s.plans_live == 0);
+}
+
 TEST_CASE("device: engines on a device", "[device]") {
   HostModuleState& s = fresh();
   Layer layer;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls on a CUDA device: a plan for each problem, its workspace, its enqueue, its facts. See cuda_backend.h.
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "src/backend/cuda/cuda_backend.h"
@@ -11,6 +13,9 @@ namespace ctconv {
 namespace {
 
 constexpr size_t kDeviceAlignment = 256;
+
+// No device has as much: sums of a few of these do not overflow.
+constexpr size_t kMostBytes = SIZE_MAX / 8;
 
 // Any address of the caller's will do.
 size_t with_slack(size_t bytes) { return bytes != 0 ? bytes + kDeviceAlignment - 1 : 0; }
@@ -52,6 +57,10 @@ Result<std::shared_ptr<const GpuPlan>> CudaBackend::make_plan(const Problem& pro
   if (weights && per_call.bias) record.written = CTCONV_CUDA_WRITES_BIAS;
   auto plan = module_->plan(options_.ordinal, record, module_options(options_, per_call.weight));
   if (!plan.ok()) return plan.take_status();
+  const size_t most = std::max((*plan)->workspace_bytes(), (*plan)->packed_bytes());
+  if (most > kMostBytes) {
+    return Status(Code::NO_MEMORY, "a plan of the CUDA module wants " + std::to_string(most) + " bytes");
+  }
   auto made = std::make_shared<GpuPlan>();
   made->plan = std::move(*plan);
   if (!per_call.weight && made->plan->packed_bytes() != 0) {

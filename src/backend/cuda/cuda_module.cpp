@@ -7,20 +7,32 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <utility>
 #include <vector>
+
+#include "src/base/utf8.h"
 
 namespace ctconv {
 namespace {
 
 constexpr const char* kFile = "libctconv_cuda.so";
 
+bool is_status(int32_t number) { return std::strcmp(status_name(number), "CTCONV_ERR_UNKNOWN") != 0; }
+
+// The module's words may come from a driver, cut where its record ends. A number that is no status becomes one.
 Status to_status(int32_t status, const ctconv_cuda_error& error) {
   if (status == 0) return {};
-  const char* end = static_cast<const char*>(std::memchr(error.message, 0, sizeof(error.message)));
-  const size_t length = end ? static_cast<size_t>(end - error.message) : sizeof(error.message);
-  return Status(Status::Detail{.code = static_cast<Code>(status),
-                               .native_code = error.native_code,
-                               .message = length ? std::string(error.message, length) : status_text(status)});
+  const size_t length = strnlen(error.message, sizeof(error.message));
+  std::string message(whole_utf8({error.message, length}));
+  if (message.empty()) message = is_status(status) ? status_text(status) : "it says nothing more";
+  if (is_status(status)) {
+    return Status(Status::Detail{
+        .code = static_cast<Code>(status), .native_code = error.native_code, .message = std::move(message)});
+  }
+  return Status(Status::Detail{
+      .code = Code::DEVICE_CUDA,
+      .native_code = error.native_code,
+      .message = "the CUDA module answered " + std::to_string(status) + ", which is no status: " + message});
 }
 
 // The folder of the file this code was linked into; empty where the loader does not know it.
