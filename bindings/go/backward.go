@@ -29,7 +29,7 @@ type flatGrads struct {
 	bytes                   C.size_t
 	accumulate              C.int32_t
 	region                  *[C.CTCONV_GO_REGION]int64
-	fault                   error // of the region
+	fault                   error // of a tensor or the region
 }
 
 func (f flatGrads) numbers() *C.int64_t { return (*C.int64_t)(unsafe.Pointer(f.region)) }
@@ -42,6 +42,10 @@ func (g *Grads) flat(memory *arena) flatGrads {
 	}
 	f.workspace, f.bytes = room(g.Workspace)
 	f.region, f.fault = rows(g.DY, g.Begin, g.End, g.XBegin, g.XShape)
+	if err := unmade(named{"DY", f.dy}, named{"X", f.x}, named{"Y", f.y}, named{"W", f.w}, named{"DX", f.dx},
+		named{"DW", f.dw}, named{"DB", f.db}); err != nil {
+		f.fault = err
+	}
 	return f
 }
 

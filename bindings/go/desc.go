@@ -24,6 +24,8 @@ type Desc struct {
 	fault  error // of a set that never reached the library
 }
 
+var noDesc = refusal(StatusMisuseNull, "desc", "a nil *Desc", "one that is open, made by NewDesc")
+
 // NewDesc is a descriptor of a dialect (Dialects lists them) with these arguments. It judges nothing but the dialect's
 // name: Validate and what makes use of the descriptor judge all arguments, in the documented order.
 func NewDesc(dialect string, args Args) (*Desc, error) {
@@ -45,6 +47,9 @@ func NewDesc(dialect string, args Args) (*Desc, error) {
 
 // Close releases the descriptor now; without it the garbage collector does. Ops made of it live on.
 func (d *Desc) Close() error {
+	if d == nil {
+		return noDesc
+	}
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	C.ctconv_desc_destroy(d.handle)
@@ -55,6 +60,9 @@ func (d *Desc) Close() error {
 
 // Set sets one argument; setting a name again replaces it. A set that fails is answered by Validate and all others.
 func (d *Desc) Set(name string, value any) *Desc {
+	if d == nil {
+		return nil
+	}
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	if strings.IndexByte(name, 0) >= 0 {
@@ -70,6 +78,12 @@ func (d *Desc) Set(name string, value any) *Desc {
 	defer memory.free()
 	if t, ok := value.(Any); ok {
 		r := rawOf(t)
+		if err := unmade(named{name, r}); err != nil {
+			if d.fault == nil {
+				d.fault = err
+			}
+			return d
+		}
 		C.ctconv_go_set_tensor(d.handle, memory.text(name), r.data, r.numbers())
 	} else {
 		C.ctconv_desc_set(d.handle, memory.text(name), memory.value(value))
@@ -79,13 +93,16 @@ func (d *Desc) Set(name string, value any) *Desc {
 
 // with runs body on the live C object.
 func (d *Desc) with(body func(*C.ctconv_desc, *C.ctconv_error) C.ctconv_status) error {
+	if d == nil {
+		return noDesc
+	}
 	d.mutex.RLock()
 	defer d.mutex.RUnlock()
 	if d.fault != nil {
 		return d.fault
 	}
 	if d.handle == nil {
-		return refusal(StatusMisuseNull, "desc", "a closed Desc", "one that is open")
+		return refusal(StatusMisuseNull, "desc", "a closed or zero Desc", "one that is open, made by NewDesc")
 	}
 	e := record()
 	err := failure(body(d.handle, &e), &e)
@@ -103,6 +120,9 @@ func (d *Desc) Validate() error {
 func (d *Desc) WeightSpec(x Any) (weight, bias Spec, err error) {
 	var w, b C.ctconv_spec
 	r := rawOf(x)
+	if err := unmade(named{"x", r}); err != nil {
+		return Spec{}, Spec{}, err
+	}
 	err = d.with(func(c *C.ctconv_desc, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_weight_spec(c, r.numbers(), &w, &b, e)
 	})
@@ -114,6 +134,9 @@ func (d *Desc) WeightSpec(x Any) (weight, bias Spec, err error) {
 
 func (d *Desc) fill(bias int, seed uint64, out Any) error {
 	r := rawOf(out)
+	if err := unmade(named{"out", r}); err != nil {
+		return err
+	}
 	return d.with(func(c *C.ctconv_desc, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_init(c, C.int32_t(bias), C.uint64_t(seed), r.data, r.numbers(), e)
 	})

@@ -61,6 +61,8 @@ type Op struct {
 	users  *int32 // the op and its streams: the last one that closes destroys the C object
 }
 
+var noOp = refusal(StatusMisuseNull, "op", "a nil *Op", "one that is open, made by NewOp")
+
 // release gives back one use of the C object.
 func release(handle *C.ctconv_op, users *int32) {
 	if atomic.AddInt32(users, -1) == 0 {
@@ -87,6 +89,10 @@ func flag(b bool) C.int32_t {
 
 // NewOp judges everything that needs no x, and packs the weight. The Desc may be closed afterwards.
 func NewOp(desc *Desc, weights Weights, options Options) (*Op, error) {
+	if options.WorkspaceLimit < 0 {
+		return nil, refusal(StatusMisuseOption, "WorkspaceLimit", fmt.Sprint(options.WorkspaceLimit),
+			"0 (no limit) or more bytes")
+	}
 	if strings.IndexByte(options.Engine, 0) >= 0 {
 		return nil, refusal(StatusMisuseEngine, "engine", fmt.Sprintf("%q", options.Engine), "a text without NUL")
 	}
@@ -107,6 +113,9 @@ func NewOp(desc *Desc, weights Weights, options Options) (*Op, error) {
 		defer C.free(unsafe.Pointer(c.engine))
 	}
 	w, b, op := rawOf(weights.W), rawOf(weights.B), &Op{users: new(int32)}
+	if err := unmade(named{"W", w}, named{"B", b}); err != nil {
+		return nil, err
+	}
 	err := desc.with(func(d *C.ctconv_desc, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_create(d, w.data, w.numbers(), b.data, b.numbers(), &c, &op.handle, e)
 	})
@@ -120,6 +129,9 @@ func NewOp(desc *Desc, weights Weights, options Options) (*Op, error) {
 
 // Close waits for running calls and releases the op now, or with its last stream; without it the garbage collector does.
 func (op *Op) Close() error {
+	if op == nil {
+		return noOp
+	}
 	op.mutex.Lock()
 	defer op.mutex.Unlock()
 	if op.handle != nil {
@@ -132,10 +144,13 @@ func (op *Op) Close() error {
 
 // with runs body on the live C object.
 func (op *Op) with(body func(*C.ctconv_op, *C.ctconv_error) C.ctconv_status) error {
+	if op == nil {
+		return noOp
+	}
 	op.mutex.RLock()
 	defer op.mutex.RUnlock()
 	if op.handle == nil {
-		return refusal(StatusMisuseNull, "op", "a closed Op", "one that is open")
+		return refusal(StatusMisuseNull, "op", "a closed or zero Op", "one that is open, made by NewOp")
 	}
 	e := record()
 	err := failure(body(op.handle, &e), &e)
@@ -163,7 +178,7 @@ type flat struct {
 	workspace  unsafe.Pointer
 	bytes      C.size_t
 	region     *[C.CTCONV_GO_REGION]int64
-	fault      error // of the region
+	fault      error // of a tensor or the region
 }
 
 func (f flat) numbers() *C.int64_t { return (*C.int64_t)(unsafe.Pointer(f.region)) }
@@ -187,6 +202,9 @@ func (call *Call) flat(memory *arena) flat {
 	f.size = memory.size(call.OutputSize)
 	f.workspace, f.bytes = room(call.Workspace)
 	f.region, f.fault = rows(call.X, call.Begin, call.End, call.XBegin, call.XShape)
+	if err := unmade(named{"X", f.x}, named{"Y", f.y}, named{"W", f.w}, named{"B", f.b}); err != nil {
+		f.fault = err
+	}
 	return f
 }
 

@@ -142,7 +142,83 @@ func TestViewsStayInsideTheirSlice(t *testing.T) {
 	says(t, fault(New(data, -3, -4)), StatusMisuseTensor, "below 0")
 	says(t, fault(New(data, math.MaxInt, 2)), StatusMisuseTensor, "2^63")
 	says(t, fault(Strided(data, 0, []int{3, 4}, []int{4})), StatusMisuseTensor, "2 axes")
-	says(t, fault(Zeros[float64](1<<30, 1<<30)), StatusNoMemory, "2^47")
+	says(t, fault(Zeros[float64](1<<30, 1<<30)), StatusNoMemory, "bytes")
+}
+
+func TestNothingMadeIsRefused(t *testing.T) {
+	var op *Op
+	var desc *Desc
+	var stream *Stream
+	x := must(Zeros[float32](1, 1, 3))
+	const made = "made by NewOp"
+	for _, err := range []error{
+		op.Execute(Call{X: x, Y: x}), fault(op.OutputSpec(Call{X: x})), fault(op.Prepare(Call{X: x})),
+		fault(op.Describe(Call{X: x})), op.Backward(Grads{DY: x}), fault(op.BackwardPrepare(Grads{DY: x})),
+		fault(op.BackwardDescribe(Grads{DY: x})), fault(op.NewStream(1, StreamOptions{})), fault(Run(op, x)), op.Close(),
+	} {
+		says(t, err, StatusMisuseNull, made)
+	}
+	_, _, err := op.RegionWindow(Call{X: x, Begin: []int{0}, End: []int{1}})
+	says(t, err, StatusMisuseNull, made)
+	_, _, err = desc.WeightSpec(nil)
+	says(t, err, StatusMisuseNull, "made by NewDesc")
+	for _, err := range []error{
+		desc.Validate(), desc.Set("stride", 1).Validate(), desc.InitWeightInto(0, x), desc.InitBiasInto(0, x),
+		fault(InitWeight[float32](desc, 0)), fault(NewOp(desc, Weights{}, Options{})), desc.Close(),
+		(&Desc{}).Set("stride", 1).Validate(),
+	} {
+		says(t, err, StatusMisuseNull, "made by NewDesc")
+	}
+	for _, err := range []error{
+		fault(stream.Push(x, x)), fault(stream.Left()), stream.Reset(), fault(stream.Clone()), fault(stream.Delay()),
+		fault(stream.Describe()), stream.Close(),
+	} {
+		says(t, err, StatusMisuseNull, "made by NewStream")
+	}
+}
+
+func TestTensorsThatNothingMadeAreRefused(t *testing.T) {
+	op := open(t, Args{"in_channels": 1, "out_channels": 1, "kernel_size": 2},
+		Weights{W: must(New([]float32{1, 1}, 1, 1, 2))}, Options{})
+	x, none, lone := must(Zeros[float32](1, 1, 3)), &Tensor[float32]{}, (*Tensor[float32])(nil)
+	desc := must(NewDesc("torch.nn.ConvTranspose1d", layer(nil)))
+	stream := must(op.NewStream(1, StreamOptions{}))
+	box := Call{X: none, Begin: []int{0}, End: []int{1}}
+	_, _, noSpec := desc.WeightSpec(none)
+	_, _, noWindow := op.RegionWindow(box)
+	for name, err := range map[string]error{
+		"X": op.Execute(Call{X: none, Y: x}), "Y": op.Execute(Call{X: x, Y: none}), "x": noSpec,
+		"W": fault(NewOp(desc, Weights{W: none}, Options{})), "B": fault(NewOp(desc, Weights{B: none}, Options{})),
+		"DY": op.Backward(Grads{DY: none, X: x}), "DX": op.Backward(Grads{DY: x, X: x, DX: none}),
+		"out": desc.InitWeightInto(0, none), "y": fault(stream.Push(x, none)),
+		"weight_init": must(NewDesc("torch.nn.ConvTranspose1d", layer(Args{"weight_init": none}))).Validate(),
+	} {
+		says(t, err, StatusMisuseTensor, name+": got a zero Tensor; legal is one made by New, Zeros or Strided")
+	}
+	for _, err := range []error{noWindow, fault(Run(op, none)), fault(op.Prepare(Call{X: none})),
+		fault(op.Describe(Call{X: none})), fault(op.BackwardPrepare(Grads{DY: none})),
+		fault(op.BackwardDescribe(Grads{DY: none})), fault(stream.Coming(none)), fault(stream.Flush(none))} {
+		says(t, err, StatusMisuseTensor, "a zero Tensor")
+	}
+	// A nil *Tensor counts as none, also where a region asks for its shape.
+	if lone.Shape() != nil || lone.Data() != nil || lone.DType() != F32 || none.Shape() == nil {
+		t.Error("a nil Tensor has no shape, a zero one has no axis")
+	}
+	box.X = lone
+	says(t, op.Execute(box), StatusMisuseRegion, "the tensor has 0")
+	says(t, op.Execute(Call{X: lone, Y: x}), StatusMisuseNull, "")
+}
+
+func TestMoreThanTheMachineHasIsRefused(t *testing.T) {
+	// The runtime would end the whole program.
+	says(t, fault(Zeros[float64](1<<41)), StatusNoMemory, "at most")
+	says(t, fault(Zeros[Float16](1<<40, 1<<5)), StatusNoMemory, "[1099511627776 32]")
+	huge := must(NewDesc("torch.nn.ConvTranspose1d", Args{"in_channels": 1 << 20, "out_channels": 1 << 21,
+		"kernel_size": 1}))
+	says(t, fault(InitWeight[float64](huge, 0)), StatusNoMemory, "at most")
+	desc := must(NewDesc("torch.nn.ConvTranspose1d", layer(nil)))
+	says(t, fault(NewOp(desc, Weights{}, Options{WorkspaceLimit: -1})), StatusMisuseOption,
+		"WorkspaceLimit: got -1; legal is 0 (no limit) or more bytes")
 }
 
 func TestHalves(t *testing.T) {

@@ -27,6 +27,8 @@ type Stream struct {
 	users  *int32
 }
 
+var noStream = refusal(StatusMisuseNull, "stream", "a nil *Stream", "one that is open, made by NewStream")
+
 func streamOf(handle *C.ctconv_stream, op *C.ctconv_op, users *int32) *Stream {
 	atomic.AddInt32(users, 1)
 	s := &Stream{handle: handle, op: op, users: users}
@@ -55,6 +57,9 @@ func (op *Op) NewStream(n int, options StreamOptions) (*Stream, error) {
 
 // Close releases the stream now; without it the garbage collector does.
 func (s *Stream) Close() error {
+	if s == nil {
+		return noStream
+	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.handle != nil {
@@ -68,10 +73,13 @@ func (s *Stream) Close() error {
 
 // with runs body on the live C object.
 func (s *Stream) with(body func(*C.ctconv_stream, *C.ctconv_error) C.ctconv_status) error {
+	if s == nil {
+		return noStream
+	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.handle == nil {
-		return refusal(StatusMisuseNull, "stream", "a closed Stream", "one that is open")
+		return refusal(StatusMisuseNull, "stream", "a closed or zero Stream", "one that is open, made by NewStream")
 	}
 	e := record()
 	err := failure(body(s.handle, &e), &e)
@@ -80,6 +88,9 @@ func (s *Stream) with(body func(*C.ctconv_stream, *C.ctconv_error) C.ctconv_stat
 }
 
 func (s *Stream) push(x, y raw) (int, error) {
+	if err := unmade(named{"x", x}, named{"y", y}); err != nil {
+		return 0, err
+	}
 	var written C.int64_t
 	err := s.with(func(c *C.ctconv_stream, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_push(c, x.data, x.numbers(), y.data, y.numbers(), &written, e)
@@ -88,6 +99,9 @@ func (s *Stream) push(x, y raw) (int, error) {
 }
 
 func (s *Stream) flush(y raw) (int, error) {
+	if err := unmade(named{"y", y}); err != nil {
+		return 0, err
+	}
 	var written C.int64_t
 	err := s.with(func(c *C.ctconv_stream, e *C.ctconv_error) C.ctconv_status {
 		return C.ctconv_go_flush(c, y.data, y.numbers(), &written, e)
@@ -101,7 +115,7 @@ func (s *Stream) Coming(x Any) (int, error) { return s.push(rawOf(x), raw{}) }
 // Push appends x and writes the outputs that are known by it to the first positions of y; answers how many they are.
 // y has n and out_channels and at least so many positions.
 func (s *Stream) Push(x, y Any) (int, error) {
-	if rawOf(y).meta == nil {
+	if r := rawOf(y); r.meta == nil && !r.unmade {
 		return 0, refusal(StatusMisuseNull, "y", "nil", "a tensor; Coming only asks")
 	}
 	return s.push(rawOf(x), rawOf(y))
@@ -112,7 +126,7 @@ func (s *Stream) Left() (int, error) { return s.flush(raw{}) }
 
 // Flush writes what is left of y; the stream is then as new.
 func (s *Stream) Flush(y Any) (int, error) {
-	if rawOf(y).meta == nil {
+	if r := rawOf(y); r.meta == nil && !r.unmade {
 		return 0, refusal(StatusMisuseNull, "y", "nil", "a tensor; Left only asks")
 	}
 	return s.flush(rawOf(y))

@@ -21,8 +21,25 @@ type Any interface {
 
 // raw is a tensor as the shim takes it: data and numbers.
 type raw struct {
-	data unsafe.Pointer
-	meta *[C.CTCONV_GO_META]int64
+	data   unsafe.Pointer
+	meta   *[C.CTCONV_GO_META]int64
+	unmade bool // a Tensor that no function made: it has no memory
+}
+
+// named is a tensor under the name that a refusal calls it by.
+type named struct {
+	name string
+	raw  raw
+}
+
+// unmade is nil, or a refusal of the first zero Tensor.
+func unmade(tensors ...named) error {
+	for _, t := range tensors {
+		if t.raw.unmade {
+			return refusal(StatusMisuseTensor, t.name, "a zero Tensor", "one made by New, Zeros or Strided")
+		}
+	}
+	return nil
 }
 
 func (r raw) numbers() *C.int64_t { return (*C.int64_t)(unsafe.Pointer(r.meta)) }
@@ -87,15 +104,15 @@ func New[T Element](data []T, shape ...int) (*Tensor[T], error) {
 	return t, nil
 }
 
-// Zeros is a new dense tensor.
+// Zeros is a new dense tensor. More than the machine has is refused: Go's runtime would end the program.
 func Zeros[T Element](shape ...int) (*Tensor[T], error) {
 	count, err := countOf(shape)
 	if err != nil {
 		return nil, err
 	}
 	var zero T
-	if uint64(count) > 1<<47/uint64(unsafe.Sizeof(zero)) { // make would panic
-		return nil, refusal(StatusNoMemory, "shape", fmt.Sprint(shape), "at most 2^47 bytes")
+	if legal := beyondMemory(count, int(unsafe.Sizeof(zero))); legal != "" {
+		return nil, refusal(StatusNoMemory, "shape", fmt.Sprint(shape), legal)
 	}
 	return New(make([]T, count), shape...)
 }
@@ -130,18 +147,31 @@ func Strided[T Element](data []T, first int, shape, strides []int) (*Tensor[T], 
 	return &Tensor[T]{data, first, append([]int{}, shape...), append([]int{}, strides...)}, nil
 }
 
-// Shape is a copy of its extents.
-func (t *Tensor[T]) Shape() []int { return append([]int{}, t.shape...) }
+// Shape is a copy of its extents; nil for a nil *Tensor.
+func (t *Tensor[T]) Shape() []int {
+	if t == nil {
+		return nil
+	}
+	return append([]int{}, t.shape...)
+}
 
 // DType is its element type.
 func (t *Tensor[T]) DType() DType { return dtypeOf[T]() }
 
 // Data is the slice that the tensor was made of. A dense tensor's elements stand in it row by row.
-func (t *Tensor[T]) Data() []T { return t.data }
+func (t *Tensor[T]) Data() []T {
+	if t == nil {
+		return nil
+	}
+	return t.data
+}
 
 func (t *Tensor[T]) raw() raw {
 	if t == nil {
 		return raw{}
+	}
+	if t.shape == nil {
+		return raw{unmade: true}
 	}
 	var meta [C.CTCONV_GO_META]int64
 	pair := dtypes[t.DType()]
