@@ -345,6 +345,38 @@ def test_only_faster(monkeypatch):
     assert report.swapped == [] and report["1"].speedup == 0.5 and type(model[1]) is nn.ConvTranspose2d
 
 
+def timed(monkeypatch, seconds, **options):
+    """The report of a model of one layer whose turns, torch's first, take so many seconds."""
+    from ctconv.torch import _accelerate
+
+    turns = iter(seconds)
+    monkeypatch.setattr(_accelerate, "_seconds", lambda module, call: next(turns))
+    return ctconv.torch.accelerate(model_of("exact"), X, **options)
+
+
+def test_times_are_the_smallest_of_the_turns(monkeypatch):
+    report = timed(monkeypatch, [0.003, 0.001, 0.9, 0.0011, 0.002, 0.5], rounds=3)  # two disturbed turns
+    row = report["1"]
+    assert (row.torch_ms, row.ctconv_ms, row.speedup) == (2.0, 1.0, 2.0)
+    assert row.settled and "~" not in str(report) and "smallest of 3" not in str(report)
+
+
+def test_the_report_says_where_the_times_do_not_separate(monkeypatch):
+    monkeypatch.setattr("ctconv.torch._accelerate._LONGER", 0)
+    report = timed(monkeypatch, [0.010, 0.004, 0.005, 0.012, 0.011, 0.013], rounds=3)
+    row = report["1"]
+    assert (row.torch_ms, row.ctconv_ms) == (5.0, 4.0) and not row.settled
+    text = str(report)
+    assert "~1.25" in text and "take them for equal" in text, text
+    assert "up to 3.0 times" in text and "busy" in text, text
+
+
+def test_turns_go_on_until_the_times_separate(monkeypatch):
+    disturbed = [0.010, 0.004, 0.005, 0.012]
+    report = timed(monkeypatch, disturbed + [0.005, 0.004] * 3, rounds=2)
+    assert report["1"].settled and report["1"].rounds == 3
+
+
 def test_a_failing_example_leaves_the_model_as_it_was():
     model = model_of("exact")
     with pytest.raises(RuntimeError):

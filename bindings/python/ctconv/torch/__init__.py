@@ -31,7 +31,8 @@ def accelerate(
     weight-normed ones too, in place. Only the modules' classes change; parameters, hooks and state_dict stay.
 
     example      an input of the model, or a tuple or dict of its arguments: each layer is then compared with torch
-                 and timed, `rounds` times by turns, without gradients and in evaluation mode
+                 and timed, `rounds` times or more by turns, without gradients and in evaluation mode. The smallest
+                 times count; the report says where the two do not separate
     frozen       the weights no longer change: each is packed once instead of in every call. A change by an optimiser,
                  load_state_dict or .to() is seen, one through .data is not. Where a gradient is wanted, as ever
     only_faster  a layer that is slower here with the example stays torch's

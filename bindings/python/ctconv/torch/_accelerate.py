@@ -25,6 +25,7 @@ from ._report import Report, Row
 from ._serves import why_not
 
 _ENOUGH = 0.5  # seconds for the timing of one layer, after which no further round begins
+_LONGER = 0.2  # seconds of them in which further rounds begin while the two do not separate
 
 
 def _kind(module: Any) -> str:
@@ -126,8 +127,30 @@ def _seconds(module: Any, call: tuple) -> float:
     return time.perf_counter() - start
 
 
+def _settled(times: tuple[list, list]) -> bool:
+    """Whether half of the turns of the faster one end before the other's first: then noise alone did not decide."""
+    faster, slower = sorted(times, key=min)
+    return statistics.median(faster) < min(slower)
+
+
+def _time(row: Row, call: tuple, rounds: int) -> None:
+    """By turns: a busy machine slows both alike. What disturbs a turn only lengthens it, so the smallest counts."""
+    times: tuple[list, list] = [], []
+    start = time.perf_counter()
+    while True:
+        for turn, kept in zip((_swap.unswap, _swap.swap), times):
+            turn(row.module)
+            kept.append(_seconds(row.module, call))
+        taken = time.perf_counter() - start
+        if taken > _ENOUGH or len(times[0]) >= rounds and (taken > _LONGER or _settled(times)):
+            break
+    row.torch_ms, row.ctconv_ms = (1e3 * min(kept) for kept in times)
+    row.rounds, row.settled = len(times[0]), _settled(times)
+    row.spread = max(statistics.median(kept) / max(min(kept), 1e-9) for kept in times)
+
+
 def _compare(row: Row, call: tuple, rounds: int) -> None:
-    """The row's layer by torch and here, by turns, so that a busy machine slows both alike."""
+    """The row's layer by torch and here: how far they agree, and how long they take."""
     module, args, kwargs = row.module, *call
     x = next((a for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor)), None)
     got = module.forward(*args, **kwargs)
@@ -144,15 +167,7 @@ def _compare(row: Row, call: tuple, rounds: int) -> None:
     _left(row, x)
     if row.left or x.device.type != "cpu":
         return
-    times: tuple[list, list] = [], []
-    end = time.perf_counter() + _ENOUGH
-    for _ in range(rounds):
-        for turn, kept in zip((_swap.unswap, _swap.swap), times):
-            turn(module)
-            kept.append(_seconds(module, call))
-        if time.perf_counter() > end:
-            break
-    row.torch_ms, row.ctconv_ms = (1e3 * statistics.median(kept) for kept in times)
+    _time(row, call, rounds)
 
 
 def _new_pages(model: Any, example: Any) -> int:

@@ -26,8 +26,11 @@ class Row:
     reason: str = ""  # why it is not swapped, or is left to torch
     x_shape: tuple[int, ...] | None = None  # of the example's first call
     y_shape: tuple[int, ...] | None = None
-    torch_ms: float | None = None
+    torch_ms: float | None = None  # the smallest of the rounds
     ctconv_ms: float | None = None
+    rounds: int = 0  # how often each was timed
+    settled: bool = True  # half of the rounds of the faster one lie below all of the other's
+    spread: float = 1.0  # the median round over the smallest, of the less steady one
     difference: float | None = None  # the largest, between torch's y and ours
     largest: float | None = None  # magnitude in torch's y
 
@@ -49,12 +52,14 @@ def _agreement(row: Row) -> str:
 def _cells(row: Row) -> list[str]:
     arrow = f"{_shape(row.x_shape)} -> {_shape(row.y_shape)}" if row.x_shape is not None else ""
     times = [f"{t:.2f}" if t is not None else "" for t in (row.torch_ms, row.ctconv_ms, row.speedup)]
+    times[2] = times[2] if row.settled else "~" + times[2]
     by = "ctconv" if row.swapped and not row.left else "torch"
     by += ", frozen" if row.frozen and by == "ctconv" else ""
     by += f": {row.reason}" if row.reason else ""
     return [row.name or "(the model)", row.kind, arrow, *times, _agreement(row), by]
 
 
+_UNSTEADY = 1.5  # of a median round over the smallest: other programs took the processor
 _MANY = 2000  # page faults; about a millisecond of the kernel's time
 _HEAD = ["layer", "class", "x -> y", "torch ms", "ctconv ms", "times", "difference", "computed by"]
 
@@ -110,10 +115,27 @@ class Report:
         if timed:
             before, now = (sum(getattr(row, name) for row in timed) for name in ("torch_ms", "ctconv_ms"))
             text += f": {before:.2f} ms became {now:.2f} ms"
+        text += self._doubts([row for row in self.rows if row.speedup])
         if self.new_pages is not None and self.new_pages >= _MANY:
             text += (
                 f"\na pass of the model makes {self.new_pages} new pages of memory, which cost time: "
                 "ctconv.pool.keep_malloc() keeps them (docs/inside-a-model.md)"
+            )
+        return text
+
+    @staticmethod
+    def _doubts(timed: list[Row]) -> str:
+        """What of the times is not to be relied on."""
+        text, open_ = "", [row for row in timed if not row.settled]
+        if open_:
+            text += (
+                f"\n~: {len(open_)} of {len(timed)} speed-ups are within what the rounds differ by: take them for equal"
+            )
+        spread = max((row.spread for row in timed), default=1.0)
+        if spread > _UNSTEADY:
+            text += (
+                f"\ntimes are the smallest of {min(row.rounds for row in timed)} or more rounds by turns; "
+                f"a median round took up to {spread:.1f} times as long: the machine is busy"
             )
         return text
 
