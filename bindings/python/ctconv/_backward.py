@@ -15,6 +15,8 @@ from ._abi import lib
 from ._desc import bias_shape
 from ._errors import Error, refusal
 from ._kept import Kept
+from ._options import flag_of
+from ._questions import _UNSET
 from ._tensors import dtype_of, element_of, view
 from ._values import pointer_to
 
@@ -36,11 +38,7 @@ class _Shapes:
 
     def of(self, name):
         if name == "db" and self.bias is None:
-            known = self.x and self.x.shape
-            shape = bias_shape(self.layer.dialect, self.layer.args, known, self._dtype())
-            if shape is None:
-                raise refusal("MISUSE_Y_SHAPE", "db is wanted of a layer whose arguments say it has no bias", "db")
-            return shape, self.dy
+            return self.bias_shape(), self.dy
         like = {"dx": self.x, "dw": self.weight, "db": self.bias}[name]
         if like is None:
             needs = {"dx": "x", "dw": "weight"}[name]
@@ -48,8 +46,12 @@ class _Shapes:
             raise refusal("MISUSE_NULL", text, needs)
         return (self.window if name == "dx" and self.window else like.shape), like
 
-    def _dtype(self):
-        return dtype_of(self.dy.element)
+    def bias_shape(self):
+        """Of the bias that the arguments speak of; None: they say that there is none."""
+        if self.bias is not None:
+            return self.bias.shape
+        known = self.x and self.x.shape
+        return bias_shape(self.layer.dialect, self.layer.args, known, dtype_of(self.dy.element))
 
 
 def _target(name, shapes, dy):
@@ -58,13 +60,6 @@ def _target(name, shapes, dy):
         return dy.new_empty(tuple(shape))
     dtype = like.dtype if like.dtype is not None and element_of(like.dtype) == like.element else dtype_of(like.element)
     return np.empty(shape, dtype)
-
-
-def _flag(accumulate):
-    if isinstance(accumulate, (bool, np.bool_)) or (isinstance(accumulate, (int, np.integer)) and accumulate in (0, 1)):
-        return int(accumulate)
-    text = f"accumulate is {accumulate!r}; True or False is needed"
-    raise refusal("MISUSE_OPTION", text, "accumulate", accumulate, "True or False")
 
 
 def _native(array, name):
@@ -103,6 +98,16 @@ def _wanted(want, out):
     return [name for name in NAMES if name in names or name in out]
 
 
+def _without_db(names, shapes, asked, out):
+    """What is left where a layer without a bias is asked for db: by default the rest, else a refusal."""
+    if "db" not in names or "db" in out or shapes.bias_shape() is not None:
+        return names
+    if asked:
+        text = "want names 'db', and the layer's arguments say that it has no bias; its gradients are dx, dw"
+        raise refusal("MISUSE_OPTION", text, "want", "db", "dx, dw")
+    return [name for name in names if name != "db"]
+
+
 def _window_of(layer, record, x, weight, counts):
     """The shape of the window of x that the record's region reads."""
     call = _abi.Call()
@@ -118,8 +123,9 @@ def _window_of(layer, record, x, weight, counts):
 def record_of(layer, dy, x, want, tensors, output_size, out, accumulate, box=(None, None, None)):
     """The Grads record, what must outlive it, and the arrays that are written. box: region, x_begin, x_shape."""
     record, keep = _abi.Grads(), []
-    record.accumulate = _flag(accumulate)
-    names = _wanted(want, out)
+    record.accumulate = flag_of("accumulate", accumulate)
+    asked = want is not _UNSET
+    names = _wanted(want if asked else NAMES, out)
     _check_made_of(layer, names, x, tensors["y"])
     seen, stream = {}, _device.current_stream(dy) if _device.on_cuda(dy) else None
     record.stream = stream or None
@@ -128,6 +134,7 @@ def record_of(layer, dy, x, want, tensors, output_size, out, accumulate, box=(No
             _native(array, name)
             seen[name] = view(array, name, stream=stream)
     shapes = _Shapes(layer, seen["dy"], seen.get("x"), seen.get("weight"))
+    names = _without_db(names, shapes, asked, out)
     if output_size is not None:
         record.output_size = pointer_to(output_size[0], keep)
     if box[0] is not None and x is None:
@@ -158,7 +165,7 @@ def _done(layer, status, record):
         if not error.argument.startswith("grads."):
             raise
         error.argument = error.argument[len("grads.") :]
-        error.args = (error.args[0].replace("grads.", "").replace("NULL", "None"),)
+        error.args = (error.args[0].replace("grads.", ""),)
         raise
 
 

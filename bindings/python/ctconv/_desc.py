@@ -16,7 +16,7 @@ import numpy as np
 
 from . import _abi
 from ._abi import lib
-from ._errors import raised, refusal
+from ._errors import MISUSE_NULL, Error, raised, refusal
 from ._tensors import dtype_of, element_of, from_numpy, shape_record
 from ._types import Arguments
 from ._values import to_value
@@ -39,6 +39,15 @@ _FLOAT32 = (_abi.FLOAT, 32)
 def plain(name):
     """A name as bytes that C reads whole."""
     return str(name).replace("\0", "\\0").encode("utf-8", "backslashreplace")
+
+
+def seed_of(seed):
+    """A seed as 64 bits. Any whole number is one."""
+    try:
+        return seed.__index__() % 2**64
+    except (AttributeError, TypeError):
+        text = f"seed is {seed!r}; a whole number is needed"
+        raise refusal("MISUSE_OPTION", text, "seed", seed, "a whole number", wrong_type=True) from None
 
 
 class Descriptor:
@@ -73,12 +82,19 @@ class Descriptor:
         """Specs of weight and bias."""
         weight, bias = _abi.Spec(), _abi.Spec()
         x = None if x_shape is None else shape_record(x_shape, element)
-        self.done(lib.ctconv_desc_weight_spec(self.handle, x and x.pointer, weight, bias, self.error))
+        try:
+            self.done(lib.ctconv_desc_weight_spec(self.handle, x and x.pointer, weight, bias, self.error))
+        except Error as error:
+            if error.status == MISUSE_NULL and error.argument == "x":  # as the argument is called here
+                error.argument, error.range = "x_shape", "a shape"
+                error.args = (str(error).replace("x: ", "x_shape: ", 1).partition("; legal: ")[0] + "; legal: a shape",)
+            raise
         return weight, bias
 
     def initial(self, which, seed, x_shape=None, dtype=None):
         """A fresh weight (which 0) or bias (which 1) by the dialect's initialiser; None where there is no bias."""
         element = _FLOAT32 if dtype is None else element_of(np.dtype(dtype))
+        seed = seed_of(seed)
         spec = self.specs(x_shape, element)[which]
         if spec.ndim == 0:
             return None
@@ -87,7 +103,7 @@ class Descriptor:
             dtype_of((spec.dtype_code, spec.dtype_bits)) if dtype is None else np.dtype(dtype),
         )
         fill = lib.ctconv_init_bias if which else lib.ctconv_init_weight
-        self.done(fill(self.handle, seed % 2**64, from_numpy(out, True).pointer, self.error))
+        self.done(fill(self.handle, seed, from_numpy(out, True).pointer, self.error))
         return out
 
 

@@ -9,11 +9,16 @@ Out: ctconv.Error, which is also a TypeError (1xxx), a ValueError (2xxx), or a c
 
 from __future__ import annotations
 
+import re
+
 from . import _abi
 from ._status import STATUS
 
 _NUMBERS = {name: number for number, (name, _) in STATUS.items()}
-WORKSPACE_SIZE, MISUSE_RUNNER = (_NUMBERS["CTCONV_ERR_" + name] for name in ("WORKSPACE_SIZE", "MISUSE_RUNNER"))
+WORKSPACE_SIZE, MISUSE_RUNNER, MISUSE_NULL, DTYPE_MISMATCH = (
+    _NUMBERS["CTCONV_ERR_" + name] for name in ("WORKSPACE_SIZE", "MISUSE_RUNNER", "MISUSE_NULL", "TYPE_DTYPE_MISMATCH")
+)
+_NULL = re.compile(r"(?<![\w\"'])NULL(?![\w\"'])")  # not where a user wrote it
 
 
 class Error(Exception):
@@ -108,7 +113,7 @@ def raised(status, record=None):
         return cls(f"{name}: {text}", status)
 
     def text_of(field):
-        return field.decode("utf-8", "replace")
+        return _NULL.sub("None", field.decode("utf-8", "replace"))
 
     return cls(
         text_of(record.message),

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import difflib
+import inspect
 import warnings
 from typing import Any, Iterable, Sequence
 
@@ -273,7 +275,9 @@ class Layer(Questions):
             slot, seen = _Slot(self._op.handle), view(x, "x")
             slot.call.x = seen.pointer
             self._fill_call(slot.call, slot.keep, output_size, weight, bias)
-            _region.fill(slot.call, slot.keep, *box)
+            counts = _region.fill(slot.call, slot.keep, *box)
+            if counts is not None:
+                _region.window(self._op.handle, slot.call, slot.error, counts)
             out = new_like(x, self._output(slot)[0])
         slot, y = self._prepare_call(x, output_size, weight, bias, out, stream, box)
         self._run(slot)
@@ -338,7 +342,7 @@ class Layer(Questions):
         self,
         dy: Array,
         x: Array = None,
-        want: str | Iterable[str] = ("dx", "dw", "db"),
+        want: str | Iterable[str] = _UNSET,
         *,
         y: Array = None,
         weight: Array = None,
@@ -350,6 +354,7 @@ class Layer(Questions):
         x_shape: Sequence[int] | None = None,
     ) -> dict[str, Any]:
         """The gradients of a loss by x, weight and bias, from dy, its gradient by y: a dict of the wanted arrays.
+        want: "dx", "dw", "db" or several of them; not given: all three, without db where there is no bias.
         x: the input of the forward call; dw is made of it, dx and db have their shapes from it.
         y: what the forward call gave; a layer with an activation needs it. weight: of a layer made without one.
         output_size: as in the forward call. out: {"dw": array, ...}, arrays to write, returned in the dict.
@@ -369,7 +374,7 @@ class Layer(Questions):
         self,
         dy: Array,
         x: Array = None,
-        want: str | Iterable[str] = ("dx", "dw", "db"),
+        want: str | Iterable[str] = _UNSET,
         *,
         y: Array = None,
         weight: Array = None,
@@ -423,3 +428,23 @@ class Layer(Questions):
         slot.misaligned = max(seen.record.dtype_bits // 8, 1) - 1 if seen.record.dtype_bits in (16, 32, 64) else 0
         slot.workspace_bytes = self._workspace_bytes(call, slot.error) if self._host else 0
         return slot, y
+
+
+_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(Layer.__init__).parameters.items()
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+}
+
+
+def configured(options, changes):
+    """Options with changes, both by the names of Layer's. Refuses another name, and a value of a wrong sort."""
+    for name in changes:
+        if name not in _DEFAULTS:
+            near = difflib.get_close_matches(name, _DEFAULTS, 1)
+            legal = ", ".join(_DEFAULTS)
+            text = f"{name!r} is no option of a layer" + (f"; did you mean {near[0]!r}?" if near else "")
+            raise refusal("MISUSE_OPTION", f"{text} Legal are {legal}", name, changes[name], legal, wrong_type=True)
+    made = {**options, **changes}
+    record_of(**{**_DEFAULTS, **made})
+    return made

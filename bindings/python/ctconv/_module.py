@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence, TypeVar
 
 import numpy as np
 
-from ._desc import Descriptor, check
+from ._desc import Descriptor, check, seed_of
 from ._device import on_cuda
 from ._errors import refusal
 from ._foreign import is_torch, plain, untraced
-from ._layer import _UNSET, Layer
+from ._layer import _UNSET, Layer, configured
 from ._options import asked_bias
 from ._tensors import to_numpy
 from ._types import Array
@@ -45,7 +45,7 @@ def seed(n: int) -> None:
     global _seeds
     with _seed_lock:
         # 2^20 initialisations before the numbers of seed n meet those of seed n + 1
-        _seeds = itertools.count((int(n) << 20) % 2**64)
+        _seeds = itertools.count((seed_of(n) << 20) % 2**64)
 
 
 def next_seed():
@@ -138,7 +138,7 @@ class Module:
     def reset_parameters(self, seed: int | None = None, x_shape: Sequence[int] | None = None) -> None:  # noqa: A002
         """New weight and bias by the dialect's initialiser, from `seed` or the next of ctconv.seed's.
         x_shape: where the weight's shape follows from the input (Keras)."""
-        first = next_seed() if seed is None else int(seed) % 2**64
+        first = next_seed() if seed is None else seed_of(seed)
         desc = Descriptor(self._dialect, self._args)
         self._weight = desc.initial(0, first, x_shape, self._parameter_dtype())
         self._bias = desc.initial(1, first, x_shape, self._parameter_dtype())
@@ -160,6 +160,9 @@ class Module:
 
     @weight.setter
     def weight(self, value: Array) -> None:
+        if value is None:
+            legal = "an array" if self._weight is None else f"an array of shape {tuple(self._weight.shape)}"
+            raise refusal("MISUSE_WEIGHT_MISSING", f"weight is None; {legal} is needed", "weight", None, legal)
         self._weight = _copied(value, "weight")
         self._frozen()
 
@@ -174,8 +177,9 @@ class Module:
         self._frozen()
 
     def configure(self, **options: Any) -> Self:
-        """Sets Layer options, e.g. configure(threads=2, activation="relu"); returns self."""
-        self.options.update(options)
+        """Sets Layer options, e.g. configure(threads=2, activation="relu"); returns self.
+        Refuses what is no option of Layer, and a value of a wrong sort; nothing of such a call is kept."""
+        self.options = configured(self.options, options)
         self._layer = None
         return self
 
@@ -207,7 +211,7 @@ class Module:
         self,
         dy: Array,
         x: Array = None,
-        want: str | Iterable[str] = ("dx", "dw", "db"),
+        want: str | Iterable[str] = _UNSET,
         *,
         y: Array = None,
         output_size: Any = None,

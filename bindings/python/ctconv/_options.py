@@ -86,15 +86,25 @@ def _int32(name, value):
 
 
 def _level(name, value):
-    """A whole number, or what counts as true or false; 2.0 would be neither, so it is refused."""
-    if isinstance(value, float):
-        text = f"{name} is {value!r}; a bool or a whole number is needed"
-        raise refusal("MISUSE_OPTION", text, name, value, wrong_type=True)
+    """A bool or a whole number; any other object would count as true or false without being meant so."""
+    if isinstance(value, np.bool_):
+        value = bool(value)
     try:
         value.__index__()
     except (AttributeError, TypeError):
-        value = bool(value)
+        legal = "False, True, 0, 1 or 2"
+        text = f"{name} is {value!r}; {legal} is needed"
+        raise refusal("MISUSE_OPTION", text, name, value, legal, wrong_type=True) from None
     return _int32(name, value)
+
+
+def flag_of(name, value):
+    """0 or 1 of a bool, or of one of these two ints."""
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
+        return int(value)
+    legal = "True or False"
+    wrong_type = not isinstance(value, (int, np.integer))
+    raise refusal("MISUSE_OPTION", f"{name} is {value!r}; {legal} is needed", name, value, legal, wrong_type=wrong_type)
 
 
 def _size(name, value):
@@ -164,7 +174,8 @@ def record_of(
     record.activation_beta = _number("activation_beta", activation_beta)
     record.tuning = _choice("tuning", tuning, TUNINGS, "MISUSE_OPTION")
     record.reproducible, record.math = _level("reproducible", reproducible), _int32("math", math)
-    record.allow_tf32, record.borrow_weights = bool(allow_tf32), bool(borrow_weights)
+    record.allow_tf32 = flag_of("allow_tf32", allow_tf32)
+    record.borrow_weights = flag_of("borrow_weights", borrow_weights)
     if runner is not None:
         if not isinstance(runner, Runner):
             text = f"runner is {type(runner).__name__}; a ctconv.Runner is needed"

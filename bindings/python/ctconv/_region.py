@@ -59,8 +59,8 @@ def _pair(region):
 
 
 def fill(call, keep, region, x_begin, x_shape):
-    """Sets the region of a call record; `keep` holds what it points at. How many entries begin and end have; None
-    where there is no region."""
+    """Sets the region of a call record; `keep` holds what it points at. How many entries each row has, by its name;
+    None where there is no region."""
     if region is None:
         if x_begin is not None or x_shape is not None:
             given = "x_shape" if x_begin is None else "x_begin"
@@ -68,9 +68,11 @@ def fill(call, keep, region, x_begin, x_shape):
         return None
     begin, end = _pair(region)
     fields = {"begin": _array(begin, "begin"), "end": _array(end, "end")}
+    counts = {"begin": len(begin), "end": len(end)}
     if x_begin is not None:
         shape = getattr(x_begin, "x_shape", None) if x_shape is None else x_shape
-        fields["x_begin"] = _array(_ints(x_begin, "x_begin"), "x_begin")
+        first = _ints(x_begin, "x_begin")
+        fields["x_begin"], counts["x_begin"] = _array(first, "x_begin"), len(first)
         if shape is not None:
             shape, ndim = _ints(shape, "x_shape"), call.x.contents.ndim
             if len(shape) != ndim:
@@ -82,18 +84,36 @@ def fill(call, keep, region, x_begin, x_shape):
     call.begin, call.end = fields["begin"], fields["end"]
     call.x_begin, call.x_shape = fields.get("x_begin"), fields.get("x_shape")
     keep.append(fields)
-    return len(begin), len(end)
+    return counts
+
+
+def _asked(handle, call, error):
+    """Status, [x_begin, x_end) of the call's region, and how many axes the library wrote."""
+    first, last = (_array([], name) for name in ("x_begin", "x_end"))
+    status = lib.ctconv_region_window(handle, call, first, last, error)
+    return status, first, last, sum(value != _NOT_WRITTEN for value in first)
+
+
+def _spatial_axes(handle, call):
+    """Those of the call, whatever its region is: asked by its first position alone. 0: not known."""
+    probe, error = _abi.Call(), _abi.ErrorRecord()
+    for name in ("x", "weight", "output_size", "x_shape"):
+        setattr(probe, name, getattr(call, name))
+    probe.begin, probe.end = _array([0] * _abi.MAX_NDIM, "begin"), _array([1] * _abi.MAX_NDIM, "end")
+    probe.x_begin = _array([0] * _abi.MAX_NDIM, "x_begin") if call.x_shape else None
+    status, _, _, rank = _asked(handle, probe, error)
+    return 0 if status else rank
 
 
 def window(handle, call, error, counts):
-    """[x_begin, x_end) of the call's region, as two lists; checks that begin and end have an entry per axis."""
-    first, last = (_array([], name) for name in ("x_begin", "x_end"))
-    status = lib.ctconv_region_window(handle, call, first, last, error)
+    """[x_begin, x_end) of the call's region, as two lists; checks that each row has an entry per axis."""
+    status, first, last, rank = _asked(handle, call, error)
     if status:
-        raise raised(status, error)
-    rank = sum(value != _NOT_WRITTEN for value in first)
-    for name, count in zip(("begin", "end"), counts):
+        rank = _spatial_axes(handle, call)
+    for name, count in counts.items() if rank else ():
         if count != rank:
             text = f"{name} has {count} entries; an entry per spatial axis of x is needed, {rank} in all"
             raise refusal("MISUSE_REGION", text, name, count, f"{rank} entries")
+    if status:
+        raise raised(status, error)
     return first[:rank], last[:rank]

@@ -62,6 +62,11 @@ def dtype_of(element):
     raise refusal("TYPE_INPUT_DTYPE", text, "out")
 
 
+def name_of(element):
+    """The name by which the library calls an element type; "" for one that it computes nothing in."""
+    return "bfloat16" if tuple(element) == (_abi.BFLOAT, 16) else _NAMES.get(tuple(element), "")
+
+
 def clamp(value):
     """An int, saturated to int64."""
     return max(_INT64_MIN, min(_INT64_MAX, int(value)))

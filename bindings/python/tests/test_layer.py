@@ -61,7 +61,7 @@ def test_every_engine():
         {"reproducible": True},
         {"reproducible": 2},
         {"reproducible": np.True_, "math": 1},
-        {"reproducible": None, "math": 0},
+        {"reproducible": False, "math": 0},
         {"tuning": "measure"},
         {"tuning": None},
         {"workspace_limit": 1},

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._desc import check
-from .._layer import Layer
+from .._layer import Layer, configured
 from .._module import constructor, given
 from .._types import Array, Size
 
@@ -42,7 +42,7 @@ class Conv3DTranspose:
 
     def configure(self, **options: Any) -> Conv3DTranspose:
         """Sets Layer options; returns self."""
-        self.options.update(options)
+        self.options = configured(self.options, options)
         self._layer = None
         return self
 
