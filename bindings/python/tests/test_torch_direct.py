@@ -225,3 +225,32 @@ def test_a_torch_without_these_questions(monkeypatch):
     y = nn.functional.conv_transpose2d(x, w, b, *GEOMETRY)
     y.sum().backward()
     assert w.grad is not None
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["rows", "channels last"])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_gradients_of_one_call_are_those_of_each(dtype, bias, last, monkeypatch):
+    from ctconv.torch import _engine, _operators
+
+    calls, together = [], _engine.grads
+    monkeypatch.setattr(_engine, "grads", lambda *args: calls.append(1) or together(*args))
+    x, w, b = tensors(dtype, grad=True, bias=bias)
+    if last:
+        x = x.detach().to(memory_format=torch.channels_last).requires_grad_()
+    wanted = [t for t in (x, w, b) if t is not None]
+    y = direct(x, w, b, *GEOMETRY)
+    g = torch.randn(y.shape).to(dtype)
+
+    def gradients(**options):
+        return torch.autograd.grad(y, wanted, g, retain_graph=True, **options)
+
+    for grads in (gradients(), gradients()):  # the second by records that are known
+        one = grads
+    assert len(calls) == 2
+    with_graph = gradients(create_graph=True)  # each keeps its own graph
+    assert len(calls) == 2 and all(t.requires_grad for t in with_graph[:2])
+    monkeypatch.setattr(_operators, "_all_direct", lambda *_: False)
+    for a, c, d in zip(one, gradients(), with_graph):
+        assert torch.equal(a, c) and torch.equal(a, d) and a.stride() == c.stride() and a.dtype == c.dtype
+    assert len(calls) == 2

@@ -247,3 +247,36 @@ def grad_weight(g, x, size, channels_last, want_weight, want_bias, geometry):
         slot.run(**given)
         _hold(key, slot)
     return dw, db
+
+
+def _new_grads(g, x, weight, formats, want_bias, flat, options):
+    results = {
+        "dx": (x.shape, strides_of(x.shape, formats[0])),
+        "dw": (weight.shape, strides_of(weight.shape, formats[1])),
+    }
+    if want_bias:
+        results["db"] = (g.shape[1],), (1,)
+    kinds = {"dy": _kind(g), "x": _kind(x), "weight": _kind(weight)}
+    kinds |= {name: (*layout, g.dtype, g.device) for name, layout in results.items()}
+    slot = _new_backward(weight.shape, flat, want_bias, options, kinds)
+    slot.y = results
+    return slot
+
+
+def grads(g, x, weight, formats, want_bias, geometry):
+    """dx, dw and, where it is wanted, db, of one call: a third less is spent around it than by one for each."""
+    flat, options = _flat(geometry), _options(g)
+    kinds = g.shape, g.stride(), x.shape, x.stride(), weight.shape, weight.stride(), g.dtype, x.dtype, weight.dtype
+    key = "grads", kinds, g.device, formats, want_bias, flat, options
+    slot = _held(key)
+    if slot is None:
+        slot = _new_grads(g, x, weight, formats, want_bias, flat, options)
+    records, results = slot.records, []
+    for name, layout in slot.y.items():
+        results.append(new_strided(g, *layout))
+        records[name].record.data = results[-1].data_ptr()
+    records["dy"].record.data, records["x"].record.data = g.data_ptr(), x.data_ptr()
+    records["weight"].record.data = weight.data_ptr()
+    slot.execute_on(g)
+    _hold(key, slot)
+    return results

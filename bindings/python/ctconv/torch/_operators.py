@@ -53,6 +53,13 @@ def _direct(one, other):
     return at_rest() and is_plain(one) and is_plain(other) and not wants_gradient(one, other)
 
 
+def _all_direct(g, x, weight):
+    """The same for a call that makes all gradients at once, on the CPU."""
+    if not (at_rest() and is_plain(g) and is_plain(x) and is_plain(weight)):
+        return False
+    return not (wants_gradient(g, x, weight) or g.is_cuda)
+
+
 def grad_input(*args):
     if _direct(*args[:2]):
         return _grad_input(*args)
@@ -108,6 +115,9 @@ def keep(ctx, inputs, output):
 def backward(ctx, g):
     x, weight = ctx.saved_tensors
     needs, dx, dw, db = ctx.needs_input_grad, None, None, None
+    if needs[0] and needs[1] and _all_direct(g, x, weight):
+        dx, dw, *db = _engine.grads(g, x, weight, ctx.formats, needs[2], ctx.geometry)
+        return dx, dw, db[0] if db else None, *[None] * 5
     if needs[0]:
         dx = grad_input(g, weight, ctx.sizes[0], ctx.formats[0], *ctx.geometry)
     if needs[1] or needs[2]:
