@@ -47,11 +47,15 @@ class _Shapes:
         return (self.window if name == "dx" and self.window else like.shape), like
 
     def bias_shape(self):
-        """Of the bias that the arguments speak of; None: they say that there is none."""
+        """Of the bias that the arguments speak of; None: they say that there is none, for any x."""
         if self.bias is not None:
             return self.bias.shape
+        if self.layer._biasless:
+            return None
         known = self.x and self.x.shape
-        return bias_shape(self.layer.dialect, self.layer.args, known, dtype_of(self.dy.element))
+        shape = bias_shape(self.layer.dialect, self.layer.args, known, dtype_of(self.dy.element))
+        self.layer._biasless = shape is None
+        return shape
 
 
 def _target(name, shapes, dy):

@@ -39,7 +39,7 @@ _HOST = (_abi.CPU, _abi.CUDA_HOST)
 _ndarray, _execute = np.ndarray, lib.ctconv_execute
 
 # What a pickle leaves out and makes anew; what copies share.
-_REMADE = {"_op", "_slots", "_shapes", "_element", "_host", "_runner", "_like", "_bias_name"}
+_REMADE = {"_op", "_slots", "_shapes", "_element", "_host", "_runner", "_like", "_bias_name", "_biasless"}
 _SHARED = {"dialect", "args", "_options", "_weights"}
 _ELSEWHERE = "on a device"  # a weight of which there is no copy on the host
 
@@ -143,7 +143,7 @@ class Layer(Questions):
         self.dialect, self.args = dialect, {name: _owned(value) for name, value in dict(args).items()}
         self._options, self._weights, self._runner = options, lent, options["runner"]
         self._element, self._slots, self._shapes = None if w is None else w.element, {}, {}
-        self._like = options["returns"] == "like"
+        self._like, self._biasless = options["returns"] == "like", False  # the latter: known to be, by backward
         self._bias_name = asked_bias(self.args) if b is None else None
 
     def _new_op(self, desc, record, lent, runner):

@@ -10,6 +10,7 @@ Element types are judged by the library.
 """
 
 import ctypes
+import functools
 import sys
 
 import numpy as np
@@ -42,6 +43,7 @@ class View:
         return tuple(self.record.shape[i] for i in range(self.record.ndim))
 
 
+@functools.lru_cache(maxsize=64)
 def element_of(dtype):
     """DLPack's (code, bits) of a numpy dtype. What DLPack has no number for, byte-swapped types too, is opaque."""
     if dtype.name == "bfloat16" and dtype.itemsize == 2:
