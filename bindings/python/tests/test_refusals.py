@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a newcomer writes by mistake is refused at once, in Python's words: argument, what was given, what is legal."""
 
+import json
+import os
+import subprocess
+import sys
+
 import ctconv
 import numpy as np
 import pytest
+from ctconv.tiles import _journal
 
 TORCH = "torch.nn.ConvTranspose1d"
 ARGS = {"in_channels": 2, "out_channels": 3, "kernel_size": 3}
@@ -162,3 +168,44 @@ def test_configure_judges_at_once(make):
     refused(lambda: up.configure(reproducible="no"), "MISUSE_OPTION", "reproducible", "'no'")
     assert up.options == {}  # nothing of a refused call stays
     assert up.configure(threads=1).options == {"threads": 1}
+
+
+# ---- python -m ctconv.tiles ------------------------------------------------------------------------------------------
+
+
+def test_the_bias_of_tiles_is_the_command_lines(tmp_path):
+    """The dialect's initialiser with the seed that `ctconv run` takes, so that both programs write the same y."""
+    plane, args = "torch.nn.ConvTranspose2d", {**ARGS, "kernel_size": [3, 3]}
+    x, w = np.zeros((1, 2, 4, 4), "float32"), np.ones((2, 3, 3, 3), "float32")
+    for name, array in (("x", x), ("w", w)):
+        np.save(tmp_path / f"{name}.npy", array)
+
+    def run(args, *more):
+        words = [sys.executable, "-m", "ctconv.tiles", plane, json.dumps(args), "-x", "x.npy", "-w", "w.npy", "-o"]
+        folder = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}}
+        done = subprocess.run([*words, "y.npy", *more], capture_output=True, text=True, timeout=300, **folder)
+        assert done.returncode == 0, done.stderr
+        return np.load(tmp_path / "y.npy"), done.stdout + done.stderr
+
+    args_of_layer = {**args, "kernel_size": (3, 3)}
+    bias = ctconv.init_bias(plane, args_of_layer, seed=3)
+    y, said = run(args)
+    np.testing.assert_array_equal(y, np.broadcast_to(bias[:, None, None], y.shape))
+    assert "bias by the dialect's initialiser" in said
+    for y, said in (run(args, "-b", "none"), run({**args, "bias": False})):
+        assert not y.any() and "no bias" in said
+    np.save(tmp_path / "b.npy", np.ones(3, "float32"))
+    assert (run(args, "-b", "b.npy")[0] == 1).all()
+    if "CTCONV_CLI" in os.environ:
+        words = ["run", plane, json.dumps(args), "-x", "x.npy", "-w", "w.npy", "-o", "z.npy", "--tiles"]
+        subprocess.run([os.environ["CTCONV_CLI"], *words], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
+        np.testing.assert_array_equal(np.load(tmp_path / "z.npy"), run(args)[0])
+
+
+def test_a_journal_shows_what_differs():
+    told = _journal._told("x", {"path": "a" * 300 + "1" + "b" * 300}, {"path": "a" * 300 + "2" + "b" * 300})
+    was, now = told.removeprefix("x was ").split(", is ")
+    assert "a1b" in was and "a2b" in now and len(was) <= 66 and was.startswith("...") and was.endswith("...")
+    assert _journal._told("y", [1, 2], [1, 3]) == "y was [1, 2], is [1, 3]"
+    ends = _journal._told("x", "a" * 300, "a" * 300 + "z")
+    assert "az" in ends

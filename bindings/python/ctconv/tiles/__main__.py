@@ -8,15 +8,17 @@ Exit: 0 done, 2 refused, 130 after Ctrl-C
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
 import sys
 
 import numpy as np
 
-from .. import Error, Layer
+from .. import Error, Layer, init_bias
 from . import StorageError, most_resident, run
 from ._progress import duration, rate
+from ._run import reader_of
 
 EXAMPLE = """example:
   python -m ctconv.tiles torch.nn.ConvTranspose3d \\
@@ -64,7 +66,9 @@ def parser():
     p.add_argument("args", nargs="?", default="{}", help="the dialect's arguments as JSON, or @file.json")
     p.add_argument("-x", required=True, help="the input: a .npy file, or a folder in Zarr format 3")
     p.add_argument("-w", "--weight", required=True, help="the weight: a .npy file")
-    p.add_argument("-b", "--bias", help="the bias: a .npy file (default: none)")
+    p.add_argument(
+        "-b", "--bias", help="the bias: a .npy file, or none (default: the dialect's initialiser, as in `ctconv run`)"
+    )
     p.add_argument("-o", "--output", required=True, help="y: a .npy file, or a folder that ends in .zarr")
     p.add_argument("--memory", default="1G", help="the most this process may hold (default: 1G)")
     p.add_argument("--tile", help="extents of a tile of y, one per spatial axis (default: as memory allows)")
@@ -84,11 +88,31 @@ def parser():
     return p
 
 
+_BIAS_SEED = 3  # of `ctconv run` without --seed
+
+
+def bias_of(given, args, weight):
+    """What -b names; by default what the dialect makes, where its arguments say that there is a bias."""
+    if given.bias == "none":
+        return None
+    if given.bias is not None:
+        return np.load(given.bias)
+    with contextlib.closing(reader_of(given.x)) as x:
+        shape = tuple(x.shape)
+    try:
+        return init_bias(given.dialect, args, _BIAS_SEED, x_shape=shape, dtype=weight.dtype)
+    except Error as error:
+        if error.name not in ("CTCONV_ERR_UNSUPPORTED_WEIGHT_SPEC", "CTCONV_ERR_UNSUPPORTED_INIT"):
+            raise
+        return None  # the dialect does not say what its bias is
+
+
 def work(given):
-    bias = None if given.bias is None else np.load(given.bias)
+    args, weight = arguments_of(given.args), np.load(given.weight)
+    bias = bias_of(given, args, weight)
     options = {"threads": given.threads, "reproducible": given.reproducible, "activation": given.activation}
     options |= {"activation_alpha": given.alpha, "activation_beta": given.beta}
-    layer = Layer(given.dialect, arguments_of(given.args), np.load(given.weight), bias, **options)
+    layer = Layer(given.dialect, args, weight, bias, **options)
     size = None if given.output_size is None else value_of(json.loads(given.output_size))
     report = run(
         layer,
@@ -108,6 +132,8 @@ def work(given):
     earlier = f", {report.resumed} of them from an earlier run" if report.resumed else ""
     speed = f", {rate(report.bytes / report.seconds)}" if report.bytes else ""
     print(f"{report.path}: {report.shape}, {report.tiles} tiles of {report.tile}{earlier}, ", end="")
+    made = " by the dialect's initialiser" if given.bias is None and bias is not None else ""
+    print(f"bias{made}, " if bias is not None else "no bias, ", end="")
     print(f"{duration(report.seconds)}{speed}, at most {most_resident() / 2**20:.0f} MiB")
 
 

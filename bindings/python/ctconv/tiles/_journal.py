@@ -99,7 +99,7 @@ class Journal:
         new = json.loads(json.dumps(self.identity))
         names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
         if names:
-            told = "; ".join(f"{name} was {_short(old.get(name))}, is {_short(new.get(name))}" for name in names)
+            told = "; ".join(_told(name, old.get(name), new.get(name)) for name in names)
             text = f"the journal {self.path} is of another run: {told}. Call as before, or {ANEW}"
             raise wrong("out", self.path, text)
 
@@ -146,6 +146,19 @@ class Journal:
             pass
 
 
-def _short(value):
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+_SHOWN, _BEFORE = 60, 12  # characters of a value in a refusal; of those, what stands before the first that differs
+
+
+def _told(name, was, now):
+    """Both values, so that what differs is seen."""
+    was, now = json.dumps(was), json.dumps(now)
+    same = len(os.path.commonprefix([was, now]))
+    return f"{name} was {_cut(was, same)}, is {_cut(now, same)}"
+
+
+def _cut(text, at):
+    """A long text from shortly before `at` on."""
+    if len(text) <= _SHOWN:
+        return text
+    first = min(max(0, at - _BEFORE), len(text) - _SHOWN)
+    return "..." * (first > 0) + text[first : first + _SHOWN] + "..." * (first + _SHOWN < len(text))
