@@ -22,7 +22,7 @@ SAYS = {
     "build": ("cmake --build --preset release",),
     "short tests": ("ctest --test-dir build/release",),
     "sanitizers": ("ctest --test-dir build/asan", "^(long|peers|gpu|python)$", "libasan", "--label-regex ^python$"),
-    "threads": ("--preset tsan --target test_programs",),
+    "threads": ("--preset tsan --target test_base", "ctest --test-dir build/tsan"),
     "fuzzers": ("--preset fuzz --target fuzz_targets", "FUZZ_SECONDS="),
     "clang": ("ctest --test-dir build/clang",),
     "long tests": ("ctest --test-dir build/release", "^(peers|gpu)$"),
