@@ -2,9 +2,11 @@
 // Filling the caller's ctconv_error: only fields inside struct_size, strings cut at a character and ended in NUL.
 #include "capi/boundary.h"
 
+#include <new>
 #include <string_view>
 
 #include "capi/growth.h"
+#include "src/base/fp_mode.h"
 #include "src/base/utf8.h"
 
 namespace ctconv {
@@ -63,6 +65,18 @@ ctconv_status report(const Status& status, ctconv_error* e) {
   write_text(e, &ctconv_error::range, d.range);
   write_text(e, &ctconv_error::message, d.message);
   return number;
+}
+
+ctconv_status run_guarded(ctconv_error* error, Status (*body)(void*), void* context) noexcept {
+  if (!error_record_ok(error)) return CTCONV_ERR_MISUSE_STRUCT_SIZE;
+  const FpMode mode;
+  try {
+    return report(body(context), error);
+  } catch (const std::bad_alloc&) {
+    return report_no_memory(error);
+  } catch (...) {
+    return report_internal(error);
+  }
 }
 
 Status null_argument(const char* what) {

@@ -6,10 +6,7 @@
 //   Inside, the floating-point environment is the default one (fp_mode.h); the caller's comes back at the border.
 #pragma once
 
-#include <new>
-
 #include "include/ctconv/ctconv.h"
-#include "src/base/fp_mode.h"
 #include "src/base/status.h"
 
 namespace ctconv {
@@ -21,17 +18,13 @@ ctconv_status report(const Status& status, ctconv_error* error);
 ctconv_status report_no_memory(ctconv_error* error) noexcept;
 ctconv_status report_internal(ctconv_error* error) noexcept;
 
+// What `guarded` does, once for all callables: `body(context)` behind the border.
+ctconv_status run_guarded(ctconv_error* error, Status (*body)(void*), void* context) noexcept;
+
 template <class F>
-ctconv_status guarded(ctconv_error* error, F&& body) noexcept {
-  if (!error_record_ok(error)) return CTCONV_ERR_MISUSE_STRUCT_SIZE;
-  const FpMode mode;
-  try {
-    return report(body(), error);
-  } catch (const std::bad_alloc&) {
-    return report_no_memory(error);
-  } catch (...) {
-    return report_internal(error);
-  }
+ctconv_status guarded(ctconv_error* error, F body) noexcept {
+  return run_guarded(
+      error, [](void* context) -> Status { return (*static_cast<F*>(context))(); }, &body);
 }
 
 Status null_argument(const char* what);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctconv_desc_…: collecting arguments and asking the dialect about them.
+#include <cstring>
+#include <new>
+
 #include "capi/op.h"
 #include "src/base/overlap.h"
 #include "src/base/utf8.h"

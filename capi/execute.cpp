@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctconv_output_spec, _region_window, _prepare and _execute: a call is read and judged, then the op's backend works.
+#include <cstring>
+
 #include "capi/call.h"
 #include "src/base/at.h"
 

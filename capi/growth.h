@@ -7,9 +7,7 @@
 //   Growth is at the end only. The first sizes never change: an old caller stays readable for ever.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <type_traits>
 
 #include "capi/first_sizes.h"
@@ -23,18 +21,15 @@ inline constexpr size_t kLargestRecord = 64 * 1024;
 Status wrong_struct_size(const char* record, size_t size, size_t first);
 Status unknown_field(const char* record);
 
+// What `read_record` does, once for all records: `known` bytes are this release's.
+Status read_bytes(const void* in, size_t size, const char* name, size_t first, size_t known, void* out);
+// Writes `bytes` bytes that end at `end` of a record of struct_size bytes, or nothing.
+void write_bytes(void* record, size_t struct_size, size_t end, const void* value, size_t bytes);
+
 // Reads what both sides know; `first` is one of the constants of first_sizes.h.
 template <class Record>
 Status read_record(const Record* in, const char* name, size_t first, Record* out) {
-  const size_t size = in->struct_size;
-  if (size < first || size > kLargestRecord) return wrong_struct_size(name, size, first);
-  std::memset(static_cast<void*>(out), 0, sizeof(Record));
-  std::memcpy(static_cast<void*>(out), in, std::min(size, sizeof(Record)));
-  const char* bytes = reinterpret_cast<const char*>(in);
-  for (size_t n = sizeof(Record); n < size; ++n) {
-    if (bytes[n] != 0) return unknown_field(name);
-  }
-  return {};
+  return read_bytes(in, in->struct_size, name, first, sizeof(Record), out);
 }
 
 // Bytes from the record's begin to the field's end.
@@ -54,7 +49,7 @@ bool fits(size_t struct_size, Field Record::*field) {
 // Writes one field of the caller's record, unless the caller's release ends before it.
 template <class Record, class Field>
 void write_field(Record* record, Field Record::*field, const std::type_identity_t<Field>& value) {
-  if (fits(record->struct_size, field)) record->*field = value;
+  write_bytes(record, record->struct_size, end_of(field), &value, sizeof(Field));
 }
 
 }  // namespace ctconv

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "src/base/checked.h"
 
@@ -31,6 +32,19 @@ Status unknown_field(const char* record) {
       .code = Code::MISUSE_UNKNOWN_FIELD,
       .argument = record,
       .message = std::string(record) + ": a field this library does not know, or a reserved one, is not zero"});
+}
+
+Status read_bytes(const void* in, size_t size, const char* name, size_t first, size_t known, void* out) {
+  if (size < first || size > kLargestRecord) return wrong_struct_size(name, size, first);
+  const auto* bytes = static_cast<const char*>(in);
+  std::memset(out, 0, known);
+  std::memcpy(out, bytes, std::min(size, known));
+  const bool zero = std::all_of(bytes + std::min(size, known), bytes + size, [](char c) { return c == 0; });
+  return zero ? Status() : unknown_field(name);
+}
+
+void write_bytes(void* record, size_t struct_size, size_t end, const void* value, size_t bytes) {
+  if (end <= struct_size) std::memcpy(static_cast<char*>(record) + end - bytes, value, bytes);
 }
 
 Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, TensorView* out) {

@@ -8,7 +8,8 @@ Rule: no object refers to what ends the process, catches its signals, runs at it
       environment, folder or locale, but for what ALLOWED names with a reason.
       No exception leaves an exported function. Its disassembly shows one of two: a handler of its own
       (__cxa_begin_catch) and no _Unwind_Resume, by which a frame without a fitting handler passes an exception on; or
-      calls of nothing that throws: exported functions, guarded<...> of which the same is true, destructors, LOOK_UPS.
+      calls of nothing that throws: exported functions, guarded<...> or run_guarded of which the same is true,
+      destructors, LOOK_UPS.
 Usage: check_manners.py [--objects LIST] [--self-test]
 """
 
@@ -38,6 +39,7 @@ ALLOWED = {
     ("machine/probe.cpp.o", "std::terminate()"): "of std::thread; every thread that started is joined",
 }
 LOOK_UPS = re.compile(r"^(ctconv::(dialects|engine_names|status_name|status_text)\(|__stack_chk_fail|__tls_get_addr)")
+BORDER = re.compile(r"^(\w+ )?ctconv::(guarded<|run_guarded\()")
 HARMLESS = re.compile(r"~|^operator delete|::deallocate\(|_M_release|_M_erase")  # of destructors
 FRAME = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 CALL = re.compile(r"\b(?:call|jmp|bl|b)\s+[0-9a-f]+ <(.+?)(?:\+0x[0-9a-f]+)?>$")
@@ -81,7 +83,7 @@ def keeps_exceptions(name, frames, exported):
     for call in calls:
         if call in exported or LOOK_UPS.match(call) or HARMLESS.search(call):
             continue
-        if "ctconv::guarded<" not in call or call not in frames or not keeps_exceptions(call, frames, exported):
+        if not BORDER.match(call) or call not in frames or not keeps_exceptions(call, frames, exported):
             return False
     return True
 
