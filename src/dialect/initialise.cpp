@@ -48,21 +48,9 @@ Fans fans_of(const Descriptor& d, std::span<const int64_t> w) {
 }
 
 double fan(const Fans& f, Initialiser::Fan which) {
-  switch (which) {
-    case Initialiser::kFanIn:
-      return f.in;
-    case Initialiser::kFanOut:
-      return f.out;
-    case Initialiser::kFanSum:
-      return f.in + f.out;
-    case Initialiser::kInChannels:
-      return f.in_channels;
-    case Initialiser::kOutChannels:
-      return f.out_channels;
-    case Initialiser::kNoFan:
-      break;
-  }
-  return 1;
+  static_assert(Initialiser::kNoFan == 0 && Initialiser::kFanSum == 3 && Initialiser::kOutChannels == 5);
+  const double all[] = {1, f.in, f.out, f.in + f.out, f.in_channels, f.out_channels};
+  return all[which];
 }
 
 void store(const TensorView& out, Dtype type, int64_t offset, double value) {
@@ -200,9 +188,9 @@ Status fill_by(const Descriptor& desc, const Initialiser& init, const PhiloxStre
     case Initialiser::kDirac:
       return fill_dirac(out);
     case Initialiser::kOrthogonal:
-      return fill_orthogonal(out, stream);
+      break;
   }
-  return {};
+  return fill_orthogonal(out, stream);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ LayerArguments read(const Arguments& args) {
 
 Status judge(const LayerArguments& a, const Value& data_format) {
   if (a.in.is_int() && a.out.is_int() && a.groups.is_int()) {
-    if (a.groups.get() == 0) CTCONV_RETURN_IF_ERROR(a.groups.at_least(1, Code::VALUE_GROUPS));
+    if (a.groups.get() == 0) return a.groups.at_least(1, Code::VALUE_GROUPS);
     CTCONV_RETURN_IF_ERROR(divisible(a.in, a.groups, Code::VALUE_IN_CHANNELS_GROUPS));
     CTCONV_RETURN_IF_ERROR(divisible(a.out, a.groups, Code::VALUE_OUT_CHANNELS_GROUPS));
   }

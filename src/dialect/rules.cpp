@@ -60,20 +60,13 @@ Axes::Axes(const Arguments& args, std::string name, int64_t fallback, AxesPolicy
     : name_(std::move(name)), value_(argument_or(args, name_, int_value(fallback))), policy_(policy) {}
 
 std::string Axes::accepted() const {
-  const std::string count = std::to_string(policy_.count) + " ints";
-  std::string s = policy_.integer ? "an int" : "";
-  if (policy_.tuple && policy_.list) {
-    s += (s.empty() ? "" : " or ") + std::string("a tuple or list of ") + count;
-  } else if (policy_.tuple) {
-    s += (s.empty() ? "" : " or ") + std::string("a tuple of ") + count;
-  } else if (policy_.list) {
-    s += (s.empty() ? "" : " or ") + std::string("a list of ") + count;
-  }
-  return s;
+  if (!policy_.tuple) return "an int";
+  const std::string sequence = policy_.list ? "a tuple or list of " : "a tuple of ";
+  return "an int or " + sequence + std::to_string(policy_.count) + " ints";
 }
 
 Status Axes::container() const {
-  if (value_.tag == Value::kInt && policy_.integer) return {};
+  if (value_.tag == Value::kInt) return {};
   if ((value_.tag == Value::kTuple && policy_.tuple) || (value_.tag == Value::kList && policy_.list)) return {};
   const Code code =
       value_.tag == Value::kBool && policy_.wrong_bool != Code::OK ? policy_.wrong_bool : policy_.wrong_type;
@@ -193,16 +186,15 @@ Status one_of(const std::string& name, const Value& value, std::initializer_list
               Code code, Code type_code, int* index) {
   std::string list;
   int n = 0;
-  const std::string text = ignore_case ? lower_case(value.text) : value.text;
+  const bool is_text = value.tag == Value::kString;
   for (const char* k : known) {
-    if (value.tag == Value::kString && text == (ignore_case ? lower_case(k) : k)) {
+    if (is_text && (value.text == k || (ignore_case && lower_case(value.text) == lower_case(k)))) {
       *index = n;
       return {};
     }
     list += (n++ ? ", \"" : "\"") + std::string(k) + "\"";
   }
-  return argument_error(value.tag == Value::kString ? code : type_code, name, value.show(), "one of " + list,
-                        "is not a known name");
+  return argument_error(is_text ? code : type_code, name, value.show(), "one of " + list, "is not a known name");
 }
 
 }  // namespace ctconv

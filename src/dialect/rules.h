@@ -46,9 +46,8 @@ class Whole {
 
 // Which shapes of a per-axis argument a dialect takes, and how it calls a fault.
 struct AxesPolicy {
-  int count = 1;        // entries of a full sequence
-  bool integer = true;  // an int stands for all entries
-  bool tuple = true, list = false;
+  int count = 1;                      // entries of a full sequence; an int stands for all of them
+  bool tuple = true, list = false;    // list: tuple too
   bool one_for_all = false;           // a sequence of 1 stands for all entries
   bool entries_first = false;         // form() asks for entry types before the length
   Code wrong_type = Code::INTERNAL;   // neither of the accepted containers
