@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rare forms of arguments, in the dialects that take or refuse them in a way of their own; initialisers at the edges of
+// what they fill.
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+
+#include "src/dialect/dialect.h"
+#include "src/dialect/initialise.h"
+#include "src/dialect/rules.h"
+
+using namespace ctconv;
+
+namespace {
+
+using Args = std::vector<std::pair<std::string, Value>>;
+
+Value sequence(std::vector<Value> items, Value::Tag tag = Value::kTuple) {
+  Value v;
+  v.tag = tag;
+  for (Value& item : items) v.items.push_back(std::move(item));
+  return v;
+}
+
+Value ints(std::initializer_list<int64_t> entries) {
+  std::vector<Value> items;
+  for (int64_t i : entries) items.push_back(int_value(i));
+  return sequence(std::move(items));
+}
+
+Value real(double f) {
+  Value v;
+  v.tag = Value::kFloat;
+  v.f = f;
+  return v;
+}
+
+const Args kLayer = {{"in_channels", int_value(2)}, {"out_channels", int_value(4)}, {"kernel_size", int_value(3)}};
+
+// "" where the dialect takes the layer and `more`, else the status and the argument.
+std::string told(const char* dialect, const Args& more, const Args& layer = kLayer, Descriptor* out = nullptr) {
+  std::string_view version;
+  const Dialect* found = find_dialect(dialect, &version);
+  REQUIRE(found != nullptr);
+  Arguments a;
+  for (const auto& [name, value] : layer) a.set(name, value);
+  for (const auto& [name, value] : more) a.set(name, value);
+  auto d = interpret(*found, a, version);
+  if (!d.ok()) {
+    return std::string(status_name(static_cast<int32_t>(d.status().code()))).substr(11) + " " +
+           d.status().detail().argument;
+  }
+  if (out != nullptr) *out = *d;
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("edges: paddle's padding in each of its forms", "[edges]") {
+  const auto padding = [](Value v) { return told("paddle.nn.Conv2DTranspose", {{"padding", std::move(v)}}); };
+  const Value zeros = ints({0, 0}), ones = ints({1, 1});
+  CHECK(padding(sequence({zeros, zeros, ones, ints({1, 2})})) == "");
+  CHECK(padding(sequence({zeros, zeros, ones, ints({1})})) == "VALUE_PADDING_LENGTH padding");
+  CHECK(padding(sequence({zeros, zeros, ones, int_value(1)})) == "VALUE_PADDING_LENGTH padding");
+  CHECK(padding(sequence({zeros, zeros, ones, sequence({int_value(1), real(1)})})) == "VALUE_PADDING_LENGTH padding");
+  CHECK(padding(sequence({ones, zeros, ones, ones})) == "VALUE_PADDING_BATCH_CHANNEL padding");
+  CHECK(padding(sequence({zeros, ints({0, 1}), ones, ones})) == "VALUE_PADDING_BATCH_CHANNEL padding");
+  CHECK(padding(ints({1, 2, 3, 4})) == "");
+  CHECK(padding(sequence({int_value(1), int_value(1), int_value(1), real(1)})) == "VALUE_PADDING_LENGTH padding");
+  CHECK(padding(ints({1, 2})) == "");
+  CHECK(padding(sequence({int_value(1), bool_value(true)})) == "VALUE_PADDING_LENGTH padding");
+  CHECK(padding(ints({1, 2, 3})) == "VALUE_PADDING_LENGTH padding");
+  CHECK(padding(ints({1, -2, 3, 4})) == "VALUE_PADDING_NEGATIVE padding");  // an end alone
+  CHECK(padding(ints({-1, 2, 3, 4})) == "VALUE_PADDING_NEGATIVE padding");
+  CHECK(padding(real(1)) == "VALUE_PADDING padding");
+  CHECK(padding(bool_value(true)) == "TYPE_PADDING padding");
+}
+
+TEST_CASE("edges: paddle's attributes: names, bools, numbers", "[edges]") {
+  const auto with = [](const char* name, Value v, Descriptor* d = nullptr) {
+    return told("paddle.nn.Conv2DTranspose", {{name, std::move(v)}}, kLayer, d);
+  };
+  CHECK(with("weight_attr", bool_value(true)) == "");
+  CHECK(with("weight_attr", bool_value(false)) == "TYPE_WEIGHT_INIT weight_attr");
+  CHECK(with("weight_attr", string_value("w")) == "");
+  CHECK(with("weight_attr", int_value(1)) == "TYPE_WEIGHT_INIT weight_attr");
+  Descriptor d;
+  CHECK(with("bias_attr", bool_value(false), &d) == "");
+  CHECK_FALSE(d.bias_allowed);
+  CHECK(with("bias_attr", bool_value(true), &d) == "");
+  CHECK(d.bias_expected);
+  CHECK(with("bias_attr", string_value("b")) == "");
+  CHECK(with("bias_attr", real(1)) == "TYPE_BIAS bias_attr");
+}
+
+TEST_CASE("edges: paddle's functional takes output_size or output_padding, not both", "[edges]") {
+  const auto both = [](Value size, Value extra) {
+    return told("paddle.nn.functional.conv1d_transpose",
+                {{"output_size", std::move(size)}, {"output_padding", std::move(extra)}, {"stride", int_value(2)}}, {});
+  };
+  CHECK(both(none_value(), int_value(1)) == "");
+  CHECK(both(int_value(9), int_value(0)) == "");
+  CHECK(both(int_value(9), int_value(1)) == "VALUE_OUTPUT_SIZE_AND_OUTPUT_PADDING output_padding");
+  CHECK(both(int_value(9), ints({0})) == "VALUE_OUTPUT_SIZE_AND_OUTPUT_PADDING output_padding");
+  CHECK(both(bool_value(true), int_value(0)) == "TYPE_OUTPUT_SIZE output_size");
+}
+
+TEST_CASE("edges: mindspore's pads beside a pad_mode that takes none", "[edges]") {
+  const auto pad = [](Value v) {
+    return told("mindspore.nn.Conv3dTranspose", {{"padding", std::move(v)}, {"pad_mode", string_value("same")}});
+  };
+  const Value zero = int_value(0);
+  CHECK(pad(sequence({zero, zero, zero, zero, zero, zero})) == "");
+  CHECK(pad(sequence({zero, zero, zero, zero, zero, int_value(1)})) == "VALUE_PADDING_CONFLICT padding");
+  // A float or a bool of zero is no conflict, but no int either.
+  CHECK(pad(sequence({zero, zero, zero, zero, zero, real(0)})) == "TYPE_PADDING padding");
+  CHECK(pad(sequence({zero, zero, zero, zero, zero, bool_value(false)})) == "TYPE_PADDING padding");
+  CHECK(pad(sequence({zero, zero, zero, zero, zero, none_value()})) == "TYPE_PADDING padding");
+  const auto ops = [&](Value entry) {
+    return told("mindspore.ops.Conv3DTranspose",
+                {{"pad", sequence({zero, zero, zero, zero, zero, std::move(entry)})}},
+                {{"in_channel", int_value(2)}, {"out_channel", int_value(4)}, {"kernel_size", int_value(3)}});
+  };
+  CHECK(ops(real(0)) == "TYPE_PADDING pad");
+  CHECK(ops(bool_value(false)) == "TYPE_PADDING pad");
+  CHECK(ops(real(0.5)) == "VALUE_PADDING_CONFLICT pad");
+  CHECK(ops(bool_value(true)) == "VALUE_PADDING_CONFLICT pad");
+  CHECK(ops(none_value()) == "VALUE_PADDING_CONFLICT pad");
+}
+
+TEST_CASE("edges: mindspore's groups of 0 and below", "[edges]") {
+  for (const auto& [groups, want] :
+       {std::pair<int64_t, const char*>{0, "VALUE_GROUPS group"}, {-1, "VALUE_GROUPS group"}, {2, ""},
+        {3, "VALUE_IN_CHANNELS_GROUPS in_channels"}}) {
+    CHECK(told("mindspore.nn.Conv3dTranspose", {{"group", int_value(groups)}}) == want);
+  }
+  CHECK(told("mindspore.nn.Conv3dTranspose", {{"group", real(1)}}) == "TYPE_GROUPS group");
+  const Whole channels("in", int_value(4));
+  CHECK(divisible(channels, {"groups", int_value(2)}, Code::VALUE_GROUPS).ok());
+  CHECK(divisible(channels, {"groups", int_value(0)}, Code::VALUE_GROUPS).code() == Code::VALUE_GROUPS);
+  CHECK(divisible({"in", int_value(INT64_MIN)}, {"groups", int_value(-1)}, Code::VALUE_GROUPS).ok());
+}
+
+TEST_CASE("edges: onnx's attributes that are None are absent", "[edges]") {
+  Descriptor d;
+  CHECK(told("onnx.ConvTranspose", {{"strides", none_value()}}, {}, &d) == "");
+  CHECK(d.stride.empty());
+  CHECK(told("onnx.ConvTranspose", {{"strides", int_value(2)}}, {}) == "TYPE_STRIDE strides");
+}
+
+TEST_CASE("edges: activations and names that are no text", "[edges]") {
+  const Args keras = {{"filters", int_value(4)}, {"kernel_size", int_value(3)}};
+  const char* dialect = "keras.layers.Conv2DTranspose";
+  for (const char* name : {"activation", "padding", "data_format", "kernel_initializer"}) {
+    INFO(name);
+    CHECK(told(dialect, {{name, int_value(1)}}, keras) != "");
+    CHECK(told(dialect, {{name, string_value("nobody")}}, keras) != "");
+  }
+  CHECK(told(dialect, {{"activation", string_value("relu6")}}, keras) == "");
+  CHECK(told(dialect, {{"padding", string_value("SAME")}, {"data_format", string_value("Channels_First")}}, keras) == "");
+  CHECK(told(dialect, {{"kernel_initializer", string_value("He_Normal")}}, keras) == "");
+  CHECK(told(dialect, {{"kernel_initializer", none_value()}}, keras) == "");
+  CHECK(told("torch.nn.ConvTranspose2d", {{"padding_mode", string_value("ZEROS")}}) ==
+        "VALUE_PADDING_MODE padding_mode");
+  std::string_view version;
+  CHECK(find_dialect("nobody", &version) == nullptr);
+  CHECK(find_dialect("torch.nn.ConvTranspose1d@2.0", &version) == nullptr);
+  CHECK(find_dialect("mindspore.nn.Conv1dTranspose@2.1", &version) == nullptr);
+  CHECK(find_dialect("mindspore.nn.Conv1dTranspose@2.0", &version) != nullptr);
+}
+
+TEST_CASE("edges: initialisers of vectors, of single values and of fans nobody names", "[edges]") {
+  std::vector<double> data(6);
+  const auto view = [&](std::vector<int64_t> shape) {
+    TensorView t;
+    t.type = element_type(Dtype::kF64);
+    t.ndim = static_cast<int>(shape.size());
+    int64_t stride = 1;
+    for (size_t n = shape.size(); n-- > 0;) {
+      t.shape[n] = shape[n];
+      t.strides[n] = stride;
+      stride *= shape[n];
+    }
+    t.data = data.data();
+    return t;
+  };
+  Descriptor d;
+  const Args keras = {{"filters", int_value(6)}, {"kernel_size", int_value(3)}};
+  REQUIRE(told("keras.layers.Conv2DTranspose", {{"bias_initializer", string_value("glorot_uniform")}}, keras, &d) == "");
+  const int64_t weight[] = {3, 3, 6, 2};
+  REQUIRE(initialise_bias(d, 1, weight, view({6})).ok());
+  const double bound = std::sqrt(6.0 / 12);  // the vector's length counts both ways
+  for (double v : data) CHECK(std::fabs(v) <= bound);
+  REQUIRE(told("mindspore.nn.Conv2dTranspose", {}, kLayer, &d) == "");
+  d.bias_init.kind = Initialiser::kDirac;
+  CHECK(initialise_bias(d, 1, weight, view({6})).code() == Code::UNSUPPORTED_INIT);
+  d.weight_init = {.kind = Initialiser::kUniform, .fan = Initialiser::kFanOut, .scale = 1};
+  REQUIRE(initialise_weight(d, 1, view({1, 6, 1, 1})).ok());
+  for (double v : data) CHECK(std::fabs(v) <= 1);
+  d.weight_init = {.kind = Initialiser::kTruncatedNormal, .a = -5, .b = 0.01, .lo = -2, .hi = 2};
+  REQUIRE(initialise_weight(d, 1, view({1, 6, 1, 1})).ok());
+  CHECK(data[0] == -2);
+  d.weight_init = {.kind = Initialiser::kOrthogonal};
+  data[0] = 7;
+  CHECK(initialise_weight(d, 1, view({0, 3})).ok());
+  CHECK(data[0] == 7);
+  REQUIRE(initialise_weight(d, 1, view({1, 6})).ok());
+  double norm = 0;
+  for (double v : data) norm += v * v;
+  CHECK(std::fabs(norm - 1) < 1e-12);
+}
