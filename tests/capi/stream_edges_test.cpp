@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Streams at their edges: every pointer that may be missing, tensors that lie where they must not, layers that have one
+// axis only by their weight.
+#include <memory>
+
+#include "tests/capi/support.h"
+
+using namespace capi;
+
+namespace {
+
+struct Destroy {
+  void operator()(ctconv_stream* s) const { ctconv_stream_destroy(s); }
+};
+
+// torch.nn.ConvTranspose1d(2, 3, 3, stride=2), a stream of one signal.
+struct Line {
+  Tensor w{{2, 3, 3}};
+  Op op;
+  std::unique_ptr<ctconv_stream, Destroy> stream;
+
+  Line() {
+    Desc d("torch.nn.ConvTranspose1d");
+    d.set("in_channels", 2).set("out_channels", 3).set("kernel_size", 3).set("stride", 2).set("bias", false);
+    op = create(d, &w.reals(1), nullptr);
+    ctconv_stream* made = nullptr;
+    Error e;
+    REQUIRE(ctconv_stream_create(op.get(), 1, nullptr, &made, &e) == CTCONV_OK);
+    stream.reset(made);
+  }
+  ctconv_stream* get() const { return stream.get(); }
+};
+
+}  // namespace
+
+TEST_CASE("stream edges: each pointer that is missing is named", "[capi][stream][cpu]") {
+  const Line l;
+  Error e;
+  ctconv_stream* twin = nullptr;
+  int64_t number = -1;
+  size_t needed = 7;
+  char text[8];
+  refused(ctconv_stream_flush(nullptr, nullptr, &number, &e), e, CTCONV_ERR_MISUSE_NULL, "stream");
+  refused(ctconv_stream_clone(nullptr, &twin, &e), e, CTCONV_ERR_MISUSE_NULL, "stream");
+  refused(ctconv_stream_clone(l.get(), nullptr, &e), e, CTCONV_ERR_MISUSE_NULL, "twin");
+  refused(ctconv_stream_delay(nullptr, &number, &e), e, CTCONV_ERR_MISUSE_NULL, "stream");
+  refused(ctconv_stream_delay(l.get(), nullptr, &e), e, CTCONV_ERR_MISUSE_NULL, "delay");
+  refused(ctconv_stream_describe(nullptr, text, sizeof text, &needed, &e), e, CTCONV_ERR_MISUSE_NULL, "stream");
+  CHECK((needed == 0 && text[0] == '\0'));
+  refused(ctconv_stream_describe(l.get(), nullptr, 3, &needed, &e), e, CTCONV_ERR_MISUSE_NULL, "buf");
+  CHECK(ctconv_stream_describe(l.get(), nullptr, 0, &needed, &e) == CTCONV_OK);
+  CHECK(needed > sizeof text);
+  CHECK(ctconv_stream_describe(l.get(), text, sizeof text, nullptr, &e) == CTCONV_OK);
+  CHECK(std::string(text) == "inputs:");
+  CHECK(ctconv_stream_describe(l.get(), text, 0, nullptr, &e) == CTCONV_OK);
+}
+
+TEST_CASE("stream edges: tensors that lie where they must not", "[capi][stream][cpu]") {
+  const Line l;
+  Error e;
+  int64_t written = -1;
+  Tensor x({1, 2, 4}), y({1, 3, 8}), flat({2, 4});
+  const auto push = [&](const ctconv_tensor* in, const ctconv_tensor* out, ctconv_status want, const char* argument) {
+    refused(ctconv_stream_push(l.get(), in, out, &written, &e), e, want, argument);
+    CHECK(written == 0);
+    CHECK(y.untouched());
+  };
+  push(flat.get(), y.get(), CTCONV_ERR_SHAPE_INPUT_RANK, "x");
+  const auto with = [](const Tensor& t, auto change) {
+    ctconv_tensor record = *const_cast<Tensor&>(t).get();
+    change(record);
+    return record;
+  };
+  ctconv_tensor t = with(x, [](ctconv_tensor& r) { r.device_type = CTCONV_DEVICE_CUDA; });
+  push(&t, y.get(), CTCONV_ERR_MISUSE_TENSOR_DEVICE, "x");
+  t = with(x, [](ctconv_tensor& r) { r.data = nullptr; });
+  push(&t, y.get(), CTCONV_ERR_MISUSE_NULL, "x.data");
+  const int64_t far[] = {1, INT64_MAX, 1};
+  t = with(x, [&](ctconv_tensor& r) { r.strides = far; });
+  push(&t, y.get(), CTCONV_ERR_MISUSE_TENSOR, "x");
+  t = with(y, [](ctconv_tensor& r) { r.device_type = CTCONV_DEVICE_CUDA; });
+  push(x.get(), &t, CTCONV_ERR_MISUSE_TENSOR_DEVICE, "y");
+  t = with(y, [](ctconv_tensor& r) { r.ndim = 9; });
+  push(x.get(), &t, CTCONV_ERR_MISUSE_TENSOR, "y");
+  t = with(y, [&](ctconv_tensor& r) { r.strides = far; });
+  push(x.get(), &t, CTCONV_ERR_MISUSE_TENSOR, "y");
+  push(x.get(), flat.get(), CTCONV_ERR_MISUSE_Y_SHAPE, "y");
+  t = with(x, [&](ctconv_tensor& r) { r.data = y.data(); });
+  push(&t, y.get(), CTCONV_ERR_MISUSE_Y_OVERLAP, "y");
+  // The same at the flush, and a length of which nobody could count the outputs.
+  REQUIRE(ctconv_stream_push(l.get(), x.reals(2).get(), y.get(), &written, &e) == CTCONV_OK);
+  CHECK(written == 8);
+  t = with(y, [](ctconv_tensor& r) { r.ndim = 2; });
+  refused(ctconv_stream_flush(l.get(), &t, &written, &e), e, CTCONV_ERR_MISUSE_Y_SHAPE, "y");
+  const int64_t endless[] = {1, 2, int64_t{1} << 59}, still[] = {0, 0, 0};
+  t = with(x, [&](ctconv_tensor& r) {
+    r.shape = endless;
+    r.strides = still;
+  });
+  CHECK(ctconv_stream_push(l.get(), &t, nullptr, &written, &e) != CTCONV_OK);
+  CHECK(written == 0);
+  Tensor rest({1, 3, 1});
+  CHECK(ctconv_stream_flush(l.get(), rest.get(), &written, &e) == CTCONV_OK);
+}
+
+TEST_CASE("stream edges: a layer whose weight has two axes does not run along one", "[capi][stream][cpu]") {
+  const Desc onnx("onnx.ConvTranspose");
+  Tensor plane({2, 3, 3, 3}), line({2, 3, 3});
+  ctconv_stream* s = nullptr;
+  Error e;
+  const Op two = create(onnx, &plane, nullptr);
+  CHECK(ctconv_stream_create(two.get(), 1, nullptr, &s, &e) != CTCONV_OK);
+  CHECK(s == nullptr);
+  const Op one = create(onnx, &line, nullptr);
+  CHECK(ctconv_stream_create(one.get(), 1, nullptr, &s, &e) == CTCONV_OK);
+  ctconv_stream_destroy(s);
+}
