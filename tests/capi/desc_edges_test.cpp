@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Descriptors at their edges: initialisers filled through the C API, shorthands of set, values that are no values, weight
-// shapes that need x.
+// Descriptors at their edges: initialisers filled through the C API, shorthands of set, values that are no values,
+// weight shapes that need x.
 #include <cmath>
 #include <cstring>
 

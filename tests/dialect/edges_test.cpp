@@ -116,8 +116,7 @@ TEST_CASE("edges: mindspore's pads beside a pad_mode that takes none", "[edges]"
   CHECK(pad(sequence({zero, zero, zero, zero, zero, bool_value(false)})) == "TYPE_PADDING padding");
   CHECK(pad(sequence({zero, zero, zero, zero, zero, none_value()})) == "TYPE_PADDING padding");
   const auto ops = [&](Value entry) {
-    return told("mindspore.ops.Conv3DTranspose",
-                {{"pad", sequence({zero, zero, zero, zero, zero, std::move(entry)})}},
+    return told("mindspore.ops.Conv3DTranspose", {{"pad", sequence({zero, zero, zero, zero, zero, std::move(entry)})}},
                 {{"in_channel", int_value(2)}, {"out_channel", int_value(4)}, {"kernel_size", int_value(3)}});
   };
   CHECK(ops(real(0)) == "TYPE_PADDING pad");
@@ -128,9 +127,10 @@ TEST_CASE("edges: mindspore's pads beside a pad_mode that takes none", "[edges]"
 }
 
 TEST_CASE("edges: mindspore's groups of 0 and below", "[edges]") {
-  for (const auto& [groups, want] :
-       {std::pair<int64_t, const char*>{0, "VALUE_GROUPS group"}, {-1, "VALUE_GROUPS group"}, {2, ""},
-        {3, "VALUE_IN_CHANNELS_GROUPS in_channels"}}) {
+  for (const auto& [groups, want] : {std::pair<int64_t, const char*>{0, "VALUE_GROUPS group"},
+                                     {-1, "VALUE_GROUPS group"},
+                                     {2, ""},
+                                     {3, "VALUE_IN_CHANNELS_GROUPS in_channels"}}) {
     CHECK(told("mindspore.nn.Conv3dTranspose", {{"group", int_value(groups)}}) == want);
   }
   CHECK(told("mindspore.nn.Conv3dTranspose", {{"group", real(1)}}) == "TYPE_GROUPS group");
@@ -156,7 +156,8 @@ TEST_CASE("edges: activations and names that are no text", "[edges]") {
     CHECK(told(dialect, {{name, string_value("nobody")}}, keras) != "");
   }
   CHECK(told(dialect, {{"activation", string_value("relu6")}}, keras) == "");
-  CHECK(told(dialect, {{"padding", string_value("SAME")}, {"data_format", string_value("Channels_First")}}, keras) == "");
+  CHECK(told(dialect, {{"padding", string_value("SAME")}, {"data_format", string_value("Channels_First")}}, keras) ==
+        "");
   CHECK(told(dialect, {{"kernel_initializer", string_value("He_Normal")}}, keras) == "");
   CHECK(told(dialect, {{"kernel_initializer", none_value()}}, keras) == "");
   CHECK(told("torch.nn.ConvTranspose2d", {{"padding_mode", string_value("ZEROS")}}) ==
@@ -185,7 +186,8 @@ TEST_CASE("edges: initialisers of vectors, of single values and of fans nobody n
   };
   Descriptor d;
   const Args keras = {{"filters", int_value(6)}, {"kernel_size", int_value(3)}};
-  REQUIRE(told("keras.layers.Conv2DTranspose", {{"bias_initializer", string_value("glorot_uniform")}}, keras, &d) == "");
+  REQUIRE(told("keras.layers.Conv2DTranspose", {{"bias_initializer", string_value("glorot_uniform")}}, keras, &d) ==
+          "");
   const int64_t weight[] = {3, 3, 6, 2};
   REQUIRE(initialise_bias(d, 1, weight, view({6})).ok());
   const double bound = std::sqrt(6.0 / 12);  // the vector's length counts both ways

@@ -39,9 +39,9 @@ TEST_CASE("the formulas of schedule.h", "[stream]") {
 TEST_CASE("each sum that leaves 63 bits is refused", "[stream]") {
   const int64_t most = INT64_MAX, far = most / 2;
   CHECK(refusal({.k = 3, .s = 1, .d = 1, .lo = 0, .hi = 0}) == Code::OK);
-  CHECK(refusal({.k = 3, .s = 1, .d = far + 1}) == Code::UNSUPPORTED_STREAM);                     // d * (k - 1)
-  CHECK(refusal({.k = 1, .s = far, .d = 1, .hi = far + 3}) == Code::UNSUPPORTED_STREAM);          // s + hi
-  CHECK(refusal({.k = 1, .s = far, .d = 1, .lo = far, .hi = 4}) == Code::UNSUPPORTED_STREAM);     // the delay
+  CHECK(refusal({.k = 3, .s = 1, .d = far + 1}) == Code::UNSUPPORTED_STREAM);                  // d * (k - 1)
+  CHECK(refusal({.k = 1, .s = far, .d = 1, .hi = far + 3}) == Code::UNSUPPORTED_STREAM);       // s + hi
+  CHECK(refusal({.k = 1, .s = far, .d = 1, .lo = far, .hi = 4}) == Code::UNSUPPORTED_STREAM);  // the delay
   CHECK(refusal({.k = 2, .s = 1, .d = far, .lo = -far, .hi = far}) == Code::OK);
   CHECK(refusal({.k = 2, .s = 1, .d = far, .lo = far - 1}) == Code::OK);
   CHECK(refusal({.k = 2, .s = 1, .d = far, .lo = far + 2}) == Code::UNSUPPORTED_STREAM);  // and the delay on top
