@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -77,6 +78,33 @@ std::string environment_text() {
   return set.empty() ? "no CTCONV_ variable is set" : fmt::to_string(fmt::join(set, " "));
 }
 
+// Which of the two variables, or the file of the cache folder, an ignored record came from.
+std::string mend_of_machine(const std::string& ignored) {
+  if (ignored.empty()) return "";
+  if (ignored.rfind("CTCONV_MACHINE:", 0) == 0) return "mend CTCONV_MACHINE (`ctconv info` prints one), or unset it";
+  const char* named = std::getenv("CTCONV_MACHINE_FILE");
+  const std::string other = named != nullptr ? "; or set CTCONV_MACHINE_FILE to another file, or unset it" : "";
+  return "`ctconv tune` measures it anew (a file that is no record has to be removed first)" + other;
+}
+
+// Python's layers read it (docs/inside-a-model.md); what is no number is passed over there.
+Finding threads_finding() {
+  const char* set = std::getenv("CTCONV_NUM_THREADS");
+  if (set == nullptr || *set == '\0') return {"threads", "ok", "CTCONV_NUM_THREADS is not set", ""};
+  const std::string text = set;
+  std::string first = text.substr(0, text.find(','));
+  first.erase(0, first.find_first_not_of(' '));
+  first.erase(first.find_last_not_of(' ') + 1);
+  int number = 0;
+  const char* last = first.data() + first.size();
+  const auto [end, error] = std::from_chars(first.data(), last, number);
+  if (error == std::errc() && end == last && number >= 1)
+    return {"threads", "ok", fmt::format("{} by CTCONV_NUM_THREADS", std::min(number, 4096)), ""};
+  return {"threads", "wrong",
+          fmt::format("CTCONV_NUM_THREADS is '{}', and passed over; legal is a whole number from 1 to 4096", text),
+          "set CTCONV_NUM_THREADS to such a number, or unset it"};
+}
+
 // "" where the engine takes a layer of this type, else its reason.
 std::string reason_against(const std::string& engine, ctconv::Dtype type) {
   ctconv::Desc desc(kDialect);
@@ -124,11 +152,14 @@ std::vector<Finding> cpu_findings() {
   rows.push_back(
       {"machine", record.ignored.empty() ? "ok" : "wrong",
        fmt::format("record {}{}{}", record.source, record.ignored.empty() ? "" : "; ignored: ", record.ignored),
-       record.ignored.empty() ? "" : "ctconv tune, or unset CTCONV_MACHINE"});
+       mend_of_machine(record.ignored)});
   const TuningPlace place = tuning_place();
-  rows.push_back(
-      {"tuning_file", place.usable ? "ok" : "wrong", place.text,
-       place.usable ? "" : "set CTCONV_TUNING_FILE to a file you may write, or to nothing: then no time is kept"});
+  rows.push_back({"tuning_file", place.usable ? "ok" : "wrong", place.text,
+                  place.usable
+                      ? ""
+                      : "set CTCONV_TUNING_FILE to a file of its own that you may write, or to nothing: then no time "
+                        "is kept; remove a damaged one, and it is made anew"});
+  rows.push_back(threads_finding());
   rows.push_back({"environment", "ok", environment_text(), ""});
   const auto engines = engine_names();
   rows.push_back({"engines", "ok", fmt::to_string(fmt::join(engines, ", ")), ""});

@@ -4,11 +4,12 @@
 //   out: the record, and the file it is kept in: three lines, kVersion, the processor, the record
 //   The library measures: CTCONV_MACHINE=measure asks it to take its time, and threads. The file is written beside its
 //   place and renamed (output_file.h).
-//   refuses: CTCONV_MACHINE set (OPTION), no place to keep it or a folder that takes no file (FILE)
+//   refuses: CTCONV_MACHINE set (OPTION); no place to keep it, a folder that takes no file, another file there (FILE)
 #include <fmt/format.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "tools/cli/fault.h"
 #include "tools/cli/machine_record.h"
@@ -20,6 +21,7 @@ namespace cli {
 namespace {
 
 constexpr const char* kVersion = "ctconv-machine 1";
+const std::string kAnyVersion = "ctconv-machine ";
 
 void keep(const std::string& path, const MachineRecord& record) {
   const Facts build(ctconv_build_info());
@@ -31,6 +33,17 @@ void keep(const std::string& path, const MachineRecord& record) {
   file.commit();
 }
 
+// A file that may be replaced: none, an empty one, a record of any release. One that cannot be read is none of them.
+bool is_record_or_empty(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return true;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return false;
+  std::string beginning(kAnyVersion.size(), '\0');
+  file.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  return file.gcount() == 0 || beginning == kAnyVersion;
+}
+
 std::string place_for_it() {
   const std::string path = machine_file();
   if (path.empty()) {
@@ -39,6 +52,10 @@ std::string place_for_it() {
   std::error_code error;
   if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) {
     throw Fault("FILE", path + ": is no plain file; the record is kept in one");
+  }
+  if (!is_record_or_empty(path)) {
+    throw Fault("FILE", path + ": is no record of `ctconv tune` and would be lost: remove it first, or set " +
+                            "CTCONV_MACHINE_FILE to another file");
   }
   error.clear();
   const auto folder = std::filesystem::path(path).parent_path();
