@@ -54,6 +54,13 @@ uint64_t splitmix64(uint64_t z) {
 }  // namespace
 
 Array::Array(ctconv::Dtype type, std::vector<int64_t> shape, bool fortran)
+    : Array(type, std::move(shape), fortran, false) {}
+
+Array Array::blank(ctconv::Dtype type, std::vector<int64_t> shape) {
+  return Array(type, std::move(shape), false, true);
+}
+
+Array::Array(ctconv::Dtype type, std::vector<int64_t> shape, bool fortran, bool blank)
     : type_(type), shape_(std::move(shape)), fortran_(fortran) {
   if (shape_.size() > CTCONV_MAX_NDIM) throw Fault("ARRAY", "a tensor has at most 8 axes, not " + text_of(shape_));
   size_t n = 1;
@@ -75,7 +82,7 @@ Array::Array(ctconv::Dtype type, std::vector<int64_t> shape, bool fortran)
     }
   }
   // 64: a cache line, so that timings do not depend on where malloc put the data.
-  data_.reset(std::aligned_alloc(64, (bytes_ + 64) / 64 * 64));
+  data_.reset(blank ? std::calloc(bytes_ + 64, 1) : std::aligned_alloc(64, (bytes_ + 64) / 64 * 64));
   if (!data_) throw Fault("ARRAY", "no memory for " + text_of(shape_) + " (" + std::to_string(bytes_) + " bytes)");
 }
 

@@ -20,6 +20,8 @@ class Array {
  public:
   Array() = default;
   Array(ctconv::Dtype type, std::vector<int64_t> shape, bool fortran = false);
+  // Zeros that no byte was written for: the system gives pages only where they are touched.
+  static Array blank(ctconv::Dtype type, std::vector<int64_t> shape);
   Array(Array&&) = default;
   Array& operator=(Array&&) = default;
 
@@ -37,6 +39,8 @@ class Array {
   void set(size_t index, double value);  // rounds to nearest even
 
  private:
+  Array(ctconv::Dtype type, std::vector<int64_t> shape, bool fortran, bool blank);
+
   struct Free {
     void operator()(void* p) const { std::free(p); }
   };

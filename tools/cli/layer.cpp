@@ -82,6 +82,7 @@ Layer::Layer(const Request& r, Need need)
                               "`ctconv explain` and `ctconv doctor` ask the device (docs/cuda.md)");
   desc.validate();
   if (!r.output_size.empty()) output_size_ = parse_value(r.output_size, &arguments);
+  lends_ = need == kWeights;
   load_x(need);
   load_weight(need);
 }
@@ -147,6 +148,10 @@ void Layer::load_weight(Need need) {
       return load(s, seed, has_spec ? ctconv::shape_of(want) : std::vector<int64_t>(),
                   has_spec ? ctconv::dtype_of(want) : x_type);
     }
+    if (need == kWeights) {
+      *origin = "blank: only its shape is asked";
+      return Array::blank(ctconv::dtype_of(want), ctconv::shape_of(want));
+    }
     Array out(ctconv::dtype_of(want), ctconv::shape_of(want));
     *origin = "the dialect's initialiser, seed " + std::to_string(seed);
     try {
@@ -182,6 +187,7 @@ ctconv::Options Layer::options(const char* engine, int reproducible) const {
   o.threads = request.threads;
   o.reproducible = reproducible;
   o.math = request.math;
+  o.borrow_weights = lends_ ? 1 : 0;
   o.tuning = request.tune ? CTCONV_TUNING_MEASURE : CTCONV_TUNING_NONE;
   o.activation = activation_number(request.activation);
   if (o.activation < 0)

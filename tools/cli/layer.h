@@ -38,7 +38,7 @@ class Layer {
  public:
   enum Need {
     kShapes,   // only what is given
-    kWeights,  // weight and bias as for kAnyData, but no numbers of x (explain)
+    kWeights,  // as kAnyData, but no numbers of x, and none of a weight that is not given: blank, lent (explain)
     kData,     // no source for the weight: the dialect's initialiser
     kHead,     // as kData, but of x only what its .npy file says before the numbers (run --tiles)
     kAnyData,  // the same, but random where the dialect has no initialiser (bench, verify)
@@ -75,6 +75,7 @@ class Layer {
   void load_x(Need need);
   void load_weight(Need need);
   std::optional<ctconv::Value> output_size_;
+  bool lends_ = false;  // the ops use the weight in place
 };
 
 }  // namespace cli
