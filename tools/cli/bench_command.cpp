@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <optional>
 
 #include "tools/cli/bench_plot.h"
@@ -175,8 +176,37 @@ void say_picture(const std::string& name) {
   if (!name.empty()) print("picture {}\n", name);
 }
 
+// What can be known of a layer without its numbers: arguments, shapes, activation, the engine's name.
+void judge(const Request& request) {
+  const Layer layer(request, Layer::kShapes);
+  const ctconv::Tensor x = layer.x_tensor();
+  const ctconv::WeightSpec spec = layer.desc.weight_spec(&x);
+  const ctconv::Tensor weight(nullptr, ctconv::dtype_of(spec.weight), ctconv::shape_of(spec.weight));
+  ctconv::CallExtras extras = layer.extras();
+  extras.weight = &weight;
+  (void)ctconv::Op(layer.desc, layer.options(request.engine.c_str(), request.reproducible)).output_spec(x, extras);
+}
+
+// All of them before the first is timed; a refusal names the layer.
+void judge_all(const Request& request, const std::vector<NamedRequest>& layers) {
+  for (const NamedRequest& layer : layers) {
+    const std::string place = fmt::format("{}: layer '{}': ", input_name(request.layers), layer.id);
+    try {
+      judge(layer.request);
+    } catch (const ctconv::error& e) {
+      ctconv_error record = e.record();
+      const std::string text = place + record.message;
+      std::snprintf(record.message, sizeof record.message, "%s", text.c_str());
+      throw ctconv::error(record);
+    } catch (const Fault& e) {
+      throw Fault(e.name(), place + e.what());
+    }
+  }
+}
+
 int bench_file(const Request& request, Plotting* plotting) {
   const std::vector<NamedRequest> layers = read_layers(request);
+  judge_all(request, layers);
   Progress progress("bench");
   Json out = Json::array();
   for (const auto& [id, one] : layers) {

@@ -38,18 +38,28 @@ std::string whole_number(const std::string& text) {
   return "'" + text + "' is not a whole number from 0 to 18446744073709551615";
 }
 
+// An option that was given has a value; an empty one, of a variable that is not set, would count as not given.
+std::string not_empty(const std::string& text) {
+  return text.empty() ? "its value is empty; give one, or leave the option out" : "";
+}
+
 void add_layer(CLI::App* command, cli::Request* r, bool optional) {
   auto* dialect =
       command->add_option("dialect", r->dialect, "whose words, e.g. torch.nn.ConvTranspose3d (`ctconv info` lists all)")
           ->type_name("NAME");
   command->add_option("args", r->arguments, "the dialect's arguments as JSON, or @file.json")->type_name("ARGS");
   if (!optional) dialect->required();
-  command->add_option("-x,--x", r->x, "input SOURCE, in the dialect's axis order")->type_name("SOURCE");
+  command->add_option("-x,--x", r->x, "input SOURCE, in the dialect's axis order")
+      ->check(not_empty)
+      ->type_name("SOURCE");
   command->add_option("-w,--weight", r->weight, "weight SOURCE (default: the dialect's initialiser)")
+      ->check(not_empty)
       ->type_name("SOURCE");
   command->add_option("-b,--bias", r->bias, "bias SOURCE, or none (default: the dialect's initialiser)")
+      ->check(not_empty)
       ->type_name("SOURCE");
   command->add_option("--output-size", r->output_size, "the call's output_size as JSON, e.g. [10,10,10]")
+      ->check(not_empty)
       ->type_name("JSON");
   command->add_option("--seed", r->seed, "seed of all numbers made here")
       ->capture_default_str()
@@ -170,15 +180,19 @@ void add_run(CLI::App* app, cli::Request* r) {
       ->type_name("N");
   run->add_flag("--check", r->check, "compare with the reference engine");
   run->add_option("--begin", r->begin, "compute one region of y: where it begins on each spatial axis, e.g. 0,16")
+      ->check(not_empty)
       ->type_name("POSITIONS");
   run->add_option("--end", r->end, "where the region ends, one past its last position (default: y's own end)")
+      ->check(not_empty)
       ->type_name("POSITIONS");
   run->add_flag(
       "--tiles", r->tiles,
       "tile by tile from FILE.npy to FILE.npy, for data beyond memory; the same command goes on after a kill");
   run->add_option("--memory", r->memory, "with --tiles: the most this process may hold, e.g. 512M (default: 1G)")
+      ->check(not_empty)
       ->type_name("SIZE");
   run->add_option("--tile", r->tile, "with --tiles: extents of a tile of y, e.g. 64,64,64 (default: as memory allows)")
+      ->check(not_empty)
       ->type_name("EXTENTS");
   run->add_flag("--fresh", r->fresh, "with --tiles: forget what an earlier run wrote");
   run->add_flag("--progress", r->progress, "with --tiles: lines of progress also where standard error is no terminal");
@@ -199,6 +213,7 @@ void add_bench(CLI::App* app, cli::Request* r) {
   add_layer(bench, r, true);
   add_engine(bench, r);
   bench->add_option("--layers", r->layers, "a JSON file of layers, e.g. bench/layers.json, instead of dialect and args")
+      ->check(not_empty)
       ->type_name("FILE");
   bench->add_option("--only", r->only, "layers whose id begins so")->type_name("PREFIX");
   bench->add_option("--repeat", r->repeat, "timed runs (default: as many as fit into --seconds)")
