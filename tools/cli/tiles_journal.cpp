@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -44,6 +45,9 @@ std::optional<std::string> text_in(const std::string& line, uint32_t seed) {
   return line == line_of(text, seed) ? std::optional(text) : std::nullopt;
 }
 
+constexpr size_t kShown = 60;   // characters of a value in a refusal
+constexpr size_t kBefore = 12;  // of those, what stands before the first that differs
+
 // In letters that every terminal shows and none obeys.
 std::string plain(const nlohmann::json& value) { return value.dump(-1, ' ', true); }
 
@@ -52,9 +56,22 @@ std::string name_of(const std::string& key, const nlohmann::json& ours) {
   return ours.contains(key) ? key : plain(key);
 }
 
-std::string shortened(const nlohmann::json& object, const std::string& key) {
-  const std::string text = object.contains(key) ? plain(object.at(key)) : "nothing";
-  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
+std::string text_of(const nlohmann::json& object, const std::string& key) {
+  return object.contains(key) ? plain(object.at(key)) : "nothing";
+}
+
+// A long text from shortly before `at` on.
+std::string cut(const std::string& text, size_t at) {
+  if (text.size() <= kShown) return text;
+  const size_t from = std::min(at > kBefore ? at - kBefore : 0, text.size() - kShown);
+  return (from > 0 ? "..." : "") + text.substr(from, kShown) + (from + kShown < text.size() ? "..." : "");
+}
+
+// Both values, so that what differs is seen.
+std::string told(const std::string& name, const std::string& was, const std::string& is) {
+  const auto same =
+      static_cast<size_t>(std::mismatch(was.begin(), was.end(), is.begin(), is.end()).first - was.begin());
+  return name + " was " + cut(was, same) + ", is " + cut(is, same);
 }
 
 // A tile of y, as a first line names it.
@@ -140,16 +157,17 @@ bool TileJournal::take(const std::string& line) {
 }
 
 void TileJournal::compare(const nlohmann::json& old) const {
-  std::string told;
+  std::string all;
   nlohmann::json both = old;
   both.update(identity_);
   for (const auto& [key, value] : both.items()) {
-    const std::string was = shortened(old, key), is = shortened(identity_, key);
     const bool same = old.contains(key) && identity_.contains(key) && old.at(key) == identity_.at(key);
-    if (!same) told += (told.empty() ? "" : "; ") + name_of(key, identity_) + " was " + was + ", is " + is;
+    if (!same) {
+      all += (all.empty() ? "" : "; ") + told(name_of(key, identity_), text_of(old, key), text_of(identity_, key));
+    }
   }
-  if (told.empty()) return;
-  throw Fault("JOURNAL", path_ + " is of another run: " + told + ". Call as before, or " + kAnew);
+  if (all.empty()) return;
+  throw Fault("JOURNAL", path_ + " is of another run: " + all + ". Call as before, or " + kAnew);
 }
 
 void TileJournal::keep_below(int64_t count) { done_.erase(done_.lower_bound(count), done_.end()); }
