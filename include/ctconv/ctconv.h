@@ -245,7 +245,7 @@ CTCONV_API void ctconv_destroy(ctconv_op *op);
 
 /* Fills a runner over the OpenMP threads of this process (GNU's, LLVM's or Intel's runtime, as PyTorch has one). Two
  * pools on the same cores get in each other's way: idle threads spin for a while. Any thread.
- * runner: CTCONV_RUNNER_INIT; user, workers and parallel_for are written, and good until the process ends.
+ * runner: CTCONV_RUNNER_INIT; user, workers and parallel_for are written, and good until the library is unloaded.
  * workers: 1 to 4,096, best what the program's own loops take; 0: what omp_get_max_threads() answers now.
  * library: a part of the runtime's path, to choose one; NULL: the first. Loads nothing, starts no thread.
  * Returns the workers. 0, runner as it was: no such runtime is loaded, a value out of range, or a child of fork.

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finding an OpenMP runtime and sharing tasks out to its threads; see openmp.h.
 //
-//   in:  what is loaded (dl_iterate_phdr)   out: three of its functions, and teams that refer to them
+//   in:  what is loaded (dl_iterate_phdr)   out: four of its functions, and teams that refer to them
 //   refuses (null): no runtime of that name, workers beyond 1 to kMostWorkers, a child of a fork; throws bad_alloc
+//   A child of fork that loads this library itself is known by its parent: only a process that was forked and has not
+//   begun a program of its own has its stack where its parent has it. A child whose parent has ended is not known.
 #include "src/base/openmp.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <link.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +20,7 @@
 #include <vector>
 
 #include "src/base/guarded.h"
+#include "src/base/number.h"
 
 namespace ctconv {
 namespace {
@@ -27,6 +32,7 @@ struct Runtime {
   void (*parallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags) = nullptr;
   int (*thread_number)() = nullptr;
   int (*most_threads)() = nullptr;
+  int (*level)() = nullptr;  // of parallel regions around the caller
 };
 
 template <class Function>
@@ -40,7 +46,7 @@ bool open_runtime(const char* path, Runtime& to) {
   void* library = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
   if (library == nullptr) return false;
   if (take(library, "GOMP_parallel", to.parallel) && take(library, "omp_get_thread_num", to.thread_number) &&
-      take(library, "omp_get_max_threads", to.most_threads)) {
+      take(library, "omp_get_max_threads", to.most_threads) && take(library, "omp_get_level", to.level)) {
     return true;
   }
   dlclose(library);
@@ -71,6 +77,29 @@ int look_at(dl_phdr_info* info, size_t /*size*/, void* data) {
   }
 }
 
+// Where the stack of a process begins, by the kernel; 0 where it is not told. Names in brackets may hold anything.
+uint64_t stack_of(const std::string& process) {
+  constexpr int kStack = 28, kBehindName = 3;
+  std::string text(1024, '\0');
+  const int file = open(("/proc/" + process + "/stat").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  const ssize_t count = read(file, text.data(), text.size());
+  close(file);
+  size_t at = count > 0 ? text.rfind(')', static_cast<size_t>(count)) : std::string::npos;
+  for (int field = kBehindName; field <= kStack && at != std::string::npos; ++field) at = text.find(' ', at + 1);
+  uint64_t stack = 0;
+  if (at == std::string::npos || !read_number(text.substr(at + 1, text.find(' ', at + 1) - at - 1), &stack)) return 0;
+  return stack;
+}
+
+bool forked() {
+  static const bool before = [] {
+    const uint64_t own = stack_of("self");
+    return own > 1 && own == stack_of(std::to_string(getppid()));
+  }();
+  return before || forks() != 0;
+}
+
 struct Job {
   std::atomic<int64_t> next{0};
   const int64_t count;
@@ -84,6 +113,7 @@ struct Job {
 struct OpenMpTeam {
   Runtime runtime;
   int32_t workers = 1;
+  pid_t process = 0;  // whose threads these are
 };
 
 namespace {
@@ -113,12 +143,13 @@ void run_some(void* job_of_all) {
 }  // namespace
 
 const OpenMpTeam* openmp_team(const char* library, int32_t workers) {
-  if (workers < 0 || workers > kMostWorkers || forks() != 0) return nullptr;
+  if (workers < 0 || workers > kMostWorkers || forked()) return nullptr;
   Asked asked{library, ""};
   dl_iterate_phdr(&look_at, &asked);
   OpenMpTeam team;
   if (asked.path.empty() || !open_runtime(asked.path.c_str(), team.runtime)) return nullptr;
   team.workers = workers != 0 ? workers : std::clamp<int32_t>(team.runtime.most_threads(), 1, kMostWorkers);
+  team.process = getpid();
   return kept(team);
 }
 
@@ -126,7 +157,7 @@ int32_t workers_of(const OpenMpTeam& team) { return team.workers; }
 
 void openmp_parallel_for(void* user, int64_t count, void (*task)(void*, int64_t, int32_t), void* data) {
   const auto& team = *static_cast<const OpenMpTeam*>(user);
-  if (team.workers == 1 || count == 1 || forks() != 0) {
+  if (team.workers == 1 || count == 1 || team.process != getpid() || team.runtime.level() > 0) {
     for (int64_t i = 0; i < count; ++i) task(data, i, 0);
     return;
   }

@@ -81,7 +81,25 @@ TEST_CASE("openmp: none, then one that was loaded") {
   REQUIRE(ctconv_openmp_runner(&again, 3, nullptr) == 3);
   CHECK(again.user == r.user);
 
-  // The parent's threads are not there.
+  // Inside a parallel region the calling thread works alone, as in a child, where the parent's threads are not there.
+  using Parallel = void (*)(void (*)(void*), void*, unsigned, unsigned);
+  void* gomp = dlopen("libgomp.so.1", RTLD_NOW | RTLD_LOCAL);
+  const auto parallel = reinterpret_cast<Parallel>(dlsym(gomp, "GOMP_parallel"));
+  const auto levels = reinterpret_cast<void (*)(int)>(dlsym(gomp, "omp_set_max_active_levels"));
+  REQUIRE(parallel != nullptr);
+  REQUIRE(levels != nullptr);
+  levels(4);
+  static std::atomic<int> others, wrong;
+  parallel(
+      [](void* data) {
+        const auto& own = *static_cast<ctconv_runner*>(data);
+        if (!each_once(own, 20)) ++wrong;
+        own.parallel_for(
+            own.user, 20, [](void*, int64_t, int32_t worker) { others += worker != 0; }, nullptr);
+      },
+      &r, 2, 0);
+  CHECK(wrong == 0);
+  CHECK(others == 0);
   CHECK(in_a_child([](const ctconv_runner& own) { return each_once(own, 50); }, r));
   CHECK(in_a_child([](const ctconv_runner&) { return refused(2, nullptr); }, r));
 }

@@ -45,13 +45,18 @@ class Runner:
     @classmethod
     def openmp(cls, workers: int = 0, library: str | None = None) -> Runner | None:
         """A runner over the OpenMP threads that this process has already, torch's or numpy's for one: two pools on the
-        same cores get in each other's way. None where no such runtime is loaded, and in a child of fork.
+        same cores get in each other's way. None where no such runtime is loaded, and in a child of fork; a copy or a
+        pickle that is opened there is None too, and its layer takes the library's threads.
         workers: 1 to 4096, best torch.get_num_threads(); 0: what the runtime would take now. library: a part of the
         runtime's path, to choose one of several.
         """
-        number = _int32("workers", workers)
+        legal = "0 to 4096"
+        number = -1 if isinstance(workers, (bool, np.bool_)) else _int32("workers", workers)
         if not 0 <= number <= 4096:
-            raise refusal("MISUSE_OPTION", f"workers is {number}; 0 to 4096 are legal", "workers", number, "0 to 4096")
+            raise refusal("MISUSE_OPTION", f"workers is {workers!r}; {legal} are legal", "workers", workers, legal)
+        if library is not None and (not isinstance(library, str) or "\0" in library):
+            text = f"library is {library!r}; a part of a path is needed"
+            raise refusal("MISUSE_OPTION", text, "library", library, wrong_type=not isinstance(library, str))
         runner = cls.__new__(cls)
         runner.parallel_for, runner._raised, runner._callback = None, threading.local(), None
         runner.record = _abi.RunnerRecord()

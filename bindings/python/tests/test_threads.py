@@ -98,7 +98,13 @@ def test_openmp_threads_that_are_there():
     assert openmp(2, library="no such library") is None
 
 
-@pytest.mark.parametrize("workers", (-1, 4097, "2", 1.5, None))
+@pytest.mark.parametrize("library", (5, b"libgomp", "libgomp\0"))
+def test_openmp_a_library_that_is_no_path(library):
+    with pytest.raises(ctconv.Error, match="library"):
+        ctconv.Runner.openmp(2, library)
+
+
+@pytest.mark.parametrize("workers", (-1, 4097, "2", 1.5, None, True))
 def test_openmp_workers_out_of_range(workers):
     with pytest.raises(ctconv.Error if isinstance(workers, int) else (ctconv.Error, TypeError), match="workers"):
         ctconv.Runner.openmp(workers)

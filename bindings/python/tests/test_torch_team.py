@@ -60,6 +60,22 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+# As a server that forks its workers before they import what they need.
+IMPORTED_IN_THE_CHILD = """
+import os, torch
+torch.set_num_threads(2)
+torch.randn(4_000_000).exp()
+child = os.fork()
+if child == 0:
+    import ctconv
+    with torch.no_grad():
+        y = ctconv.torch.nn.ConvTranspose2d(8, 8, 3, stride=2)(torch.ones(2, 8, 40, 40))
+    os._exit(0 if ctconv.Runner.openmp(2) is None and y.shape == (2, 8, 81, 81) else 3)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_child_of_fork():
-    assert subprocess.run([sys.executable, "-c", FORKED], timeout=120).returncode == 0
+@pytest.mark.parametrize("program", (FORKED, IMPORTED_IN_THE_CHILD), ids=("made before", "imported in the child"))
+def test_a_child_of_fork(program):
+    assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == 0
