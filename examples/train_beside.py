@@ -18,10 +18,17 @@ import torch
 BLOCK = 10
 
 
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
+
+
 def arguments(description, picture):
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--steps", type=positive, default=200)
+    parser.add_argument("--threads", type=positive, default=torch.get_num_threads())
     parser.add_argument("--picture", default=picture, help='a PNG file; "" for none')
     return parser.parse_args()
 
