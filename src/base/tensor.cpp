@@ -15,7 +15,8 @@ Strides dense_strides(std::span<const int64_t> shape) {
   int64_t step = 1;
   for (size_t a = shape.size(); a-- > 0;) {
     strides[a] = step;
-    step *= std::max<int64_t>(shape[a], 1);
+    // A shape of more than 2^63 elements is refused by whoever counts them; its strides wrap.
+    static_cast<void>(__builtin_mul_overflow(step, std::max<int64_t>(shape[a], 1), &step));
   }
   return strides;
 }
