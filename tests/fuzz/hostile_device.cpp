@@ -328,7 +328,7 @@ void Life::spoil_tensor(ctconv_tensor* t) {
   if (how == 2) t->data = nullptr;
   if (how == 3) t->ndim = static_cast<int32_t>(between(-1, static_cast<int64_t>(rank_) + 1));
   if (how == 4) t->dtype_bits = static_cast<uint8_t>(s_.below(256));
-  if (how == 5) spoilt_tensor_.shape[s_.below(spoilt_tensor_.shape.size())] = extreme_of(s_);
+  if (how == 5) spoilt_tensor_.shape[s_.below(static_cast<uint64_t>(t->ndim))] = extreme_of(s_);
 }
 
 // One operand, or how the call is made. Its memory stays what it was.
@@ -341,8 +341,9 @@ void Life::spoil(ctconv_call* call) {
     return;
   }
   spoilt_tensor_.shape.assign((*field)->shape, (*field)->shape + (*field)->ndim);
+  spoilt_tensor_.shape.resize(std::max(spoilt_tensor_.shape.size(), rank_ + 1), 1);  // ndim may become as many
   spoilt_tensor_.record = **field;
-  spoilt_tensor_.point();
+  spoilt_tensor_.record.shape = spoilt_tensor_.shape.data();
   spoil_tensor(&spoilt_tensor_.record);
   *field = &spoilt_tensor_.record;
 }
