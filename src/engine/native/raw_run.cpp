@@ -16,6 +16,7 @@ namespace ctconv::native::raw {
 namespace {
 
 constexpr int64_t kChannelsOfTask = 8;       // whose panels are made together
+constexpr int64_t kChannelsOfCopy = 16;      // copied together: a line of x holds as many
 constexpr int64_t kWeightsOfTask = 1 << 16;  // looked at together
 
 template <class T>
@@ -32,14 +33,15 @@ struct Scratch {
   }
 };
 
-// x with its channels outermost; a task is a channel of a group and of an image.
+// x with its channels outermost; a task is some channels of an image, whose lines in x are then read once.
 template <class T>
 bool copy_x(const Plan<T>& k, const Operands& m, T* copy, const Runner& runner) {
-  const int64_t channels = k.p.groups * k.p.ci;
-  return runner(k.p.n * channels, [&](int64_t task, int32_t) {
-    const int64_t n = task / channels, c = task % channels;
+  const int64_t channels = k.p.groups * k.p.ci, cuts = ceil_div(channels, kChannelsOfCopy);
+  return runner(k.p.n * cuts, [&](int64_t task, int32_t) {
+    const int64_t n = task / cuts, c = task % cuts * kChannelsOfCopy;
     kit::Box box;
     for (size_t a = 0; a < 3; ++a) box[a] = {k.grid[a].i, k.p.x.axis[a], k.x.axis[a]};
+    box[3] = {std::min(kChannelsOfCopy, channels - c), k.p.x.c, k.x.c};
     const T* from = static_cast<const T*>(m.x) + n * k.p.x.n + c * k.p.x.c;
     kit::box_in(k.moves, reinterpret_cast<const char*>(from), k.p.types.x, box, copy + n * k.x.n + c * k.x.c);
   });
