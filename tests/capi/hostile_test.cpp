@@ -11,17 +11,11 @@
 #include "tests/fuzz/hostile_records.h"
 #include "tests/fuzz/hostile_region.h"
 #include "tests/fuzz/hostile_stream.h"
+#include "tests/fuzz/random_source.h"
 
 namespace {
 
-class RandomSource : public hostile::Source {
- public:
-  explicit RandomSource(uint64_t seed) : rng_(seed) {}
-  uint64_t below(uint64_t bound) override { return rng_() % bound; }
-
- private:
-  std::mt19937_64 rng_;
-};
+using hostile::RandomSource;
 
 uint64_t rounds_or(uint64_t normal) {
   const char* asked = std::getenv("CTCONV_TEST_ROUNDS");

@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Thousands of random lives of ops on a device whose module fails at will: a status with its message or the CPU's bits.
 #include <catch2/catch_test_macros.hpp>
-#include <random>
 
 #include "tests/capi/support.h"
 #include "tests/fuzz/hostile_device.h"
-
-namespace {
-
-class RandomSource : public hostile::Source {
- public:
-  explicit RandomSource(uint64_t seed) : rng_(seed) {}
-  uint64_t below(uint64_t bound) override { return rng_() % bound; }
-
- private:
-  std::mt19937_64 rng_;
-};
-
-}  // namespace
+#include "tests/fuzz/random_source.h"
 
 TEST_CASE("device: random lives, the module failing at will", "[device][hostile]") {
   hostile::HostModule& module = hostile::host_module(CTCONV_HOST_MODULE);
@@ -25,7 +12,7 @@ TEST_CASE("device: random lives, the module failing at will", "[device][hostile]
   constexpr uint64_t kRounds = 2000;
   for (uint64_t round = 0; round < kRounds; ++round) {
     const uint64_t seed = capi::test_seed() + round;
-    RandomSource source(seed);
+    hostile::RandomSource source(seed);
     std::string said;
     const std::string fault = hostile::one_device(source, module, &said, &counts);
     INFO("seed " << seed << "\n" << said);

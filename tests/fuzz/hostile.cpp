@@ -45,12 +45,10 @@ constexpr const char* kWords[] = {"",
                                   "tanh"};
 
 // Owns every part of the values it makes.
-class Maker {
+class Maker : public Draws {
  public:
-  explicit Maker(Source& source) : s_(source) {}
+  explicit Maker(Source& source) : Draws(source) {}
 
-  bool chance(uint64_t one_in) { return s_.below(one_in) == 0; }
-  int64_t extreme() { return extreme_of(s_); }
   int64_t modest() { return static_cast<int64_t>(1 + s_.below(4)); }
   int64_t number() { return chance(3) ? extreme() : modest(); }
 
@@ -133,7 +131,6 @@ class Maker {
   }
 
  private:
-  Source& s_;
   std::deque<std::vector<ctconv_value>> lists_;
   std::deque<std::vector<int64_t>> shapes_;
   std::deque<std::vector<float>> data_;

@@ -65,6 +65,20 @@ inline int64_t extreme_of(Source& source) {
   return kExtremes[source.below(std::size(kExtremes))];
 }
 
+// The choices that lives are made of.
+class Draws {
+ public:
+  explicit Draws(Source& source) : s_(source) {}
+  bool chance(uint64_t one_in) { return s_.below(one_in) == 0; }
+  int64_t between(int64_t low, int64_t high) {  // both included
+    return low + static_cast<int64_t>(s_.below(static_cast<uint64_t>(high - low + 1)));
+  }
+  int64_t extreme() { return extreme_of(s_); }
+
+ protected:
+  Source& s_;
+};
+
 // What is wrong with an answer and its error record; "": nothing.
 std::string fault_of(ctconv_status got, const ctconv_error& error);
 

@@ -51,10 +51,10 @@ bool reach_of(const ctconv_tensor& t, Reach* out) {
   return true;
 }
 
-class Call {
+class Call : private Draws {
  public:
   Call(Source& source, std::string* said, BackwardCounts* counts)
-      : s_(source), said_(*said), counts_(*counts), arena_(kArena + kWorkspace + 64, kGiven) {}
+      : Draws(source), said_(*said), counts_(*counts), arena_(kArena + kWorkspace + 64, kGiven) {}
   ~Call() {
     ctconv_destroy(op_);
     ctconv_desc_destroy(desc_);
@@ -62,11 +62,6 @@ class Call {
   std::string run();
 
  private:
-  bool chance(uint64_t one_in) { return s_.below(one_in) == 0; }
-  int64_t between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(s_.below(static_cast<uint64_t>(high - low + 1)));
-  }
-  int64_t extreme() { return extreme_of(s_); }
   void say(const std::string& line) { said_ += line + "\n"; }
 
   // Notes an answer; false and fault_ set where its report is incomplete.
@@ -89,7 +84,6 @@ class Call {
   std::vector<bool> writable() const;
   std::string judge(ctconv_status prepared, size_t bytes);
 
-  Source& s_;
   std::string& said_;
   BackwardCounts& counts_;
   std::string fault_;

@@ -83,10 +83,10 @@ struct Wanted {
   const char* name;
 };
 
-class Life {
+class Life : private Draws {
  public:
   Life(Source& source, HostModule& module, std::string* said, DeviceCounts* counts)
-      : s_(source), module_(module), state_(*module.state), said_(*said), counts_(*counts) {}
+      : Draws(source), module_(module), state_(*module.state), said_(*said), counts_(*counts) {}
   ~Life() {
     calm();
     wait_for_all();
@@ -96,10 +96,6 @@ class Life {
   std::string run();
 
  private:
-  bool chance(uint64_t one_in) { return s_.below(one_in) == 0; }
-  int64_t between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(s_.below(static_cast<uint64_t>(high - low + 1)));
-  }
   void say(const std::string& line) { said_ += line + "\n"; }
   bool fine(const char* call, ctconv_status got);
   std::string broken(const std::string& what) {
@@ -126,7 +122,6 @@ class Life {
   std::string words(const ctconv_call* call);
   std::string finish();
 
-  Source& s_;
   HostModule& module_;
   HostModuleState& state_;
   std::string& said_;

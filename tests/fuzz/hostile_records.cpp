@@ -64,9 +64,9 @@ void* take(void*, size_t bytes, size_t alignment) {
 }
 void give(void*, void* p, size_t, size_t) { std::free(p); }
 
-class Life {
+class Life : private Draws {
  public:
-  Life(Source& source, std::string* said, RecordCounts* counts) : s_(source), said_(*said), counts_(*counts) {
+  Life(Source& source, std::string* said, RecordCounts* counts) : Draws(source), said_(*said), counts_(*counts) {
     ctconv_desc_create("ctconv", &desc_, nullptr);
     const int64_t taps = 2;
     ctconv_desc_set_int(desc_, "in_channels", 1);
@@ -118,7 +118,6 @@ class Life {
   std::string of_stream();
   std::string of_argument();
 
-  Source& s_;
   std::string& said_;
   RecordCounts& counts_;
   ctconv_desc* desc_ = nullptr;

@@ -46,9 +46,9 @@ struct Array {
   }
 };
 
-class Life {
+class Life : private Draws {
  public:
-  Life(Source& source, std::string* said, RegionCounts* counts) : s_(source), said_(*said), counts_(*counts) {}
+  Life(Source& source, std::string* said, RegionCounts* counts) : Draws(source), said_(*said), counts_(*counts) {}
   ~Life() {
     ctconv_destroy(op_);
     ctconv_desc_destroy(desc_);
@@ -56,11 +56,6 @@ class Life {
   std::string run();
 
  private:
-  bool chance(uint64_t one_in) { return s_.below(one_in) == 0; }
-  int64_t between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(s_.below(static_cast<uint64_t>(high - low + 1)));
-  }
-  int64_t extreme() { return extreme_of(s_); }
   bool fine(const char* call, ctconv_status got) {
     said_ +=
         std::string(call) + " -> " + ctconv_status_name(got) + (got ? ": " + std::string(error_.message) : "") + "\n";
@@ -80,7 +75,6 @@ class Life {
   void try_box(const ctconv_call& call, const Array& want);
   void spoil(ctconv_call call);
 
-  Source& s_;
   std::string& said_;
   RegionCounts& counts_;
   std::string fault_;

@@ -30,9 +30,9 @@ struct Array {
   }
 };
 
-class Life {
+class Life : private Draws {
  public:
-  Life(Source& source, std::string* said, StreamCounts* counts) : s_(source), said_(*said), counts_(*counts) {}
+  Life(Source& source, std::string* said, StreamCounts* counts) : Draws(source), said_(*said), counts_(*counts) {}
   ~Life() {
     ctconv_stream_destroy(stream_);
     ctconv_destroy(op_);
@@ -41,11 +41,6 @@ class Life {
   std::string run();
 
  private:
-  bool chance(uint64_t one_in) { return s_.below(one_in) == 0; }
-  int64_t between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(s_.below(static_cast<uint64_t>(high - low + 1)));
-  }
-  int64_t extreme() { return extreme_of(s_); }
   float value() { return static_cast<float>(between(-8, 8)) / 8; }
   bool fine(const char* call, ctconv_status got) {
     said_ +=
@@ -72,7 +67,6 @@ class Life {
   void keep(Array& y, int64_t count);
   std::string compare(int64_t length);
 
-  Source& s_;
   std::string& said_;
   StreamCounts& counts_;
   std::string fault_;
