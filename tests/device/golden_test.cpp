@@ -7,16 +7,6 @@
 
 using namespace ctconv::test;
 
-namespace {
-
-ctconv::test::Shape shape(const Json& json) {
-  ctconv::test::Shape s;
-  for (const auto& v : json) s.push_back(v.get<int64_t>());
-  return s;
-}
-
-}  // namespace
-
 TEST_CASE("device: golden values of all dialects, bit for bit", "[device][golden]") {
   device::fresh().packs = true;
   for (const bool in_call : {false, true}) {

@@ -199,4 +199,33 @@ Json read_json(const std::string& file) {
   return Json::parse(in);
 }
 
+Shape shape(const Json& json) {
+  Shape s;
+  for (const auto& v : json) s.push_back(v.get<int64_t>());
+  return s;
+}
+
+namespace {
+Json merged(Json base, const Json& more) {
+  for (const auto& [name, value] : more.items()) {
+    if (value.is_object() && value.contains("$unset")) {
+      base.erase(name);
+    } else {
+      base[name] = value;
+    }
+  }
+  return base;
+}
+
+}  // namespace
+
+Case call_of(const Json& base, const Json& row, const char* set, const char* call, const char* input_shape) {
+  const Json none = Json::object();
+  Case c{.dialect = row["dialect"],
+         .args = merged(base["args"], row.value(set, none)),
+         .input_shape = shape(row.contains(input_shape) ? row[input_shape] : base["input_shape"]),
+         .call = merged(base.value("call", none), row.value(call, none))};
+  return c;
+}
+
 }  // namespace ctconv::test

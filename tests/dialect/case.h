@@ -78,4 +78,11 @@ std::string name_of(ctconv_status status);
 
 Json read_json(const std::string& file);  // below tests/data
 
+Shape shape(const Json& json);
+
+// A row of raises_cases.json over its dialect's legal call: `set`, `call` and `input_shape` name the parts of the row
+// that change it; {"$unset": true} takes an argument away.
+Case call_of(const Json& base, const Json& row, const char* set = "set", const char* call = "call",
+             const char* input_shape = "input_shape");
+
 }  // namespace ctconv::test

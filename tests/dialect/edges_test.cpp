@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rare forms of arguments, in the dialects that take or refuse them in a way of their own; initialisers at the edges of
 // what they fill.
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 
+#include "src/base/tensor.h"
 #include "src/dialect/dialect.h"
 #include "src/dialect/initialise.h"
 #include "src/dialect/rules.h"
@@ -175,13 +177,8 @@ TEST_CASE("edges: initialisers of vectors, of single values and of fans nobody n
     TensorView t;
     t.type = element_type(Dtype::kF64);
     t.ndim = static_cast<int>(shape.size());
-    int64_t stride = 1;
-    for (size_t n = shape.size(); n-- > 0;) {
-      t.shape[n] = shape[n];
-      t.strides[n] = stride;
-      stride *= shape[n];
-    }
-    t.data = data.data();
+    std::copy(shape.begin(), shape.end(), t.shape.begin());
+    lie_dense(&t, data.data());
     return t;
   };
   Descriptor d;

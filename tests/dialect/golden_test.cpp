@@ -16,12 +16,6 @@ std::string dialect_string(const Json& record) {
   return family + "." + record["op"].get<std::string>();
 }
 
-Shape shape(const Json& json) {
-  Shape s;
-  for (const auto& v : json) s.push_back(v.get<int64_t>());
-  return s;
-}
-
 double multiplications(const Shape& x, const Shape& w) {
   double n = 1;
   for (int64_t d : x) n *= static_cast<double>(d);

@@ -12,6 +12,7 @@
 #include "src/base/half.h"
 #include "src/base/normal.h"
 #include "src/base/philox.h"
+#include "src/base/tensor.h"
 #include "src/dialect/dialect.h"
 #include "src/dialect/rules.h"
 
@@ -51,14 +52,9 @@ TensorView view(std::vector<double>* data, const std::vector<int64_t>& shape) {
   TensorView t;
   t.type = element_type(Dtype::kF64);
   t.ndim = static_cast<int>(shape.size());
-  int64_t stride = 1;
-  for (size_t n = shape.size(); n-- > 0;) {
-    t.shape[n] = shape[n];
-    t.strides[n] = stride;
-    stride *= shape[n];
-  }
-  data->resize(static_cast<size_t>(stride));
-  t.data = data->data();
+  std::copy(shape.begin(), shape.end(), t.shape.begin());
+  data->resize(static_cast<size_t>(count_of(t)));
+  lie_dense(&t, data->data());
   return t;
 }
 

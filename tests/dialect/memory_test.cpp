@@ -14,27 +14,9 @@ using namespace ctconv::test;
 
 namespace {
 
-Json merged(Json base, const Json& more) {
-  for (const auto& [name, value] : more.items()) {
-    if (value.is_object() && value.contains("$unset")) {
-      base.erase(name);
-    } else {
-      base[name] = value;
-    }
-  }
-  return base;
-}
-
 Case case_of(const Json& base, const Json& row) {
-  const Json none = Json::object();
-  Case c{.dialect = row["dialect"],
-         .args = merged(base["args"], row.value("set", none)),
-         .input_shape = {},
-         .call = merged(base.value("call", none), row.value("call", none)),
-         .engine = "reference"};
-  for (const auto& v : row.contains("input_shape") ? row["input_shape"] : base["input_shape"]) {
-    c.input_shape.push_back(v.get<int64_t>());
-  }
+  Case c = call_of(base, row);
+  c.engine = "reference";
   return c;
 }
 

@@ -14,36 +14,6 @@
 
 using namespace ctconv::test;
 
-namespace {
-
-Json merged(Json base, const Json& more) {
-  for (const auto& [name, value] : more.items()) {
-    if (value.is_object() && value.contains("$unset")) {
-      base.erase(name);
-    } else {
-      base[name] = value;
-    }
-  }
-  return base;
-}
-
-Shape shape(const Json& json) {
-  Shape s;
-  for (const auto& v : json) s.push_back(v.get<int64_t>());
-  return s;
-}
-
-Case call_of(const Json& base, const Json& row, const char* set, const char* call, const char* input_shape) {
-  const Json none = Json::object();
-  Case c{.dialect = row["dialect"],
-         .args = merged(base["args"], row.value(set, none)),
-         .input_shape = shape(row.contains(input_shape) ? row[input_shape] : base["input_shape"]),
-         .call = merged(base.value("call", none), row.value(call, none))};
-  return c;
-}
-
-}  // namespace
-
 TEST_CASE("raises: every documented, stated, package and library row yields its status, its neighbour none",
           "[raises]") {
   const Json file = read_json("raises_cases.json");
