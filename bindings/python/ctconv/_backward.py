@@ -13,7 +13,7 @@ import numpy as np
 from . import _abi, _device, _region
 from ._abi import lib
 from ._desc import bias_shape
-from ._errors import Error, refusal
+from ._errors import Error, refusal, shown
 from ._kept import Kept
 from ._options import flag_of
 from ._questions import _UNSET
@@ -94,7 +94,7 @@ def _wanted(want, out):
     if not isinstance(out, dict):
         raise refusal("MISUSE_OPTION", f"out is a {type(out).__name__}; a dict of arrays is needed", "out", out)
     if not isinstance(want, (str, tuple, list, set)):
-        raise refusal("MISUSE_OPTION", f"want is {want!r}; a name or a tuple of names is needed", "want", want)
+        raise refusal("MISUSE_OPTION", f"want is {shown(want)}; a name or a tuple of names is needed", "want", want)
     names = [want] if isinstance(want, str) else list(want)
     for name in [*names, *out]:
         if name not in NAMES:

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import _abi
 from ._abi import lib
-from ._errors import MISUSE_NULL, Error, raised, refusal
+from ._errors import MISUSE_NULL, Error, raised, refusal, shown
 from ._tensors import dtype_of, element_of, from_numpy, shape_record
 from ._types import Arguments
 from ._values import to_value
@@ -46,7 +46,7 @@ def seed_of(seed):
     try:
         return seed.__index__() % 2**64
     except (AttributeError, TypeError):
-        text = f"seed is {seed!r}; a whole number is needed"
+        text = f"seed is {shown(seed)}; a whole number is needed"
         raise refusal("MISUSE_OPTION", text, "seed", seed, "a whole number", wrong_type=True) from None
 
 

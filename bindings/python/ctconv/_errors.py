@@ -3,13 +3,14 @@
 
 In:  a status number and the error record the library filled (or a sentence of this binding's own).
 Out: ctconv.Error, which is also a TypeError (1xxx), a ValueError (2xxx), or a ctconv.ShapeError and ValueError (3xxx).
-     A misuse (7xxx) that is a wrong argument of a Python call (a dialect, an option, an array) is one of both too.
+     A misuse (7xxx) that is a wrong argument (a dialect, an option, an array, a region) is one of both too.
      4xxx and up else (unsupported, memory, device, internal) is ctconv.Error alone.
 """
 
 from __future__ import annotations
 
 import re
+import reprlib
 
 from . import _abi
 from ._status import STATUS
@@ -88,6 +89,7 @@ _MISUSES = {
         "DEVICE",
         "ENGINE",
         "OPTION",
+        "REGION",
         "ACTIVATION",
         "TENSOR",
         "ALIGNMENT",
@@ -126,8 +128,27 @@ def raised(status, record=None):
     )
 
 
+class _Shown(reprlib.Repr):
+    """A repr that fits a message, whatever it is of: an array by its shape and element type."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxlist = self.maxtuple = 16
+        self.maxother = self.maxstring = 120
+
+    def repr_instance(self, value, level):
+        shape, dtype = getattr(value, "shape", ()), getattr(value, "dtype", None)
+        if isinstance(shape, tuple) and shape and dtype is not None:
+            return f"{type(value).__name__} of shape {tuple(shape)}, {dtype}"
+        return super().repr_instance(value, level)
+
+
+shown = _Shown().repr
+
+
 def refusal(name, message, argument="", value="", range="", wrong_type=False):  # noqa: A002
     """An exception of this binding's own, under one of the library's identifiers. wrong_type: it is a TypeError."""
     status = _NUMBERS["CTCONV_ERR_" + name]
     cls = ArgumentTypeError if wrong_type else _class_of(status)
-    return cls(message, status, argument, str(value)[:63], range)
+    given = shown(value) if isinstance(value, (list, tuple)) or getattr(value, "shape", ()) else str(value)
+    return cls(message, status, argument, given[:63], range)

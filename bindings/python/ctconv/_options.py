@@ -16,7 +16,7 @@ from typing import Any, Callable
 import numpy as np
 
 from . import _abi
-from ._errors import refusal
+from ._errors import refusal, shown
 
 ACTIVATIONS = {None: _abi.ACTIVATION_NONE, **_abi.ACTIVATIONS}
 TUNINGS = {
@@ -53,9 +53,9 @@ class Runner:
         legal = "0 to 4096"
         number = -1 if isinstance(workers, (bool, np.bool_)) else _int32("workers", workers)
         if not 0 <= number <= 4096:
-            raise refusal("MISUSE_OPTION", f"workers is {workers!r}; {legal} are legal", "workers", workers, legal)
+            raise refusal("MISUSE_OPTION", f"workers is {shown(workers)}; {legal} are legal", "workers", workers, legal)
         if library is not None and (not isinstance(library, str) or "\0" in library):
-            text = f"library is {library!r}; a part of a path is needed"
+            text = f"library is {shown(library)}; a part of a path is needed"
             raise refusal("MISUSE_OPTION", text, "library", library, wrong_type=not isinstance(library, str))
         runner = cls.__new__(cls)
         runner.parallel_for, runner._raised, runner._callback = None, threading.local(), None
@@ -83,8 +83,10 @@ class Runner:
 def _int32(name, value):
     try:
         number = value.__index__()
-    except AttributeError:
-        raise refusal("MISUSE_OPTION", f"{name} is {value!r}; an int is needed", name, value, wrong_type=True) from None
+    except (AttributeError, TypeError):  # the latter: an array
+        raise refusal(
+            "MISUSE_OPTION", f"{name} is {shown(value)}; an int is needed", name, value, wrong_type=True
+        ) from None
     if not -(2**31) <= number < 2**31:
         raise refusal("MISUSE_OPTION", f"{name} is {number}; it must fit 32 bits", name, number)
     return number
@@ -98,7 +100,7 @@ def _level(name, value):
         value.__index__()
     except (AttributeError, TypeError):
         legal = "False, True, 0, 1 or 2"
-        text = f"{name} is {value!r}; {legal} is needed"
+        text = f"{name} is {shown(value)}; {legal} is needed"
         raise refusal("MISUSE_OPTION", text, name, value, legal, wrong_type=True) from None
     return _int32(name, value)
 
@@ -109,14 +111,18 @@ def flag_of(name, value):
         return int(value)
     legal = "True or False"
     wrong_type = not isinstance(value, (int, np.integer))
-    raise refusal("MISUSE_OPTION", f"{name} is {value!r}; {legal} is needed", name, value, legal, wrong_type=wrong_type)
+    raise refusal(
+        "MISUSE_OPTION", f"{name} is {shown(value)}; {legal} is needed", name, value, legal, wrong_type=wrong_type
+    )
 
 
 def _size(name, value):
-    counts = hasattr(value, "__index__")
-    number = value.__index__() if counts else -1
+    try:
+        number, counts = value.__index__(), True
+    except (AttributeError, TypeError):
+        number, counts = -1, False
     if not 0 <= number < 2**64:
-        text = f"{name} is {value!r}; a size in bytes from 0 is needed"
+        text = f"{name} is {shown(value)}; a size in bytes from 0 is needed"
         raise refusal("MISUSE_OPTION", text, name, value, wrong_type=not counts)
     return number
 
@@ -129,14 +135,14 @@ def _choice(name, value, known, status):
         pass
     if isinstance(value, int):
         return _int32(name, value)
-    raise refusal(status, f"{name} is {value!r}; known are {', '.join(repr(k) for k in known)}", name, value)
+    raise refusal(status, f"{name} is {shown(value)}; known are {', '.join(repr(k) for k in known)}", name, value)
 
 
 def _number(name, value):
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError) as error:
-        text, wrong_type = f"{name} is {value!r}; a number is needed", isinstance(error, TypeError)
+        text, wrong_type = f"{name} is {shown(value)}; a number is needed", isinstance(error, TypeError)
         raise refusal("MISUSE_OPTION", text, name, value, wrong_type=wrong_type) from None
 
 
@@ -144,7 +150,7 @@ def _text(name, value):
     if value is None:
         return None
     if not isinstance(value, str) or "\0" in value:
-        text, wrong_type = f"{name} is {value!r}; a string is needed", not isinstance(value, str)
+        text, wrong_type = f"{name} is {shown(value)}; a string is needed", not isinstance(value, str)
         raise refusal(f"MISUSE_{name.upper()}", text, name, value, wrong_type=wrong_type)
     return value.encode("utf-8", "backslashreplace")
 
@@ -168,7 +174,7 @@ def record_of(
 ):
     """The OptionsRecord; the runner, if any, must outlive the op. `returns` is Layer's own: it is only judged."""
     if returns not in ("ndarray", "like"):
-        text, wrong_type = f"returns is {returns!r}; known are 'ndarray', 'like'", not isinstance(returns, str)
+        text, wrong_type = f"returns is {shown(returns)}; known are 'ndarray', 'like'", not isinstance(returns, str)
         raise refusal("MISUSE_OPTION", text, "returns", returns, "'ndarray', 'like'", wrong_type=wrong_type)
     record = _abi.OptionsRecord()
     record.engine, record.device = _text("engine", engine), _text("device", device)

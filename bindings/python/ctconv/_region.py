@@ -13,7 +13,7 @@ import operator
 
 from . import _abi
 from ._abi import lib
-from ._errors import raised, refusal
+from ._errors import raised, refusal, shown
 
 _NOT_WRITTEN = -1
 
@@ -34,8 +34,8 @@ def _ints(given, name):
     try:
         return [operator.index(value) for value in given]
     except TypeError:
-        text = f"{name} is {given!r}; a sequence of ints, one per spatial axis, is needed"
-        raise refusal("MISUSE_REGION", text, name, given, "a sequence of ints") from None
+        text = f"{name} is {shown(given)}; a sequence of ints, one per spatial axis, is needed"
+        raise refusal("MISUSE_REGION", text, name, given, "a sequence of ints", wrong_type=True) from None
 
 
 def _array(values, name):
@@ -53,7 +53,7 @@ def _pair(region):
     try:
         begin, end = region
     except (TypeError, ValueError):
-        text = f"region is {region!r}; a pair (begin, end) is needed, an int per spatial axis of y each"
+        text = f"region is {shown(region)}; a pair (begin, end) is needed, an int per spatial axis of y each"
         raise refusal("MISUSE_REGION", text, "region", region, "(begin, end)") from None
     return _ints(begin, "begin"), _ints(end, "end")
 

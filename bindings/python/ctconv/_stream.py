@@ -17,7 +17,7 @@ import numpy as np
 
 from . import _abi
 from ._abi import lib
-from ._errors import Error, raised, refusal
+from ._errors import Error, raised, refusal, shown
 from ._foreign import untraced
 from ._kept import Kept
 from ._layer import Layer
@@ -46,7 +46,7 @@ def _count(value, name):
     except TypeError:
         count = None
     if count is None or not -(2**63) <= count < 2**63:
-        text = f"{name} is {value!r}; an int of at most 64 bits is needed"
+        text = f"{name} is {shown(value)}; an int of at most 64 bits is needed"
         raise refusal("MISUSE_OPTION", text, name, value, "an int", wrong_type=count is None)
     return count
 

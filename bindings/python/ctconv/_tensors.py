@@ -16,7 +16,7 @@ import sys
 import numpy as np
 
 from . import _abi
-from ._errors import Error, refusal
+from ._errors import Error, refusal, shown
 from ._foreign import is_torch, plain, reject_masked, torch_array, type_name, unreadable
 
 _KINDS = {"i": _abi.INT, "u": _abi.UINT, "f": _abi.FLOAT, "c": _abi.COMPLEX, "b": _abi.BOOL}
@@ -79,9 +79,8 @@ def shape_record(shape, element):
     try:
         extents = [clamp(s.__index__()) for s in shape]
     except (TypeError, AttributeError):
-        raise refusal(
-            "TYPE_ARGUMENT_NAME", f"x_shape is {shape!r}; a sequence of ints is needed", "x_shape", shape
-        ) from None
+        text = f"x_shape is {shown(shape)}; a sequence of ints is needed, such as x.shape"
+        raise refusal("TYPE_ARGUMENT_NAME", text, "x_shape", shape, "a sequence of ints") from None
     arrays = (ctypes.c_int64 * max(len(extents), 1))(*extents)
     record = _abi.Tensor(None, _abi.CPU, 0, len(extents), element[0], element[1], 1, arrays, None, 0)
     return View(record, None, arrays)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from ._desc import build_info
-from ._errors import refusal
+from ._errors import refusal, shown
 
 _chosen = 0
 
@@ -46,8 +46,12 @@ def set_num_threads(n: int) -> None:
     """Threads of every layer made from now on with threads=0, in this process. 0: as if never called.
     The layers of ctconv.torch.nn follow torch.set_num_threads instead."""
     global _chosen
-    if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise refusal("MISUSE_OPTION", f"threads is {n!r}; an int is needed", "threads", n, wrong_type=True)
-    if not 0 <= n.__index__() <= 4096:
+    try:
+        count = None if isinstance(n, bool) else n.__index__()
+    except (AttributeError, TypeError):
+        count = None
+    if count is None:
+        raise refusal("MISUSE_OPTION", f"threads is {shown(n)}; an int is needed", "threads", n, wrong_type=True)
+    if not 0 <= count <= 4096:
         raise refusal("MISUSE_OPTION", f"threads is {n}; 0 to 4096 are legal", "threads", n, "0 to 4096")
-    _chosen = n.__index__()
+    _chosen = count

@@ -147,6 +147,35 @@ def test_a_region_of_too_few_numbers_says_how_many_are_needed():
     refused(lambda: plane(x, region=([0, 0], [9, 9])), "MISUSE_REGION", "end", "got end[0] = 9")
 
 
+def test_a_region_that_is_wrong_is_a_value_or_a_type():
+    refused(lambda: LAYER(X, region=([0], [99])), "MISUSE_REGION", "end", "got end[0] = 99", kind=ValueError)
+    refused(lambda: LAYER(X, region=([0, 0], [1])), "MISUSE_REGION", "begin", "1 in all", kind=ValueError)
+    refused(lambda: LAYER(X, region=(["0"], [1])), "MISUSE_REGION", "begin", "begin is ['0']", kind=TypeError)
+
+
+# ---- arrays where something else is needed ---------------------------------------------------------------------------
+
+
+def test_an_array_is_named_by_its_shape_and_never_printed():
+    shown = "ndarray of shape (1, 2, 5), float32"
+    questions = (LAYER.describe, LAYER.prepare, LAYER.output_shape, lambda x: LAYER.region_window(x, [0], [1]))
+    for ask in (*questions, lambda x: ctconv.weight_shape(TORCH, BARE, x)):
+        refused(lambda: ask(X), "TYPE_ARGUMENT_NAME", "x_shape", f"x_shape is {shown}; ", "x.shape", kind=TypeError)
+        refused(lambda: ask([X]), "TYPE_ARGUMENT_NAME", "x_shape", f"x_shape is [{shown}]; ")
+    refused(lambda: LAYER(X, region=X), "MISUSE_REGION", "region", f"region is {shown}; ")
+    refused(lambda: LAYER(X, region=(X, X)), "MISUSE_REGION", "begin", f"begin is {shown}; ")
+    refused(lambda: ctconv.Layer(TORCH, BARE, W, activation=X), "MISUSE_ACTIVATION", "activation", shown)
+    refused(lambda: ctconv.Layer(TORCH, BARE, W, engine=X), "MISUSE_ENGINE", "engine", shown)
+    refused(lambda: ctconv.Layer(TORCH, BARE, W, threads=X.astype("float64")), "MISUSE_OPTION", "threads", "float64")
+    refused(lambda: ctconv.Layer(TORCH, BARE, W, workspace_limit=X), "MISUSE_OPTION", "workspace_limit", shown)
+    refused(lambda: ctconv.set_num_threads(X), "MISUSE_OPTION", "threads", shown)
+    for call in (lambda: LAYER.describe(X), lambda: LAYER.describe([X] * 99), lambda: LAYER(X, region=X)):
+        with pytest.raises(ctconv.Error) as caught:
+            call()
+        assert "\n" not in str(caught.value) + caught.value.value and len(str(caught.value)) < 900
+    assert LAYER.output_shape(np.array(X.shape)) == LAYER.output_shape(X.shape)  # an array of ints is a shape
+
+
 # ---- drop-in classes -------------------------------------------------------------------------------------------------
 
 
