@@ -5,7 +5,7 @@
 In:   the programs and sources under the root (tree.py), generated ones too: by their endings, and what begins with #!
 Out:  nothing and exit 0, or one line per fault and exit 1; with --write the missing lines are put in
 Rule: the first line, or the second behind a program's #!, is `SPDX-License-Identifier: Apache-2.0` in the comment of
-      its language.
+      its language. In Go an empty line parts it from `package`: else it is the package's documentation.
 Left: data, pages, pictures: LICENSE speaks for the whole tree. examples/, which pages quote to the letter. Frozen
       headers (tests/abi/0.*).
 Usage: check_spdx.py [--write] [--root DIR] [--self-test]
@@ -53,13 +53,15 @@ def check(root, write):
         text = (root / path).read_text(encoding="utf-8")
         lines = text.split("\n")
         at = 1 if lines[0].startswith("#!") else 0
-        if len(lines) > at and lines[at] == wanted:
+        kept = [line for line in lines if line != wanted]
+        parting = [""] if path.endswith(".go") and "".join(kept[at : at + 1]).startswith("package ") else []
+        if lines == kept[:at] + [wanted] + parting + kept[at:]:
             continue
         if write:
-            kept = [line for line in lines if line != wanted]
-            (root / path).write_text("\n".join(kept[:at] + [wanted] + kept[at:]), encoding="utf-8")
+            (root / path).write_text("\n".join(kept[:at] + [wanted] + parting + kept[at:]), encoding="utf-8")
         else:
-            bad.append(f"{path}:{at + 1}: the line '{wanted}' is missing; tools/check_spdx.py --write adds it")
+            what = f"an empty line behind '{wanted}'" if wanted in lines[at : at + 1] else f"the line '{wanted}'"
+            bad.append(f"{path}:{at + 1}: {what} is missing; tools/check_spdx.py --write adds it")
     return count, bad
 
 
@@ -72,6 +74,7 @@ def self_test():
         "tools/late": f"#!/bin/sh\n# A.\n# {TAG}\n",
         "src/late.py": f'"""A."""\n# {TAG}\n',
         "bindings/rust/src/lib.rs": "//! A.\n",
+        "bindings/go/glued.go": f"// {TAG}\npackage a\n",
         "CMakeLists.txt": "# A.\n",
         "bench/requirements.txt": "numpy\n",
     }
@@ -79,6 +82,8 @@ def self_test():
         "src/right.cpp": f"// {TAG}\n// A.\n",
         "include/ctconv/right.h": f"/* {TAG} */\n/* A. */\n",
         "tools/right": f"#!/bin/sh\n# {TAG}\n# A.\n",
+        "bindings/go/apart.go": f"// {TAG}\n\npackage a\n",
+        "bindings/go/told.go": f"// {TAG}\n// Generated.\n\npackage a\n",
         "docs/page.md": "# A\n",
         "tests/data/cases.py": "# data\n",
         "tests/abi/0.1/frozen.h": "/* A. */\n",
