@@ -325,6 +325,12 @@ func TestRegions(t *testing.T) {
 			t.Error(bad, err)
 		}
 	}
+	ask := func(box Call) error { return fault(op.OutputSpec(box)) }
+	says(t, ask(Call{X: x, Begin: []int{0}, End: []int{1}}), StatusMisuseRegion,
+		"Begin: got [0]; legal is an entry for each spatial axis: 2, or 3 without a batch axis; the tensor has 4 axes")
+	says(t, ask(Call{X: x, Begin: []int{0, 0}, End: []int{1}}), StatusMisuseRegion, "legal is 2 entries, as Begin has")
+	says(t, ask(Call{X: x, Begin: []int{0, 0}, End: []int{1, 1}, XBegin: []int{0, 0}, XShape: []int{5}}),
+		StatusMisuseRegion, "XShape: got [5]; legal is an entry for each axis of x; the tensor has 4 axes")
 }
 
 // A signal in portions is the signal at once; a stream keeps its op's C object after the op is closed.

@@ -19,7 +19,8 @@ func rows(x Any, begin, end, xBegin, xShape []int) (*[C.CTCONV_GO_REGION]int64, 
 		rank = len(x.Shape())
 	}
 	axes := len(begin)
-	spatial := func(n int) bool { return n > 0 && n == axes && (n+2 == rank || n+1 == rank) }
+	fits := axes > 0 && (axes+2 == rank || axes+1 == rank)
+	spatial := func(n int) bool { return fits && n == axes }
 	for i, row := range []struct {
 		name   string
 		given  []int
@@ -33,8 +34,13 @@ func rows(x Any, begin, end, xBegin, xShape []int) (*[C.CTCONV_GO_REGION]int64, 
 			continue
 		}
 		if !row.fits || len(row.given) > maxNDim {
-			return nil, refusal(StatusMisuseRegion, row.name, fmt.Sprint(row.given),
-				fmt.Sprintf("an entry for each axis that it speaks of; the tensor has %d", rank))
+			legal := fmt.Sprintf("an entry for each spatial axis%s; the tensor has %d axes", counts(rank), rank)
+			if row.name == "XShape" {
+				legal = fmt.Sprintf("an entry for each axis of x; the tensor has %d axes", rank)
+			} else if fits {
+				legal = fmt.Sprintf("%d entries, as Begin has", axes)
+			}
+			return nil, refusal(StatusMisuseRegion, row.name, fmt.Sprint(row.given), legal)
 		}
 		for k, n := range row.given {
 			out[1+i*maxNDim+k] = int64(n)
@@ -42,6 +48,19 @@ func rows(x Any, begin, end, xBegin, xShape []int) (*[C.CTCONV_GO_REGION]int64, 
 		out[0] |= row.wanted
 	}
 	return &out, nil
+}
+
+// counts is how many spatial axes a tensor of that many axes may have.
+func counts(rank int) string {
+	switch rank {
+	case 2:
+		return ": 1, without a batch axis"
+	case 3, 4:
+		return fmt.Sprintf(": %d, or %d without a batch axis", rank-2, rank-1)
+	case 5:
+		return ": 3"
+	}
+	return ""
 }
 
 // RegionWindow is the window of x that the call's region reads: where it begins and ends on each spatial axis. X tells

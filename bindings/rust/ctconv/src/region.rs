@@ -27,6 +27,16 @@ pub(crate) struct Rows {
     pub x_shape: Option<Row>,
 }
 
+/// How many spatial axes an x of that many axes may have.
+fn counts(ndim: usize) -> String {
+    match ndim {
+        2 => ": 1, without a batch axis".to_string(),
+        3 | 4 => format!(": {}, or {} without a batch axis", ndim - 2, ndim - 1),
+        5 => ": 3".to_string(),
+        _ => String::new(),
+    }
+}
+
 impl Region {
     pub(crate) fn set(&mut self, begin: &[usize], end: &[usize]) {
         self.begin = Some(begin.to_vec());
@@ -46,7 +56,8 @@ impl Region {
 
     pub(crate) fn rows(&self, ndim: usize) -> Result<Rows> {
         let axes = self.axes();
-        let fits = |count: usize| count > 0 && (count + 2 == ndim || count + 1 == ndim) && count == axes;
+        let spatial = axes > 0 && (axes + 2 == ndim || axes + 1 == ndim);
+        let fits = |count: usize| spatial && count == axes;
         let row = |name: &str, given: &Option<Vec<usize>>, right: &dyn Fn(usize) -> bool| match given {
             None => Ok(None),
             Some(given) if right(given.len()) => {
@@ -57,7 +68,11 @@ impl Region {
                 Ok(Some(out))
             }
             Some(given) => {
-                let range = format!("an entry for each axis that it speaks of; x has {ndim}");
+                let range = match name {
+                    "x_shape" => format!("an entry for each axis of x; x has {ndim} axes"),
+                    _ if spatial => format!("{axes} entries, as begin has"),
+                    _ => format!("an entry for each spatial axis{}; x has {ndim} axes", counts(ndim)),
+                };
                 Err(Error::new(Status::MISUSE_REGION, name, format!("{given:?}"), range))
             }
         };

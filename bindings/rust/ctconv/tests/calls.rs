@@ -295,6 +295,14 @@ fn regions() {
     {
         assert_eq!(refused(begin, end).status, Status::MISUSE_REGION, "{begin:?} {end:?}");
     }
+    assert_eq!(
+        refused(&[0], &[1]).to_string(),
+        "CTCONV_ERR_MISUSE_REGION: begin: got [0]; legal is an entry for each spatial axis: 2, or 3 without a batch \
+         axis; x has 4 axes"
+    );
+    assert_eq!(refused(&[0, 0], &[1]).range, "2 entries, as begin has");
+    let shaped = op.call(&x).region(&[0, 0], &[1, 1]).window_at(&[0, 0]).whole_shape(&[5]).output_spec().unwrap_err();
+    assert_eq!((&shaped.argument[..], &shaped.range[..]), ("x_shape", "an entry for each axis of x; x has 4 axes"));
     assert_eq!(op.call(&x).region_window().unwrap_err().status, Status::MISUSE_NULL);
 }
 
