@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ctconv is transposed convolution in 1, 2 and 3 dimensions, in the words of five frameworks: libctconv for Go.
+// Package ctconv is transposed convolution in 1, 2 and 3 dimensions, in the words of six frameworks: libctconv for Go.
 //
 // A Desc says what is asked, by the names of one documented operator; an Op is a Desc with its weight, and any number of
 // goroutines may run it at once. A Tensor is a slice with a shape and strides, never copied. Every failure is an *Error.

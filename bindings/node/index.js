@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// libctconv for Node: transposed convolution in 1, 2 and 3 dimensions, in the words of five frameworks.
+// libctconv for Node: transposed convolution in 1, 2 and 3 dimensions, in the words of six frameworks.
 //
 //   const { Layer, Tensor } = require('ctconv')
 //   const layer = new Layer('torch.nn.ConvTranspose2d', { in_channels: 1, out_channels: 1, kernel_size: 2, stride: 2 },

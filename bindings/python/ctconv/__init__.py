@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ctconv: transposed convolution in 1, 2 and 3 dimensions, in the words of five frameworks.
+"""ctconv: transposed convolution in 1, 2 and 3 dimensions, in the words of six frameworks.
 
     args = {"in_channels": 16, "out_channels": 8, "kernel_size": 3, "stride": 2}
     layer = ctconv.Layer("torch.nn.ConvTranspose3d", args, weight, bias)

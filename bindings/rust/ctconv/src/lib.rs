@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Transposed convolution in 1, 2 and 3 dimensions, in the words of five frameworks: libctconv for Rust, safe.
+//! Transposed convolution in 1, 2 and 3 dimensions, in the words of six frameworks: libctconv for Rust, safe.
 //!
 //! ```
 //! use ctconv::{Desc, Op, Tensor};
