@@ -54,13 +54,7 @@ Status read_pushed(const ctconv_stream& stream, const ctconv_tensor* x, TensorVi
   CTCONV_RETURN_IF_ERROR(read_tensor(*x, "x", true, out));
   CTCONV_RETURN_IF_ERROR(backend.check_operand(*out, "x"));
   const Stream& state = *stream.state;
-  Status judged = judge_portion(stream, *out);
-  const ElementType type = state.plan().geometry().type;
-  if (judged.code() == Code::TYPE_DTYPE_MISMATCH && !(out->type == type)) {  // a call would blame the weight
-    return argument_error(Code::TYPE_DTYPE_MISMATCH, "x", name_of(out->type), name_of(type),
-                          "differs in element type from the stream's weight");
-  }
-  CTCONV_RETURN_IF_ERROR(std::move(judged));
+  CTCONV_RETURN_IF_ERROR(judge_portion(stream, *out));
   if (out->ndim != 3) {
     return argument_error(Code::SHAPE_INPUT_RANK, "x", show_shape(*out), "3 axes", "a stream's input has a batch axis");
   }

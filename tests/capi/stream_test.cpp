@@ -340,7 +340,7 @@ TEST_CASE("stream: bad tensors are refused, nothing is written, and the stream g
   refuses(nullptr, y.get(), CTCONV_ERR_MISUSE_NULL, "x");
   ctconv_tensor halves = good;  // the weight was judged long ago: it is not to blame
   halves.dtype_bits = 16;
-  refuses(&halves, y.get(), CTCONV_ERR_TYPE_DTYPE_MISMATCH, "x");
+  refuses(&halves, y.get(), CTCONV_ERR_TYPE_DTYPE_MISMATCH, "input");
   CHECK(std::string(e.value) == "float16");
   CHECK(std::string(e.range) == "float32");
   refused(ctconv_stream_push(nullptr, &good, y.get(), &written, &e), e, CTCONV_ERR_MISUSE_NULL, "stream");

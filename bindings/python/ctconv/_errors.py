@@ -16,8 +16,8 @@ from . import _abi
 from ._status import STATUS
 
 _NUMBERS = {name: number for number, (name, _) in STATUS.items()}
-WORKSPACE_SIZE, MISUSE_RUNNER, MISUSE_NULL, DTYPE_MISMATCH = (
-    _NUMBERS["CTCONV_ERR_" + name] for name in ("WORKSPACE_SIZE", "MISUSE_RUNNER", "MISUSE_NULL", "TYPE_DTYPE_MISMATCH")
+WORKSPACE_SIZE, MISUSE_RUNNER, MISUSE_NULL = (
+    _NUMBERS["CTCONV_ERR_" + name] for name in ("WORKSPACE_SIZE", "MISUSE_RUNNER", "MISUSE_NULL")
 )
 _NULL = re.compile(r"(?<![\w\"'])NULL(?![\w\"'])")  # not where a user wrote it
 

@@ -14,8 +14,8 @@ from typing import Any, Sequence
 from . import _abi, _region
 from ._abi import lib
 from ._desc import shape_of
-from ._errors import DTYPE_MISMATCH, MISUSE_RUNNER, raised
-from ._tensors import name_of, shape_record, view
+from ._errors import MISUSE_RUNNER, raised
+from ._tensors import shape_record, view
 from ._types import Array
 from ._values import pointer_to
 
@@ -87,17 +87,7 @@ class Questions:
         if status == MISUSE_RUNNER and self._runner is not None:
             raise raised(status, record) from self._runner.take_error()
         if status:
-            raise self._blamed(raised(status, record))
-
-    def _blamed(self, error):
-        """The library compares all with x. A weight that the layer has already is not what the call got wrong."""
-        own = self._element and name_of(self._element)
-        if error.status == DTYPE_MISMATCH and " differs in element type from " in str(error):
-            if own == error.value != error.range:  # a bias is blamed where the weight agrees
-                error.argument, error.value, error.range = "x", error.range, own
-                text = f"x: differs in element type from the layer's weight, got {error.value}; legal: {own}"
-                error.args = (text,)
-        return error
+            raise raised(status, record)
 
     def _shape_call(self, x_shape, output_size, weight, bias):
         """A call record for a question about shapes; x in the weight's element type."""

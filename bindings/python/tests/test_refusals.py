@@ -110,14 +110,14 @@ def test_messages_speak_python():
 
 def test_another_type_of_x_is_blamed_on_x():
     wide = X.astype("float64")
-    words = "x: differs in element type from the layer's weight, got float64; legal: float32"
-    refused(lambda: LAYER(wide), "TYPE_DTYPE_MISMATCH", "x", words, kind=TypeError)
+    words = "input: differs in element type from weight, got float64; legal: float32"
+    refused(lambda: LAYER(wide), "TYPE_DTYPE_MISMATCH", "input", words, kind=TypeError)
     with pytest.raises(ctconv.Error) as caught:
         ctconv.torch.ConvTranspose1d(2, 3, 3)(wide)
-    assert (caught.value.argument, caught.value.value, caught.value.range) == ("x", "float64", "float32")
+    assert (caught.value.argument, caught.value.value, caught.value.range) == ("input", "float64", "float32")
     keras = ctconv.keras.layers.Conv2DTranspose(3, 3)
     keras(np.ones((1, 4, 4, 2), "float32"))
-    refused(lambda: keras(np.ones((1, 4, 4, 2))), "TYPE_DTYPE_MISMATCH", "x", "the layer's weight, got float64")
+    refused(lambda: keras(np.ones((1, 4, 4, 2))), "TYPE_DTYPE_MISMATCH", "inputs", "got float64; legal: float32")
     # A weight that comes with the call is the one that differs.
     none = ctconv.Layer(TORCH, BARE, None)
     refused(lambda: none(X, weight=W.astype("float64")), "TYPE_DTYPE_MISMATCH", "weight", "got float64")

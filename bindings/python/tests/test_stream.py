@@ -94,7 +94,7 @@ def test_what_it_holds_does_not_grow():
 
 def test_another_type_is_blamed_on_x():
     stream = ctconv.Stream(layer(), 2)
-    with pytest.raises(ctconv.Error, match="^x: .*float64; legal: float32") as caught:
+    with pytest.raises(ctconv.Error, match="^input: .*float64; legal: float32") as caught:
         stream.push(X.astype("f8"))
     assert caught.value.status == 1019
 

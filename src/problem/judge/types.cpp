@@ -41,14 +41,15 @@ Status judge_input_type(const Facts& f) {
 }
 
 Status judge_types_agree(const Facts& f) {
-  const TensorView* first = f.x;
-  if (!first) first = f.w ? f.w : f.b;
+  // An op's own weight was judged when it was made: a call that differs from it is at fault, not the weight.
+  const TensorView* first = f.x && (!f.w || f.new_weight()) ? f.x : f.w;
+  if (!first) first = f.b;
   if (!first) return {};
   const ElementType want = f.desc.fixed_type ? f.desc.type : first->type;
   for (const TensorView* tensor : {f.x, f.w, f.b}) {
     if (!tensor || tensor->type == want) continue;
-    const std::string reason = f.desc.fixed_type ? "differs from the dtype argument"
-                                                 : "differs in element type from " + name_of(f, f.x ? f.x : f.w);
+    const std::string reason =
+        f.desc.fixed_type ? "differs from the dtype argument" : "differs in element type from " + name_of(f, first);
     return argument_error(Code::TYPE_DTYPE_MISMATCH, name_of(f, tensor), name_of(tensor->type), name_of(want), reason);
   }
   return {};
