@@ -101,6 +101,7 @@ class Tune(Case):
 
 
 class Explain(Case):
+    @unittest.skipIf(os.environ.get("CTCONV_SANITIZED"), "a sanitizer keeps what was freed for a while")
     def test_no_weight_is_made(self):
         """64 MiB of weight: packed once or twice, but neither filled nor copied."""
         words = ["explain", T2, json.dumps({"in_channels": 4096, "out_channels": 4096, "kernel_size": 1}), "-x"]
