@@ -14,7 +14,10 @@ if(CTCONV_WERROR)
 endif()
 if(CTCONV_SANITIZE)
   target_compile_options(ctconv_flags INTERFACE -fsanitize=${CTCONV_SANITIZE} -fno-omit-frame-pointer -g1)
-  target_link_options(ctconv_flags INTERFACE -fsanitize=${CTCONV_SANITIZE})
+  # Programs at a fixed address (Hardening.cmake asks for none): the tables of two sanitizers hold millions of pointers,
+  # which the loader would mend at each start.
+  target_link_options(ctconv_flags
+    INTERFACE -fsanitize=${CTCONV_SANITIZE} $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-no-pie>)
 endif()
 if(CTCONV_COVERAGE)
   target_compile_options(ctconv_flags INTERFACE --coverage -O0)

@@ -6,7 +6,9 @@
 # Left out: under a sanitizer and for coverage the compile options, which would hide or disturb what those look at.
 include(CheckCXXCompilerFlag)
 include(CheckPIESupported)
-check_pie_supported(LANGUAGES CXX) # executables are linked with -pie, whatever the compiler's default
+if(NOT CTCONV_SANITIZE)
+  check_pie_supported(LANGUAGES CXX) # executables are linked with -pie, whatever the compiler's default
+endif()
 add_library(ctconv_hardening INTERFACE)
 
 if(NOT CTCONV_SANITIZE AND NOT CTCONV_COVERAGE)
