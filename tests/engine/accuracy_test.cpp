@@ -17,13 +17,14 @@
 #include "capi/engines.h"
 #include "tests/rig/checked.h"
 #include "tests/rig/layers.h"
+#include "tests/rig/rounds.h"
 
 using namespace ctconv;
 using namespace ctconv::rig;
 
 namespace {
 
-constexpr double kMostFlop = 3e6;
+constexpr double kMostFlop = 3e6 / kShare;
 
 void judge(bool badly_scaled) {
   Rng rng(badly_scaled ? 11 : 12);

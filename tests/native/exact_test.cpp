@@ -7,13 +7,14 @@
 #include "hwy/targets.h"
 #include "tests/native/forms.h"
 #include "tests/native/random_problem.h"
+#include "tests/rig/rounds.h"
 
 namespace ctconv::native_test {
 namespace {
 
 void sweep(const Engine& engine, uint64_t seed, int count, int least_run, Problem (*draw)(rig::Rng&) = random_problem) {
   int run = 0;
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < rig::drawn(count); ++i) {
     std::mt19937_64 rng(seed * 1000003 + static_cast<uint64_t>(i));
     const Problem p = draw(rng);
     const int workers = 1 + static_cast<int>(rng() % 8);
@@ -21,7 +22,7 @@ void sweep(const Engine& engine, uint64_t seed, int count, int least_run, Proble
     if (!o.refused) ++run;
     if (!o.same) FAIL(i << ": " << text(p) << "\n  " << o.form << "\n  " << o.why << ", workers " << workers);
   }
-  CHECK(run >= least_run);
+  CHECK(run >= rig::drawn(least_run));
 }
 
 }  // namespace

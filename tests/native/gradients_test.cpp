@@ -7,6 +7,7 @@
 #include "src/base/pool.h"
 #include "tests/native/forms.h"
 #include "tests/rig/checked.h"
+#include "tests/rig/rounds.h"
 
 namespace ctconv::native_test {
 namespace {
@@ -35,7 +36,7 @@ void sweep(const Engine& engine, uint64_t seed, const Sweep& s) {
   if (s.written == Written::kW)
     limits.types.insert(limits.types.end(), std::begin(kWideWeights), std::end(kWideWeights));
   int run = 0;
-  for (int round = 0; round < s.rounds; ++round) {
+  for (int round = 0; round < drawn(s.rounds); ++round) {
     const Case c = make_case(random_problem(rng, limits), rng, Values::kReal);
     INFO(to_text(c.p));
     PlanContext context;
@@ -48,7 +49,7 @@ void sweep(const Engine& engine, uint64_t seed, const Sweep& s) {
     REQUIRE(difference(got.written, defined(c.p, c.operand())) == "");
     ++run;
   }
-  CHECK(run >= s.least);
+  CHECK(run >= drawn(s.least));
 }
 
 // A gradient of one layer: sizes the random ones do not reach.

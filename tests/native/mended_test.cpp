@@ -8,6 +8,7 @@
 #include "src/engine/reference/reference.h"
 #include "tests/native/forms.h"
 #include "tests/native/random_problem.h"
+#include "tests/rig/rounds.h"
 
 namespace ctconv::native_test {
 namespace {
@@ -47,7 +48,7 @@ void spoil(rig::Case* c, rig::Rng& rng) {
 
 void sweep(const Engine& engine, uint64_t seed, int count, int least_run, Problem (*draw)(rig::Rng&) = random_problem) {
   int ran = 0;
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < rig::drawn(count); ++i) {
     rig::Rng rng(seed * 1000003 + static_cast<uint64_t>(i));
     const Problem p = draw(rng);
     if (p.weight_elements() == 0) continue;
@@ -62,7 +63,7 @@ void sweep(const Engine& engine, uint64_t seed, int count, int least_run, Proble
     REQUIRE(got.ok());
     REQUIRE(rig::difference(got.written, rig::defined(p, c.operand())) == "");
   }
-  CHECK(ran >= least_run);
+  CHECK(ran >= rig::drawn(least_run));
 }
 
 }  // namespace

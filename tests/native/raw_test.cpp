@@ -9,6 +9,7 @@
 #include "src/kit/moves.h"
 #include "tests/native/forms.h"
 #include "tests/rig/checked.h"
+#include "tests/rig/rounds.h"
 
 namespace ctconv::native_test {
 namespace {
@@ -29,7 +30,7 @@ void sweep(uint64_t seed, int rounds, int least, const Limits& limits) {
   PoolHold hold;
   Rng rng(seed);
   int run = 0;
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < drawn(rounds); ++round) {
     const Case c = make_case(random_problem(rng, limits), rng, Values::kReal);
     INFO(to_text(c.p));
     PlanContext context;
@@ -43,7 +44,7 @@ void sweep(uint64_t seed, int rounds, int least, const Limits& limits) {
     REQUIRE(difference(got.written, defined(c.p, c.operand())) == "");
     ++run;
   }
-  CHECK(run >= least);
+  CHECK(run >= drawn(least));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "src/kit/moves.h"
 #include "tests/native/forms.h"
 #include "tests/rig/checked.h"
+#include "tests/rig/rounds.h"
 
 namespace ctconv::native_test {
 namespace {
@@ -55,7 +56,7 @@ void sweep(uint64_t seed, int rounds, bool spoiled) {
   PoolHold hold;
   Rng rng(seed);
   int run = 0;
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < drawn(rounds); ++round) {
     Case c = make_case(long_kernel(rng), rng, Values::kReal);
     if (spoiled) spoil(&c, rng);
     INFO(to_text(c.p));
@@ -68,7 +69,7 @@ void sweep(uint64_t seed, int rounds, bool spoiled) {
     REQUIRE(difference(got.written, defined(c.p, c.operand())) == "");
     ++run;
   }
-  CHECK(run > rounds * 9 / 10);
+  CHECK(run > drawn(rounds) * 9 / 10);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "src/engine/tiles/tiles.h"
 #include "src/engine/tiles/unit.h"
 #include "tests/rig/layers.h"
+#include "tests/rig/rounds.h"
 #include "tests/tiles/harness.h"
 
 using namespace ctconv;
@@ -21,7 +22,7 @@ using namespace ctconv::rig;
 
 namespace {
 
-constexpr double kMostFlop = 4e5;
+constexpr double kMostFlop = 4e5 / kShare;
 
 Result<std::unique_ptr<Kernel>> plan_on_model(const Problem& p, const PlanContext& c) {
   return tiles::plan_amx_on(tiles::kModelUnit, p, c);

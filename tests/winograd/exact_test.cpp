@@ -5,6 +5,7 @@
 
 #include "hwy/targets.h"
 #include "src/problem/text.h"
+#include "tests/rig/rounds.h"
 #include "tests/winograd/random_problem.h"
 
 namespace ctconv::winograd_test {
@@ -12,7 +13,7 @@ namespace {
 
 void sweep(uint64_t seed, int count, int least_run) {
   int run = 0;
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < rig::drawn(count); ++i) {
     rig::Rng rng(seed * 1000003 + static_cast<uint64_t>(i));
     const Problem p = random_problem(rng);
     const int workers = 1 + static_cast<int>(rng() % 8);
@@ -20,7 +21,7 @@ void sweep(uint64_t seed, int count, int least_run) {
     if (!o.refused) ++run;
     if (!o.same) FAIL(i << ": " << to_text(p) << "\n  " << o.form << "\n  " << o.why << ", workers " << workers);
   }
-  CHECK(run >= least_run);
+  CHECK(run >= rig::drawn(least_run));
 }
 
 Problem layer(const char* text) {
