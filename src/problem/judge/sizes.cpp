@@ -122,9 +122,9 @@ Status judge_derived_kernel(const Facts& f) {
 }
 
 Status judge_extent(const Facts& f) {
-  const int64_t element = bytes_of(f.x->type), first = std::max<int64_t>(f.x->shape[0], 1);
-  Checked x_bytes = Checked(first) * f.x_channels() * element;
-  Checked y_bytes = Checked(f.batched ? first : 1) * f.out_channels() * element;
+  const int64_t element = bytes_of(f.x->type), n = f.batched ? std::max<int64_t>(f.x->shape[0], 1) : 1;
+  Checked x_bytes = Checked(n) * f.x_channels() * element;
+  Checked y_bytes = Checked(n) * f.out_channels() * element;
   Checked w_bytes = Checked(f.in_channels()) * (f.out_channels() / f.desc.groups) * element;
   for (int a = 0; a < f.rank; ++a) {
     const Lowered l = f.lowered(a);
