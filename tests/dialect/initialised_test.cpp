@@ -125,13 +125,14 @@ TEST_CASE("initialised: every kind, shape and element type, on record", "[record
   };
   for (const Kind& kind : kinds()) {
     d.weight_init = d.bias_init = kind.init;
+    const bool slow = std::string(kind.name).rfind("cut ", 0) == 0;  // thousands of draws an element
     for (const Shape& shape : {Shape{6, 5, 3, 2}, Shape{4, 4, 1, 1}, Shape{2, 7, 4, 4}, Shape{9, 2, 2, 1}}) {
       Out out(shape, Dtype::kF64);
-      add(kind, "weight", shape, told(initialise_weight(d, 11, out.view), out));
+      if (!slow) add(kind, "weight", shape, told(initialise_weight(d, 11, out.view), out));
     }
     for (Dtype type : {Dtype::kF32, Dtype::kF16, Dtype::kBf16, Dtype::kI8}) {
       Out out({6, 5, 3, 2}, type);
-      add(kind, name_of(type), {6, 5, 3, 2}, told(initialise_weight(d, 11, out.view), out));
+      if (!slow) add(kind, name_of(type), {6, 5, 3, 2}, told(initialise_weight(d, 11, out.view), out));
     }
     const int64_t weight[] = {6, 5, 3, 2};
     for (bool own : {false, true}) {
@@ -152,6 +153,18 @@ TEST_CASE("initialised: every kind, shape and element type, on record", "[record
     const Shape shape = order == WeightOrder::kTapsOutIn ? Shape{3, 2, 5, 6} : Shape{2, 3, 5, 3, 2};
     Out out(shape, Dtype::kF64);
     add({"order", d.weight_init}, "weight", shape, told(initialise_weight(d, 11, out.view), out));
+  }
+  const Kind tensor = {"tensor", {.kind = Initialiser::kTensor, .shape = {2, 2}, .values = {1, 2, 3, 4}}};
+  d.weight_init = tensor.init;
+  for (Dtype type : {Dtype::kF64, Dtype::kBf16, Dtype::kI8}) {
+    Out out({2, 2}, type);
+    add(tensor, name_of(type), {2, 2}, told(initialise_weight(d, 11, out.view), out));
+  }
+  d.weight_init = {};
+  for (ElementType type : {ElementType{2, 8, 1}, ElementType{4, 8, 1}, ElementType{2, 32, 2}, ElementType{5, 64, 1}}) {
+    Out out({2, 2}, Dtype::kF64);
+    out.view.type = type;
+    add({"constant", {}}, "a type without a row", {2, 2}, told(initialise_weight(d, 11, out.view), out));
   }
   Out empty({0, 5, 3, 2}, Dtype::kF64);
   d = layer();

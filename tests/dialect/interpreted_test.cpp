@@ -162,6 +162,8 @@ std::vector<Value> values() {
   }
   for (const Value& v : {tensor({2}), tensor({4, 6, 3, 3}), tensor({6}), tensor({3, 3, 6, 4})}) all.push_back(v);
   for (const char* name : kNames) all.push_back(string_value(name));
+  // An object whose type has such a name is no such text.
+  for (const char* name : {"relu", "valid", "zeros", "NCHW", "NOTSET", "he_normal"}) all.push_back(other(name));
   return all;
 }
 
@@ -176,12 +178,11 @@ Result<Descriptor> judged(const std::string& dialect, const Args& args) {
 
 void expect_words(const Status& status) {
   const Status::Detail& d = status.detail();
-  INFO(d.message);
-  CHECK(!d.argument.empty());
-  CHECK(!d.range.empty());
-  CHECK(d.message.find(d.argument) != std::string::npos);
-  CHECK(d.message.find(d.value) != std::string::npos);
-  CHECK(d.message.find(d.range) != std::string::npos);
+  bool said = !d.argument.empty() && !d.range.empty();
+  for (const std::string* part : {&d.argument, &d.value, &d.range}) {
+    said = said && d.message.find(*part) != std::string::npos;
+  }
+  if (!said) FAIL("argument, value and range are not all in: " << d.message);
 }
 
 std::string shown(const Args& args) {
@@ -229,8 +230,9 @@ void record_layer(const std::string& dialect, const Args& layer, bool sweep, std
   if (!sweep) return;
   std::string_view version;
   const Dialect& found = *find_dialect(dialect, &version);
+  const std::vector<Value> tried = values();
   for (const ArgumentRow& row : arguments_of(found, version)) {
-    record(dialect, layer, before, row.name, values(), lines);
+    record(dialect, layer, before, row.name, tried, lines);
   }
 }
 
@@ -298,6 +300,16 @@ TEST_CASE("interpreted: the other ranks and versions, layers of two faults, on r
       }
       record_layer(name, layer + Args{{"nobody", int_value(1)}}, false, &lines);
     }
+  }
+  // A kernel that reaches beyond 63 bits: no pads follow from it, the call answers SHAPE_OUTPUT_OVERFLOW.
+  const Value huge = int_value(int64_t{1} << 62);
+  for (const char* mode : {"same", "valid"}) {
+    const Args reach = {{"kernel_size", huge}, {"padding", string_value(mode)}};
+    record_layer("keras.layers.Conv2DTranspose", Args{{"filters", int_value(6)}, {"dilation_rate", huge}} + reach,
+                 false, &lines);
+    record_layer("mindspore.nn.Conv2dTranspose",
+                 kLayer + Args{{"kernel_size", huge}, {"dilation", huge}, {"pad_mode", string_value(mode)}}, false,
+                 &lines);
   }
   rig::are_on_record("dialects.tsv", lines);
 }

@@ -2,20 +2,23 @@
 // See words.h.
 #include "tests/dialect/words.h"
 
-#include <sstream>
+#include <cstdio>
+#include <type_traits>
 
 namespace ctconv::test {
 namespace {
 
 std::string name_of(Code code) { return std::string(status_name(static_cast<int32_t>(code))).substr(11); }
 
-template <class T>
-std::string text(const T& value) {
-  std::ostringstream out;
-  out.precision(17);
-  out << value;
-  return out.str();
+std::string text(double value) {
+  char out[32];
+  std::snprintf(out, sizeof out, "%.17g", value);
+  return out;
 }
+std::string text(bool value) { return value ? "1" : "0"; }
+std::string text(const std::string& value) { return value; }
+template <class Int>
+requires std::is_integral_v<Int> std::string text(Int value) { return std::to_string(value); }
 
 template <class T>
 std::string list(const std::vector<T>& values) {
