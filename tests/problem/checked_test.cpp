@@ -43,3 +43,18 @@ TEST_CASE("checked: floor and ceiling division", "[problem][checked]") {
     }
   }
 }
+
+TEST_CASE("checked: parts meet, and end at the whole, beyond 63 bits too", "[problem][checked]") {
+  for (const int64_t total : {int64_t{0}, int64_t{7}, int64_t{1} << 33, INT64_MAX}) {
+    for (const int64_t parts : {int64_t{1}, int64_t{3}, (int64_t{1} << 32) + 5, INT64_MAX}) {
+      REQUIRE(begin_of_part(total, 0, parts) == 0);
+      REQUIRE(begin_of_part(total, parts, parts) == total);
+      for (const int64_t i : {int64_t{1}, parts / 2, parts - 1}) {
+        const int64_t begin = begin_of_part(total, i, parts);
+        // floor: begin * parts <= total * i < (begin + 1) * parts
+        REQUIRE(static_cast<__int128>(begin) * parts <= static_cast<__int128>(total) * i);
+        REQUIRE(static_cast<__int128>(total) * i < (static_cast<__int128>(begin) + 1) * parts);
+      }
+    }
+  }
+}

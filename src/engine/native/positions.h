@@ -73,7 +73,7 @@ struct Slabs {
   int64_t positions = 0, vectors = 0, strips = 0;  // of one
   double real = 1;                                 // share of the taps that is multiplied
 
-  int64_t first_vector(int64_t strip) const { return vectors * strip / strips; }
+  int64_t first_vector(int64_t strip) const { return begin_of_part(vectors, strip, strips); }
 };
 struct Bands {
   int64_t strips = 1;    // of the largest
@@ -81,7 +81,7 @@ struct Bands {
   int64_t count = 0;     // in all slabs
   int64_t width = 0;     // from one row of sums to the next: positions of a band, and kMaxLanes spare ones in front
 
-  int64_t first_strip(const Slabs& slabs, int64_t band) const { return slabs.strips * band / per_slab; }
+  int64_t first_strip(const Slabs& slabs, int64_t band) const { return begin_of_part(slabs.strips, band, per_slab); }
   int64_t first_vector(const Slabs& slabs, int64_t band) const { return slabs.first_vector(first_strip(slabs, band)); }
 };
 
