@@ -16,8 +16,9 @@ using namespace capi;
 
 namespace {
 
-constexpr int64_t kHuge[] = {(int64_t{1} << 31) - 1, int64_t{1} << 31, int64_t{1} << 32, int64_t{1} << 53,
-                             int64_t{1} << 61,       int64_t{1} << 62, INT64_MAX - 1,    INT64_MAX};
+constexpr int64_t kHuge[] = {(int64_t{1} << 31) - 1, int64_t{1} << 31, int64_t{1} << 32, int64_t{1} << 34,
+                             int64_t{1} << 35,       int64_t{1} << 53, int64_t{1} << 61, int64_t{1} << 62,
+                             INT64_MAX - 1,          INT64_MAX};
 
 // A shape without memory behind it.
 ctconv_tensor shape_only(Shape&&) = delete;
@@ -123,6 +124,9 @@ TEST_CASE("huge: in every extent of x", "[capi][huge]") {
       judged(canonical(), shape);
     }
     judged(canonical(), {huge, 2, huge, 5});
+    Desc deep("torch.nn.ConvTranspose3d");
+    deep.set("in_channels", 2).set("out_channels", 2).set("kernel_size", Shape{3, 2, 3});
+    judged(deep, {1, 2, huge, 3, 5});
     judged(canonical(), {0, 2, huge, huge});
   }
 }
@@ -147,6 +151,25 @@ TEST_CASE("huge: an extent that does not fit is SHAPE_OUTPUT_OVERFLOW", "[capi][
   overflows(torch(), {1, 2, INT64_MAX, 3});
   overflows(torch(), {int64_t{1} << 40, 2, int64_t{1} << 20, 1});  // 2^61 elements of y and more, 4 bytes each
   overflows(torch(), {0, 2, int64_t{1} << 40, int64_t{1} << 40});  // no image, but the extents still multiply
+}
+
+// The weight alone tells how many channels there are: those of one group.
+TEST_CASE("huge: channels of all groups", "[capi][huge]") {
+  Desc desc("paddle.nn.functional.conv3d_transpose");
+  desc.set("groups", 2);
+  Op op = create(desc, nullptr, nullptr);
+  const Shape x_shape = {1, 4, 3, 3, 3};
+  const ctconv_tensor x = shape_only(x_shape);
+  for (const int64_t channels : {int64_t{1} << 60, int64_t{1} << 62, INT64_MAX - 1, INT64_MAX}) {
+    const Shape w_shape = {4, channels, 1, 1, 1};
+    const ctconv_tensor w = shape_only(w_shape);
+    ctconv_call call = CTCONV_CALL_INIT;
+    call.x = &x;
+    call.weight = &w;
+    ctconv_spec spec;
+    Error error;
+    refused(ctconv_output_spec(op.get(), &call, &spec, &error), error, CTCONV_ERR_SHAPE_OUTPUT_OVERFLOW);
+  }
 }
 
 TEST_CASE("huge: in the call's output_size", "[capi][huge]") {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "src/base/checked.h"
+
 namespace ctconv {
 namespace {
 
@@ -12,6 +14,12 @@ int rank_of(const Descriptor& desc, const CallTensors& tensors) {
   if (tensors.x) return tensors.x->ndim - 2;
   if (tensors.w) return tensors.w->ndim - 2;
   return 0;
+}
+
+// Beyond 63 bits the largest multiple of `groups`: times the size of an element it fits no tensor (judge_extent).
+int64_t of_all_groups(int64_t channels, int64_t groups) {
+  const Checked all = Checked(channels) * groups;
+  return all.ok() ? all.value() : INT64_MAX / groups * groups;
 }
 
 }  // namespace
@@ -30,7 +38,7 @@ int64_t Facts::x_channels() const {
 
 int64_t Facts::weight_in_channels() const {
   if (!weight_ready()) return 0;
-  return at(w->shape, axes.in) * (axes.own_group() ? desc.groups : 1);
+  return of_all_groups(at(w->shape, axes.in), axes.own_group() ? desc.groups : 1);
 }
 
 int64_t Facts::weight_out_channels() const { return weight_ready() ? at(w->shape, axes.out) : 0; }
@@ -42,7 +50,7 @@ int64_t Facts::in_channels() const {
 }
 
 int64_t Facts::out_channels() const {
-  return desc.out_channels ? desc.out_channels : weight_out_channels() * desc.groups;
+  return desc.out_channels ? desc.out_channels : of_all_groups(weight_out_channels(), desc.groups);
 }
 
 std::optional<int64_t> Facts::requested_size(int axis) const {
