@@ -35,7 +35,42 @@ void each_round(uint64_t rounds, const One& one, Counts* counts) {
   }
 }
 
+// By the million: a life that goes well is not written down. One that does not is lived again for the report.
+template <class One>
+hostile::Counts in_bulk(uint64_t rounds, const One& one) {
+  hostile::Counts counts;
+  for (uint64_t round = 0; round < rounds; ++round) {
+    const uint64_t seed = capi::test_seed() + round;
+    hostile::QuickSource source(seed);
+    if (one(source, nullptr, &counts).empty()) continue;
+    hostile::QuickSource again(seed);
+    std::string said;
+    const std::string fault = one(again, &said, &counts);
+    INFO("CTCONV_TEST_SEED=" << seed << " CTCONV_TEST_ROUNDS=1\n" << said);
+    REQUIRE(fault == "");
+    FAIL("a fault that is gone when lived again");
+  }
+  return counts;
+}
+
 }  // namespace
+
+TEST_CASE("hostile: descriptors judged in bulk", "[capi][hostile]") {
+  const uint64_t rounds = rounds_or(20000);
+  const hostile::Counts counts = in_bulk(rounds, hostile::one_judged);
+  WARN(rounds << " descriptors judged, " << counts.valid << " of them valid");
+  if (rounds >= 1000) {
+    CHECK(counts.valid > static_cast<int64_t>(rounds / 10));
+    CHECK(counts.valid < static_cast<int64_t>(rounds - rounds / 10));
+  }
+}
+
+TEST_CASE("hostile: legal layers executed in bulk", "[capi][hostile]") {
+  const uint64_t rounds = rounds_or(2000);
+  const hostile::Counts counts = in_bulk(rounds, hostile::one_legal);
+  WARN(rounds << " lives, " << counts.planned << " layers planned, " << counts.executed << " executed");
+  if (rounds >= 1000) CHECK(counts.executed > static_cast<int64_t>(rounds / 5));
+}
 
 TEST_CASE("hostile: random descriptors over all dialects", "[capi][hostile]") {
   const uint64_t rounds = rounds_or(4000);

@@ -171,31 +171,83 @@ std::string fault_of(ctconv_status got, const ctconv_error& error) {
 
 namespace {
 
+// What a life needs to know of a dialect, asked once.
+struct Known {
+  struct Argument {
+    std::string name;
+    bool required;
+  };
+  const char* name;
+  size_t rank;
+  bool lists;  // takes lists, and one entry an axis
+  bool nn_1d;  // mindspore.nn.Conv1dTranspose: numbers alone
+  std::vector<Argument> arguments;
+};
+
+Known known(const char* dialect) {
+  const std::string name = dialect;
+  const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+  Known k = {dialect,
+             has("1d") || has("1D")   ? 1u
+             : has("3d") || has("3D") ? 3u
+                                      : 2u,
+             has("keras") || has("onnx"),
+             has("mindspore.nn.Conv1d"),
+             {}};
+  ctconv_argument a = CTCONV_ARGUMENT_INIT;
+  for (int32_t i = 0; ctconv_dialect_argument(dialect, i, &a) == CTCONV_OK; ++i)
+    k.arguments.push_back({a.name, a.required != 0});
+  return k;
+}
+
+const std::vector<Known>& dialects() {
+  static const std::vector<Known> all = [] {
+    std::vector<Known> k;
+    for (int32_t i = 0; i < ctconv_dialect_count(); ++i) k.push_back(known(ctconv_dialect_name(i)));
+    return k;
+  }();
+  return all;
+}
+
 class Life {
  public:
-  Life(Source& source, std::string* said, Counts* counts) : s_(source), make_(source), said_(*said), counts_(*counts) {}
+  Life(Source& source, std::string* said, Counts* counts) : s_(source), make_(source), said_(said), counts_(*counts) {}
   ~Life() {
     ctconv_destroy(op_);
     ctconv_desc_destroy(desc_);
   }
+  std::string judged();
   std::string run();
+  std::string legal();
 
  private:
   // Notes the answer; false and fault_ set where the report is incomplete.
   bool fine(const char* call, ctconv_status got) {
-    said_ += std::string(call) + " -> " + ctconv_status_name(got) +
-             (got ? ": " + std::string(error_.message) : std::string()) + "\n";
+    if (said_ != nullptr)
+      *said_ += std::string(call) + " -> " + ctconv_status_name(got) +
+                (got ? ": " + std::string(error_.message) : std::string()) + "\n";
     const std::string fault = fault_of(got, error_);
     if (!fault.empty()) fault_ = std::string(call) + ": " + fault;
     return fault.empty();
   }
   void set(const char* name, const ctconv_value& value) {
-    said_ += std::string("set ") + name + " tag " + std::to_string(value.tag) + " i " + std::to_string(value.i);
+    const ctconv_status got = ctconv_desc_set(desc_, name, &value);
+    if (said_ == nullptr) return;
+    *said_ += std::string("set ") + name + " tag " + std::to_string(value.tag) + " i " + std::to_string(value.i);
     for (int64_t n = 0; value.items && n < value.i && n < 8; ++n)
-      said_ += (n ? ", " : ": ") + std::to_string(value.items[n].i);
-    said_ += " -> " + std::string(ctconv_status_name(ctconv_desc_set(desc_, name, &value))) + "\n";
+      *said_ += (n ? ", " : ": ") + std::to_string(value.items[n].i);
+    *said_ += " -> " + std::string(ctconv_status_name(got)) + "\n";
   }
-  void describe_arguments(const char* dialect);
+  void note(const char* name, const ctconv_tensor& t) {
+    if (said_ == nullptr) return;
+    *said_ +=
+        std::string(name) + " of type " + std::to_string(t.dtype_code) + ", " + std::to_string(t.dtype_bits) + ":";
+    for (int32_t a = 0; a < t.ndim; ++a) *said_ += " " + std::to_string(t.shape[a]);
+    *said_ += "\n";
+  }
+  bool begin();
+  void plausible(const Known& dialect);
+  void replace(const Known& dialect);
   ctconv_tensor shaped(std::vector<int64_t>& shape, uint8_t code, uint8_t bits) {
     ctconv_tensor t = {};
     t.device_type = CTCONV_DEVICE_CPU;
@@ -211,9 +263,10 @@ class Life {
 
   Source& s_;
   Maker make_;
-  std::string& said_;
+  std::string* said_;  // null: nobody asks
   Counts& counts_;
   std::string fault_;
+  const Known* dialect_ = nullptr;
   ctconv_error error_ = CTCONV_ERROR_INIT;
   ctconv_desc* desc_ = nullptr;
   ctconv_op* op_ = nullptr;
@@ -239,80 +292,94 @@ void Life::add_region(const std::vector<int64_t>& shape, ctconv_call* call) {
   if (make_.chance(2)) call->x_shape = x_shape_.data();
 }
 
-// Plausible arguments first, then up to three of them (or strangers) replaced by anything.
-void Life::describe_arguments(const char* dialect) {
-  const std::string name = dialect;
-  rank_ = name.find("1d") != std::string::npos || name.find("1D") != std::string::npos   ? 1
-          : name.find("3d") != std::string::npos || name.find("3D") != std::string::npos ? 3
-                                                                                         : 2;
-  const bool lists = name.find("keras") != std::string::npos || name.find("onnx") != std::string::npos;
+// Arguments that may well be legal together.
+void Life::plausible(const Known& dialect) {
+  rank_ = dialect.rank;
   const int64_t groups = make_.chance(4) ? 2 : 1;
   in_ = groups * make_.modest();
   const int64_t out = groups * make_.modest();
-  std::vector<std::string> names;
-  for (int32_t i = 0;; ++i) {
-    ctconv_argument a = CTCONV_ARGUMENT_INIT;
-    if (ctconv_dialect_argument(dialect, i, &a) != CTCONV_OK) break;
-    names.push_back(a.name);
-    const std::string n = a.name;
-    std::vector<ctconv_value> items(rank_);
+  for (const auto& [n, required] : dialect.arguments) {
+    const char* name = n.c_str();
+    std::array<ctconv_value, 3> items = {};
     const auto per_axis = [&](int64_t least) {
-      if (make_.chance(2) && n != "kernel_size" && !lists)
-        return set(a.name, make_.integer(least + static_cast<int64_t>(s_.below(3))));
-      for (auto& item : items) item = make_.integer(least + static_cast<int64_t>(s_.below(3)));
+      if (make_.chance(2) && n != "kernel_size" && !dialect.lists)
+        return set(name, make_.integer(least + static_cast<int64_t>(s_.below(3))));
+      for (size_t a = 0; a < rank_; ++a) items[a] = make_.integer(least + static_cast<int64_t>(s_.below(3)));
       ctconv_value v = {};
-      v.tag = lists ? CTCONV_VALUE_LIST : CTCONV_VALUE_TUPLE;
+      v.tag = dialect.lists ? CTCONV_VALUE_LIST : CTCONV_VALUE_TUPLE;
       v.i = static_cast<int64_t>(rank_);
       v.items = items.data();
-      set(a.name, v);
+      set(name, v);
     };
-    if (n == "in_channels" || n == "in_channel")
-      set(a.name, make_.integer(in_));
-    else if (n == "out_channels" || n == "out_channel" || n == "filters" || n == "num_filters")
-      set(a.name, make_.integer(out));
-    else if (n == "groups" || n == "group") {
-      if (groups > 1) set(a.name, make_.integer(groups));
+    if (n == "in_channels" || n == "in_channel") {
+      set(name, make_.integer(in_));
+    } else if (n == "out_channels" || n == "out_channel" || n == "filters" || n == "num_filters") {
+      set(name, make_.integer(out));
+    } else if (n == "groups" || n == "group") {
+      if (groups > 1) set(name, make_.integer(groups));
     } else if (n == "kernel_size" || n == "filter_size") {
-      if (name.find("Conv1dTranspose") != std::string::npos && name.find("mindspore") != std::string::npos)
-        set(a.name, make_.integer(make_.modest()));
-      else
-        per_axis(1);
+      dialect.nn_1d ? set(name, make_.integer(make_.modest())) : per_axis(1);
     } else if ((n == "stride" || n == "strides" || n == "dilation" || n == "dilations") && make_.chance(2)) {
-      if (name.find("mindspore.nn.Conv1d") != std::string::npos)
-        set(a.name, make_.integer(make_.modest()));
-      else
-        per_axis(1);
+      dialect.nn_1d ? set(name, make_.integer(make_.modest())) : per_axis(1);
     } else if ((n == "padding" || n == "pad_begin" || n == "pad_end" || n == "output_padding" || n == "zero_tail") &&
-               make_.chance(3))
+               make_.chance(3)) {
       per_axis(0);
-    else if (a.required)
-      set(a.name, make_.integer(make_.modest()));
+    } else if (required) {
+      set(name, make_.integer(make_.modest()));
+    }
   }
+}
+
+// Up to three arguments (or strangers) become anything.
+void Life::replace(const Known& dialect) {
   for (uint64_t n = s_.below(4); n > 0; --n) {
     if (make_.chance(30))
       set("no_such_argument", make_.value());
     else
-      set(names[s_.below(names.size())].c_str(), make_.chance(2)   ? make_.integer(make_.number())
-                                                 : make_.chance(2) ? make_.sequence(rank_, 0)
-                                                                   : make_.value());
+      set(dialect.arguments[s_.below(dialect.arguments.size())].name.c_str(),
+          make_.chance(2)   ? make_.integer(make_.number())
+          : make_.chance(2) ? make_.sequence(rank_, 0)
+                            : make_.value());
   }
 }
 
-std::string Life::run() {
-  const char* dialect =
-      ctconv_dialect_name(static_cast<int32_t>(s_.below(static_cast<uint64_t>(ctconv_dialect_count()))));
-  said_ += std::string(dialect) + "\n";
-  if (!fine("desc_create", ctconv_desc_create(dialect, &desc_, &error_))) return fault_;
-  describe_arguments(dialect);
+// A descriptor of some dialect with plausible arguments.
+bool Life::begin() {
+  const Known& dialect = dialects()[s_.below(dialects().size())];
+  dialect_ = &dialect;
+  if (said_ != nullptr) *said_ += std::string(dialect.name) + "\n";
+  if (!fine("desc_create", ctconv_desc_create(dialect.name, &desc_, &error_))) return false;
+  plausible(dialect);
+  return true;
+}
+
+std::string Life::judged() {
+  if (!begin()) return fault_;
+  replace(*dialect_);
   const ctconv_status valid = ctconv_desc_validate(desc_, &error_);
-  if (!fine("validate", valid)) return fault_;
+  counts_.valid += valid == CTCONV_OK;
+  fine("validate", valid);
+  return fault_;
+}
+
+std::string Life::legal() {
+  if (!begin()) return fault_;
+  const ctconv_status created = ctconv_create(desc_, nullptr, nullptr, nullptr, &op_, &error_);
+  if (!fine("create", created)) return fault_;
+  if (created != CTCONV_OK) return "";
+  ++counts_.valid;
+  return use();
+}
+
+std::string Life::run() {
+  const std::string fault = judged();
+  if (!fault.empty() || desc_ == nullptr) return fault;
+  const ctconv_status valid = error_.status;
   const ctconv_status created = ctconv_create(desc_, nullptr, nullptr, nullptr, &op_, &error_);
   if (!fine("create", created)) return fault_;
   if ((created == CTCONV_OK) != (op_ != nullptr)) return "create: status and pointer disagree";
   if ((valid == CTCONV_OK) != (created == CTCONV_OK)) return "create without tensors and validate disagree";
-  if (created != CTCONV_OK) return "";
-  ++counts_.valid;
-  return use();
+  return created == CTCONV_OK ? use() : "";
 }
 
 std::string Life::use() {
@@ -330,6 +397,7 @@ std::string Life::use() {
     x.dtype_code = static_cast<uint8_t>(s_.below(256));
     x.dtype_bits = static_cast<uint8_t>(s_.below(256));
   }
+  note("x", x);
 
   ctconv_spec w_spec, b_spec, y_spec;
   const ctconv_status specified = ctconv_desc_weight_spec(desc_, &x, &w_spec, &b_spec, &error_);
@@ -353,6 +421,7 @@ std::string Life::use() {
   }
   if (make_.chance(10)) w_shape[s_.below(w_shape.size())] = make_.extreme();
   w = shaped(w_shape, x.dtype_code, x.dtype_bits);
+  note("w", w);
   if (specified != CTCONV_OK || make_.chance(2)) call.weight = &w;
   const ctconv_status shaped_status = ctconv_output_spec(op_, &call, &y_spec, &error_);
   if (!fine("output_spec", shaped_status)) return fault_;
@@ -414,5 +483,9 @@ std::string Life::use() {
 }  // namespace
 
 std::string one_life(Source& source, std::string* said, Counts* counts) { return Life(source, said, counts).run(); }
+std::string one_judged(Source& source, std::string* said, Counts* counts) {
+  return Life(source, said, counts).judged();
+}
+std::string one_legal(Source& source, std::string* said, Counts* counts) { return Life(source, said, counts).legal(); }
 
 }  // namespace hostile

@@ -82,7 +82,11 @@ class Draws {
 // What is wrong with an answer and its error record; "": nothing.
 std::string fault_of(ctconv_status got, const ctconv_error& error);
 
-// *said: the steps so far, one a line, for the report.
+// *said: the steps so far, one a line, for the report; null: none.
 std::string one_life(Source& source, std::string* said, Counts* counts);
+// Its first part alone: a descriptor is filled and judged. Counts valid.
+std::string one_judged(Source& source, std::string* said, Counts* counts);
+// A life whose arguments may well be legal: most are executed. Its tensors are drawn as for any life.
+std::string one_legal(Source& source, std::string* said, Counts* counts);
 
 }  // namespace hostile
