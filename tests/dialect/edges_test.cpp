@@ -207,3 +207,31 @@ TEST_CASE("edges: initialisers of vectors, of single values and of fans nobody n
   for (double v : data) norm += v * v;
   CHECK(std::fabs(norm - 1) < 1e-12);
 }
+
+TEST_CASE("edges: channels that are no ints are told so, whatever the groups", "[edges]") {
+  for (const auto& [dialect, groups] : {std::pair{"mindspore.nn.Conv3dTranspose", "group"},
+                                        {"mindspore.nn.Conv2dTranspose", "group"},
+                                        {"torch.nn.ConvTranspose2d", "groups"},
+                                        {"megengine.module.ConvTranspose2d", "groups"},
+                                        {"paddle.nn.Conv2DTranspose", "groups"}}) {
+    INFO(dialect);
+    const std::pair<std::string, Value> two = {groups, int_value(2)};
+    CHECK(told(dialect, {{"in_channels", bool_value(true)}, two}) == "TYPE_IN_CHANNELS in_channels");
+    CHECK(told(dialect, {{"out_channels", bool_value(true)}, two}) == "TYPE_OUT_CHANNELS out_channels");
+    CHECK(told(dialect, {{groups, bool_value(true)}}) == std::string("TYPE_GROUPS ") + groups);
+  }
+}
+
+TEST_CASE("edges: a tensor that initialises the weight of groups has their shape", "[edges]") {
+  const auto with = [](std::vector<int64_t> shape) {
+    Value v;
+    v.tag = Value::kTensor;
+    v.tensor.ndim = static_cast<int>(shape.size());
+    std::copy(shape.begin(), shape.end(), v.tensor.shape.begin());
+    v.bytes.resize(4 * static_cast<size_t>(count_of(v.tensor)));
+    return told("paddle.nn.Conv2DTranspose", {{"groups", int_value(2)}, {"weight_attr", v}});
+  };
+  CHECK(with({2, 2, 3, 3}) == "");
+  CHECK(with({2, 4, 3, 3}) == "VALUE_WEIGHT_INIT weight_attr");
+  CHECK(with({2, 8, 3, 3}) == "VALUE_WEIGHT_INIT weight_attr");
+}
