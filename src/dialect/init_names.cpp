@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a tensor argument of any numeric element type into doubles.
+// Looks a name up; reads a tensor argument of any numeric element type into doubles.
 #include "src/dialect/init_names.h"
 
 #include <cstring>
@@ -60,6 +60,16 @@ Loader loader_of(ElementType e) {
 }
 
 }  // namespace
+
+bool init_by_name(std::span<const NamedInit> rows, std::string_view name, Initialiser* out) {
+  for (const NamedInit& r : rows) {
+    if (name != r.name) continue;
+    *out = {.kind = r.kind, .a = r.a, .b = r.b, .lo = r.lo, .hi = r.hi, .fan = r.fan, .scale = r.scale};
+    out->needs_axes = r.needs_axes;
+    return true;
+  }
+  return false;
+}
 
 Status tensor_init(const std::string& name, const Value& value, const std::vector<int64_t>* shape, Code type, Code bad,
                    Initialiser* out) {

@@ -15,53 +15,41 @@ namespace {
 // variance.
 constexpr double kCutSigma = 0.87962566103423978;
 
-Initialiser scaled_uniform(Initialiser::Fan fan, double variance) {
-  return {.kind = Initialiser::kUniform, .fan = fan, .scale = 3 * variance};
+constexpr NamedInit scaled_uniform(const char* name, Initialiser::Fan fan, double variance) {
+  return {.name = name, .kind = Initialiser::kUniform, .fan = fan, .scale = 3 * variance};
 }
 
-Initialiser scaled_normal(Initialiser::Fan fan, double variance) {
+constexpr NamedInit scaled_normal(const char* name, Initialiser::Fan fan, double variance) {
   const double scale = variance / (kCutSigma * kCutSigma);
-  return {.kind = Initialiser::kTruncatedNormal, .lo = -2, .hi = 2, .fan = fan, .scale = scale};
+  return {.name = name, .kind = Initialiser::kTruncatedNormal, .lo = -2, .hi = 2, .fan = fan, .scale = scale};
 }
 
-// `plain`: lower case, without underscores.
-bool by_name(const std::string& plain, Initialiser* out) {
-  static const struct {
-    const char* name;
-    Initialiser init;
-  } kNames[] = {
-      {"zeros", {.kind = Initialiser::kConstant, .a = 0}},
-      {"ones", {.kind = Initialiser::kConstant, .a = 1}},
-      {"constant", {.kind = Initialiser::kConstant, .a = 0}},
-      {"randomnormal", {.kind = Initialiser::kNormal, .a = 0, .b = 0.05}},
-      {"randomuniform", {.kind = Initialiser::kUniform, .a = -0.05, .b = 0.05}},
-      {"truncatednormal", {.kind = Initialiser::kTruncatedNormal, .a = 0, .b = 0.05, .lo = -0.1, .hi = 0.1}},
-      {"glorotuniform", scaled_uniform(Initialiser::kFanSum, 2)},  // variance 1 / mean of both fans
-      {"glorotnormal", scaled_normal(Initialiser::kFanSum, 2)},
-      {"heuniform", scaled_uniform(Initialiser::kFanIn, 2)},
-      {"henormal", scaled_normal(Initialiser::kFanIn, 2)},
-      {"lecununiform", scaled_uniform(Initialiser::kFanIn, 1)},
-      {"lecunnormal", scaled_normal(Initialiser::kFanIn, 1)},
-      {"orthogonal", {.kind = Initialiser::kOrthogonal}},
-  };
-  for (const auto& row : kNames) {
-    if (plain != row.name) continue;
-    *out = row.init;
-    return true;
-  }
-  return false;
-}
+// Lower case, without underscores.
+constexpr NamedInit kNames[] = {
+    {"zeros", Initialiser::kConstant, 0},
+    {"ones", Initialiser::kConstant, 1},
+    {"constant", Initialiser::kConstant, 0},
+    {"randomnormal", Initialiser::kNormal, 0, 0.05},
+    {"randomuniform", Initialiser::kUniform, -0.05, 0.05},
+    {.name = "truncatednormal", .kind = Initialiser::kTruncatedNormal, .a = 0, .b = 0.05, .lo = -0.1, .hi = 0.1},
+    scaled_uniform("glorotuniform", Initialiser::kFanSum, 2),  // variance 1 / mean of both fans
+    scaled_normal("glorotnormal", Initialiser::kFanSum, 2),
+    scaled_uniform("heuniform", Initialiser::kFanIn, 2),
+    scaled_normal("henormal", Initialiser::kFanIn, 2),
+    scaled_uniform("lecununiform", Initialiser::kFanIn, 1),
+    scaled_normal("lecunnormal", Initialiser::kFanIn, 1),
+    {"orthogonal", Initialiser::kOrthogonal},
+};
 
 }  // namespace
 
 Status read_init(const std::string& name, const Value& value, Code bad, const char* by_default, Initialiser* out) {
   if (value.tag == Value::kTensor) return tensor_init(name, value, nullptr, bad, bad, out);
-  std::string plain;
   if (value.is_none() || value.tag == Value::kString) {
-    for (char c : value.is_none() ? std::string(by_default) : value.text) {
-      if (c != '_') plain += c;
-    }
-    if (by_name(lower_case(plain), out)) return {};
+    std::string plain = by_default;
+    if (!value.is_none()) plain = lower_case(value.text);
+    std::erase(plain, '_');
+    if (init_by_name(kNames, plain, out)) return {};
   }
   return argument_error(bad, name, value.show(),
                         "None, a tensor, zeros, ones, glorot_uniform, glorot_normal, he_*, lecun_*, random_*, "

@@ -47,48 +47,31 @@ Status output_padding_conflict(const Axes& output_padding) {
 
 namespace {
 
-const Initialiser* by_name(const std::string& lower) {
-  static const Initialiser kZero{.kind = Initialiser::kConstant, .a = 0}, kOne{.kind = Initialiser::kConstant, .a = 1};
-  static const Initialiser kNormal{.kind = Initialiser::kNormal, .a = 0, .b = 0.01};
-  static const Initialiser kUniform{.kind = Initialiser::kUniform, .a = -0.07, .b = 0.07};
-  // The cut is absolute, not in sigmas: at sigma 0.01 it never bites.
-  static const Initialiser kTruncated{.kind = Initialiser::kTruncatedNormal, .a = 0, .b = 0.01, .lo = -2, .hi = 2};
-  static const Initialiser kHeUniform{
-      .kind = Initialiser::kUniform, .fan = Initialiser::kFanIn, .scale = 6, .needs_axes = true};
-  static const Initialiser kHeNormal{
-      .kind = Initialiser::kNormal, .fan = Initialiser::kFanIn, .scale = 2, .needs_axes = true};
-  static const Initialiser kXavierUniform{
-      .kind = Initialiser::kUniform, .fan = Initialiser::kFanSum, .scale = 6, .needs_axes = true};
-  static const Initialiser kXavierNormal{
-      .kind = Initialiser::kNormal, .fan = Initialiser::kFanSum, .scale = 2, .needs_axes = true};
-  static const Initialiser kDirac{.kind = Initialiser::kDirac}, kOrthogonal{.kind = Initialiser::kOrthogonal};
-  static const struct {
-    const char* name;
-    const Initialiser* init;
-  } kNames[] = {
-      {"zero", &kZero},
-      {"zeros", &kZero},
-      {"one", &kOne},
-      {"ones", &kOne},
-      {"normal", &kNormal},
-      {"uniform", &kUniform},
-      {"truncatednormal", &kTruncated},
-      {"heuniform", &kHeUniform},
-      {"he_uniform", &kHeUniform},
-      {"henormal", &kHeNormal},
-      {"he_normal", &kHeNormal},
-      {"xavieruniform", &kXavierUniform},
-      {"xavier_uniform", &kXavierUniform},
-      {"xaviernormal", &kXavierNormal},
-      {"xavier_normal", &kXavierNormal},
-      {"dirac", &kDirac},
-      {"orthogonal", &kOrthogonal},
-  };
-  for (const auto& row : kNames) {
-    if (lower == row.name) return row.init;
-  }
-  return nullptr;
+// Rules stated in fans mean nothing for a vector.
+constexpr NamedInit of_fan(const char* name, Initialiser::Kind kind, Initialiser::Fan fan, double scale) {
+  return {.name = name, .kind = kind, .fan = fan, .scale = scale, .needs_axes = true};
 }
+
+constexpr NamedInit kNames[] = {
+    {"zero", Initialiser::kConstant, 0},
+    {"zeros", Initialiser::kConstant, 0},
+    {"one", Initialiser::kConstant, 1},
+    {"ones", Initialiser::kConstant, 1},
+    {"normal", Initialiser::kNormal, 0, 0.01},
+    {"uniform", Initialiser::kUniform, -0.07, 0.07},
+    // The cut is absolute, not in sigmas: at sigma 0.01 it never bites.
+    {.name = "truncatednormal", .kind = Initialiser::kTruncatedNormal, .a = 0, .b = 0.01, .lo = -2, .hi = 2},
+    of_fan("heuniform", Initialiser::kUniform, Initialiser::kFanIn, 6),
+    of_fan("he_uniform", Initialiser::kUniform, Initialiser::kFanIn, 6),
+    of_fan("henormal", Initialiser::kNormal, Initialiser::kFanIn, 2),
+    of_fan("he_normal", Initialiser::kNormal, Initialiser::kFanIn, 2),
+    of_fan("xavieruniform", Initialiser::kUniform, Initialiser::kFanSum, 6),
+    of_fan("xavier_uniform", Initialiser::kUniform, Initialiser::kFanSum, 6),
+    of_fan("xaviernormal", Initialiser::kNormal, Initialiser::kFanSum, 2),
+    of_fan("xavier_normal", Initialiser::kNormal, Initialiser::kFanSum, 2),
+    {"dirac", Initialiser::kDirac},
+    {"orthogonal", Initialiser::kOrthogonal},
+};
 
 constexpr const char* kKnownNames =
     "zeros, ones, normal, uniform, truncatednormal, he_uniform, he_normal, xavier_uniform, xavier_normal, dirac, "
@@ -109,20 +92,17 @@ Status read_init(const std::string& name, const Value& value, const std::vector<
       return {};
     case Value::kTensor:
       return tensor_init(name, value, &shape, type, bad, out);
-    case Value::kString: {
-      const Initialiser* known = by_name(lower_case(value.text));
-      if (known == nullptr)
-        return argument_error(bad, name, value.show(), kKnownNames, "is no initialiser of mindspore");
-      *out = *known;
-      return {};
-    }
+    case Value::kString:
+      if (init_by_name(kNames, lower_case(value.text), out)) return {};
+      return argument_error(bad, name, value.show(), kKnownNames, "is no initialiser of mindspore");
     default:
       return argument_error(type, name, value.show(), "a name, a number, a tensor or None", "is " + value.type_name());
   }
 }
 
 Status read_type(const Value& value, ElementType* out) {
-  std::string text = value.tag == Value::kString || value.tag == Value::kOther ? lower_case(value.text) : std::string();
+  std::string text;
+  if (value.tag == Value::kString || value.tag == Value::kOther) text = lower_case(value.text);
   for (const char* prefix : {"mindspore.", "mstype."}) {
     if (text.rfind(prefix, 0) == 0) text = text.substr(std::string_view(prefix).size());
   }
@@ -148,8 +128,12 @@ Status read_pad_mode(const Value& value, bool ignore_case, Code type, PadMode* m
 }
 
 Status read_inits(const Arguments& args, std::string_view version, Descriptor* d) {
-  const bool old = version == "2.0";
-  const Value weight = argument_or(args, "weight_init", old ? string_value("normal") : none_value());
+  Value weight_default, bias_default;  // None, but in 2.0
+  if (version == "2.0") {
+    weight_default = string_value("normal");
+    bias_default = string_value("zeros");
+  }
+  const Value weight = argument_or(args, "weight_init", weight_default);
   CTCONV_RETURN_IF_ERROR(read_init("weight_init", weight, weight_shape_of(*d), Code::TYPE_WEIGHT_INIT,
                                    Code::VALUE_WEIGHT_INIT, &d->weight_init));
   bool bias = false;
@@ -157,8 +141,8 @@ Status read_inits(const Arguments& args, std::string_view version, Descriptor* d
   CTCONV_RETURN_IF_ERROR(read_flag("has_bias", has_bias, Code::TYPE_HAS_BIAS, &bias));
   d->bias_allowed = d->bias_expected = bias;
   if (!bias) return {};
-  return read_init("bias_init", argument_or(args, "bias_init", old ? string_value("zeros") : none_value()),
-                   {d->out_channels}, Code::TYPE_BIAS_INIT, Code::VALUE_BIAS_INIT, &d->bias_init);
+  return read_init("bias_init", argument_or(args, "bias_init", bias_default), {d->out_channels}, Code::TYPE_BIAS_INIT,
+                   Code::VALUE_BIAS_INIT, &d->bias_init);
 }
 
 Status read_dtype(const Arguments& args, std::string_view version, Descriptor* d) {

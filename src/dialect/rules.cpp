@@ -182,13 +182,22 @@ Status output_padding_below(const Axes& output_padding, const std::vector<int64_
   return {};
 }
 
+namespace {
+
+bool same_name(const std::string& given, const char* known, bool ignore_case) {
+  if (!ignore_case) return given == known;
+  return lower_case(given) == lower_case(known);
+}
+
+}  // namespace
+
 Status one_of(const std::string& name, const Value& value, std::initializer_list<const char*> known, bool ignore_case,
               Code code, Code type_code, int* index) {
   std::string list;
   int n = 0;
   const bool is_text = value.tag == Value::kString;
   for (const char* k : known) {
-    if (is_text && (value.text == k || (ignore_case && lower_case(value.text) == lower_case(k)))) {
+    if (is_text && same_name(value.text, k, ignore_case)) {
       *index = n;
       return {};
     }

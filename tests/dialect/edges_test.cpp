@@ -235,3 +235,77 @@ TEST_CASE("edges: a tensor that initialises the weight of groups has their shape
   CHECK(with({2, 4, 3, 3}) == "VALUE_WEIGHT_INIT weight_attr");
   CHECK(with({2, 8, 3, 3}) == "VALUE_WEIGHT_INIT weight_attr");
 }
+
+TEST_CASE("edges: initialisers of element types that are no floats, and of nothing", "[edges]") {
+  int8_t data[4] = {7, 7, 7, 7};
+  TensorView t;
+  t.type = element_type(Dtype::kI8);
+  t.ndim = 1;
+  t.shape[0] = 4;
+  lie_dense(&t, data);
+  Descriptor d;
+  REQUIRE(told("mindspore.nn.Conv2dTranspose", {}, kLayer, &d) == "");
+  const auto refused = [&](ElementType type, const char* name) {
+    t.type = type;
+    const Status status = initialise_bias(d, 1, {}, t);
+    CHECK(status.code() == Code::TYPE_INPUT_DTYPE);
+    CHECK(status.detail().message == std::string("parameters are float16, bfloat16, float32 or float64, not ") + name);
+    CHECK(std::count(data, data + 4, 7) == 4);
+  };
+  refused(element_type(Dtype::kI8), "int8");
+  refused({.code = 2, .bits = 8, .lanes = 1}, name_of({.code = 2, .bits = 8, .lanes = 1}).c_str());
+  // A scalar has no rows to be orthonormal.
+  d.weight_init = {.kind = Initialiser::kOrthogonal};
+  double one = 7;
+  TensorView scalar;
+  scalar.type = element_type(Dtype::kF64);
+  scalar.data = &one;
+  scalar.shape[0] = 0;
+  scalar.ndim = 1;
+  CHECK(initialise_weight(d, 1, scalar).ok());
+  CHECK(one == 7);
+  // A bias whose weight has no known shape has fans of 1.
+  std::vector<double> bias(64);
+  TensorView vector;
+  vector.type = element_type(Dtype::kF64);
+  vector.ndim = 1;
+  vector.shape[0] = 64;
+  lie_dense(&vector, bias.data());
+  d.bias_init = {.kind = Initialiser::kUniform, .fan = Initialiser::kFanIn, .scale = 1};
+  REQUIRE(initialise_bias(d, 1, {}, vector).ok());
+  for (double v : bias) CHECK(std::fabs(v) <= 1);
+  CHECK(*std::max_element(bias.begin(), bias.end()) > 0.9);
+}
+
+TEST_CASE("edges: kernels whose reach does not fit are left to the call", "[edges]") {
+  const Value far = int_value(int64_t{1} << 62);
+  Descriptor d;
+  CHECK(told("keras.layers.Conv2DTranspose", {{"dilation_rate", far}},
+             {{"filters", int_value(4)}, {"kernel_size", int_value(3)}}, &d) == "");
+  CHECK((d.pad_begin == std::vector<int64_t>{0, 0} && d.dilation[0] == int64_t{1} << 62));
+  CHECK(told("mindspore.nn.Conv2dTranspose", {{"dilation", far}}, kLayer, &d) == "");
+  CHECK(d.pad_begin == std::vector<int64_t>{0, 0});
+}
+
+TEST_CASE("edges: mindspore's names of an element type", "[edges]") {
+  const auto type = [](Value v) { return told("mindspore.nn.Conv2dTranspose", {{"dtype", std::move(v)}}); };
+  Value other;
+  other.tag = Value::kOther;
+  other.text = "mindspore.float16";
+  CHECK(type(other) == "");
+  CHECK(type(string_value("mstype.Float32")) == "");
+  CHECK(type(string_value("mindspore.mstype.float32")) == "");
+  CHECK(type(string_value("float64")) == "TYPE_INPUT_DTYPE dtype");
+  CHECK(type(int_value(32)) == "TYPE_INPUT_DTYPE dtype");
+}
+
+TEST_CASE("edges: mindspore's initialisers by default, of either version", "[edges]") {
+  Descriptor now, old;
+  const Args biased = {{"has_bias", bool_value(true)}};
+  CHECK(told("mindspore.nn.Conv2dTranspose", biased, kLayer, &now) == "");
+  CHECK(told("mindspore.nn.Conv2dTranspose@2.0", biased, kLayer, &old) == "");
+  CHECK((now.weight_init.kind == Initialiser::kUniform && now.weight_init.fan == Initialiser::kFanIn));
+  CHECK((now.bias_init.kind == Initialiser::kUniform && now.bias_init.fan == Initialiser::kFanIn));
+  CHECK((old.weight_init.kind == Initialiser::kNormal && old.weight_init.b == 0.01));
+  CHECK((old.bias_init.kind == Initialiser::kConstant && old.bias_init.a == 0));
+}
