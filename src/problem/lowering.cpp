@@ -40,31 +40,31 @@ Lowered lower_axis(const Descriptor& desc, size_t axis, int64_t in, int64_t kern
   }
   if (desc.pad_rule == PadRule::kSameForward) {
     const Checked total = Checked(ceil_div(in, a.s) - 1) * a.s + kernel - in;
-    if (!total.ok()) out.ok = false;
+    out.ok &= total.ok();
     split(std::max<int64_t>(total.value(), 0), true, &a);
   } else if (desc.auto_pads) {
     const Checked total = full + a.extra - Checked(in) * a.s;
-    if (!total.ok()) out.ok = false;
+    out.ok &= total.ok();
     split(std::max<int64_t>(total.value(), 0), upper, &a);
   }
   const Checked base = full - a.lo - a.hi;
   if (size && desc.output_size_rule == OutputSizeRule::kWindow) {
     const Checked extra = Checked(*size) - base;
-    if (!extra.ok()) out.ok = false;
+    out.ok &= extra.ok();
     a.extra = extra.value();
   } else if (size && desc.output_size_rule != OutputSizeRule::kNone) {
     const Checked total = full + a.extra - *size;
-    if (!total.ok()) out.ok = false;
+    out.ok &= total.ok();
     split(std::max<int64_t>(total.value(), 0), upper, &a);
     if (total.value() < 0) {
       const Checked extra = Checked(a.extra) - total;
-      if (!extra.ok()) out.ok = false;
+      out.ok &= extra.ok();
       a.extra = extra.value();
     }
   }
   const Checked core = full - a.lo - a.hi + a.extra;
   const Checked reach = core + a.lo, end = core + a.tail;
-  out.ok = out.ok && base.ok() && core.ok() && reach.ok() && end.ok();
+  for (const Checked& sum : {base, reach, end}) out.ok &= sum.ok();
   out.base = base.value();
   a.core = core.value();
   return out;
@@ -75,8 +75,7 @@ std::optional<int64_t> derived_kernel(const Descriptor& desc, size_t axis, int64
   const Checked reach =
       Checked(size) - (Checked(in) - 1) * s + entry(desc.pad_begin, axis, 0) + entry(desc.pad_end, axis, 0) - 1;
   if (!reach.ok()) return std::nullopt;
-  const Checked k = Checked(floor_div(reach.value(), d)) + 1;
-  return k.ok() ? std::optional(k.value()) : std::nullopt;
+  return floor_div(reach.value(), d) + 1;  // fits: reach is 1 below another int64, and d >= 1
 }
 
 }  // namespace ctconv

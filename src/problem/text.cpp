@@ -18,7 +18,10 @@ std::string number(double v) { return show_general(v, 17); }
 
 std::string join(std::initializer_list<int64_t> values, char separator) {
   std::string s;
-  for (int64_t v : values) s += (s.empty() ? "" : std::string(1, separator)) + std::to_string(v);
+  for (int64_t v : values) {
+    if (!s.empty()) s += separator;
+    s += std::to_string(v);
+  }
   return s;
 }
 
@@ -49,11 +52,9 @@ struct Printer {
   }
   void operator()(const char* key, const ActivationLayout& v) {
     const Order order = order_of(v, p, &v == &p.y);
-    const std::string strides = order == Order::kChannelsFirst ? "first"
-                                : order == Order::kChannelsLast
-                                    ? "last"
-                                    : join({v.n, v.c, v.axis[0], v.axis[1], v.axis[2]}, ':');
-    word(std::string(key) + "=" + strides);
+    if (order == Order::kChannelsFirst) return word(std::string(key) + "=first");
+    if (order == Order::kChannelsLast) return word(std::string(key) + "=last");
+    word(std::string(key) + "=" + join({v.n, v.c, v.axis[0], v.axis[1], v.axis[2]}, ':'));
   }
   void operator()(const char* key, const WeightLayout& v) {
     word(std::string(key) + "=" + join({v.g, v.ci, v.co, v.tap[0], v.tap[1], v.tap[2]}, ':'));
@@ -253,21 +254,23 @@ class Parser {
 
 // Sums and products of the sizes fit 63 bits. An extent of 0 counts as 1: strides are products of the others.
 Status Parser::judge_sizes() const {
+  const auto beyond = [] { return bad("", "has sizes beyond 63 bits"); };
   const Checked n = std::max<int64_t>(p_.n, 1);
   Checked x_count = n * p_.groups * p_.ci, y_count = n * p_.groups * p_.co;
   Checked w_count = Checked(p_.groups) * p_.ci * p_.co;
-  bool ok = true;
   for (const Axis& a : p_.axis) {
     const Checked end = Checked(a.o) + a.tail;
     const Checked full = (Checked(a.i) - 1) * a.s + Checked(a.d) * (a.k - 1) + 1;
     const int64_t lo = std::max<int64_t>(a.lo, 0);
-    ok = ok && end.ok() && (end + lo).ok() && (full + lo).ok() && a.lo <= kMostLo;
+    if (!(end + lo).ok() || !(full + lo).ok() || a.lo > kMostLo) return beyond();
     x_count = x_count * a.i;
     y_count = y_count * std::max<int64_t>(end.value(), 1);
     w_count = w_count * a.k;
   }
-  ok = ok && (x_count * 8).ok() && (y_count * 8).ok() && (w_count * 8).ok();
-  return ok ? Status() : bad("", "has sizes beyond 63 bits");
+  for (const Checked& count : {x_count, y_count, w_count}) {
+    if (!(count * 8).ok()) return beyond();
+  }
+  return {};
 }
 
 Status Parser::finish() {

@@ -148,6 +148,37 @@ TEST_CASE("lowering: overflow is remembered, wherever it happens", "[problem][lo
   CHECK_FALSE(lower_axis(one_axis(1, 1, INT64_MAX, INT64_MAX, 0), 0, 4, 3, std::nullopt).ok);
 }
 
+TEST_CASE("lowering: a size counts by the rule that the dialect has for it", "[problem][lowering]") {
+  Descriptor desc = one_axis(2, 1, 0, 0, 1);
+  CHECK(lower_axis(desc, 0, 4, 3, 20).axis.core == 10);  // no rule: no size
+  desc.output_size_rule = OutputSizeRule::kWindow;
+  CHECK(lower_axis(desc, 0, 4, 3, std::nullopt).axis.core == 10);
+  CHECK(lower_axis(desc, 0, 4, 3, 20).axis.core == 20);
+  CHECK_FALSE(lower_axis(one_axis(1, 1, 0, 0, INT64_MAX - 6), 0, 4, 4, std::nullopt).ok);
+  CHECK(lower_axis(one_axis(1, 1, 0, 0, INT64_MAX - 7), 0, 4, 4, std::nullopt).ok);
+  // Sums that do not fit, one for each rule.
+  desc.pad_end = {INT64_MAX};
+  CHECK(lower_axis(desc, 0, 4, 3, 1).ok);
+  CHECK_FALSE(lower_axis(desc, 0, 4, 3, INT64_MAX).ok);
+  desc.output_size_rule = OutputSizeRule::kPadsLower;
+  CHECK(lower_axis(desc, 0, 4, 3, INT64_MAX).ok);
+  CHECK_FALSE(lower_axis(desc, 0, 4, 3, INT64_MIN).ok);
+  desc.output_padding = {INT64_MAX};
+  CHECK_FALSE(lower_axis(desc, 0, 4, 3, 1).ok);
+  desc = one_axis(1, 1, 0, 0, 0);
+  desc.zero_tail = {INT64_MAX - 5};
+  CHECK_FALSE(lower_axis(desc, 0, 4, 3, std::nullopt).ok);
+  desc.zero_tail = {INT64_MAX - 6};
+  CHECK(lower_axis(desc, 0, 4, 3, std::nullopt).ok);
+}
+
+TEST_CASE("lowering: no kernel where its reach does not fit", "[problem][lowering]") {
+  CHECK_FALSE(derived_kernel(one_axis(4, 1, 0, 0, 0), 0, int64_t{1} << 62, 9).has_value());
+  CHECK_FALSE(derived_kernel(one_axis(1, 1, 1, 0, 0), 0, 1, INT64_MAX).has_value());
+  CHECK(derived_kernel(one_axis(1, 1, 0, 0, 0), 0, 1, INT64_MAX) == INT64_MAX);
+  CHECK(derived_kernel(one_axis(1, 1, 0, 0, 0), 0, INT64_MAX, 0) == -INT64_MAX + 1);
+}
+
 TEST_CASE("useful_flop: counted pair by pair", "[problem][facts]") {
   Rng rng(7);
   for (int round = 0; round < 5000; ++round) {

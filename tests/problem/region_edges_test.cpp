@@ -50,4 +50,7 @@ TEST_CASE("region edges: a box too far from the input is refused, not computed b
   far({.in = 1, .k = 3, .s = 1, .d = huge, .lo = -huge, .core = INT64_MAX}, 1, 2);                // ... - d * (k - 1)
   far({.in = 1, .k = 1, .s = 1, .d = 1, .lo = 0, .core = INT64_MAX}, kMostLo + 9, kMostLo + 10);  // the new lo
   far({.in = 1, .k = 1, .s = 1, .d = 1, .lo = -kMostLo - 5, .core = 9}, 1, 2);                    // likewise, below
+  far({.in = 1, .k = 1, .s = 1, .d = 1, .lo = INT64_MAX - 5, .core = INT64_MAX}, 1, 10);          // end - 1 + lo
+  far({.in = 3, .k = 1, .s = huge + 2, .d = 1, .lo = INT64_MAX - 10, .core = 9}, 1, 2);           // the first input * s
+  far({.in = 3, .k = 2, .s = 4, .d = INT64_MAX - 1, .lo = 0, .core = 20}, 0, 9);                  // the new hi
 }

@@ -41,8 +41,7 @@ Reach window_of(const Lowered& l) {
 Reach reach_of_pads(const Lowered& l, int64_t declared, int64_t asked) {
   const AxisSizes& a = l.axis;
   const Checked last = Checked(a.in - 1) * a.s + Checked(a.d) * (a.k - 1) + declared + a.s;
-  const int64_t grown = a.extra - declared;
-  return {1, last.value(), grown >= 0 && grown < a.s && asked >= 1};
+  return {1, last.value(), a.extra - declared < a.s && asked >= 1};
 }
 
 }  // namespace
