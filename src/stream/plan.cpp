@@ -10,6 +10,7 @@
 #include "src/base/at.h"
 #include "src/base/checked.h"
 #include "src/problem/canonicalize.h"
+#include "src/problem/judge/facts.h"
 #include "src/problem/region.h"
 
 namespace ctconv {
@@ -30,10 +31,8 @@ int64_t inputs_in(int64_t bytes, const Geometry& g, int64_t row, int64_t most) {
 
 Result<Geometry> judged(const StreamRequest& r, int64_t length) {
   const TensorView* weight = r.backend->weight();
-  const WeightAxes axes = weight_axes(r.desc->weight_order, r.desc->groups, 1);
-  const int64_t in = at(weight->shape, axes.in);
-  const int64_t channels = r.desc->in_channels != 0 ? r.desc->in_channels : axes.own_group() ? in * r.desc->groups : in;
-  return judge_line(r, dense_line(r, weight->type, channels, length));
+  const CallTensors told{.w = weight};
+  return judge_line(r, dense_line(r, weight->type, Facts(*r.desc, told).in_channels(), length));
 }
 
 // A length that pads do not eat up.
@@ -72,10 +71,6 @@ Status StreamPlan::fix_sizes() {
   auto geometry = judged_at_some_length(request_);
   if (!geometry.ok()) return geometry.take_status();
   geometry_ = *geometry;
-  if (geometry_.rank != 1) {
-    return argument_error(Code::UNSUPPORTED_STREAM, "op", std::to_string(geometry_.rank) + " spatial axes",
-                          "1 spatial axis", request_.desc->dialect + " does not run along one axis");
-  }
   auto schedule = schedule_of(geometry_.axis[0]);
   if (!schedule.ok()) return schedule.take_status();
   schedule_ = *schedule;
@@ -155,12 +150,14 @@ Result<int64_t> StreamPlan::whole(int64_t inputs) const {
 
 Result<Piece> StreamPlan::step(int64_t inputs, int64_t count) const {
   if (inputs >= schedule_.warm_up) return at(steps_, std::bit_width(static_cast<uint64_t>(count)) - 1);
-  return warm_ups_.empty() ? made_step(inputs, 1) : Result<Piece>(at(warm_ups_, inputs));
+  if (warm_ups_.empty()) return made_step(inputs, 1);
+  return at(warm_ups_, inputs);
 }
 
 Result<Piece> StreamPlan::rest(int64_t inputs) const {
   if (inputs >= schedule_.warm_up) return rests_.back();
-  return warm_ups_.empty() ? made_rest(inputs) : Result<Piece>(at(rests_, inputs));
+  if (warm_ups_.empty()) return made_rest(inputs);
+  return at(rests_, inputs);
 }
 
 }  // namespace ctconv

@@ -179,6 +179,65 @@ TEST_CASE("pads that eat any length are refused as a call of it would be", "[str
   CHECK((*stream)->left().status().code() == Code::SHAPE_OUTPUT_EMPTY);
 }
 
+TEST_CASE("a look-back whose sums leave 63 bits is refused before any piece is fixed", "[stream]") {
+  const int64_t far = INT64_MAX / 2;
+  Setup s(Line{.k = 2, .d = far, .lo = far + 2});
+  auto plan = s.plan();
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.status().code() == Code::UNSUPPORTED_STREAM);
+  CHECK(plan.status().detail().range == "sums that fit 63 bits");
+  CHECK(s.script.fixed == 0);
+}
+
+TEST_CASE("outputs of one input that nobody could count: the shortest steps, and state that has no room", "[stream]") {
+  const int64_t stride = int64_t{1} << 52;
+  Setup s(Line{.co = 2048, .k = 1, .s = stride, .lo = 1023 * stride - 10});  // of 1024 inputs 11 outputs are left
+  auto plan = s.plan();
+  REQUIRE(plan.ok());
+  CHECK((*plan)->chunk() == 16);
+  CHECK((*plan)->copied() == 16);
+  auto made = Stream::make(*plan);
+  REQUIRE_FALSE(made.ok());
+  CHECK(made.status().code() == Code::NO_MEMORY);
+  CHECK(made.status().detail().message == "stream: no memory for 2^63 or more bytes of state");
+}
+
+TEST_CASE("a stream of no signal has pieces without a call, and runs nothing", "[stream]") {
+  Setup s(Line{.s = 2});
+  s.request.n = 0;
+  auto made = s.stream();
+  REQUIRE(made.ok());
+  CHECK(s.script.fixed == 0);
+  Stream& stream = **made;
+  std::vector<float> none;
+  CHECK(stream.coming(5) == 10 - stream.plan().schedule().delay);
+  REQUIRE(stream.push(view(&none, 0, 1, 5), view(&none, 0, 1, stream.coming(5))).ok());
+  auto twin = stream.clone();
+  REQUIRE(twin.ok());
+  CHECK((*twin)->inputs() == 5);
+  CHECK(s.script.runs == 0);
+}
+
+TEST_CASE("channels that no argument tells are the weight's, of all groups", "[stream]") {
+  Setup s(Line{.ci = 6, .co = 4});
+  s.desc.in_channels = s.desc.out_channels = 0;
+  auto plan = s.plan();
+  REQUIRE(plan.ok());
+  CHECK((*plan)->geometry().in_channels == 6);
+  s.desc.groups = 3;
+  s.desc.weight_order = WeightOrder::kGroupInOutTaps;
+  std::vector<float> memory(3 * 2 * 4 * 3);
+  TensorView grouped = s.weight_view;
+  grouped.ndim = 4;
+  grouped.shape = {3, 2, 4, 3};
+  lie_dense(&grouped, memory.data());
+  REQUIRE(s.backend.adopt(&grouped, nullptr).ok());
+  plan = s.plan();
+  REQUIRE(plan.ok());
+  CHECK((*plan)->geometry().in_channels == 6);
+  CHECK((*plan)->geometry().out_channels == 12);
+}
+
 TEST_CASE("a chunk is cut to a power of two, and the longest step is it", "[stream]") {
   for (const auto& [asked, chunk] : {std::pair<int64_t, int64_t>{1, 1}, {2, 2}, {7, 4}, {64, 64}, {65535, 32768}}) {
     Setup s(Line{});
