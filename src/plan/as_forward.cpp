@@ -76,8 +76,8 @@ std::optional<Problem> as_forward(const Problem& p) {
     if (p.axis[k].s != 1 && p.axis[k].i > 1) return std::nullopt;
     Axis& a = q.axis[k];
     a.lo = (a.k - 1) * a.d - a.lo;
-    if (a.k > 1) q.w.tap[k] = -q.w.tap[k];  // of one tap any number may be the stride, also one without a negative
-    if (a.lo > kMostLo || a.lo < -kMostLo) return std::nullopt;
+    if (a.k > 1) q.w.tap[k] = -q.w.tap[k];    // of one tap any number may be the stride, also one without a negative
+    if (a.lo > kMostLo) return std::nullopt;  // never below -kMostLo: it grew by the reach
   }
   return q;
 }

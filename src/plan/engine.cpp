@@ -27,7 +27,8 @@ Result<std::unique_ptr<Kernel>> Engine::plan(const Problem& problem, const PlanC
   CTCONV_RETURN_IF_ERROR(check_bits(name, strongest, context.weakest));
   if (problem.written != Written::kX || writes(*this, Written::kX)) return known(*this, problem, context);
   const auto forward = as_forward(problem);
-  if (!forward || !check_known(name, knows, *forward).ok()) return known(*this, problem, context);
+  if (!forward) return known(*this, problem, context);
+  if (!check_known(name, knows, *forward).ok()) return known(*this, problem, context);
   auto kernel = known(*this, *forward, context);
   if (!kernel.ok()) return kernel;
   return exchanged(problem, true, std::move(*kernel));

@@ -160,7 +160,7 @@ class MendedKernel final : public Kernel {
     CTCONV_RETURN_IF_ERROR(kernel_->run(memory, runner));
     const int64_t* list = list_of(memory.packed);
     const int64_t channels = list[0], patches = std::ssize(patches_);
-    if (channels == 0 || patches == 0) return {};
+    if (channels == 0) return {};
     std::atomic<bool> failed{false};
     const bool counted = runner(p_.n * channels * patches, [&](int64_t index, int32_t) {
       const Patch& patch = patches_[static_cast<size_t>(index % patches)];

@@ -78,7 +78,6 @@ std::unique_ptr<Kernel> in_pieces(const Problem& p, const Engine& engine, const 
   Problem piece = p;
   piece.n = std::max(fits, least);
   piece.n = ceil_div(p.n, ceil_div(p.n, piece.n));  // as even as possible
-  if (piece.n >= p.n) return whole;
   PlanContext free = context;
   free.beat_seconds = PlanContext().beat_seconds;
   auto kernel = engine.plan(piece, free);

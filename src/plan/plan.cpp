@@ -142,7 +142,8 @@ class Choice {
     std::vector<TuneCandidate> list;
     for (const Candidate& c : candidates_) list.push_back({c.engine->name, c.kernel.get()});
     const std::string reason = measure(problem_, list, request_, &seconds_);
-    basis_ = reason.empty() ? "measured" : "estimated, not measured (" + reason + ")";
+    basis_ = "measured";
+    if (!reason.empty()) basis_ = "estimated, not measured (" + reason + ")";
   }
 
   double weighed(size_t n) const {
@@ -164,12 +165,14 @@ class Choice {
         plan_->kernel = std::move(c.kernel);
         return {};
       }
+      std::string reason = c.kernel->weights_not_honoured();
       if (!packed.ok()) {
         const Code code = packed.status().code();
         if (code == Code::NO_MEMORY || code == Code::MISUSE_RUNNER) return packed.take_status();
+        reason = packed.status().detail().message;
       }
       const Engine* engine = c.engine;
-      refused(*engine, packed.ok() ? c.kernel->weights_not_honoured() : packed.status().detail().message);
+      refused(*engine, std::move(reason));
       if (automatic_ && packed.ok() && c.kernel->spoils() != Kernel::Spoils::kAnything)
         spoiled_.push_back(std::move(c));
       candidates_.erase(candidates_.begin() + static_cast<std::ptrdiff_t>(best));
@@ -250,9 +253,11 @@ class Choice {
   }
 
   Status nobody() const {
-    std::string message = automatic_ ? "no engine can run this problem" : "engine " + std::string(request_.engine);
+    std::string message = "no engine can run this problem";
+    if (!automatic_) message = "engine " + std::string(request_.engine);
     for (const auto& [name, reason] : plan_->refused) {
-      message += automatic_ ? "; " + name + ": " + reason : ": " + reason;
+      if (automatic_) message += "; " + name;
+      message += ": " + reason;
     }
     return Status(Status::Detail{.code = Code::UNSUPPORTED_ENGINE,
                                  .argument = "engine",

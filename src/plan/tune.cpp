@@ -24,7 +24,8 @@ std::string field(std::string text) {
   for (char& c : text) {
     if (c >= 0 && c < ' ') c = ' ';
   }
-  return text.empty() ? "-" : text;
+  if (text.empty()) text = "-";
+  return text;
 }
 
 // "engine=seconds ..." -> seconds in the candidates' order; false unless every candidate is named with a sane number.

@@ -20,6 +20,7 @@ struct Script {
   std::string packing = "rows";
   Result<bool> (*pack)() = nullptr;
   bool looks_at_input = false, honours_input = true;
+  Result<bool> (*looks)() = nullptr;  // instead of honours_input
   int planned = 0, packs = 0, runs = 0;
   double beat = 0;  // seconds it was told to beat when planned last
 };
@@ -39,7 +40,9 @@ class FakeKernel : public Kernel {
     return script_->pack ? script_->pack() : Result<bool>(true);
   }
   bool looks_at_input() const override { return script_->looks_at_input; }
-  Result<bool> honours_input(const Operands&, const Runner&) const override { return script_->honours_input; }
+  Result<bool> honours_input(const Operands&, const Runner&) const override {
+    return script_->looks ? script_->looks() : Result<bool>(script_->honours_input);
+  }
   Status run(const Operands&, const Runner&) const override;
 
  private:

@@ -79,6 +79,14 @@ TEST_CASE("knows: bits weaker than asked for are told apart", "[plan]") {
   CHECK(told(Bits::kMachine, Bits::kStable) == "e: its bits depend on the machine, and reproducible was asked for");
 }
 
+TEST_CASE("knows: the weakest bits that an op's options accept", "[plan]") {
+  for (const int math : {0, 1}) {
+    CHECK(weakest_bits(1, math) == Bits::kReference);
+    CHECK(weakest_bits(2, math) == Bits::kStable);
+    CHECK(weakest_bits(0, math) == (math == 1 ? Bits::kReduced : Bits::kMachine));
+  }
+}
+
 TEST_CASE("knows: an engine's kernel that is weaker than the engine said is not taken", "[plan]") {
   slow_script = Script();
   slow_script.bits = Bits::kMachine;  // the engine says kReference
@@ -144,6 +152,16 @@ TEST_CASE("knows: an exchanged kernel is asked as itself, its weight from the ot
   CHECK(kernel->looks_at_input());
   float x = 1, y = 2, w[18] = {};
   CHECK(*kernel->pack(w, w + 2, Runner()));  // (k - 1) taps, each one element further
+  // One that spoils what it does not honour packs as it says.
+  slow_script = Script();
+  slow_script.packing = "rows";
+  const auto spoils = exchanged(p, true, std::make_unique<FakeKernel>("slow", &slow_script));
+  CHECK(spoils->packing() == "rows/x");
+  CHECK(kernel->packing() == "own/x, any");
+  slow_script.pack = [] { return Result<bool>(false); };
+  CHECK_FALSE(*spoils->pack(w, nullptr, Runner()));
+  slow_script.pack = [] { return Result<bool>(Status(Code::NO_MEMORY, "of the test")); };
+  CHECK(spoils->pack(w, nullptr, Runner()).status().code() == Code::NO_MEMORY);
   CHECK(*kernel->honours_input({.x = &x, .w = w, .bias = &x, .y = &y}, Runner()));
   CHECK(kernel->run({.x = &x, .w = w, .y = &y}, Runner()).ok());
   CHECK(kernel->run({.x = &x, .y = &y}, Runner()).code() == Code::UNSUPPORTED_ENGINE);

@@ -160,6 +160,60 @@ TEST_CASE("not finite: each step of a mended call may fail, and says so", "[plan
   CHECK(kernel->run(call.operands(), Runner()).code() == Code::BACKEND_ONEDNN);
 }
 
+TEST_CASE("not finite: whole numbers are finite, x is looked at by the kernel itself, and no row is no border",
+          "[plan]") {
+  borders_script = {};
+  reference_script = Script();
+  for (const Dtype type : {Dtype::kI8, Dtype::kI32, Dtype::kF16, Dtype::kBf16, Dtype::kF64}) {
+    const Problem p = bordered(type);
+    const Knows knows{.written = kForwardOnly, .types = {&p.types, 1}};
+    const Engine reference{"reference", Bits::kReference, knows, kReference.make};
+    const auto kernel = mended(p, {}, reference, INFINITY, std::make_unique<BordersKernel>());
+    REQUIRE(kernel->packing() == "none/not finite");
+    const std::vector<std::byte> ones(18 * 8, std::byte{0xFF});  // a NaN of any float, -1 of any integer
+    std::vector<std::byte> packed(kernel->packed_bytes());
+    CHECK(*kernel->pack(ones.data(), packed.data(), Runner()) == (type != Dtype::kI8 && type != Dtype::kI32));
+    CHECK_FALSE(*kernel->honours_input({}, Runner()));
+  }
+  Problem empty = bordered(Dtype::kF32);
+  empty.axis[2].i = 0;  // as the data gradient of no output: every row of y is the bias alone
+  CHECK(mended(empty, {}, kReference, 1, std::make_unique<BordersKernel>())->packing() == "none/not finite");
+}
+
+TEST_CASE("not finite: a border that the reference cannot run is told", "[plan]") {
+  borders_script = {};
+  const auto make = [](const Problem&, const PlanContext&) -> Result<std::unique_ptr<Kernel>> {
+    class Stuck final : public Kernel {
+     public:
+      std::string form() const override { return "stuck"; }
+      Bits bits() const override { return Bits::kReference; }
+      double estimated_seconds() const override { return 1e-9; }
+      Status run(const Operands&, const Runner&) const override { return refuse("stuck: of the test"); }
+    };
+    return std::unique_ptr<Kernel>(new Stuck);
+  };
+  const Engine stuck{"stuck", Bits::kReference, kForwardFloats, make};
+  const auto kernel = mended_borders(stuck);
+  Call call(*kernel);
+  REQUIRE(*kernel->pack(call.w, call.packed.data(), Runner()));
+  const Status status = kernel->run(call.operands(), Runner());
+  CHECK(status.code() == Code::INTERNAL);
+  CHECK(status.detail().message == "the reference refused a border");
+}
+
+TEST_CASE("not finite: no memory for those that are asked again ends the choice", "[plan]") {
+  borders_script = {};
+  const auto poor = [](const Problem&, const PlanContext& context) -> Result<std::unique_ptr<Kernel>> {
+    if (context.weights_finite) return std::unique_ptr<Kernel>(new BordersKernel);
+    return Status(Code::NO_MEMORY, "of the test");
+  };
+  const Engine engine{"poor", Bits::kReference, kForwardFloats, poor};
+  Setup s;
+  const Engine* engines[] = {&engine, &kReference};
+  s.request.engines = engines;
+  CHECK(s.plan().status().code() == Code::NO_MEMORY);
+}
+
 TEST_CASE("not finite: auto asks again before the last resort, and ends where nobody is left", "[plan]") {
   borders_script = {};
   Setup s;

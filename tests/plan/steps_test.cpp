@@ -119,6 +119,75 @@ TEST_CASE("steps: an engine asked for by name keeps an exact one beside it, wher
   CHECK((*s.plan())->exact == nullptr);
 }
 
+TEST_CASE("steps: a weight that cannot be packed beforehand sends the plan on, and leaves no packing behind",
+          "[plan]") {
+  Setup s;
+  fast_script.packed = slow_script.packed = reference_script.packed = 64;
+  fast_script.pack = [] { return Result<bool>(Status(Code::BACKEND_ONEDNN, "failed by the test")); };
+  auto plan = s.plan();
+  REQUIRE(plan.ok());
+  CHECK(std::string((*plan)->engine->name) == "slow");
+  CHECK((*plan)->refused[0].second == "failed by the test");
+  CHECK(s.store.keys() == 1);
+  slow_script.pack = reference_script.pack = [] { return Result<bool>(false); };
+  plan->reset();    // and with it slow's packing
+  plan = s.plan();  // nobody is left, the reference included
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.status().code() == Code::UNSUPPORTED_ENGINE);
+  CHECK(plan.status().detail().message.rfind("no engine can run this problem; fast: failed by the test; slow: ", 0) ==
+        0);
+  s.request.engine = "fast";
+  CHECK(s.plan().status().detail().message == "engine fast: failed by the test");
+}
+
+TEST_CASE("steps: the bias of a call has room in the workspace only where it is added to y", "[plan]") {
+  Setup s;
+  const Engine all{"all", Bits::kReference, kEveryFloat, kSlow.make};
+  const Engine* engines[] = {&all};
+  s.request.engines = engines;
+  const auto room = [&](bool per_call, bool bias, Written written) {
+    s.request.bias_per_call = per_call;
+    Problem p = small_problem();
+    p.epilogue.bias = bias;
+    p.written = written;
+    auto plan = make_plan(p, s.request);
+    REQUIRE(plan.ok());
+    return (*plan)->workspace.bias;
+  };
+  CHECK(room(true, true, Written::kY) == 64);
+  CHECK(room(false, true, Written::kY) == 0);
+  CHECK(room(true, false, Written::kY) == 0);
+  CHECK(room(true, true, Written::kW) == 0);
+}
+
+TEST_CASE("steps: one candidate alone is not measured", "[plan][tuning]") {
+  Setup s;
+  const Engine* alone[] = {&kFast};
+  s.request.engines = alone;
+  s.request.measure = true;
+  auto plan = s.plan();
+  REQUIRE(plan.ok());
+  CHECK((*plan)->why == "the only engine: fast 1e+03 ms");
+  CHECK(fast_script.runs == 0);
+}
+
+TEST_CASE("steps: a kernel looks at x before it packs; where it fails, or nothing is to do, nothing runs", "[plan]") {
+  Setup s;
+  s.request.weight = nullptr;
+  fast_script.looks_at_input = true;
+  fast_script.looks = [] { return Result<bool>(no_memory()); };
+  auto plan = s.plan();
+  REQUIRE(plan.ok());
+  CHECK(run(**plan, s.weight).code() == Code::NO_MEMORY);
+  CHECK(fast_script.packs + fast_script.runs + slow_script.runs + reference_script.runs == 0);
+  Problem none = small_problem();
+  none.n = 0;
+  plan = make_plan(none, s.request);
+  REQUIRE(plan.ok());
+  CHECK(run(**plan, s.weight).ok());  // an empty batch is not looked at
+  CHECK(fast_script.runs == 0);
+}
+
 TEST_CASE("steps: a bias of any element type is widened, its stride and its sign of zero in mind", "[plan]") {
   const float f32[] = {-0.0f, 9, 1.5f}, want[] = {0, 1.5f};
   float out[2] = {7, 7};
