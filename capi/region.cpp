@@ -50,7 +50,7 @@ Status judge_shape_free(const Descriptor& desc, const RegionGiven& in) {
   const bool pads = desc.pad_rule != PadRule::kExplicit;
   const bool sized = in.sized || !desc.output_size.empty();
   const bool tail = std::any_of(desc.zero_tail.begin(), desc.zero_tail.end(), [](int64_t rows) { return rows != 0; });
-  if (!pads && !sized && !tail && desc.kernel_source != KernelSource::kOutputSize) return {};
+  if (!pads && !sized && !tail) return {};  // a kernel derived from a size has one
   return no_region("x_shape", "NULL", "the whole x's shape",
                    pads || sized ? "the pads of this call follow from the extents of the whole x"
                                  : "where rows of zeros begin follows from the extents of the whole x");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streams at their edges: every pointer that may be missing, tensors that lie where they must not, layers that have one
 // axis only by their weight.
+#include <cstdlib>
 #include <memory>
 
 #include "tests/capi/support.h"
@@ -109,9 +110,123 @@ TEST_CASE("stream edges: a layer whose weight has two axes does not run along on
   ctconv_stream* s = nullptr;
   Error e;
   const Op two = create(onnx, &plane, nullptr);
-  CHECK(ctconv_stream_create(two.get(), 1, nullptr, &s, &e) != CTCONV_OK);
+  refused(ctconv_stream_create(two.get(), 1, nullptr, &s, &e), e, CTCONV_ERR_SHAPE_RANK_MISMATCH, "W");
   CHECK(s == nullptr);
   const Op one = create(onnx, &line, nullptr);
   CHECK(ctconv_stream_create(one.get(), 1, nullptr, &s, &e) == CTCONV_OK);
   ctconv_stream_destroy(s);
+}
+
+namespace {
+
+// An allocator whose n-th block from now on is refused; 0: none is.
+struct Purse {
+  int refuse = 0;
+  ctconv_allocator hook() {
+    ctconv_allocator a = CTCONV_ALLOCATOR_INIT;
+    a.user = this;
+    a.alloc = [](void* user, size_t bytes, size_t alignment) -> void* {
+      auto* purse = static_cast<Purse*>(user);
+      if (purse->refuse > 0 && --purse->refuse == 0) return nullptr;
+      return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    };
+    a.release = [](void*, void* memory, size_t, size_t) { std::free(memory); };
+    return a;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("stream edges: the n-th block that the allocator refuses is a status, of create and of clone",
+          "[capi][stream][cpu]") {
+  Purse purse;
+  const ctconv_allocator allocator = purse.hook();
+  ctconv_options options = options_init();
+  options.allocator = &allocator;
+  options.threads = 1;
+  Desc d("torch.nn.ConvTranspose1d");
+  d.set("in_channels", 2).set("out_channels", 3).set("kernel_size", 3).set("stride", 2).set("bias", false);
+  Tensor w({2, 3, 3});
+  const Op op = create(d, &w.reals(1), nullptr, &options);
+  Error e;
+  ctconv_stream *stream = nullptr, *twin = nullptr;
+  int refusals = 0;
+  for (int n = 1;; ++n) {
+    purse.refuse = n;
+    const ctconv_status status = ctconv_stream_create(op.get(), 1, nullptr, &stream, &e);
+    if (status == CTCONV_OK) break;
+    refused(status, e, CTCONV_ERR_NO_MEMORY);
+    CHECK(stream == nullptr);
+    ++refusals;
+  }
+  CHECK(refusals > 1);
+  refusals = 0;
+  for (int n = 1;; ++n) {
+    purse.refuse = n;
+    const ctconv_status status = ctconv_stream_clone(stream, &twin, &e);
+    if (status == CTCONV_OK) break;
+    refused(status, e, CTCONV_ERR_NO_MEMORY);
+    CHECK(twin == nullptr);
+    ++refusals;
+  }
+  CHECK(refusals > 1);
+  ctconv_stream_destroy(twin);
+  ctconv_stream_destroy(stream);
+}
+
+TEST_CASE("stream edges: on a runner that breaks its contract push and flush say so, after a reset all is well",
+          "[capi][stream][cpu]") {
+  static bool broken = false;
+  ctconv_runner runner = CTCONV_RUNNER_INIT;
+  runner.workers = 2;
+  runner.parallel_for = [](void*, int64_t count, void (*task)(void*, int64_t, int32_t), void* data) {
+    for (int64_t k = 0; k < count && !broken; ++k) task(data, k, 0);
+  };
+  ctconv_options options = options_init();
+  options.runner = &runner;
+  ctconv_stream_options parallel = CTCONV_STREAM_OPTIONS_INIT;
+  parallel.parallel = 1;
+  Desc d("torch.nn.ConvTranspose1d");
+  d.set("in_channels", 2).set("out_channels", 3).set("kernel_size", 3).set("stride", 2).set("bias", false);
+  Tensor w({2, 3, 3}), x({1, 2, 4}), y({1, 3, 9}), whole({1, 3, 9});
+  const Op op = create(d, &w.reals(1), nullptr, &options);
+  run(op, call_of(&x.reals(2), &whole));
+  Error e;
+  ctconv_stream* stream = nullptr;
+  REQUIRE(ctconv_stream_create(op.get(), 1, &parallel, &stream, &e) == CTCONV_OK);
+  int64_t written = -1;
+  broken = true;
+  refused(ctconv_stream_push(stream, x.get(), y.get(), &written, &e), e, CTCONV_ERR_MISUSE_RUNNER);
+  CHECK(written == 0);
+  REQUIRE(ctconv_stream_reset(stream, &e) == CTCONV_OK);
+  broken = false;
+  REQUIRE(ctconv_stream_push(stream, x.get(), y.get(), &written, &e) == CTCONV_OK);
+  CHECK(written == 8);
+  Tensor rest({1, 3, 1});
+  broken = true;
+  refused(ctconv_stream_flush(stream, rest.get(), &written, &e), e, CTCONV_ERR_MISUSE_RUNNER);
+  CHECK(written == 0);
+  broken = false;
+  REQUIRE(ctconv_stream_flush(stream, rest.get(), &written, &e) == CTCONV_OK);
+  CHECK(written == 1);
+  for (int64_t c = 0; c < 3; ++c) {
+    for (int64_t k = 0; k < 9; ++k) CHECK((k < 8 ? y.at({0, c, k}) : rest.at({0, c, 0})) == whole.at({0, c, k}));
+  }
+  ctconv_stream_destroy(stream);
+}
+
+TEST_CASE("stream edges: y of another batch or of other channels, and an x that is empty", "[capi][stream][cpu]") {
+  const Line l;
+  Error e;
+  int64_t written = -1;
+  Tensor x({1, 2, 4}), y({1, 3, 8}), batch({2, 3, 8}), channels({1, 4, 8}), short_y({1, 3, 7}), none({1, 2, 0});
+  for (Tensor* wrong : {&batch, &channels, &short_y}) {
+    refused(ctconv_stream_push(l.get(), x.get(), wrong->get(), &written, &e), e, CTCONV_ERR_MISUSE_Y_SHAPE, "y");
+    CHECK(wrong->untouched());
+  }
+  ctconv_tensor nowhere = *none.get();
+  nowhere.data = nullptr;
+  CHECK(ctconv_stream_push(l.get(), &nowhere, y.get(), &written, &e) == CTCONV_OK);
+  CHECK(written == 0);
+  CHECK(y.untouched());
 }
