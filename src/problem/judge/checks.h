@@ -38,9 +38,7 @@ Status judge_extent(const Facts& facts);
 
 inline std::string text(int64_t v) { return std::to_string(v); }
 inline std::string entries(int64_t count) { return text(count) + " entries"; }
-inline std::string has_axes(const TensorView& tensor) { return "has " + text(tensor.ndim) + " axes"; }
-inline std::string multiple_of_groups(const Descriptor& desc) {
-  return "a multiple of " + desc.spelling.groups + " = " + text(desc.groups);
-}
+std::string has_axes(const TensorView& tensor);
+std::string multiple_of_groups(const Descriptor& desc);
 
 }  // namespace ctconv

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Judgements of x alone: its rank, its channels, no extent of 0. See checks.h.
+// Judgements of x alone: its rank, its channels, no extent of 0; words that others use too. See checks.h.
 #include "src/base/show.h"
 #include "src/problem/judge/checks.h"
 
 namespace ctconv {
+
+std::string has_axes(const TensorView& tensor) { return "has " + text(tensor.ndim) + " axes"; }
+
+std::string multiple_of_groups(const Descriptor& desc) {
+  return "a multiple of " + desc.spelling.groups + " = " + text(desc.groups);
+}
 
 Status judge_input_rank(const Facts& f) {
   if (!f.x) return {};

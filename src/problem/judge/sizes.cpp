@@ -111,9 +111,10 @@ Status judge_derived_kernel(const Facts& f) {
   if (f.desc.kernel_source != KernelSource::kOutputSize || !f.x_ready()) return {};
   for (int a = 0; a < f.rank; ++a) {
     if (f.kernel(a) >= 1) continue;
-    const std::optional<int64_t> size = f.requested_size(a);
+    std::string size = "None";
+    if (const auto asked = f.requested_size(a)) size = text(*asked);
     const std::string& kernel = f.desc.spelling.kernel_size;
-    return argument_error(Code::VALUE_KERNEL_SIZE, f.desc.spelling.output_size, size ? text(*size) : "None",
+    return argument_error(Code::VALUE_KERNEL_SIZE, f.desc.spelling.output_size, size,
                           "large enough for a derived " + kernel + " >= 1", "gives " + kernel + " " + text(f.kernel(a)),
                           a);
   }
