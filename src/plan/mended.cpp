@@ -169,7 +169,8 @@ class MendedKernel final : public Kernel {
       if (!patch.kernel->run(call, Runner()).ok()) failed.store(true, std::memory_order_relaxed);
     });
     if (!counted) return runner_broke();
-    return failed.load() ? Status(Code::INTERNAL, "the reference refused a border") : Status();
+    if (failed.load()) return Status(Code::INTERNAL, "the reference refused a border");
+    return {};
   }
 
  private:

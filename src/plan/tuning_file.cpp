@@ -50,7 +50,8 @@ bool refuse_file(const char* why) {
 bool read_file(const std::string& path, std::string* text) {
   text->clear();
   const Descriptor file(path, O_RDONLY | O_NONBLOCK);  // no wait for the other end of a pipe
-  if (!file.ok()) return errno == ENOENT || refuse_file("could not open the tuning file");
+  if (!file.ok() && errno == ENOENT) return true;
+  if (!file.ok()) return refuse_file("could not open the tuning file");
   struct stat facts;
   if (fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) return refuse_file("the tuning file is no plain file");
   if (static_cast<size_t>(facts.st_size) > kTuningReadBytes) return refuse_file("the tuning file is too large");

@@ -85,6 +85,8 @@ TEST_CASE("knows: the weakest bits that an op's options accept", "[plan]") {
     CHECK(weakest_bits(2, math) == Bits::kStable);
     CHECK(weakest_bits(0, math) == (math == 1 ? Bits::kReduced : Bits::kMachine));
   }
+  CHECK(bias_type(uniform_types(Dtype::kF16)) == Dtype::kF16);
+  CHECK(bias_type({Dtype::kI8, Dtype::kI8, Dtype::kF32, Dtype::kI32}) == Dtype::kI32);
 }
 
 TEST_CASE("knows: an engine's kernel that is weaker than the engine said is not taken", "[plan]") {
