@@ -28,8 +28,9 @@ bool lie_alike(const TensorView& a, const TensorView& b) {
 }
 
 Status no_memory(const Checked& bytes) {
-  return Status(Code::NO_MEMORY, "stream: no memory for " +
-                                     (bytes.ok() ? std::to_string(bytes.value()) : "2^63 or more") + " bytes of state");
+  std::string count = "2^63 or more";
+  if (bytes.ok()) count = std::to_string(bytes.value());
+  return Status(Code::NO_MEMORY, "stream: no memory for " + count + " bytes of state");
 }
 
 // Elements of a dense view, in bytes; the buffer is empty where there is no memory.

@@ -189,6 +189,16 @@ TEST_CASE("a look-back whose sums leave 63 bits is refused before any piece is f
   CHECK(s.script.fixed == 0);
 }
 
+TEST_CASE("pads so far beyond the input that no piece could say how far are refused", "[stream]") {
+  const int64_t far = int64_t{1} << 61;  // kMostLo
+  Setup s(Line{.k = 2, .d = far + 20, .lo = far + 5});
+  auto plan = s.plan();
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.status().code() == Code::MISUSE_REGION);
+  CHECK(plan.status().detail().range == "rows whose sums fit 62 bits");
+  CHECK(s.script.fixed == 0);
+}
+
 TEST_CASE("outputs of one input that nobody could count: the shortest steps, and state that has no room", "[stream]") {
   const int64_t stride = int64_t{1} << 52;
   Setup s(Line{.co = 2048, .k = 1, .s = stride, .lo = 1023 * stride - 10});  // of 1024 inputs 11 outputs are left
