@@ -27,7 +27,8 @@ std::string known_dialects(std::string_view asked) {
     if (family(d.name) == family(asked)) same += (same.empty() ? "" : ", ") + std::string(d.name);
     if (family(d.name) != last) families += (families.empty() ? "" : ", ") + std::string(last = family(d.name));
   }
-  return same.empty() ? "names that begin with " + families + " (ctconv_dialect_name lists all)" : same;
+  if (!same.empty()) return same;
+  return "names that begin with " + families + " (ctconv_dialect_name lists all)";
 }
 
 Status set(ctconv_desc *desc, const char *name, const ctconv_value *value) {

@@ -25,7 +25,8 @@ Status read_device(const std::string& text, Options* out) {
   if (text == "cpu") return {};
   out->cuda = true;
   if (text == "cuda") return {};
-  const std::string digits = text.rfind("cuda:", 0) == 0 ? text.substr(5) : "";
+  std::string digits;
+  if (text.rfind("cuda:", 0) == 0) digits = text.substr(5);
   if (digits.size() <= 6 && digits.find_first_not_of("0123456789") == std::string::npos &&
       read_number(digits, &out->ordinal)) {
     return {};

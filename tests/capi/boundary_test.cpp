@@ -2,11 +2,16 @@
 // The border seen from inside: what is thrown inside becomes a number, and an error record is filled as far as it goes.
 #include "capi/boundary.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <stdexcept>
 
+#include "capi/describe.h"
 #include "capi/op.h"
 #include "tests/capi/support.h"
 
@@ -123,4 +128,32 @@ TEST_CASE("boundary: describe names its missing buffer, and says what a plan ref
   refused(ctconv_describe(stable.get(), &call, text, sizeof text, &needed, &e), e, CTCONV_ERR_UNSUPPORTED_ENGINE,
           "engine");
   CHECK((needed == 0 && text[0] == '\0'));
+  text[0] = '?';
+  CHECK(ctconv_describe(op.get(), nullptr, text, 0, &needed, &e) == CTCONV_OK);
+  CHECK((needed > sizeof text && text[0] == '?'));
+  // Of facts that a plan does not tell there is no line.
+  const std::string said = ctconv::describe_plan({});
+  for (const char* key : {"threads: ", "bits: ", "device.", "refused."}) CHECK(said.find(key) == std::string::npos);
+  Desc last("ctconv");
+  last.set("in_channels", 1).set("out_channels", 1).set("kernel_size", 1).set("data_format", "channels_last");
+  CHECK(value_of(describe(create(last, nullptr, nullptr), nullptr), "layout") == "channels last");
+  CHECK(value_of(describe(op, nullptr), "layout") == "channels first");
+}
+
+TEST_CASE("boundary: a record of the machine that cannot be read is told by describe", "[capi][describe][cpu]") {
+  const char* told = std::getenv("CTCONV_MACHINE");
+  if (told == nullptr || std::string(told) != "nonsense") {  // the machine is read once a process: in one of its own
+    const pid_t child = fork();
+    if (child == 0) {
+      setenv("CTCONV_MACHINE", "nonsense", 1);
+      execl("/proc/self/exe", "capi_tests", "boundary: a record of the machine*", nullptr);
+      _exit(127);
+    }
+    int status = -1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    return;
+  }
+  const Op op = create(Conv().desc(), nullptr, nullptr);
+  CHECK_FALSE(value_of(describe(op, nullptr), "machine.ignored").empty());
 }

@@ -60,6 +60,9 @@ TEST_CASE("desc edges: shorthands set what set would", "[capi][desc][cpu]") {
   Desc d = torch();
   CHECK(ctconv_desc_set_float(d.get(), "stride", 2.0) == CTCONV_OK);
   refused(ctconv_desc_validate(d.get(), &e), e, CTCONV_ERR_TYPE_STRIDE, "stride");
+  Desc empty = torch();
+  CHECK(ctconv_desc_set_ints(empty.get(), "stride", nullptr, 0) == CTCONV_OK);
+  refused(ctconv_desc_validate(empty.get(), &e), e, CTCONV_ERR_VALUE_STRIDE_LENGTH, "stride");
   Desc none = torch();
   CHECK(ctconv_desc_set_none(none.get(), "device") == CTCONV_OK);
   CHECK(ctconv_desc_validate(none.get(), &e) == CTCONV_OK);
