@@ -20,10 +20,10 @@ namespace ctconv {
 struct NamedInit {
   const char* name;
   Initialiser::Kind kind;
-  double a = 0, b = 0, lo = 0, hi = 0;
+  double a{}, b{}, lo{}, hi{};
   Initialiser::Fan fan = Initialiser::kNoFan;
-  double scale = 0;
-  bool needs_axes = false;
+  double scale{};
+  bool needs_axes{};
 };
 // False where no row has that name; *out then untouched.
 bool init_by_name(std::span<const NamedInit> rows, std::string_view name, Initialiser* out);

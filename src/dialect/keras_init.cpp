@@ -13,7 +13,7 @@ namespace {
 
 // Standard deviation of a standard normal cut at +-2; Keras divides by it so that the cut distribution has the wanted
 // variance.
-constexpr double kCutSigma = 0.87962566103423978;
+constexpr auto kCutSigma = 0.87962566103423978;
 
 constexpr NamedInit scaled_uniform(const char* name, Initialiser::Fan fan, double variance) {
   return {.name = name, .kind = Initialiser::kUniform, .fan = fan, .scale = 3 * variance};
