@@ -309,3 +309,56 @@ TEST_CASE("edges: mindspore's initialisers by default, of either version", "[edg
   CHECK((old.weight_init.kind == Initialiser::kNormal && old.weight_init.b == 0.01));
   CHECK((old.bias_init.kind == Initialiser::kConstant && old.bias_init.a == 0));
 }
+
+TEST_CASE("edges: mindspore's layouts of 3-D are read letter by letter", "[edges]") {
+  CHECK(told("mindspore.nn.Conv3dTranspose", {{"data_format", string_value("NCDHW")}}) == "");
+  CHECK(told("mindspore.nn.Conv3dTranspose", {{"data_format", string_value("ncdhw")}}) ==
+        "VALUE_DATA_FORMAT data_format");
+  const Args layer = {{"in_channel", int_value(2)}, {"out_channel", int_value(4)}, {"kernel_size", int_value(3)}};
+  CHECK(told("mindspore.ops.Conv3DTranspose", {{"data_format", string_value("NCDHW")}}, layer) == "");
+  CHECK(told("mindspore.ops.Conv3DTranspose", {{"data_format", string_value("ncdhw")}}, layer) ==
+        "VALUE_DATA_FORMAT data_format");
+}
+
+TEST_CASE("edges: paddle's layouts are read letter by letter", "[edges]") {
+  CHECK(told("paddle.nn.Conv2DTranspose", {{"data_format", string_value("NHWC")}}) == "");
+  CHECK(told("paddle.nn.Conv2DTranspose", {{"data_format", string_value("nhwc")}}) == "VALUE_DATA_FORMAT data_format");
+}
+
+// The fault of paddle's padding: its entry, and words of its message.
+void padding_fault(std::vector<Value> pads, Code code, int32_t element, const char* words) {
+  std::string_view version;
+  const Dialect* found = find_dialect("paddle.nn.Conv2DTranspose", &version);
+  Arguments a;
+  for (const auto& [name, value] : kLayer) a.set(name, value);
+  a.set("padding", sequence(std::move(pads)));
+  const auto d = interpret(*found, a, version);
+  REQUIRE(!d.ok());
+  INFO(d.status().detail().message);
+  CHECK(d.status().code() == code);
+  CHECK(d.status().detail().element == element);
+  CHECK(d.status().detail().message.find(words) != std::string::npos);
+}
+
+TEST_CASE("edges: each pair of paddle's padding is looked at", "[edges]") {
+  const Value none = ints({0, 0}), one = ints({1, 1});
+  const Code length = Code::VALUE_PADDING_LENGTH, outside = Code::VALUE_PADDING_BATCH_CHANNEL;
+  padding_fault({ints({0, 0, 0}), none, one, one}, length, 0, "no pair of ints");
+  padding_fault({none, none, one, int_value(1)}, length, 3, "no pair of ints");
+  padding_fault({int_value(0), none, one, one}, length, -1, "a form padding does not take");
+  padding_fault({one, none, one, one}, outside, 0, "pads the batch axis");
+  padding_fault({none, one, one, one}, outside, 1, "pads the channel axis");
+}
+
+TEST_CASE("edges: a bias of no number's type", "[edges]") {
+  Value v;
+  v.tag = Value::kTensor;
+  v.tensor.ndim = 1;
+  v.tensor.shape[0] = 4;
+  v.bytes.resize(32);
+  CHECK(told("paddle.nn.Conv2DTranspose", {{"bias_attr", v}}) == "");
+  v.tensor.type = {.code = 2, .bits = 32, .lanes = 2};
+  CHECK(told("paddle.nn.Conv2DTranspose", {{"bias_attr", v}}) == "TYPE_BIAS bias_attr");
+  const Args keras = {{"filters", int_value(4)}, {"kernel_size", int_value(3)}};
+  CHECK(told("keras.layers.Conv2DTranspose", {{"bias_initializer", v}}, keras) == "VALUE_BIAS_INIT bias_initializer");
+}
