@@ -9,44 +9,18 @@
 #include "src/dialect/dialect.h"
 #include "src/dialect/initialise.h"
 #include "src/dialect/rules.h"
+#include "tests/rig/arguments.h"
 
 using namespace ctconv;
+using namespace ctconv::rig;
 
 namespace {
-
-using Args = std::vector<std::pair<std::string, Value>>;
-
-Value sequence(std::vector<Value> items, Value::Tag tag = Value::kTuple) {
-  Value v;
-  v.tag = tag;
-  for (Value& item : items) v.items.push_back(std::move(item));
-  return v;
-}
-
-Value ints(std::initializer_list<int64_t> entries) {
-  std::vector<Value> items;
-  for (int64_t i : entries) items.push_back(int_value(i));
-  return sequence(std::move(items));
-}
-
-Value real(double f) {
-  Value v;
-  v.tag = Value::kFloat;
-  v.f = f;
-  return v;
-}
 
 const Args kLayer = {{"in_channels", int_value(2)}, {"out_channels", int_value(4)}, {"kernel_size", int_value(3)}};
 
 // "" where the dialect takes the layer and `more`, else the status and the argument.
 std::string told(const char* dialect, const Args& more, const Args& layer = kLayer, Descriptor* out = nullptr) {
-  std::string_view version;
-  const Dialect* found = find_dialect(dialect, &version);
-  REQUIRE(found != nullptr);
-  Arguments a;
-  for (const auto& [name, value] : layer) a.set(name, value);
-  for (const auto& [name, value] : more) a.set(name, value);
-  auto d = interpret(*found, a, version);
+  auto d = interpreted(dialect, layer, more);
   if (!d.ok()) {
     return std::string(status_name(static_cast<int32_t>(d.status().code()))).substr(11) + " " +
            d.status().detail().argument;
@@ -327,12 +301,7 @@ TEST_CASE("edges: paddle's layouts are read letter by letter", "[edges]") {
 
 // The fault of paddle's padding: its entry, and words of its message.
 void padding_fault(std::vector<Value> pads, Code code, int32_t element, const char* words) {
-  std::string_view version;
-  const Dialect* found = find_dialect("paddle.nn.Conv2DTranspose", &version);
-  Arguments a;
-  for (const auto& [name, value] : kLayer) a.set(name, value);
-  a.set("padding", sequence(std::move(pads)));
-  const auto d = interpret(*found, a, version);
+  const auto d = interpreted("paddle.nn.Conv2DTranspose", kLayer, {{"padding", sequence(std::move(pads))}});
   REQUIRE(!d.ok());
   INFO(d.status().detail().message);
   CHECK(d.status().code() == code);

@@ -11,39 +11,19 @@
 #include "src/dialect/dialect.h"
 #include "src/dialect/rules.h"
 #include "tests/dialect/words.h"
+#include "tests/rig/arguments.h"
 #include "tests/rig/recorded.h"
 
 using namespace ctconv;
+using namespace ctconv::rig;
 using namespace ctconv::test;
 
 namespace {
-
-using Args = std::vector<std::pair<std::string, Value>>;
-
-Value sequence(std::vector<Value> items, Value::Tag tag = Value::kTuple) {
-  Value v;
-  v.tag = tag;
-  for (Value& item : items) v.items.push_back(std::move(item));
-  return v;
-}
-
-Value ints(std::initializer_list<int64_t> entries, Value::Tag tag = Value::kTuple) {
-  std::vector<Value> items;
-  for (int64_t i : entries) items.push_back(int_value(i));
-  return sequence(std::move(items), tag);
-}
 
 Value pairs(std::initializer_list<std::pair<int64_t, int64_t>> entries) {
   std::vector<Value> items;
   for (const auto& [a, b] : entries) items.push_back(ints({a, b}));
   return sequence(std::move(items));
-}
-
-Value real(double f) {
-  Value v;
-  v.tag = Value::kFloat;
-  v.f = f;
-  return v;
 }
 
 Value other(const char* type) {
@@ -167,15 +147,6 @@ std::vector<Value> values() {
   return all;
 }
 
-Result<Descriptor> judged(const std::string& dialect, const Args& args) {
-  std::string_view version;
-  const Dialect* found = find_dialect(dialect, &version);
-  REQUIRE(found != nullptr);
-  Arguments a;
-  for (const auto& [name, value] : args) a.set(name, value);
-  return interpret(*found, a, version);
-}
-
 void expect_words(const Status& status) {
   const Status::Detail& d = status.detail();
   bool said = !d.argument.empty() && !d.range.empty();
@@ -202,7 +173,7 @@ void record(const std::string& dialect, const Args& layer, const Fields& before,
   for (const Value& value : tried) {
     Args args = layer;
     args.emplace_back(name, value);
-    auto d = judged(dialect, args);
+    auto d = interpreted(dialect, args);
     if (!d.ok()) expect_words(d.status());
     const std::string answer = d.ok() ? "{" + difference(before, fields_of(*d)) + "}" : told(d.status());
     const auto same = [&](const Answer& known) { return known.words == answer; };
@@ -219,7 +190,7 @@ void record(const std::string& dialect, const Args& layer, const Fields& before,
 
 void record_layer(const std::string& dialect, const Args& layer, bool sweep, std::vector<std::string>* lines) {
   lines->push_back("# " + dialect + shown(layer));
-  auto d = judged(dialect, layer);
+  auto d = interpreted(dialect, layer);
   if (!d.ok()) {
     expect_words(d.status());
     lines->push_back(told(d.status()));

@@ -8,21 +8,12 @@
 #include "src/dialect/dialect.h"
 #include "src/dialect/initialise.h"
 #include "src/dialect/rules.h"
+#include "tests/rig/arguments.h"
 
 using namespace ctconv;
+using namespace ctconv::rig;
 
 namespace {
-
-using Args = std::vector<std::pair<std::string, Value>>;
-
-Result<Descriptor> judged(const char* dialect, const Args& args) {
-  std::string_view version;
-  const Dialect* found = find_dialect(dialect, &version);
-  REQUIRE(found != nullptr);
-  Arguments a;
-  for (const auto& [name, value] : args) a.set(name, value);
-  return interpret(*found, a, version);
-}
 
 // The tensor (1, 1, 2): the bits of one element, then zeros.
 Value tensor_of(uint8_t code, uint8_t bits, uint16_t lanes, uint64_t element) {
@@ -74,7 +65,7 @@ TEST_CASE("tensor arguments: an initialiser of each numeric element type keeps i
   };
   for (const auto& row : kRows) {
     INFO("code " << int{row.code} << ", " << int{row.bits} << " bits");
-    auto d = judged("paddle.nn.Conv1DTranspose", layer(tensor_of(row.code, row.bits, 1, row.element)));
+    auto d = interpreted("paddle.nn.Conv1DTranspose", layer(tensor_of(row.code, row.bits, 1, row.element)));
     REQUIRE(d.ok());
     CHECK(d->weight_init.values == std::vector<double>{row.value, 0});
     CHECK(d->weight_init.shape == std::vector<int64_t>{1, 1, 2});
@@ -84,20 +75,21 @@ TEST_CASE("tensor arguments: an initialiser of each numeric element type keeps i
 TEST_CASE("tensor arguments: an initialiser of no numbers, or of another shape, is refused by its name", "[init]") {
   for (const auto& [code, bits, lanes] :
        {std::array<int, 3>{5, 64, 1}, {2, 8, 1}, {0, 128, 1}, {2, 32, 2}, {3, 64, 1}}) {
-    auto d = judged("paddle.nn.Conv1DTranspose", layer(tensor_of(static_cast<uint8_t>(code), static_cast<uint8_t>(bits),
-                                                                 static_cast<uint16_t>(lanes), 0)));
+    auto d = interpreted(
+        "paddle.nn.Conv1DTranspose",
+        layer(tensor_of(static_cast<uint8_t>(code), static_cast<uint8_t>(bits), static_cast<uint16_t>(lanes), 0)));
     REQUIRE_FALSE(d.ok());
     CHECK(d.status().code() == Code::TYPE_WEIGHT_INIT);
     CHECK(d.status().detail().argument == "weight_attr");
   }
   Value other = tensor_of(2, 32, 1, 0);
   other.tensor.shape = {1, 2, 1};
-  auto d = judged("paddle.nn.Conv1DTranspose", layer(other));
+  auto d = interpreted("paddle.nn.Conv1DTranspose", layer(other));
   REQUIRE_FALSE(d.ok());
   CHECK(d.status().code() == Code::VALUE_WEIGHT_INIT);
   // Where the shape follows from x the filling compares it.
   Args keras = {{"filters", int_value(1)}, {"kernel_size", int_value(1)}, {"kernel_initializer", other}};
-  auto late = judged("keras.layers.Conv2DTranspose", keras);
+  auto late = interpreted("keras.layers.Conv2DTranspose", keras);
   REQUIRE(late.ok());
   float data[2];
   TensorView out;
@@ -138,10 +130,10 @@ TEST_CASE("tensor arguments: torch's bias is true as Python says", "[init]") {
   };
   for (const auto& [value, is_true] : kRows) {
     INFO(value.show());
-    auto d = judged("torch.nn.ConvTranspose1d", {{"in_channels", int_value(1)},
-                                                 {"out_channels", int_value(1)},
-                                                 {"kernel_size", int_value(1)},
-                                                 {"bias", value}});
+    auto d = interpreted("torch.nn.ConvTranspose1d", {{"in_channels", int_value(1)},
+                                                      {"out_channels", int_value(1)},
+                                                      {"kernel_size", int_value(1)},
+                                                      {"bias", value}});
     REQUIRE(d.ok());
     CHECK(d->bias_expected == is_true);
     CHECK(d->bias_allowed == is_true);
@@ -150,10 +142,10 @@ TEST_CASE("tensor arguments: torch's bias is true as Python says", "[init]") {
 
 TEST_CASE("tensor arguments: mindspore's dtype by each of its names", "[init]") {
   const auto type = [](Value value) {
-    auto d = judged("mindspore.nn.Conv2dTranspose", {{"in_channels", int_value(1)},
-                                                     {"out_channels", int_value(1)},
-                                                     {"kernel_size", int_value(1)},
-                                                     {"dtype", std::move(value)}});
+    auto d = interpreted("mindspore.nn.Conv2dTranspose", {{"in_channels", int_value(1)},
+                                                          {"out_channels", int_value(1)},
+                                                          {"kernel_size", int_value(1)},
+                                                          {"dtype", std::move(value)}});
     if (d.ok()) return name_of(d->type);
     CHECK(d.status().code() == Code::TYPE_INPUT_DTYPE);
     CHECK(d.status().detail().argument == "dtype");

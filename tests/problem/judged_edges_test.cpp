@@ -8,22 +8,16 @@
 #include "src/dialect/dialect.h"
 #include "src/dialect/rules.h"
 #include "src/problem/judge.h"
+#include "tests/rig/arguments.h"
 
 using namespace ctconv;
+using namespace ctconv::rig;
 
 namespace {
 
-using Args = std::vector<std::pair<std::string, Value>>;
 using Shape = std::vector<int64_t>;
 
 constexpr int64_t kHuge = int64_t{1} << 62;
-
-Value ints(std::initializer_list<int64_t> entries) {
-  Value v;
-  v.tag = Value::kTuple;
-  for (int64_t i : entries) v.items.push_back(int_value(i));
-  return v;
-}
 
 TensorView tensor(const Shape& shape, ElementType type = {}) {
   TensorView t;
@@ -34,12 +28,7 @@ TensorView tensor(const Shape& shape, ElementType type = {}) {
 }
 
 Descriptor layer(const char* dialect, const Args& args) {
-  std::string_view version;
-  const Dialect* found = find_dialect(dialect, &version);
-  REQUIRE(found != nullptr);
-  Arguments a;
-  for (const auto& [name, value] : args) a.set(name, value);
-  auto d = interpret(*found, a, version);
+  auto d = interpreted(dialect, args);
   REQUIRE(d.ok());
   return std::move(d.value());
 }

@@ -13,23 +13,17 @@
 #include "src/dialect/dialect.h"
 #include "src/dialect/rules.h"
 #include "src/problem/judge.h"
+#include "tests/rig/arguments.h"
 #include "tests/rig/recorded.h"
 
 using namespace ctconv;
+using namespace ctconv::rig;
 
 namespace {
 
-using Args = std::vector<std::pair<std::string, Value>>;
 using Shape = std::vector<int64_t>;
 
 constexpr int64_t kHuge = int64_t{1} << 62;
-
-Value ints(std::initializer_list<int64_t> entries, Value::Tag tag = Value::kTuple) {
-  Value v;
-  v.tag = tag;
-  for (int64_t i : entries) v.items.push_back(int_value(i));
-  return v;
-}
 
 TensorView tensor(const Shape& shape, ElementType type = {}) {
   TensorView t;
@@ -128,12 +122,7 @@ std::string shown(const TensorView& t) {
 }
 
 Descriptor descriptor(const Layer& layer) {
-  std::string_view version;
-  const Dialect* found = find_dialect(layer.dialect, &version);
-  REQUIRE(found != nullptr);
-  Arguments a;
-  for (const auto& [name, value] : layer.args) a.set(name, value);
-  auto d = interpret(*found, a, version);
+  auto d = interpreted(layer.dialect, layer.args);
   INFO(layer.dialect << ": " << told(d.status()));
   REQUIRE(d.ok());
   return std::move(d.value());
