@@ -6,17 +6,14 @@
 
 #include "src/base/show.h"
 #include "src/problem/judge/checks.h"
+#include "tests/rig/arguments.h"
 
 using namespace ctconv;
 
 namespace {
 
-TensorView view(std::vector<int64_t> shape, Dtype type = Dtype::kF32) {
-  TensorView t;
-  t.type = element_type(type);
-  t.ndim = static_cast<int>(shape.size());
-  std::copy(shape.begin(), shape.end(), t.shape.begin());
-  return t;
+TensorView view(const std::vector<int64_t>& shape, Dtype type = Dtype::kF32) {
+  return rig::tensor(shape, element_type(type));
 }
 
 // One axis, 2 to 4 channels, 3 taps, as its arguments say.

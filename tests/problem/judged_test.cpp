@@ -25,14 +25,6 @@ using Shape = std::vector<int64_t>;
 
 constexpr int64_t kHuge = int64_t{1} << 62;
 
-TensorView tensor(const Shape& shape, ElementType type = {}) {
-  TensorView t;
-  t.type = type;
-  t.ndim = static_cast<int>(shape.size());
-  std::copy(shape.begin(), shape.end(), t.shape.begin());
-  return t;
-}
-
 struct Layer {
   const char* dialect;
   Args args;

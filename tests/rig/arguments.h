@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arguments of a dialect written by hand, and what it makes of them.
+// Arguments of a dialect and tensors without data, written by hand, and what it makes of them.
 //
 //   in:  entries, numbers, names   out: Values; interpreted(): the descriptor, or the refusal, of the arguments of both
 //        lists, where a later one replaces an earlier one of its name
 #pragma once
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <initializer_list>
 #include <string>
@@ -47,6 +48,15 @@ inline Result<Descriptor> interpreted(const std::string& dialect, const Args& ar
     for (const auto& [name, value] : *list) a.set(name, value);
   }
   return interpret(*found, a, version);
+}
+
+// A tensor of which only the shape and the element type are known.
+inline TensorView tensor(const std::vector<int64_t>& shape, ElementType type = {}) {
+  TensorView t;
+  t.type = type;
+  t.ndim = static_cast<int>(shape.size());
+  std::copy(shape.begin(), shape.end(), t.shape.begin());
+  return t;
 }
 
 }  // namespace ctconv::rig
