@@ -43,6 +43,8 @@ constexpr int64_t ceil_div(int64_t a, int64_t b) { return a / b + ((a % b != 0) 
 // Where part i of `parts` begins among `total` things: floor(total * i / parts) for 0 <= i <= parts, whatever the
 // product of two such numbers.
 constexpr int64_t begin_of_part(int64_t total, int64_t i, int64_t parts) {
+  const Checked product = Checked(total) * i;
+  if (product.ok()) return product.value() / parts;  // a division of 128 bits is a call
   using Wide = __int128;
   return static_cast<int64_t>(static_cast<Wide>(total) * i / parts);
 }
