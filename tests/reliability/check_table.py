@@ -49,7 +49,7 @@ def built_tests(build):
 
 
 def faults_of_command(words, tests):
-    while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+    while words and re.fullmatch(r"[A-Z_][A-Z0-9_]*=\S*", words[0]):
         words = words[1:]
     if not words:
         yield "no program"
@@ -105,7 +105,7 @@ def faults_of(text, tests, wanted):
 
 def self_test():
     tests = {"hostile: all"}
-    good = "| R1 | p | 7 of 7 | `N=1 tools/check --tests '^hostile: '` | 2026-11-27 |"
+    good = "| R1 | p | 7 of 7 | `N_1=1 tools/check --tests '^hostile: '` | 2026-11-27 |"
     later = f"| R1 | p | {LATER} | - | - |"
     assert not list(faults_of(good, tests, ["R1"])) and not list(faults_of(later, tests, ["R1"]))
     for fault, line in {
