@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/capi/support.h"
+#include "tests/rig/rounds.h"
 
 using namespace capi;
 
@@ -131,7 +132,7 @@ TEST_CASE("region: any box of any layer has the bits of a whole call", "[capi][r
   const uint64_t seed = test_seed();
   CAPTURE(seed);
   std::mt19937_64 rng(seed);
-  for (int n = 0; n < 5000; ++n) {
+  for (int n = 0; n < ctconv::rig::drawn(5000); ++n) {
     const Dtype types[] = {Dtype::kF32, Dtype::kF64, Dtype::kF16, Dtype::kBf16};
     Layer layer(random_conv(rng), engine_for(rng), rng(), types[pick(rng, 0, 9) < 7 ? 0 : pick(rng, 1, 3)]);
     CAPTURE(n, layer.c.in, layer.c.k, layer.c.s, layer.c.d, layer.c.lo, layer.c.hi, layer.c.extra, layer.c.tail);

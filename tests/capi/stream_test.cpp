@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "tests/capi/support.h"
+#include "tests/rig/rounds.h"
 
 using namespace capi;
 
@@ -153,7 +154,7 @@ TEST_CASE("stream: any portions of any signal give the bits of one whole call", 
   std::mt19937_64 rng(seed);
   const Dtype types[] = {Dtype::kF32, Dtype::kF32, Dtype::kF32, Dtype::kF64, Dtype::kF16, Dtype::kBf16};
   const char* engines[] = {"auto", "native", "reference"};
-  for (int n = 0; n < 5000;) {
+  for (int n = 0; n < ctconv::rig::drawn(5000);) {
     const Conv c = random_line(rng);
     CAPTURE(n, c.in, c.k, c.s, c.d, c.lo, c.hi, c.extra, c.tail, c.groups, c.last);
     if (c.core(0) < 1) continue;  // the pads eat all of it

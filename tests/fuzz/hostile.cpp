@@ -298,7 +298,8 @@ void Life::plausible(const Known& dialect) {
   const int64_t groups = make_.chance(4) ? 2 : 1;
   in_ = groups * make_.modest();
   const int64_t out = groups * make_.modest();
-  for (const auto& [n, required] : dialect.arguments) {
+  for (const auto& argument : dialect.arguments) {
+    const std::string& n = argument.name;
     const char* name = n.c_str();
     std::array<ctconv_value, 3> items = {};
     const auto per_axis = [&](int64_t least) {
@@ -324,7 +325,7 @@ void Life::plausible(const Known& dialect) {
     } else if ((n == "padding" || n == "pad_begin" || n == "pad_end" || n == "output_padding" || n == "zero_tail") &&
                make_.chance(3)) {
       per_axis(0);
-    } else if (required) {
+    } else if (argument.required) {
       set(name, make_.integer(make_.modest()));
     }
   }
