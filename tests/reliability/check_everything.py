@@ -15,7 +15,8 @@ import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-WANTED = "style, build, short tests, sanitizers, threads, fuzzers, clang, wheel, long tests, planted faults, coverage"
+WANTED = "style, build, short tests, sanitizers, threads, fuzzers, clang, wheel, long tests, planted faults, "
+WANTED += "all threads, mutants, coverage"
 # What the commands of a stage must say.
 SAYS = {
     "style": ("format --check", "check_layers"),
@@ -23,6 +24,7 @@ SAYS = {
     "short tests": ("ctest --test-dir build/release",),
     "sanitizers": ("ctest --test-dir build/asan", "^(long|peers|gpu|python)$", "libasan", "--label-regex ^python$"),
     "threads": ("--preset tsan --target test_base", "ctest --test-dir build/tsan"),
+    "all threads": ("--preset tsan --target test_programs", "(more_)?threads"),
     "fuzzers": ("--preset fuzz --target fuzz_targets", "FUZZ_SECONDS="),
     "clang": ("ctest --test-dir build/clang",),
     "long tests": ("ctest --test-dir build/release", "^(peers|gpu)$"),

@@ -2,10 +2,10 @@
 // A million short lives: create, execute, destroy over ten thousand shapes, and what is left of them.
 //
 //   in:  --cycles N --shapes M; CTCONV_TEST_P99 in the environment
-//   out: memory, threads and descriptors after a tenth of the cycles and at the end; exit 0 where memory grew by no more
-//        than 1 MiB, threads and descriptors not at all and every sampled y was right, else 1
-//        CTCONV_TEST_P99=1.05: then this process and a young one time a life of each shape, by turns, 31 times. Printed:
-//        the medians of both 99th percentiles, and of old / young in a turn, which must not be above 1.05
+//   out: memory, threads and descriptors after a tenth of the cycles and at the end; exit 0 where memory grew by no
+//        more than 1 MiB, threads and descriptors not at all and every sampled y was right, else 1
+//        CTCONV_TEST_P99=1.05: then this process and a young one time a life of each shape, by turns, 31 times.
+//        Printed: the medians of both 99th percentiles, and of old / young in a turn, which must not be above 1.05
 //   Linked with libctconv.so, as an application is.
 #include <dirent.h>
 #include <malloc.h>
