@@ -131,9 +131,6 @@ class Stealing {
   static void parallel_for(void* user, int64_t count, Task task, void* data) {
     auto* pool = static_cast<Stealing*>(user);
     std::atomic<int64_t> done{0};
-    // Worker numbers are handed out, so that no two running tasks share one.
-    std::mutex mutex;
-    std::vector<int32_t> idle = {0, 1, 2, 3};
     std::atomic<int64_t> next{0};
     const auto drain = [&, task, data](int32_t worker) {
       for (int64_t i; (i = next.fetch_add(1)) < count;) {
