@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The caller's floating-point environment decides nothing: the same bytes in every mode, which is the caller's again.
 //
-//   Modes: the roundings, flush to zero with denormals are zero, every exception unmasked (a trap ends the test).
+//   Modes: the roundings, flush to zero with denormals are zero, every exception unmasked (a trap ends the test), one
+//   of them pending on the x87: it traps at that unit's next instruction, which must not be ours.
 #include <atomic>
 #include <cfenv>
 #include <cmath>
@@ -20,12 +21,13 @@ using namespace capi;
 
 namespace {
 
-// What the processor does with floating-point numbers, sticky flags left out.
+// What the processor does with floating-point numbers, and the x87's sticky flags; those of SSE are left out.
 uint64_t control() {
 #if defined(__x86_64__)
-  uint16_t x87;
+  uint16_t x87, flags;
   asm volatile("fnstcw %0" : "=m"(x87));
-  return (uint64_t{x87} << 32) | (_mm_getcsr() & ~0x3fu);
+  asm volatile("fnstsw %0" : "=m"(flags));
+  return (uint64_t{x87} << 32) | (uint64_t{flags & 0x3fu} << 48) | (_mm_getcsr() & ~0x3fu);
 #elif defined(__aarch64__)
   uint64_t fpcr;
   asm volatile("mrs %0, fpcr" : "=r"(fpcr));
@@ -52,7 +54,17 @@ const Mode kModes[] = {
     {"upwards", [] { std::fesetround(FE_UPWARD); }},
     {"downwards", [] { std::fesetround(FE_DOWNWARD); }},
     {"towards zero", [] { std::fesetround(FE_TOWARDZERO); }},
-    {"exceptions unmasked", [] { feenableexcept(FE_ALL_EXCEPT); }},
+    {"exceptions unmasked",
+     [] {
+       feclearexcept(FE_ALL_EXCEPT);
+       feenableexcept(FE_ALL_EXCEPT);
+     }},
+    {"exceptions unmasked, one pending",
+     [] {
+       volatile long double third = 1;
+       third = third / 3;  // inexact
+       feenableexcept(FE_ALL_EXCEPT);
+     }},
     {"towards zero, flush to zero, unmasked",
      [] {
        std::fesetround(FE_TOWARDZERO);
