@@ -17,7 +17,7 @@ namespace ctconv {
 Status read_tensor(const ctconv_tensor& in, const char* name, bool needs_data, TensorView* out);
 
 // Deep copy; TENSOR data too. MISUSE_VALUE where malformed.
-Status read_value(const ctconv_value& in, const char* name, Value* out, int depth = 0);
+Status read_value(const ctconv_value& in, const char* name, Value* out);
 
 void write_spec(const TensorSpec& from, ctconv_spec* to);
 

@@ -1,17 +1,102 @@
 // SPDX-License-Identifier: Apache-2.0
-// Spans in memory, compared; see shared_memory.h.
+// Memory of two tensors, compared; see shared_memory.h.
+//
+//   Two addresses are the same where  sum a_i s_i + e = sum b_j t_j + f + distance,  every index within its extent, e
+//   and f within an element. Axes of one stride are one term, its range that of a_i - b_j. The terms are tried from the
+//   longest stride on; what the shorter ones reach bounds each: of nested axes two values are left at most.
+//   More than kMostSteps values tried: counted as shared.
 #include "capi/shared_memory.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 namespace ctconv {
 namespace {
 
-bool intersects(const void* a, const Span& sa, const void* b, const Span& sb) {
-  const auto pa = reinterpret_cast<uintptr_t>(a), pb = reinterpret_cast<uintptr_t>(b);
+using Wide = __int128;  // the reach of two tensors, each below 2^63 bytes
+
+constexpr int kMostSteps = 4096;
+
+// A tensor's bytes: where it is, and its axes in bytes; the last axis is an element.
+struct Bytes {
+  struct Axis {
+    int64_t count, stride;
+  };
+  uintptr_t at;
+  Span span;
+  std::array<Axis, kMaxNdim + 1> axis{};
+  int axes = 0;
+
+  Bytes(const void* data, const Span& s, int64_t width) : at(reinterpret_cast<uintptr_t>(data)), span(s) {
+    axis[static_cast<size_t>(axes++)] = {width, 1};
+  }
+};
+
+Bytes bytes_of_tensor(const TensorView& t, const Span& span) {
+  Bytes b(t.data, span, bytes_of(t.type));
+  for (int a = 0; a < t.ndim; ++a) {
+    const auto n = static_cast<size_t>(a);
+    if (t.shape[n] > 1) b.axis[static_cast<size_t>(b.axes++)] = {t.shape[n], t.strides[n] * bytes_of(t.type)};
+  }
+  return b;
+}
+
+// sum of stride * v over the terms, lo <= v <= hi, can be `target`?
+class Sum {
+ public:
+  void add(int64_t count, int64_t stride, bool minus) {
+    if (stride == 0) return;
+    const bool down = (stride < 0) != minus;
+    const Wide step = stride < 0 ? -Wide(stride) : Wide(stride);
+    const auto same =
+        std::find_if(terms_.begin(), terms_.begin() + count_, [&](const Term& t) { return t.step == step; });
+    if (same == terms_.begin() + count_) *same = {step, 0, 0, 0, 0}, ++count_;
+    (down ? same->lo : same->hi) += down ? 1 - count : count - 1;
+  }
+  bool reaches(Wide target) {
+    std::sort(terms_.begin(), terms_.begin() + count_, [](const Term& a, const Term& b) { return a.step > b.step; });
+    Wide least = 0, most = 0;
+    for (int n = count_ - 1; n >= 0; --n) {
+      Term& t = terms_[static_cast<size_t>(n)];
+      t.least_behind = least;
+      t.most_behind = most;
+      least += t.step * t.lo;
+      most += t.step * t.hi;
+    }
+    return from(0, target);
+  }
+
+ private:
+  struct Term {
+    Wide step, lo, hi, least_behind, most_behind;
+  };
+  static Wide floor_of(Wide a, Wide b) { return a / b - (a % b < 0 ? 1 : 0); }  // b > 0
+
+  bool from(int n, Wide target) {
+    if (n == count_) return target == 0;
+    const Term& t = terms_[static_cast<size_t>(n)];
+    const Wide first = std::max(t.lo, -floor_of(t.most_behind - target, t.step));
+    const Wide last = std::min(t.hi, floor_of(target - t.least_behind, t.step));
+    for (Wide v = first; v <= last; ++v) {
+      if (++steps_ > kMostSteps || from(n + 1, target - v * t.step)) return true;
+    }
+    return false;
+  }
+
+  std::array<Term, 2 * (kMaxNdim + 1)> terms_{};
+  int count_ = 0, steps_ = 0;
+};
+
+bool share(const Bytes& a, const Bytes& b) {
   const auto at = [](uintptr_t p, int64_t offset) { return p + static_cast<uintptr_t>(offset); };
-  return at(pa, sa.lo) < at(pb, sb.hi) && at(pb, sb.lo) < at(pa, sa.hi);
+  if (at(a.at, a.span.lo) >= at(b.at, b.span.hi) || at(b.at, b.span.lo) >= at(a.at, a.span.hi)) return false;
+  Sum sum;
+  for (int n = 0; n < a.axes; ++n)
+    sum.add(a.axis[static_cast<size_t>(n)].count, a.axis[static_cast<size_t>(n)].stride, false);
+  for (int n = 0; n < b.axes; ++n)
+    sum.add(b.axis[static_cast<size_t>(n)].count, b.axis[static_cast<size_t>(n)].stride, true);
+  return sum.reaches(Wide(b.at) - Wide(a.at));
 }
 
 Status overlap(const std::string& name, const std::string& other) {
@@ -27,15 +112,15 @@ Status overlap(const std::string& name, const std::string& other) {
 Status judge_shared(const WrittenTensor& written, const char* other_name, const TensorView& other) {
   Span span;
   CTCONV_RETURN_IF_ERROR(span_of(other, other_name, &span));
-  const bool shared = written.span.dense && span.dense && intersects(written.view.data, written.span, other.data, span);
+  const bool shared = share(bytes_of_tensor(written.view, written.span), bytes_of_tensor(other, span));
   return shared ? overlap(written.name, other_name) : Status();
 }
 
 Status judge_workspace(const WrittenTensor& written, const void* workspace, size_t bytes) {
-  if (workspace == nullptr || !written.span.dense) return {};
-  const Span span{0, static_cast<int64_t>(std::min<size_t>(bytes, INT64_MAX)), true};
-  return intersects(written.view.data, written.span, workspace, span) ? overlap(written.name, "the workspace")
-                                                                      : Status();
+  if (workspace == nullptr) return {};
+  const auto size = static_cast<int64_t>(std::min<size_t>(bytes, INT64_MAX));
+  const bool shared = share(bytes_of_tensor(written.view, written.span), Bytes(workspace, {0, size, true}, size));
+  return shared ? overlap(written.name, "the workspace") : Status();
 }
 
 }  // namespace ctconv

@@ -3,7 +3,7 @@
 //
 //   in:  the written tensor with its span, and another one, or the workspace
 //   out: OK, or MISUSE_Y_OVERLAP with both names
-//   Only dense tensors are asked: the bytes between strided elements may be anyone's.
+//   The bytes between strided elements may be anyone's: two slices of one array share none where no element is in both.
 #pragma once
 
 #include "src/base/tensor.h"

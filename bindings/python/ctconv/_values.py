@@ -16,11 +16,12 @@ from . import _abi
 from ._tensors import clamp, is_tensor, view
 
 _DEEPEST = 10  # the library refuses beyond 8; a list that holds itself must still end
+_MOST = 1 << 20  # the library refuses more items in all; so must end lists that share one
 
 
-def to_value(obj, keep, depth=0):
+def to_value(obj, keep):
     value = _abi.Value()
-    _fill(value, obj, keep, depth)
+    _fill(value, obj, keep, 0, [_MOST])
     return value
 
 
@@ -30,7 +31,7 @@ def _text(value, tag, text, keep):
     value.tag, value.i, value.text = tag, len(data), data
 
 
-def _fill(value, obj, keep, depth):
+def _fill(value, obj, keep, depth, room):
     if obj is None:
         value.tag = _abi.VALUE_NONE
     elif isinstance(obj, (bool, np.bool_)):
@@ -42,12 +43,16 @@ def _fill(value, obj, keep, depth):
     elif isinstance(obj, str):
         _text(value, _abi.VALUE_STRING, obj, keep)
     elif isinstance(obj, (tuple, list)):
+        value.tag = _abi.VALUE_TUPLE if isinstance(obj, tuple) else _abi.VALUE_LIST
         count = len(obj) if depth < _DEEPEST else 0
+        room[0] -= count
+        if room[0] < 0:  # refused by its number, before an item is looked at
+            value.i, value.items = _MOST + 1, None
+            return
         items = (_abi.Value * max(count, 1))()
         for item, entry in zip(items, obj[:count]):
-            _fill(item, entry, keep, depth + 1)
+            _fill(item, entry, keep, depth + 1, room)
         keep.append(items)
-        value.tag = _abi.VALUE_TUPLE if isinstance(obj, tuple) else _abi.VALUE_LIST
         value.i, value.items = count, items
     elif is_tensor(obj):
         seen = view(obj)

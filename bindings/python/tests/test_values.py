@@ -102,6 +102,13 @@ def test_nested_too_deep():
     assert status(TORCH, stride=deep) == "MISUSE_VALUE"
 
 
+def test_few_lists_that_many_lists_share():
+    shared = 1
+    for _ in range(7):
+        shared = [shared] * 40
+    assert status(TORCH, stride=shared) == "MISUSE_VALUE"
+
+
 def test_error_survives_pickling():
     import pickle
 
