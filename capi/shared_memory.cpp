@@ -24,17 +24,16 @@ struct Bytes {
     int64_t count, stride;
   };
   uintptr_t at;
-  Span span;
   std::array<Axis, kMaxNdim + 1> axis{};
   int axes = 0;
 
-  Bytes(const void* data, const Span& s, int64_t width) : at(reinterpret_cast<uintptr_t>(data)), span(s) {
+  Bytes(const void* data, int64_t width) : at(reinterpret_cast<uintptr_t>(data)) {
     axis[static_cast<size_t>(axes++)] = {width, 1};
   }
 };
 
-Bytes bytes_of_tensor(const TensorView& t, const Span& span) {
-  Bytes b(t.data, span, bytes_of(t.type));
+Bytes bytes_of_tensor(const TensorView& t) {
+  Bytes b(t.data, bytes_of(t.type));
   for (int a = 0; a < t.ndim; ++a) {
     const auto n = static_cast<size_t>(a);
     if (t.shape[n] > 1) b.axis[static_cast<size_t>(b.axes++)] = {t.shape[n], t.strides[n] * bytes_of(t.type)};
@@ -45,13 +44,17 @@ Bytes bytes_of_tensor(const TensorView& t, const Span& span) {
 // sum of stride * v over the terms, lo <= v <= hi, can be `target`?
 class Sum {
  public:
-  void add(int64_t count, int64_t stride, bool minus) {
+  void add(const Bytes::Axis& axis, bool minus) {
+    const auto [count, stride] = axis;
     if (stride == 0) return;
     const bool down = (stride < 0) != minus;
     const Wide step = stride < 0 ? -Wide(stride) : Wide(stride);
     const auto same =
         std::find_if(terms_.begin(), terms_.begin() + count_, [&](const Term& t) { return t.step == step; });
-    if (same == terms_.begin() + count_) *same = {step, 0, 0, 0, 0}, ++count_;
+    if (same == terms_.begin() + count_) {
+      *same = {step, 0, 0, 0, 0};
+      ++count_;
+    }
     (down ? same->lo : same->hi) += down ? 1 - count : count - 1;
   }
   bool reaches(Wide target) {
@@ -88,14 +91,18 @@ class Sum {
   int count_ = 0, steps_ = 0;
 };
 
+// Do the bytes from the first to the last meet at all? An empty tensor has none, and strides of any size.
+bool meet(const void* a, const Span& sa, const void* b, const Span& sb) {
+  const auto at = [](const void* p, int64_t offset) {
+    return reinterpret_cast<uintptr_t>(p) + static_cast<uintptr_t>(offset);
+  };
+  return sa.lo < sa.hi && sb.lo < sb.hi && at(a, sa.lo) < at(b, sb.hi) && at(b, sb.lo) < at(a, sa.hi);
+}
+
 bool share(const Bytes& a, const Bytes& b) {
-  const auto at = [](uintptr_t p, int64_t offset) { return p + static_cast<uintptr_t>(offset); };
-  if (at(a.at, a.span.lo) >= at(b.at, b.span.hi) || at(b.at, b.span.lo) >= at(a.at, a.span.hi)) return false;
   Sum sum;
-  for (int n = 0; n < a.axes; ++n)
-    sum.add(a.axis[static_cast<size_t>(n)].count, a.axis[static_cast<size_t>(n)].stride, false);
-  for (int n = 0; n < b.axes; ++n)
-    sum.add(b.axis[static_cast<size_t>(n)].count, b.axis[static_cast<size_t>(n)].stride, true);
+  for (int n = 0; n < a.axes; ++n) sum.add(a.axis[static_cast<size_t>(n)], false);
+  for (int n = 0; n < b.axes; ++n) sum.add(b.axis[static_cast<size_t>(n)], true);
   return sum.reaches(Wide(b.at) - Wide(a.at));
 }
 
@@ -112,14 +119,16 @@ Status overlap(const std::string& name, const std::string& other) {
 Status judge_shared(const WrittenTensor& written, const char* other_name, const TensorView& other) {
   Span span;
   CTCONV_RETURN_IF_ERROR(span_of(other, other_name, &span));
-  const bool shared = share(bytes_of_tensor(written.view, written.span), bytes_of_tensor(other, span));
+  const bool shared = meet(written.view.data, written.span, other.data, span) &&
+                      share(bytes_of_tensor(written.view), bytes_of_tensor(other));
   return shared ? overlap(written.name, other_name) : Status();
 }
 
 Status judge_workspace(const WrittenTensor& written, const void* workspace, size_t bytes) {
   if (workspace == nullptr) return {};
   const auto size = static_cast<int64_t>(std::min<size_t>(bytes, INT64_MAX));
-  const bool shared = share(bytes_of_tensor(written.view, written.span), Bytes(workspace, {0, size, true}, size));
+  const bool shared = meet(written.view.data, written.span, workspace, {0, size, true}) &&
+                      share(bytes_of_tensor(written.view), Bytes(workspace, size));
   return shared ? overlap(written.name, "the workspace") : Status();
 }
 

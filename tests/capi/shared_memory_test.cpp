@@ -81,6 +81,12 @@ TEST_CASE("shared memory: judged as every byte says", "[capi][cpu]") {
   CHECK(shared < 3600);
 }
 
+TEST_CASE("shared memory: an empty tensor shares none, whatever its strides", "[capi][cpu]") {
+  std::vector<char> memory(64);
+  const TensorView y = view_of(memory.data(), {2, 32, 1}, {4}, {2});
+  CHECK_FALSE(judged_shared(y, view_of(memory.data() + 4, {2, 16, 1}, {0, 3}, {1, INT64_MIN})));
+}
+
 TEST_CASE("shared memory: slices of one array along the channels", "[capi][cpu]") {
   Conv c;
   c.n = 2;
