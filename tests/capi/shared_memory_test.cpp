@@ -7,6 +7,7 @@
 
 #include "src/base/show.h"
 #include "tests/capi/support.h"
+#include "tests/rig/arguments.h"
 
 using namespace capi;
 using ctconv::Span;
@@ -14,13 +15,9 @@ using ctconv::TensorView;
 
 namespace {
 
-TensorView view_of(char* data, ctconv::ElementType type, const std::vector<int64_t>& shape,
-                   const std::vector<int64_t>& strides) {
-  TensorView t;
+TensorView view_of(char* data, ctconv::ElementType type, const Shape& shape, const Shape& strides) {
+  TensorView t = ctconv::rig::tensor(shape, type);
   t.data = data;
-  t.type = type;
-  t.ndim = static_cast<int>(shape.size());
-  std::copy(shape.begin(), shape.end(), t.shape.begin());
   std::copy(strides.begin(), strides.end(), t.strides.begin());
   return t;
 }
@@ -97,18 +94,13 @@ TEST_CASE("shared memory: slices of one array along the channels", "[capi][cpu]"
   c.bias = false;
   Tensor w(c.w_shape());
   Op op = create(c.desc(), &w, nullptr);
-  std::vector<float> array(2 * 8 * 15, 1.0f);
-  const int64_t shape[] = {2, 4, 3, 5}, strides[] = {120, 15, 5, 1};
+  Tensor array({2, 8, 3, 5});
+  const Shape shape = c.x_shape(), strides = {120, 15, 5, 1};
   const auto slice = [&](int64_t first) {
-    ctconv_tensor t = {};
-    t.data = array.data() + first * 15;
-    t.device_type = CTCONV_DEVICE_CPU;
-    t.ndim = 4;
-    t.dtype_code = CTCONV_DTYPE_FLOAT;
-    t.dtype_bits = 32;
-    t.dtype_lanes = 1;
-    t.shape = shape;
-    t.strides = strides;
+    ctconv_tensor t = *array.get();
+    t.shape = shape.data();
+    t.strides = strides.data();
+    t.byte_offset += static_cast<uint64_t>(first * strides[1]) * sizeof(float);
     return t;
   };
   const ctconv_tensor x = slice(0);
