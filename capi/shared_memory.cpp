@@ -127,7 +127,7 @@ Status judge_shared(const WrittenTensor& written, const char* other_name, const 
 Status judge_workspace(const WrittenTensor& written, const void* workspace, size_t bytes) {
   if (workspace == nullptr) return {};
   const auto size = static_cast<int64_t>(std::min<size_t>(bytes, INT64_MAX));
-  const bool shared = meet(written.view.data, written.span, workspace, {0, size, true}) &&
+  const bool shared = meet(written.view.data, written.span, workspace, {0, size}) &&
                       share(bytes_of_tensor(written.view), Bytes(workspace, size));
   return shared ? overlap(written.name, "the workspace") : Status();
 }

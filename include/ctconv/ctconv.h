@@ -57,7 +57,7 @@
  *
  * Limits
  *   The library's own pool runs at most 1,024 threads; options.threads accepts up to 4,096.
- *   A text has at most 2^20 bytes, a sequence at most 2^20 items, values nest at most 8 deep.
+ *   A text has at most 2^20 bytes, a value at most 2^20 items in all, values nest at most 8 deep.
  *   An op holds at most 65,536 plans.
  *
  * Tuning

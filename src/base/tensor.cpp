@@ -45,8 +45,7 @@ int64_t count_of(const TensorView& t) {
 
 Status span_of(const TensorView& t, const char* name, Span* out) {
   *out = {};
-  const int64_t count = count_of(t);
-  if (count == 0) return {};
+  if (count_of(t) == 0) return {};
   Checked lo(0), hi(1);
   for (int a = 0; a < t.ndim; ++a) {
     const auto at = static_cast<size_t>(a);
@@ -63,7 +62,7 @@ Status span_of(const TensorView& t, const char* name, Span* out) {
     return argument_error(Code::MISUSE_TENSOR, name, show_shape(t), "offsets below 2^63 bytes",
                           "shape and strides reach beyond 63 bits");
   }
-  *out = {lo.value(), hi.value(), elements.value() == count};
+  *out = {lo.value(), hi.value()};
   return {};
 }
 

@@ -59,7 +59,6 @@ int64_t count_of(const TensorView& t);
 // The bytes a view reaches, relative to its data: [lo, hi). Empty tensors reach nothing.
 struct Span {
   int64_t lo = 0, hi = 0;
-  bool dense = false;  // every byte in between belongs to the tensor
 };
 Status span_of(const TensorView& t, const char* name, Span* out);
 
